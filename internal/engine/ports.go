@@ -1,0 +1,84 @@
+package engine
+
+import (
+	"context"
+	"io"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/soda-cdm/kahu/internal/core"
+)
+
+// The ports: what the use cases ask of the world. Package cluster satisfies those that speak of objects, package
+// store those that speak of files. Errors carry the classes of package core.
+
+// KindLister tells what an API server serves.
+type KindLister interface {
+	// Kinds returns every kind that can be listed, got and created, each once, in the version that the server
+	// prefers, ordered by group and resource; and the groups that the server announces and cannot describe.
+	Kinds(ctx context.Context) ([]core.Kind, []core.UnservedGroup, error)
+}
+
+// ObjectLister reads all objects of a kind.
+type ObjectLister interface {
+	// List visits the objects page by page until visit returns an error, which it then returns. A list whose
+	// position expired before its end fails with core.ErrExpired: the caller begins again.
+	List(ctx context.Context, request core.ListRequest, visit func(page core.Page) error) error
+}
+
+// ObjectGetter reads one object.
+type ObjectGetter interface {
+	// Get returns the object of the kind with that name, or core.ErrNotFound.
+	Get(ctx context.Context, kind core.Kind, namespace, name string) (core.Object, error)
+}
+
+// ObjectCreator creates objects.
+type ObjectCreator interface {
+	// Create creates the object with one request and returns its new UID. An object of that name gives
+	// core.ErrAlreadyExists, one that the server refuses core.ErrInvalid or core.ErrDenied with the server's words.
+	Create(ctx context.Context, kind core.Kind, object *unstructured.Unstructured) (types.UID, error)
+	// Replace writes over the object of that name, whatever is in it, as a person's update would.
+	Replace(ctx context.Context, kind core.Kind, object *unstructured.Unstructured) error
+}
+
+// DefinitionWaiter waits for custom resource definitions.
+type DefinitionWaiter interface {
+	// WaitEstablished returns when all the definitions of these names are established and the API server serves
+	// their kinds, or with the names of those that are not when the context ends.
+	WaitEstablished(ctx context.Context, names []string) error
+}
+
+// FileReader reads the files of a store.
+type FileReader interface {
+	// Open returns the whole file as a stream, or core.ErrNotFound.
+	Open(ctx context.Context, name string) (io.ReadCloser, error)
+	// OpenRange returns length bytes from offset on, fewer where the file ends before.
+	OpenRange(ctx context.Context, name string, offset, length int64) (io.ReadCloser, error)
+}
+
+// FileCreator writes new files into a store.
+type FileCreator interface {
+	// Create begins a new file. Commit fails with core.ErrAlreadyExists where a file of that name with other content
+	// is there.
+	Create(ctx context.Context, name string) (core.FileWriter, error)
+}
+
+// FileReplacer writes over files of a store.
+type FileReplacer interface {
+	// Replace writes the whole file, in place of one that may be there.
+	Replace(ctx context.Context, name string, content []byte) error
+}
+
+// FileLister lists the files of a store.
+type FileLister interface {
+	// List visits the files whose names begin with the prefix, in the byte order of their names. A store that cannot
+	// list gives core.ErrUnsupported.
+	List(ctx context.Context, prefix string, visit func(file core.FileInfo) error) error
+}
+
+// FileRemover removes files from a store.
+type FileRemover interface {
+	// Remove removes the file; that it is not there is no error.
+	Remove(ctx context.Context, name string) error
+}
