@@ -1,0 +1,159 @@
+package reconcile
+
+import (
+	"context"
+	"sync"
+
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+)
+
+// Tasks runs work that is longer than a pass, such as a backup, beside the loop. A pass starts a task, later passes
+// look at it, and each time that a task has something to show the object is reconciled again. P is what a task
+// shows while it runs, R what it returns.
+//
+// Tasks is a Runnable of the manager: it gives the tasks the manager's context, and the manager's end waits for
+// theirs.
+type Tasks[P, R any] struct {
+	mu      sync.Mutex
+	tasks   map[types.UID]*task[P, R]
+	running int
+	limit   int
+	base    context.Context //nolint:containedctx // The tasks' lifetime is that of the manager, not of the pass that starts one.
+	group   sync.WaitGroup
+	events  chan event.GenericEvent
+}
+
+// Snapshot is what a task shows of itself.
+type Snapshot[P, R any] struct {
+	// Progress is the last that the task showed.
+	Progress P
+	// Ended tells whether the task has returned; Result and Err are valid then.
+	Ended  bool
+	Result R
+	Err    error
+}
+
+type task[P, R any] struct {
+	snapshot Snapshot[P, R]
+	cancel   context.CancelFunc
+	ended    chan struct{}
+}
+
+// maxEvents bounds the queue of objects to look at again. One event is enough for an object, and a full queue means
+// that the loop has work anyway.
+const maxEvents = 1024
+
+// NewTasks returns an empty set of tasks of which at most limit run at once.
+func NewTasks[P, R any](limit int) *Tasks[P, R] {
+	return &Tasks[P, R]{
+		tasks:  map[types.UID]*task[P, R]{},
+		limit:  limit,
+		events: make(chan event.GenericEvent, maxEvents),
+	}
+}
+
+// Events carries the objects whose tasks have something to show.
+func (t *Tasks[P, R]) Events() <-chan event.GenericEvent { return t.events }
+
+// Start makes the tasks live as long as the context, and returns when it has ended and all of them with it.
+func (t *Tasks[P, R]) Start(ctx context.Context) error {
+	t.mu.Lock()
+	t.base = ctx
+	t.mu.Unlock()
+	<-ctx.Done()
+	t.mu.Lock()
+	t.base = nil
+	t.mu.Unlock()
+	t.group.Wait()
+	return nil
+}
+
+// Work is what a task does. It ends soon after the context, and may show its progress at any time.
+type Work[P, R any] func(ctx context.Context, show func(progress P)) (R, error)
+
+// Begin starts a task for the object, if it has none. It returns false where no place is free, or the manager is
+// not running.
+func (t *Tasks[P, R]) Begin(object client.Object, work Work[P, R]) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if _, there := t.tasks[object.GetUID()]; there {
+		return true
+	}
+	if t.base == nil || t.running >= t.limit {
+		return false
+	}
+	ctx, cancel := context.WithCancel(t.base)
+	started := &task[P, R]{cancel: cancel, ended: make(chan struct{})}
+	t.tasks[object.GetUID()] = started
+	t.running++
+	t.group.Go(func() {
+		defer cancel()
+		t.run(ctx, object, started, work)
+	})
+	return true
+}
+
+func (t *Tasks[P, R]) run(ctx context.Context, object client.Object, started *task[P, R], work Work[P, R]) {
+	outcome, err := work(ctx, func(progress P) {
+		t.mu.Lock()
+		started.snapshot.Progress = progress
+		t.mu.Unlock()
+		t.notify(object)
+	})
+	t.mu.Lock()
+	started.snapshot.Ended, started.snapshot.Result, started.snapshot.Err = true, outcome, err
+	t.running--
+	t.mu.Unlock()
+	close(started.ended)
+	t.notifyEnd(ctx, object)
+}
+
+// notify asks for a look at the object, unless so much is asked for already that one will come.
+func (t *Tasks[P, R]) notify(object client.Object) {
+	select {
+	case t.events <- event.GenericEvent{Object: object}:
+	default:
+	}
+}
+
+// notifyEnd asks for a look at the object, and waits until the question is heard or the manager ends.
+func (t *Tasks[P, R]) notifyEnd(ctx context.Context, object client.Object) {
+	select {
+	case t.events <- event.GenericEvent{Object: object}:
+	case <-ctx.Done():
+	}
+}
+
+// Look returns what the object's task shows, and whether there is one.
+func (t *Tasks[P, R]) Look(uid types.UID) (Snapshot[P, R], bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	found, ok := t.tasks[uid]
+	if !ok {
+		return Snapshot[P, R]{}, false
+	}
+	return found.snapshot, true
+}
+
+// Forget drops a task that has ended, once its result is in the status.
+func (t *Tasks[P, R]) Forget(uid types.UID) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if found, ok := t.tasks[uid]; ok && found.snapshot.Ended {
+		delete(t.tasks, uid)
+	}
+}
+
+// Cancel asks the object's task to end, and returns true when there is none, or it has ended.
+func (t *Tasks[P, R]) Cancel(uid types.UID) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	found, ok := t.tasks[uid]
+	if !ok || found.snapshot.Ended {
+		return true
+	}
+	found.cancel()
+	return false
+}
