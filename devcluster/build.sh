@@ -1,0 +1,17 @@
+#!/bin/sh
+# Builds the binary: devcluster/build.sh [OUTPUT], by default into bin/ of the repository.
+# The version of Kubernetes that it reports is the one that go.mod requires.
+set -eu
+here=$(cd "$(dirname "$0")" && pwd)
+out=${1:-$here/../bin/devcluster}
+case $out in /*) ;; *) out=$PWD/$out ;; esac
+
+version=$(go -C "$here" list -m -f '{{.Version}}' k8s.io/kubernetes)
+major=${version#v} && major=${major%%.*}
+minor=${version#v*.} && minor=${minor%%.*}
+flags='-s -w'
+for package in k8s.io/component-base/version k8s.io/client-go/pkg/version; do
+	flags="$flags -X $package.gitVersion=$version -X $package.gitMajor=$major -X $package.gitMinor=$minor"
+	flags="$flags -X $package.gitTreeState=clean -X $package.gitCommit="
+done
+exec go -C "$here" build -trimpath -ldflags "$flags" -o "$out" .

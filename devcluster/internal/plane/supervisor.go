@@ -1,0 +1,188 @@
+package plane
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"sync"
+	"time"
+
+	"k8s.io/utils/clock"
+
+	"github.com/soda-cdm/kahu/devcluster/internal/pki"
+	"github.com/soda-cdm/kahu/devcluster/internal/port"
+	"github.com/soda-cdm/kahu/devcluster/internal/process"
+)
+
+// Supervisor runs one cluster in its own process.
+type Supervisor struct {
+	Layout Layout
+	// Executable is the binary that becomes a component when it is run under its name.
+	Executable string
+	// Environment is what the components get, as NAME=value.
+	Environment []string
+	Clock       clock.Clock
+	// StartLimit bounds the time until the cluster is ready.
+	StartLimit time.Duration
+	// Grace is how long each component may take to end by itself; with 0 it is killed at once.
+	Grace time.Duration
+}
+
+// Run starts the cluster, calls ready once it can be used, and ends it when
+// the context ends, or when a component does: then it fails with the last
+// lines of that component's log. No component runs any more when it returns.
+func (s Supervisor) Run(ctx context.Context, ready func(State) error) error {
+	// The kernel ends a component with the thread that started it, not with
+	// its process (prctl(2), PR_SET_PDEATHSIG): so this thread has to stay.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+
+	begun := s.Clock.Now()
+	hold, state, err := s.prepare(begun)
+	if err != nil {
+		return err
+	}
+	ctx, fail := context.WithCancelCause(ctx)
+	defer fail(nil)
+	r := &run{Supervisor: s, state: state, fail: fail}
+	err = r.untilEnd(ctx, begun, ready)
+	if err != nil {
+		r.Grace = 0 // it is broken already: there is nothing to end in good order
+	}
+	r.stop()
+	return errors.Join(err, r.record(outcome(err)), hold.Release())
+}
+
+func outcome(err error) func(*State) {
+	return func(state *State) {
+		state.Phase = Stopped
+		if err != nil {
+			state.Phase, state.Error = Failed, err.Error()
+		}
+	}
+}
+
+// prepare makes all the files that the components read, and takes the port.
+func (s Supervisor) prepare(now time.Time) (*port.Hold, State, error) {
+	self, err := process.Identify(os.Getpid())
+	if err != nil {
+		return nil, State{}, err
+	}
+	if err := os.MkdirAll(filepath.Dir(s.Layout.Log(etcd)), 0o700); err != nil {
+		return nil, State{}, fmt.Errorf("making the cluster's folder: %w", err)
+	}
+	previous, _ := Read(s.Layout) //nolint:errcheck // a state that cannot be read offers no port to use again
+	if err := pki.Ensure(s.Layout.PKI(), serviceAddress(), now); err != nil {
+		return nil, State{}, fmt.Errorf("making the keys: %w", err)
+	}
+	hold, err := port.Take(previous.Port)
+	if err != nil {
+		return nil, State{}, fmt.Errorf("taking a port: %w", err)
+	}
+	state := State{
+		Name:       s.Layout.Name,
+		Phase:      Starting,
+		Server:     fmt.Sprintf("https://127.0.0.1:%d", hold.Number()),
+		Port:       hold.Number(),
+		Kubeconfig: s.Layout.Kubeconfig(),
+		StartedAt:  now,
+		Supervisor: self,
+	}
+	err = errors.Join(s.Layout.write(state), writeKubeconfigs(s.Layout, state.Server))
+	if err != nil {
+		return nil, State{}, errors.Join(err, hold.Release())
+	}
+	return hold, state, nil
+}
+
+// run is one life of a cluster.
+type run struct {
+	Supervisor
+
+	state    State
+	children []*child
+	waiters  sync.WaitGroup
+	// fail ends the run's context with the reason.
+	fail context.CancelCauseFunc
+}
+
+// untilEnd brings the cluster up and waits: nil when the caller ended it, or why it ended itself.
+func (r *run) untilEnd(ctx context.Context, begun time.Time, ready func(State) error) error {
+	limited, cancel := context.WithTimeoutCause(ctx, r.StartLimit,
+		fmt.Errorf("the cluster is not ready after %s; see %s", r.StartLimit, filepath.Dir(r.Layout.Log(etcd))))
+	defer cancel()
+	if err := r.start(limited); err != nil {
+		return err
+	}
+	err := r.record(func(state *State) {
+		state.Phase = Ready
+		state.ReadySeconds = r.Clock.Since(begun).Seconds()
+	})
+	if err != nil {
+		return err
+	}
+	if err := ready(r.state); err != nil {
+		return fmt.Errorf("telling that the cluster is ready: %w", err)
+	}
+	<-ctx.Done()
+	if ended := (*EndedError)(nil); errors.As(context.Cause(ctx), &ended) {
+		return ended
+	}
+	return nil
+}
+
+// start starts the components in an order in which none waits for another's
+// retry: the API server looks for etcd from its first moment on, while the
+// others back off for seconds from a server that does not answer yet.
+func (r *run) start(ctx context.Context) error {
+	probe, err := newProbe(r.Layout, r.state.Server, r.Clock)
+	if err != nil {
+		return err
+	}
+	if err := r.launch(etcd, etcdArguments()); err != nil {
+		return err
+	}
+	if err := r.launch(apiServer, apiServerArguments(r.Layout, r.state.Port)); err != nil {
+		return err
+	}
+	if err := probe.untilServing(ctx); err != nil {
+		return err
+	}
+	if err := r.launch(controllerManager, controllerManagerArguments(r.Layout)); err != nil {
+		return err
+	}
+	if err := r.launch(scheduler, schedulerArguments(r.Layout)); err != nil {
+		return err
+	}
+	return probe.untilDefaults(ctx)
+}
+
+// launch starts a component and records it, so that it can be found and ended
+// whatever becomes of this process.
+func (r *run) launch(name string, arguments []string) error {
+	c, err := r.newChild(name, arguments)
+	if err != nil {
+		return err
+	}
+	r.children = append(r.children, c)
+	r.waiters.Go(func() { r.fail(c.wait()) })
+	return r.record(func(state *State) {
+		state.Components = append(state.Components, Component{Name: name, Process: c.identity})
+	})
+}
+
+// stop ends the components, the last one first, and waits for each.
+func (r *run) stop() {
+	for i := len(r.children) - 1; i >= 0; i-- {
+		r.children[i].end(r.Clock, r.Grace)
+	}
+	r.waiters.Wait()
+}
+
+func (r *run) record(change func(*State)) error {
+	change(&r.state)
+	return r.Layout.write(r.state)
+}
