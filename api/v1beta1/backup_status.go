@@ -1,0 +1,220 @@
+package v1beta1
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// BackupStatus is how far a backup has come and what came of it. The manager is
+// its only writer.
+type BackupStatus struct {
+	// stage is the furthest part of the run that has begun. A run is over when it
+	// is Finished.
+	// +optional
+	Stage Stage `json:"stage,omitempty"`
+
+	// state is how the run is. Completed means complete.
+	// +optional
+	State State `json:"state,omitempty"`
+
+	// observedGeneration is the generation of the spec that the status is about.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+
+	// conditions are what a person or a program asks: Accepted, Reconciling, Stalled,
+	// Ready, Complete and DataDeleted.
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	// +kubebuilder:validation:MaxItems=16
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+
+	// attempt is the id of the process's try at this run. A manager that finds a
+	// run in Processing with another attempt than its own ends it as Interrupted.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	Attempt string `json:"attempt,omitempty"`
+
+	// validationErrors are what is wrong with the spec: which field, and what to do.
+	// +optional
+	// +nullable
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=100
+	// +kubebuilder:validation:items:MaxLength=1024
+	ValidationErrors []string `json:"validationErrors,omitempty"`
+
+	// failureReason says in a sentence why the run failed and what to do.
+	// +optional
+	// +kubebuilder:validation:MaxLength=2048
+	FailureReason string `json:"failureReason,omitempty"`
+
+	// startTimestamp is when the run began.
+	// +optional
+	// +nullable
+	StartTimestamp *metav1.Time `json:"startTimestamp,omitempty"`
+
+	// completionTimestamp is when the run ended, whatever came of it.
+	// +optional
+	// +nullable
+	CompletionTimestamp *metav1.Time `json:"completionTimestamp,omitempty"`
+
+	// lastBackup is when the backup became real: its manifest was written.
+	// +optional
+	// +nullable
+	LastBackup *metav1.Time `json:"lastBackup,omitempty"`
+
+	// progress is how much has been read and written so far.
+	// +optional
+	Progress BackupProgress `json:"progress,omitzero"`
+
+	// counts are how many of what the backup has.
+	// +optional
+	Counts BackupCounts `json:"counts,omitzero"`
+
+	// sizes are how many bytes the backup has.
+	// +optional
+	Sizes BackupSizes `json:"sizes,omitzero"`
+
+	// resources are single objects worth showing, at most 100.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=100
+	Resources []RunResource `json:"resources,omitempty"`
+
+	// warnings are what a person should know although nothing failed, at most 100.
+	// counts.warnings is the number of all of them.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=100
+	// +kubebuilder:validation:items:MaxLength=1024
+	Warnings []string `json:"warnings,omitempty"`
+
+	// missing is what was asked for and is not in the backup, at most 100 rows.
+	// counts.missing is the number of all of them.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=100
+	Missing []ItemProblem `json:"missing,omitempty"`
+
+	// locationID is the id of the location that the backup was written to.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	LocationID string `json:"locationID,omitempty"`
+
+	// clusterID is the id of the cluster that the backup is of.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	ClusterID string `json:"clusterID,omitempty"`
+
+	// archivePath is the folder of the backup at the location, below its prefix.
+	// +optional
+	// +kubebuilder:validation:MaxLength=1024
+	ArchivePath string `json:"archivePath,omitempty"`
+
+	// expiry is when the backup may be removed by a rule. Absent means never.
+	// +optional
+	// +nullable
+	Expiry *metav1.Time `json:"expiry,omitempty"`
+}
+
+// BackupProgress is how much of a backup has been read and written so far.
+type BackupProgress struct {
+	// itemsDone is the number of objects that have been dealt with.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	ItemsDone int64 `json:"itemsDone,omitempty"`
+
+	// itemsTotal is the number of objects that are known of so far. It grows while kinds are
+	// listed.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	ItemsTotal int64 `json:"itemsTotal,omitempty"`
+
+	// bytesDone is the number of bytes of objects that have been read, as JSON.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	BytesDone int64 `json:"bytesDone,omitempty"`
+
+	// bytesWritten is the number of bytes that have been written to the location.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	BytesWritten int64 `json:"bytesWritten,omitempty"`
+}
+
+// BackupCounts are how many of what a backup has.
+type BackupCounts struct {
+	// objects is the number of objects in the backup.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	Objects int64 `json:"objects,omitempty"`
+
+	// neededObjects is the number of objects, of these, that are in because others need them.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	NeededObjects int64 `json:"neededObjects,omitempty"`
+
+	// kinds is the number of kinds with at least one object in the backup.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	Kinds int64 `json:"kinds,omitempty"`
+
+	// namespaces is the number of namespaces with at least one object in the backup.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	Namespaces int64 `json:"namespaces,omitempty"`
+
+	// segments is the number of segments that hold the objects.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	Segments int64 `json:"segments,omitempty"`
+
+	// skippedObjects is the number of objects that a rule left out.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	SkippedObjects int64 `json:"skippedObjects,omitempty"`
+
+	// vanishedObjects is the number of objects that were deleted while the backup ran.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	VanishedObjects int64 `json:"vanishedObjects,omitempty"`
+
+	// missing is the number of objects and kinds that were asked for and are not in the
+	// backup.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	Missing int64 `json:"missing,omitempty"`
+
+	// warnings is the number of warnings.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	Warnings int64 `json:"warnings,omitempty"`
+}
+
+// BackupSizes are how many bytes a backup has, each as stored at the location
+// except objectBytes.
+type BackupSizes struct {
+	// objectBytes is the size of all objects as JSON, not compressed.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	ObjectBytes int64 `json:"objectBytes,omitempty"`
+
+	// segmentBytes is the size of all segments.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	SegmentBytes int64 `json:"segmentBytes,omitempty"`
+
+	// indexBytes is the size of the index.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	IndexBytes int64 `json:"indexBytes,omitempty"`
+
+	// reportBytes is the size of the report.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	ReportBytes int64 `json:"reportBytes,omitempty"`
+
+	// manifestBytes is the size of the manifest.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	ManifestBytes int64 `json:"manifestBytes,omitempty"`
+}

@@ -1,0 +1,194 @@
+package v1beta1
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// Backup is one run of a backup, and its result; or, with spec.origin, a view of
+// a backup that was found at a location. Its data is at the location, and a
+// location alone is enough to restore it.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:path=backups,scope=Cluster,shortName=kbak,categories=kahu
+// +kubebuilder:printcolumn:name="Stage",type=string,JSONPath=`.status.stage`
+// +kubebuilder:printcolumn:name="State",type=string,JSONPath=`.status.state`
+// +kubebuilder:printcolumn:name="Location",type=string,JSONPath=`.spec.metadataLocation`
+// +kubebuilder:printcolumn:name="Objects",type=integer,JSONPath=`.status.counts.objects`
+// +kubebuilder:printcolumn:name="Complete",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Complete")].status`
+// +kubebuilder:printcolumn:name="Reason",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
+// +kubebuilder:printcolumn:name="Cluster",type=string,priority=1,JSONPath=`.status.clusterID`
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:validation:XValidation:rule="self.metadata.name.size() <= (has(self.spec.origin) ? 72 : 63)",message="the name of a Backup has at most 63 characters, as it becomes part of the names of files at the location: choose a shorter one"
+type Backup struct {
+	metav1.TypeMeta `json:",inline"`
+	// metadata is the standard object metadata. The name has at most 63
+	// characters; that of a view at most 72.
+	// +optional
+	metav1.ObjectMeta `json:"metadata,omitzero"`
+
+	// spec says what to back up, and where to. It cannot be changed, except
+	// deletionPolicy.
+	// +required
+	Spec BackupSpec `json:"spec,omitzero"`
+
+	// status is how far the run has come and what came of it.
+	// +optional
+	Status BackupStatus `json:"status,omitzero"`
+}
+
+// BackupList is a list of Backups.
+//
+// +kubebuilder:object:root=true
+type BackupList struct {
+	metav1.TypeMeta `json:",inline"`
+	// metadata is the standard list metadata.
+	// +optional
+	metav1.ListMeta `json:"metadata,omitzero"`
+	// items are the Backups.
+	Items []Backup `json:"items"`
+}
+
+// DeletionPolicy says what the deletion of a Backup does to its data.
+//
+// +kubebuilder:validation:Enum=Delete;Retain
+type DeletionPolicy string
+
+const (
+	// DeletionPolicyDelete deletes the data first, and the object then.
+	DeletionPolicyDelete DeletionPolicy = "Delete"
+	// DeletionPolicyRetain keeps the data. The backup then comes back as a view.
+	DeletionPolicyRetain DeletionPolicy = "Retain"
+)
+
+// BackupSpec says what to back up, and where to.
+//
+// +kubebuilder:validation:XValidation:rule="self.?metadataLocation.orValue('') == oldSelf.?metadataLocation.orValue('')",message="spec.metadataLocation cannot be changed: a Backup is one run, create another for another wish",fieldPath=".metadataLocation"
+// +kubebuilder:validation:XValidation:rule="self.?includeNamespaces.orValue([]) == oldSelf.?includeNamespaces.orValue([])",message="spec.includeNamespaces cannot be changed: a Backup is one run, create another for another wish",fieldPath=".includeNamespaces"
+// +kubebuilder:validation:XValidation:rule="self.?excludeNamespaces.orValue([]) == oldSelf.?excludeNamespaces.orValue([])",message="spec.excludeNamespaces cannot be changed: a Backup is one run, create another for another wish",fieldPath=".excludeNamespaces"
+// +kubebuilder:validation:XValidation:rule="self.?includeResources.orValue([]) == oldSelf.?includeResources.orValue([])",message="spec.includeResources cannot be changed: a Backup is one run, create another for another wish",fieldPath=".includeResources"
+// +kubebuilder:validation:XValidation:rule="self.?excludeResources.orValue([]) == oldSelf.?excludeResources.orValue([])",message="spec.excludeResources cannot be changed: a Backup is one run, create another for another wish",fieldPath=".excludeResources"
+// +kubebuilder:validation:XValidation:rule="self.?label == oldSelf.?label",message="spec.label cannot be changed: a Backup is one run, create another for another wish",fieldPath=".label"
+// +kubebuilder:validation:XValidation:rule="self.?enableVolumeBackup.orValue(true) == oldSelf.?enableVolumeBackup.orValue(true)",message="spec.enableVolumeBackup cannot be changed: a Backup is one run, create another for another wish",fieldPath=".enableVolumeBackup"
+// +kubebuilder:validation:XValidation:rule="self.?origin == oldSelf.?origin",message="spec.origin is set at creation or never: it makes a Backup a view of what is at a location",fieldPath=".origin"
+type BackupSpec struct {
+	// metadataLocation is the name of the BackupLocation that the backup is
+	// written to; of a view, the one that it was found at.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	MetadataLocation string `json:"metadataLocation,omitempty"`
+
+	// includeNamespaces are the namespaces backed up. Empty means all.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=1000
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=63
+	// +kubebuilder:validation:items:XValidation:rule="!format.dns1123Label().validate(self).hasValue()",message="must be the name of a namespace: lower-case letters, digits and '-', at most 63 characters, no pattern"
+	IncludeNamespaces []string `json:"includeNamespaces,omitempty"`
+
+	// excludeNamespaces are the namespaces left out. They win over includeNamespaces.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=1000
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=63
+	// +kubebuilder:validation:items:XValidation:rule="!format.dns1123Label().validate(self).hasValue()",message="must be the name of a namespace: lower-case letters, digits and '-', at most 63 characters, no pattern"
+	ExcludeNamespaces []string `json:"excludeNamespaces,omitempty"`
+
+	// includeResources are the objects backed up. Empty means all.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=1000
+	IncludeResources []ResourceFilter `json:"includeResources,omitempty"`
+
+	// excludeResources are the objects left out. They win over includeResources.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=1000
+	ExcludeResources []ResourceFilter `json:"excludeResources,omitempty"`
+
+	// label selects objects by their labels. Absent means all.
+	// +optional
+	Label *metav1.LabelSelector `json:"label,omitempty"`
+
+	// hook is the commands that run in pods before and after.
+	// +optional
+	Hook BackupHook `json:"hook,omitzero"`
+
+	// volumeBackupLocations are the BackupLocations that volume data is written to.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=100
+	// +kubebuilder:validation:items:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule="size(self) == 0",message="locations for volume data are not supported yet: remove spec.volumeBackupLocations",reason=FieldValueForbidden
+	VolumeBackupLocations []string `json:"volumeBackupLocations,omitempty"`
+
+	// enableMetadataBackup says that objects are backed up. Absent means true.
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="self",message="a backup without objects is not supported yet: remove spec.enableMetadataBackup, or set it to true",reason=FieldValueForbidden
+	EnableMetadataBackup *bool `json:"enableMetadataBackup,omitempty"`
+
+	// enableVolumeBackup says that the data of volumes is backed up. Absent means
+	// true. When it is true, a bound claim that no provider can back up makes the
+	// backup incomplete, by name. When it is false, claims and volumes are backed
+	// up as objects, and a warning says that their data is not.
+	// +optional
+	EnableVolumeBackup *bool `json:"enableVolumeBackup,omitempty"`
+
+	// reclaimPolicy never had an effect. It is accepted, and draws a warning:
+	// deletionPolicy is the field that works.
+	// +optional
+	ReclaimPolicy ReclaimPolicy `json:"reclaimPolicy,omitzero"`
+
+	// deletionPolicy says what the deletion of this Backup does to its data:
+	// Delete, the default, removes the data first; Retain keeps it. It can be
+	// changed at any time.
+	// +optional
+	// +kubebuilder:default=Delete
+	DeletionPolicy DeletionPolicy `json:"deletionPolicy,omitempty"`
+
+	// origin makes this Backup a view of a backup at the location, and says which.
+	// A view is never run. It is set at creation or never.
+	// +optional
+	Origin *BackupOrigin `json:"origin,omitempty"`
+}
+
+// ReclaimPolicy is accepted from old manifests and has no effect.
+type ReclaimPolicy struct {
+	// reclaimPolicyDelete has no effect.
+	// +optional
+	// +kubebuilder:validation:MaxLength=253
+	ReclaimPolicyDelete string `json:"reclaimPolicyDelete,omitempty"`
+
+	// reclaimPolicyRetain has no effect.
+	// +optional
+	// +kubebuilder:validation:MaxLength=253
+	ReclaimPolicyRetain string `json:"reclaimPolicyRetain,omitempty"`
+}
+
+// BackupOrigin is the identity of a backup at its location.
+type BackupOrigin struct {
+	// clusterID is the id of the cluster that wrote the backup.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`
+	ClusterID string `json:"clusterID,omitempty"`
+
+	// uid is the UID that the Backup had in that cluster.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`
+	UID string `json:"uid,omitempty"`
+
+	// name is the name that the Backup had in that cluster. The view's own name
+	// differs where that one is taken here.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$`
+	Name string `json:"name,omitempty"`
+}

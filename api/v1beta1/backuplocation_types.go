@@ -1,0 +1,127 @@
+package v1beta1
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// BackupLocation is a provider with its configuration: a place that holds
+// backups. It alone is enough to list, verify and restore every backup in it.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:path=backuplocations,scope=Cluster,shortName=bl,categories=kahu
+// +kubebuilder:printcolumn:name="Provider",type=string,JSONPath=`.spec.providerName`
+// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
+// +kubebuilder:printcolumn:name="Reason",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
+// +kubebuilder:printcolumn:name="Backups",type=integer,JSONPath=`.status.backups`
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+type BackupLocation struct {
+	metav1.TypeMeta `json:",inline"`
+	// metadata is the standard object metadata.
+	// +optional
+	metav1.ObjectMeta `json:"metadata,omitzero"`
+
+	// spec says which provider the location uses, and how.
+	// +required
+	Spec BackupLocationSpec `json:"spec,omitzero"`
+
+	// status is what was found at the location.
+	// +optional
+	Status BackupLocationStatus `json:"status,omitzero"`
+}
+
+// BackupLocationList is a list of BackupLocations.
+//
+// +kubebuilder:object:root=true
+type BackupLocationList struct {
+	metav1.TypeMeta `json:",inline"`
+	// metadata is the standard list metadata.
+	// +optional
+	metav1.ListMeta `json:"metadata,omitzero"`
+	// items are the BackupLocations.
+	Items []BackupLocation `json:"items"`
+}
+
+// BackupLocationSpec says which provider a location uses, and how.
+type BackupLocationSpec struct {
+	// providerName is the name of the Provider that stores the backups.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	ProviderName string `json:"providerName,omitempty"`
+
+	// config is handed to the provider on every call; which keys it knows is in
+	// the provider's own documentation. Everybody who can read a BackupLocation
+	// can read it: credentials belong in credentialsSecretRef.
+	// +optional
+	// +mapType=atomic
+	// +kubebuilder:validation:MaxProperties=64
+	// +kubebuilder:validation:XValidation:rule="self.all(k, size(k) <= 253 && size(self[k]) <= 16384)",message="a key of spec.config has at most 253 characters and a value at most 16384: shorten it"
+	Config map[string]string `json:"config,omitempty"`
+
+	// credentialsSecretRef is a Secret in Kahu's own namespace. Its data goes to
+	// the provider beside config, and nowhere else.
+	// +optional
+	CredentialsSecretRef SecretReference `json:"credentialsSecretRef,omitzero"`
+}
+
+// SecretReference names a Secret in Kahu's own namespace.
+type SecretReference struct {
+	// name is the name of the Secret. Empty means none.
+	// +optional
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule="self == '' || !format.dns1123Subdomain().validate(self).hasValue()",message="must be the name of a Secret in Kahu's namespace, without the namespace: lower-case letters, digits, '-' and '.'"
+	Name string `json:"name,omitempty"`
+}
+
+// BackupLocationStatus is what was found at a location.
+type BackupLocationStatus struct {
+	// conditions say whether the location can be used (Ready), whether a person
+	// must act (Stalled) and whether its backups can be listed (Discoverable).
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	// +kubebuilder:validation:MaxItems=16
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+
+	// locationID is the id in the location's marker, kahu.json. Once it is known,
+	// a location without its marker or with another id is Stalled.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	LocationID string `json:"locationID,omitempty"`
+
+	// lastProbeTime is when the location was last looked at.
+	// +optional
+	// +nullable
+	LastProbeTime *metav1.Time `json:"lastProbeTime,omitempty"`
+
+	// backups is the number of backups found at the location, of all clusters.
+	// Absent means that they were never listed.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	Backups *int32 `json:"backups,omitempty"`
+
+	// owner is this cluster's proof that its part of the location is its own.
+	// +optional
+	Owner LocationOwner `json:"owner,omitzero"`
+
+	// observedGeneration is the generation of the spec that the status is about.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+}
+
+// LocationOwner remembers the nonces that this cluster wrote to owner.json. One
+// that is neither of them stops deletion and collection until a person decides.
+type LocationOwner struct {
+	// nonce is the nonce that this cluster wrote last, and knows to be written.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	Nonce string `json:"nonce,omitempty"`
+
+	// pendingNonce is the nonce that this cluster is about to write: recorded
+	// before, so that a crash between the two is not taken for another owner.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	PendingNonce string `json:"pendingNonce,omitempty"`
+}

@@ -1,0 +1,177 @@
+package v1beta1
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// The types of the conditions. Ready, Reconciling and Stalled are those of
+// kstatus: a tool that knows nothing of Kahu can wait for them.
+const (
+	// ConditionReady is True when the object can be used: a location can be
+	// written to, a run has Completed.
+	ConditionReady = "Ready"
+	// ConditionReconciling is True while work goes on.
+	ConditionReconciling = "Reconciling"
+	// ConditionStalled is True when nothing goes on until a person acts.
+	ConditionStalled = "Stalled"
+	// ConditionAccepted is True when the spec of a run was found valid and what it
+	// names was found, and False when it was refused.
+	ConditionAccepted = "Accepted"
+	// ConditionComplete is True when everything that was asked for is in the
+	// backup or in the cluster, and False when something is missing, by name.
+	ConditionComplete = "Complete"
+	// ConditionDataDeleted is True when the data of a Backup that is being deleted
+	// is gone from the location, and False, with the reason, while it is not.
+	ConditionDataDeleted = "DataDeleted"
+	// ConditionDiscoverable is True when the backups at a location can be listed,
+	// and False when its driver cannot list: backups of other clusters, or those
+	// whose Backup object was lost, then do not appear by themselves.
+	ConditionDiscoverable = "Discoverable"
+	// ConditionOwned is True when this cluster's part of a location is its own, and
+	// False when another cluster with the same id has written there: deletion
+	// stops until a person decides.
+	ConditionOwned = "Owned"
+)
+
+// The reasons of conditions and of rows. They are stable: programs may match on
+// them. The messages beside them are not, and say what to do.
+const (
+	// ReasonCompleted: the run did everything that was asked for.
+	ReasonCompleted = "Completed"
+	// ReasonPartiallyFailed: something that was asked for is missing; it is listed
+	// in the status, and in full in the report at the location.
+	ReasonPartiallyFailed = "PartiallyFailed"
+	// ReasonProcessing: the run goes on.
+	ReasonProcessing = "Processing"
+	// ReasonPending: the run has not begun, and will without anybody's help.
+	ReasonPending = "Pending"
+	// ReasonDeleting: the object is being deleted.
+	ReasonDeleting = "Deleting"
+	// ReasonDeleted: the data is gone from the location.
+	ReasonDeleted = "Deleted"
+	// ReasonRetained: the data stays at the location, as deletionPolicy says.
+	ReasonRetained = "Retained"
+	// ReasonInterrupted: the manager stopped while the run went on; start another.
+	ReasonInterrupted = "Interrupted"
+	// ReasonCanceled: a person stopped the run.
+	ReasonCanceled = "Canceled"
+	// ReasonFailed: the run ended for a cause that no other reason names; the
+	// message tells it.
+	ReasonFailed = "Failed"
+	// ReasonAccepted: the spec is valid and what it names was found.
+	ReasonAccepted = "Accepted"
+	// ReasonValidationFailed: the spec is wrong; validationErrors names the fields.
+	ReasonValidationFailed = "ValidationFailed"
+	// ReasonInvalidExpression: a regular expression or label selector in the spec
+	// cannot be read.
+	ReasonInvalidExpression = "InvalidExpression"
+	// ReasonNamespaceNotFound: a namespace that the spec names does not exist.
+	ReasonNamespaceNotFound = "NamespaceNotFound"
+	// ReasonKindNotFound: a kind that the spec names is not served by the cluster,
+	// or is not in the backup.
+	ReasonKindNotFound = "KindNotFound"
+	// ReasonNothingSelected: the filters select nothing. The run is Completed.
+	ReasonNothingSelected = "NothingSelected"
+	// ReasonHasWarnings: the run is Completed, and something should be read.
+	ReasonHasWarnings = "HasWarnings"
+
+	// ReasonAvailable: the provider or location can be used.
+	ReasonAvailable = "Available"
+	// ReasonProviderNotFound: no Provider has that name; start its driver, or
+	// correct the name.
+	ReasonProviderNotFound = "ProviderNotFound"
+	// ReasonProviderUnavailable: the provider is registered and its driver or
+	// sidecar does not answer.
+	ReasonProviderUnavailable = "ProviderUnavailable"
+	// ReasonProviderWrongType: the provider does not store objects.
+	ReasonProviderWrongType = "ProviderWrongType"
+	// ReasonDriverNotReady: the driver answers that it is not ready.
+	ReasonDriverNotReady = "DriverNotReady"
+	// ReasonLeaseExpired: the sidecar has not renewed its lease in time.
+	ReasonLeaseExpired = "LeaseExpired"
+	// ReasonLocationNotFound: no BackupLocation has that name.
+	ReasonLocationNotFound = "LocationNotFound"
+	// ReasonLocationNotReady: the location exists and cannot be used now; its own
+	// conditions say why.
+	ReasonLocationNotReady = "LocationNotReady"
+	// ReasonLocationUnreachable: the store behind the location does not answer.
+	ReasonLocationUnreachable = "LocationUnreachable"
+	// ReasonMarkerMissing: the location is known and its kahu.json is gone: it may
+	// be another place, or an unmounted one. It is never taken for an empty one.
+	ReasonMarkerMissing = "MarkerMissing"
+	// ReasonMarkerMismatch: kahu.json has another id than the one known: it is
+	// another place.
+	ReasonMarkerMismatch = "MarkerMismatch"
+	// ReasonMarkerInvalid: kahu.json cannot be read.
+	ReasonMarkerInvalid = "MarkerInvalid"
+	// ReasonSecretNotFound: the Secret of the location, or what it must hold, does
+	// not exist in Kahu's namespace.
+	ReasonSecretNotFound = "SecretNotFound"
+	// ReasonListed: the backups at the location were listed.
+	ReasonListed = "Listed"
+	// ReasonListingUnsupported: the driver of the location cannot list.
+	ReasonListingUnsupported = "ListingUnsupported"
+	// ReasonOwned: this cluster was the last to write the owner's nonce.
+	ReasonOwned = "Owned"
+	// ReasonNotOwner: another cluster owns the data, or has taken it over.
+	ReasonNotOwner = "NotOwner"
+	// ReasonStoreFull: the store has no room left.
+	ReasonStoreFull = "StoreFull"
+	// ReasonStoreDenied: the store refuses the credentials or the operation.
+	ReasonStoreDenied = "StoreDenied"
+	// ReasonStoreFailed: the store failed in a way that no other reason names.
+	ReasonStoreFailed = "StoreFailed"
+
+	// ReasonBackupNotFound: no Backup has that name.
+	ReasonBackupNotFound = "BackupNotFound"
+	// ReasonBackupNotFinished: the Backup has not finished yet.
+	ReasonBackupNotFinished = "BackupNotFinished"
+	// ReasonBackupFailed: the Backup has no manifest, as it failed.
+	ReasonBackupFailed = "BackupFailed"
+	// ReasonBackupIncomplete: the backup is not complete; set allowIncomplete to
+	// restore what it has.
+	ReasonBackupIncomplete = "BackupIncomplete"
+	// ReasonManifestNotFound: the location has no manifest of that backup.
+	ReasonManifestNotFound = "ManifestNotFound"
+	// ReasonManifestTooNew: the backup was written by a newer Kahu; use that one.
+	ReasonManifestTooNew = "ManifestTooNew"
+	// ReasonManifestInvalid: the manifest does not match its own length or digest.
+	ReasonManifestInvalid = "ManifestInvalid"
+	// ReasonArchiveCorrupt: a file or object of the backup does not match its digest.
+	ReasonArchiveCorrupt = "ArchiveCorrupt"
+	// ReasonKindUnlistable: the objects of a kind could not be listed.
+	ReasonKindUnlistable = "KindUnlistable"
+	// ReasonObjectRefused: the API server refused an object.
+	ReasonObjectRefused = "ObjectRefused"
+	// ReasonObjectUnreadable: an object could not be read.
+	ReasonObjectUnreadable = "ObjectUnreadable"
+	// ReasonVolumeWithoutProvider: no provider can back up the data of a bound
+	// claim; set enableVolumeBackup to false to do without.
+	ReasonVolumeWithoutProvider = "VolumeWithoutProvider"
+)
+
+// GetConditions returns the conditions of the provider.
+func (p *Provider) GetConditions() []metav1.Condition { return p.Status.Conditions }
+
+// SetConditions replaces the conditions of the provider.
+func (p *Provider) SetConditions(conditions []metav1.Condition) { p.Status.Conditions = conditions }
+
+// GetConditions returns the conditions of the location.
+func (l *BackupLocation) GetConditions() []metav1.Condition { return l.Status.Conditions }
+
+// SetConditions replaces the conditions of the location.
+func (l *BackupLocation) SetConditions(conditions []metav1.Condition) {
+	l.Status.Conditions = conditions
+}
+
+// GetConditions returns the conditions of the backup.
+func (b *Backup) GetConditions() []metav1.Condition { return b.Status.Conditions }
+
+// SetConditions replaces the conditions of the backup.
+func (b *Backup) SetConditions(conditions []metav1.Condition) { b.Status.Conditions = conditions }
+
+// GetConditions returns the conditions of the restore.
+func (r *Restore) GetConditions() []metav1.Condition { return r.Status.Conditions }
+
+// SetConditions replaces the conditions of the restore.
+func (r *Restore) SetConditions(conditions []metav1.Condition) { r.Status.Conditions = conditions }

@@ -1,0 +1,243 @@
+package v1beta1
+
+import (
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// HookErrorMode says whether a run goes on when a command fails.
+//
+// +kubebuilder:validation:Enum=Continue;Fail
+type HookErrorMode string
+
+const (
+	// HookErrorModeContinue goes on, with a warning.
+	HookErrorModeContinue HookErrorMode = "Continue"
+	// HookErrorModeFail fails the run.
+	HookErrorModeFail HookErrorMode = "Fail"
+)
+
+// BackupHook is the commands that run in pods before and after their volumes are
+// cut. They do not exist yet: a non-empty list is refused.
+type BackupHook struct {
+	// resources are the sets of commands.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=100
+	// +kubebuilder:validation:XValidation:rule="size(self) == 0",message="hooks are not supported yet: remove spec.hook.resources",reason=FieldValueForbidden
+	Resources []BackupResourceHook `json:"resources,omitempty"`
+}
+
+// BackupResourceHook is a set of commands and the pods that they run in.
+type BackupResourceHook struct {
+	// name is the name of this set of commands.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Name string `json:"name,omitempty"`
+
+	// includeNamespaces are the namespaces whose pods are meant. Empty means all.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=100
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=63
+	// +kubebuilder:validation:items:XValidation:rule="!format.dns1123Label().validate(self).hasValue()",message="must be the name of a namespace: lower-case letters, digits and '-', at most 63 characters, no pattern"
+	IncludeNamespaces []string `json:"includeNamespaces,omitempty"`
+
+	// excludeNamespaces are the namespaces left out. They win over includeNamespaces.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=100
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=63
+	// +kubebuilder:validation:items:XValidation:rule="!format.dns1123Label().validate(self).hasValue()",message="must be the name of a namespace: lower-case letters, digits and '-', at most 63 characters, no pattern"
+	ExcludeNamespaces []string `json:"excludeNamespaces,omitempty"`
+
+	// includeResources are the objects whose pods are meant. Empty means all.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=100
+	IncludeResources []ResourceFilter `json:"includeResources,omitempty"`
+
+	// excludeResources are the objects left out. They win over includeResources.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=100
+	ExcludeResources []ResourceFilter `json:"excludeResources,omitempty"`
+
+	// labelSelector selects pods by their labels. Absent means all.
+	// +optional
+	LabelSelector *metav1.LabelSelector `json:"labelSelector,omitempty"`
+
+	// continueHookIfContainerNotFound skips a pod that has no such container,
+	// where it would fail otherwise.
+	// +optional
+	ContinueHookIfContainerNotFound bool `json:"continueHookIfContainerNotFound,omitempty"`
+
+	// pre are the commands that run before the volumes are cut, each at most once.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=32
+	Pre []BackupHookStep `json:"pre,omitempty"`
+
+	// post are the commands that run after the volumes are cut, each at least once
+	// whatever happened after its pre command: they must be idempotent.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=32
+	Post []BackupHookStep `json:"post,omitempty"`
+}
+
+// BackupHookStep is one command of a backup.
+type BackupHookStep struct {
+	// exec is a command in a container that runs already.
+	// +optional
+	Exec *ExecHook `json:"exec,omitempty"`
+}
+
+// ExecHook is a command in a container of a running pod.
+type ExecHook struct {
+	// container is the container that runs the command. Empty means the first one.
+	// +optional
+	// +kubebuilder:validation:MaxLength=63
+	Container string `json:"container,omitempty"`
+
+	// command is the command and its arguments, not run in a shell.
+	// +required
+	// +listType=atomic
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=256
+	// +kubebuilder:validation:items:MaxLength=65536
+	Command []string `json:"command,omitempty"`
+
+	// onError says whether a run goes on when the command fails.
+	// +optional
+	OnError HookErrorMode `json:"onError,omitempty"`
+
+	// timeout is how long the command may take, for example 30s. Absent or 0s
+	// means the default.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	Timeout metav1.Duration `json:"timeout,omitzero"`
+}
+
+// RestoreHook is the commands that run in pods after they are restored. They do
+// not exist yet: a non-empty list is refused.
+type RestoreHook struct {
+	// resources are the sets of commands.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=100
+	// +kubebuilder:validation:XValidation:rule="size(self) == 0",message="hooks are not supported yet: remove spec.hook.resources",reason=FieldValueForbidden
+	Resources []RestoreResourceHook `json:"resources,omitempty"`
+}
+
+// RestoreResourceHook is a set of commands and the pods that they run in.
+type RestoreResourceHook struct {
+	// name is the name of this set of commands.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Name string `json:"name,omitempty"`
+
+	// includeNamespaces are the namespaces whose pods are meant. Empty means all.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=100
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=63
+	// +kubebuilder:validation:items:XValidation:rule="!format.dns1123Label().validate(self).hasValue()",message="must be the name of a namespace: lower-case letters, digits and '-', at most 63 characters, no pattern"
+	IncludeNamespaces []string `json:"includeNamespaces,omitempty"`
+
+	// excludeNamespaces are the namespaces left out. They win over includeNamespaces.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=100
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=63
+	// +kubebuilder:validation:items:XValidation:rule="!format.dns1123Label().validate(self).hasValue()",message="must be the name of a namespace: lower-case letters, digits and '-', at most 63 characters, no pattern"
+	ExcludeNamespaces []string `json:"excludeNamespaces,omitempty"`
+
+	// includeResources are the objects whose pods are meant. Empty means all.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=100
+	IncludeResources []ResourceFilter `json:"includeResources,omitempty"`
+
+	// excludeResources are the objects left out. They win over includeResources.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=100
+	ExcludeResources []ResourceFilter `json:"excludeResources,omitempty"`
+
+	// labelSelector selects pods by their labels. Absent means all.
+	// +optional
+	LabelSelector *metav1.LabelSelector `json:"labelSelector,omitempty"`
+
+	// post are the commands that run after the objects are restored.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=32
+	Post []RestoreHookStep `json:"post,omitempty"`
+}
+
+// RestoreHookStep is one command of a restore.
+type RestoreHookStep struct {
+	// exec is a command in a container once it is ready.
+	// +optional
+	Exec *RestoreExecHook `json:"exec,omitempty"`
+
+	// init is init containers that are added to a pod on its way back.
+	// +optional
+	Init *InitHook `json:"init,omitempty"`
+}
+
+// RestoreExecHook is a command in a container of a restored pod.
+type RestoreExecHook struct {
+	// container is the container that runs the command. Empty means the first one.
+	// +optional
+	// +kubebuilder:validation:MaxLength=63
+	Container string `json:"container,omitempty"`
+
+	// command is the command and its arguments, not run in a shell.
+	// +required
+	// +listType=atomic
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=256
+	// +kubebuilder:validation:items:MaxLength=65536
+	Command []string `json:"command,omitempty"`
+
+	// onError says whether a run goes on when the command fails.
+	// +optional
+	OnError HookErrorMode `json:"onError,omitempty"`
+
+	// timeout is how long the command may take, for example 30s. Absent or 0s
+	// means the default.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	Timeout metav1.Duration `json:"timeout,omitzero"`
+
+	// waitTimeout is how long the container may take to be ready, for example 5m.
+	// Absent or 0s means the default.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	WaitTimeout metav1.Duration `json:"waitTimeout,omitzero"`
+}
+
+// InitHook is init containers that are added to a pod on its way back.
+type InitHook struct {
+	// initContainers are added before the pod's own init containers. Their fields
+	// are those of a container of core/v1.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=32
+	// +kubebuilder:validation:items:Schemaless
+	InitContainers []corev1.Container `json:"initContainers,omitempty"`
+
+	// timeout is how long the init containers may take, for example 5m. Absent or
+	// 0s means the default.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	Timeout metav1.Duration `json:"timeout,omitzero"`
+}

@@ -1,0 +1,271 @@
+package v1beta1
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// Restore is one run of a restore, and its result.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:path=restores,scope=Cluster,shortName=krest,categories=kahu
+// +kubebuilder:printcolumn:name="Stage",type=string,JSONPath=`.status.stage`
+// +kubebuilder:printcolumn:name="State",type=string,JSONPath=`.status.state`
+// +kubebuilder:printcolumn:name="Backup",type=string,JSONPath=`.spec.backupName`
+// +kubebuilder:printcolumn:name="Restored",type=integer,JSONPath=`.status.progress.itemsRestored`
+// +kubebuilder:printcolumn:name="Total",type=integer,priority=1,JSONPath=`.status.progress.totalItems`
+// +kubebuilder:printcolumn:name="Reason",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+type Restore struct {
+	metav1.TypeMeta `json:",inline"`
+	// metadata is the standard object metadata.
+	// +optional
+	metav1.ObjectMeta `json:"metadata,omitzero"`
+
+	// spec says what to restore, and how. It cannot be changed.
+	// +required
+	Spec RestoreSpec `json:"spec,omitzero"`
+
+	// status is how far the run has come and what came of it.
+	// +optional
+	Status RestoreStatus `json:"status,omitzero"`
+}
+
+// RestoreList is a list of Restores.
+//
+// +kubebuilder:object:root=true
+type RestoreList struct {
+	metav1.TypeMeta `json:",inline"`
+	// metadata is the standard list metadata.
+	// +optional
+	metav1.ListMeta `json:"metadata,omitzero"`
+	// items are the Restores.
+	Items []Restore `json:"items"`
+}
+
+// RestoreSpec says what to restore, and how.
+//
+// +kubebuilder:validation:XValidation:rule="self.?backupName.orValue('') == oldSelf.?backupName.orValue('')",message="spec.backupName cannot be changed: a Restore is one run, create another for another wish",fieldPath=".backupName"
+// +kubebuilder:validation:XValidation:rule="self.?includeNamespaces.orValue([]) == oldSelf.?includeNamespaces.orValue([])",message="spec.includeNamespaces cannot be changed: a Restore is one run, create another for another wish",fieldPath=".includeNamespaces"
+// +kubebuilder:validation:XValidation:rule="self.?excludeNamespaces.orValue([]) == oldSelf.?excludeNamespaces.orValue([])",message="spec.excludeNamespaces cannot be changed: a Restore is one run, create another for another wish",fieldPath=".excludeNamespaces"
+// +kubebuilder:validation:XValidation:rule="self.?includeResources.orValue([]) == oldSelf.?includeResources.orValue([])",message="spec.includeResources cannot be changed: a Restore is one run, create another for another wish",fieldPath=".includeResources"
+// +kubebuilder:validation:XValidation:rule="self.?excludeResources.orValue([]) == oldSelf.?excludeResources.orValue([])",message="spec.excludeResources cannot be changed: a Restore is one run, create another for another wish",fieldPath=".excludeResources"
+// +kubebuilder:validation:XValidation:rule="self.?labelSelector == oldSelf.?labelSelector",message="spec.labelSelector cannot be changed: a Restore is one run, create another for another wish",fieldPath=".labelSelector"
+// +kubebuilder:validation:XValidation:rule="self.?namespaceMapping.orValue({}) == oldSelf.?namespaceMapping.orValue({})",message="spec.namespaceMapping cannot be changed: a Restore is one run, create another for another wish",fieldPath=".namespaceMapping"
+// +kubebuilder:validation:XValidation:rule="self.?includeClusterResource == oldSelf.?includeClusterResource",message="spec.includeClusterResource cannot be changed: a Restore is one run, create another for another wish",fieldPath=".includeClusterResource"
+// +kubebuilder:validation:XValidation:rule="self.?preserveNodePort.orValue(false) == oldSelf.?preserveNodePort.orValue(false)",message="spec.preserveNodePort cannot be changed: a Restore is one run, create another for another wish",fieldPath=".preserveNodePort"
+// +kubebuilder:validation:XValidation:rule="self.?preserveClusterIpAddr.orValue(false) == oldSelf.?preserveClusterIpAddr.orValue(false)",message="spec.preserveClusterIpAddr cannot be changed: a Restore is one run, create another for another wish",fieldPath=".preserveClusterIpAddr"
+// +kubebuilder:validation:XValidation:rule="self.?allowIncomplete.orValue(false) == oldSelf.?allowIncomplete.orValue(false)",message="spec.allowIncomplete cannot be changed: a Restore is one run, create another for another wish",fieldPath=".allowIncomplete"
+type RestoreSpec struct {
+	// backupName is the name of the Backup to restore, run here or a view.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	BackupName string `json:"backupName,omitempty"`
+
+	// includeNamespaces are the namespaces restored, by their names in the backup. Empty means all.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=1000
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=63
+	// +kubebuilder:validation:items:XValidation:rule="!format.dns1123Label().validate(self).hasValue()",message="must be the name of a namespace: lower-case letters, digits and '-', at most 63 characters, no pattern"
+	IncludeNamespaces []string `json:"includeNamespaces,omitempty"`
+
+	// excludeNamespaces are the namespaces left out. They win over includeNamespaces.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=1000
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=63
+	// +kubebuilder:validation:items:XValidation:rule="!format.dns1123Label().validate(self).hasValue()",message="must be the name of a namespace: lower-case letters, digits and '-', at most 63 characters, no pattern"
+	ExcludeNamespaces []string `json:"excludeNamespaces,omitempty"`
+
+	// includeResources are the objects restored, by their names in the backup. Empty means all.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=1000
+	IncludeResources []ResourceFilter `json:"includeResources,omitempty"`
+
+	// excludeResources are the objects left out. They win over includeResources.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=1000
+	ExcludeResources []ResourceFilter `json:"excludeResources,omitempty"`
+
+	// labelSelector selects objects by their labels. Absent means all.
+	// +optional
+	LabelSelector *metav1.LabelSelector `json:"labelSelector,omitempty"`
+
+	// namespaceMapping gives namespaces another name on their way back: from the
+	// name in the backup to the name in this cluster.
+	// +optional
+	// +mapType=atomic
+	// +kubebuilder:validation:MaxProperties=256
+	// +kubebuilder:validation:XValidation:rule="self.all(k, size(k) <= 63 && !format.dns1123Label().validate(k).hasValue())",message="the keys of spec.namespaceMapping must be names of namespaces in the backup: lower-case letters, digits and '-', at most 63 characters"
+	// +kubebuilder:validation:XValidation:rule="self.all(k, size(self[k]) <= 63 && !format.dns1123Label().validate(self[k]).hasValue())",message="the values of spec.namespaceMapping must be names of namespaces: lower-case letters, digits and '-', at most 63 characters"
+	// +kubebuilder:validation:XValidation:rule="self.all(k, self.exists_one(other, self[other] == self[k]))",message="two namespaces in spec.namespaceMapping have the same target: give each a target of its own"
+	NamespaceMapping map[string]string `json:"namespaceMapping,omitempty"`
+
+	// includeClusterResource says whether cluster-scoped objects are restored.
+	// Absent means: as the filters say.
+	// +optional
+	IncludeClusterResource *bool `json:"includeClusterResource,omitempty"`
+
+	// resourcePrefix is put before the name of every restored object.
+	// +optional
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule="self == ''",message="prefixes are not supported yet: remove spec.resourcePrefix",reason=FieldValueForbidden
+	ResourcePrefix string `json:"resourcePrefix,omitempty"`
+
+	// preserveNodePort keeps the node ports of services. Otherwise the cluster
+	// chooses new ones.
+	// +optional
+	PreserveNodePort bool `json:"preserveNodePort,omitempty"`
+
+	// preserveClusterIpAddr keeps the cluster addresses of services. Otherwise the
+	// cluster chooses new ones; headless services stay headless.
+	// +optional
+	PreserveClusterIPAddr bool `json:"preserveClusterIpAddr,omitempty"`
+
+	// hook is the commands that run in pods after they are restored.
+	// +optional
+	Hook RestoreHook `json:"hook,omitzero"`
+
+	// allowIncomplete allows a restore from a backup that is not complete. What is
+	// missing in it is then missing here.
+	// +optional
+	AllowIncomplete bool `json:"allowIncomplete,omitempty"`
+}
+
+// RestoreStatus is how far a restore has come and what came of it. The manager
+// is its only writer.
+type RestoreStatus struct {
+	// stage is the furthest part of the run that has begun. A run is over when it
+	// is Finished.
+	// +optional
+	Stage Stage `json:"stage,omitempty"`
+
+	// state is how the run is. Completed means complete.
+	// +optional
+	State State `json:"state,omitempty"`
+
+	// observedGeneration is the generation of the spec that the status is about.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+
+	// conditions are what a person or a program asks: Accepted, Reconciling, Stalled,
+	// Ready and Complete.
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	// +kubebuilder:validation:MaxItems=16
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+
+	// attempt is the id of the process's try at this run. A manager that finds a
+	// run in Processing with another attempt than its own ends it as Interrupted.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	Attempt string `json:"attempt,omitempty"`
+
+	// validationErrors are what is wrong with the spec: which field, and what to do.
+	// +optional
+	// +nullable
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=100
+	// +kubebuilder:validation:items:MaxLength=1024
+	ValidationErrors []string `json:"validationErrors,omitempty"`
+
+	// failureReason says in a sentence why the run failed and what to do.
+	// +optional
+	// +kubebuilder:validation:MaxLength=2048
+	FailureReason string `json:"failureReason,omitempty"`
+
+	// startTimestamp is when the run began.
+	// +optional
+	// +nullable
+	StartTimestamp *metav1.Time `json:"startTimestamp,omitempty"`
+
+	// completionTimestamp is when the run ended, whatever came of it.
+	// +optional
+	// +nullable
+	CompletionTimestamp *metav1.Time `json:"completionTimestamp,omitempty"`
+
+	// progress is how many objects have been dealt with so far.
+	// +optional
+	Progress RestoreProgress `json:"progress,omitzero"`
+
+	// counts are how many objects met which end.
+	// +optional
+	Counts RestoreCounts `json:"counts,omitzero"`
+
+	// resources are single objects worth showing, at most 100.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=100
+	Resources []RunResource `json:"resources,omitempty"`
+
+	// warnings are what a person should know although nothing failed, at most 100.
+	// counts.warnings is the number of all of them.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=100
+	// +kubebuilder:validation:items:MaxLength=1024
+	Warnings []string `json:"warnings,omitempty"`
+
+	// failed is what was asked for and is not in the cluster, at most 100 rows.
+	// counts.failed is the number of all of them.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=100
+	Failed []ItemProblem `json:"failed,omitempty"`
+}
+
+// RestoreProgress is how many objects of a restore have been dealt with so far.
+type RestoreProgress struct {
+	// totalItems is the number of objects that the plan has.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	TotalItems int64 `json:"totalItems,omitempty"`
+
+	// itemsRestored is the number of objects that have been dealt with: created, skipped
+	// or failed.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	ItemsRestored int64 `json:"itemsRestored,omitempty"`
+}
+
+// RestoreCounts are how many objects of a restore met which end.
+type RestoreCounts struct {
+	// created is the number of objects that were created.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	Created int64 `json:"created,omitempty"`
+
+	// skippedExisting is the number of objects that were there already.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	SkippedExisting int64 `json:"skippedExisting,omitempty"`
+
+	// skippedControlled is the number of objects that a restored controller makes again.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	SkippedControlled int64 `json:"skippedControlled,omitempty"`
+
+	// skippedExcluded is the number of objects in the backup that the spec does not ask for.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	SkippedExcluded int64 `json:"skippedExcluded,omitempty"`
+
+	// failed is the number of objects that the API server refused, or that could not
+	// be read.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	Failed int64 `json:"failed,omitempty"`
+
+	// warnings is the number of warnings.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	Warnings int64 `json:"warnings,omitempty"`
+}

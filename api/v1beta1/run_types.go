@@ -1,0 +1,142 @@
+package v1beta1
+
+// ResourceFilter names objects of one kind.
+//
+// +kubebuilder:validation:XValidation:rule="(has(self.isRegex) && self.isRegex) || !has(self.name) || self.name == '*' || !self.name.matches('[*^$|?+()\\\\[\\\\]{}\\\\\\\\]')",message="name looks like an expression: set isRegex to true, or name one object, or leave it empty for every object of the kind",fieldPath=".name"
+// +kubebuilder:validation:XValidation:rule="(has(self.isRegex) && self.isRegex) || !has(self.name) || !(self.name in ['.', '..'] || self.name.matches('[/%]'))",message="name is not one that Kubernetes can store: it must not be '.' or '..' nor contain '/' or '%'",fieldPath=".name"
+type ResourceFilter struct {
+	// name is the name of an object. Empty, null or * means every object of the
+	// kind.
+	// +optional
+	// +kubebuilder:validation:MaxLength=1024
+	Name string `json:"name,omitempty"`
+
+	// kind is a Kind, a plural, a short name or plural.group: Deployment,
+	// deployments, deploy or deployments.apps.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=317
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[A-Za-z]([-A-Za-z0-9]*[A-Za-z0-9])?([.][a-z0-9]([-a-z0-9.]*[a-z0-9])?)?$')",message="must be a Kind, a plural, a short name or plural.group, for example Deployment, deployments, deploy or deployments.apps"
+	Kind string `json:"kind,omitempty"`
+
+	// isRegex makes name a regular expression (RE2), not anchored unless it says so.
+	// +optional
+	IsRegex bool `json:"isRegex,omitempty"`
+}
+
+// Stage is the furthest part of a run that has begun.
+//
+// +kubebuilder:validation:Enum=Initial;PreHook;Resources;Volumes;PostHook;Finished
+type Stage string
+
+const (
+	// StageInitial is a run that has not been accepted yet.
+	StageInitial Stage = "Initial"
+	// StagePreHook is a run whose commands before the work are being run.
+	StagePreHook Stage = "PreHook"
+	// StageResources is a run whose objects are being read or written.
+	StageResources Stage = "Resources"
+	// StageVolumes is a run whose volume data is being moved.
+	StageVolumes Stage = "Volumes"
+	// StagePostHook is a run whose commands after the work are being run. It is
+	// shown only after Volumes.
+	StagePostHook Stage = "PostHook"
+	// StageFinished is a run that is over, whatever came of it.
+	StageFinished Stage = "Finished"
+)
+
+// State is how a run is.
+//
+// +kubebuilder:validation:Enum=New;Validating;Processing;Completed;Failed;Deleting
+type State string
+
+const (
+	// StateNew is a run that nobody has looked at yet.
+	StateNew State = "New"
+	// StateValidating is a run whose wish is being checked.
+	StateValidating State = "Validating"
+	// StateProcessing is a run that goes on.
+	StateProcessing State = "Processing"
+	// StateCompleted is a run that did everything that was asked for.
+	StateCompleted State = "Completed"
+	// StateFailed is a run that did not: the conditions say why.
+	StateFailed State = "Failed"
+	// StateDeleting is a run whose data is being removed.
+	StateDeleting State = "Deleting"
+)
+
+// ItemStatus is how far one object of a run has come.
+//
+// +kubebuilder:validation:Enum=Pending;Processing;Completed;Failed
+type ItemStatus string
+
+const (
+	// ItemStatusPending is an object that has not been begun.
+	ItemStatusPending ItemStatus = "Pending"
+	// ItemStatusProcessing is an object that is being read or written.
+	ItemStatusProcessing ItemStatus = "Processing"
+	// ItemStatusCompleted is an object that is in the backup or in the cluster.
+	ItemStatusCompleted ItemStatus = "Completed"
+	// ItemStatusFailed is an object that is not.
+	ItemStatusFailed ItemStatus = "Failed"
+)
+
+// RunResource is one object of a run and what became of it.
+type RunResource struct {
+	// apiVersion is the group and version of the object.
+	// +optional
+	// +kubebuilder:validation:MaxLength=317
+	APIVersion string `json:"apiVersion,omitempty"`
+
+	// kind is the kind of the object.
+	// +optional
+	// +kubebuilder:validation:MaxLength=253
+	Kind string `json:"kind,omitempty"`
+
+	// resourceName is the name of the object.
+	// +optional
+	// +kubebuilder:validation:MaxLength=1024
+	ResourceName string `json:"resourceName,omitempty"`
+
+	// namespace is the namespace of the object; empty at cluster scope.
+	// +optional
+	// +kubebuilder:validation:MaxLength=63
+	Namespace string `json:"namespace,omitempty"`
+
+	// status is how far the object has come.
+	// +optional
+	Status ItemStatus `json:"status,omitempty"`
+}
+
+// ItemProblem is an object, or a whole kind, that a run could not deal with.
+type ItemProblem struct {
+	// apiVersion is the group and version of the object or kind.
+	// +optional
+	// +kubebuilder:validation:MaxLength=317
+	APIVersion string `json:"apiVersion,omitempty"`
+
+	// kind is the kind of the object.
+	// +optional
+	// +kubebuilder:validation:MaxLength=253
+	Kind string `json:"kind,omitempty"`
+
+	// namespace is the namespace of the object; empty at cluster scope.
+	// +optional
+	// +kubebuilder:validation:MaxLength=63
+	Namespace string `json:"namespace,omitempty"`
+
+	// name is the name of the object. Empty means every object of the kind.
+	// +optional
+	// +kubebuilder:validation:MaxLength=1024
+	Name string `json:"name,omitempty"`
+
+	// reason is one of the reasons of this package.
+	// +optional
+	// +kubebuilder:validation:MaxLength=128
+	Reason string `json:"reason,omitempty"`
+
+	// message says what happened and what to do.
+	// +optional
+	// +kubebuilder:validation:MaxLength=1024
+	Message string `json:"message,omitempty"`
+}
