@@ -63,14 +63,14 @@ const (
 
 // BackupSpec says what to back up, and where to.
 //
-// +kubebuilder:validation:XValidation:rule="self.?metadataLocation.orValue('') == oldSelf.?metadataLocation.orValue('')",message="spec.metadataLocation cannot be changed: a Backup is one run, create another for another wish",fieldPath=".metadataLocation"
-// +kubebuilder:validation:XValidation:rule="self.?includeNamespaces.orValue([]) == oldSelf.?includeNamespaces.orValue([])",message="spec.includeNamespaces cannot be changed: a Backup is one run, create another for another wish",fieldPath=".includeNamespaces"
-// +kubebuilder:validation:XValidation:rule="self.?excludeNamespaces.orValue([]) == oldSelf.?excludeNamespaces.orValue([])",message="spec.excludeNamespaces cannot be changed: a Backup is one run, create another for another wish",fieldPath=".excludeNamespaces"
-// +kubebuilder:validation:XValidation:rule="self.?includeResources.orValue([]) == oldSelf.?includeResources.orValue([])",message="spec.includeResources cannot be changed: a Backup is one run, create another for another wish",fieldPath=".includeResources"
-// +kubebuilder:validation:XValidation:rule="self.?excludeResources.orValue([]) == oldSelf.?excludeResources.orValue([])",message="spec.excludeResources cannot be changed: a Backup is one run, create another for another wish",fieldPath=".excludeResources"
-// +kubebuilder:validation:XValidation:rule="self.?label == oldSelf.?label",message="spec.label cannot be changed: a Backup is one run, create another for another wish",fieldPath=".label"
+// +kubebuilder:validation:XValidation:rule="self.metadataLocation == oldSelf.metadataLocation",message="spec.metadataLocation cannot be changed: a Backup is one run, create another for another wish",fieldPath=".metadataLocation"
+// +kubebuilder:validation:XValidation:rule="has(self.includeNamespaces) && has(oldSelf.includeNamespaces) ? self.includeNamespaces == oldSelf.includeNamespaces : (!has(self.includeNamespaces) || size(self.includeNamespaces) == 0) && (!has(oldSelf.includeNamespaces) || size(oldSelf.includeNamespaces) == 0)",message="spec.includeNamespaces cannot be changed: a Backup is one run, create another for another wish",fieldPath=".includeNamespaces"
+// +kubebuilder:validation:XValidation:rule="has(self.excludeNamespaces) && has(oldSelf.excludeNamespaces) ? self.excludeNamespaces == oldSelf.excludeNamespaces : (!has(self.excludeNamespaces) || size(self.excludeNamespaces) == 0) && (!has(oldSelf.excludeNamespaces) || size(oldSelf.excludeNamespaces) == 0)",message="spec.excludeNamespaces cannot be changed: a Backup is one run, create another for another wish",fieldPath=".excludeNamespaces"
+// +kubebuilder:validation:XValidation:rule="has(self.includeResources) && has(oldSelf.includeResources) ? self.includeResources == oldSelf.includeResources : (!has(self.includeResources) || size(self.includeResources) == 0) && (!has(oldSelf.includeResources) || size(oldSelf.includeResources) == 0)",message="spec.includeResources cannot be changed: a Backup is one run, create another for another wish",fieldPath=".includeResources"
+// +kubebuilder:validation:XValidation:rule="has(self.excludeResources) && has(oldSelf.excludeResources) ? self.excludeResources == oldSelf.excludeResources : (!has(self.excludeResources) || size(self.excludeResources) == 0) && (!has(oldSelf.excludeResources) || size(oldSelf.excludeResources) == 0)",message="spec.excludeResources cannot be changed: a Backup is one run, create another for another wish",fieldPath=".excludeResources"
+// +kubebuilder:validation:XValidation:rule="has(self.label) == has(oldSelf.label) && (!has(self.label) || self.label == oldSelf.label)",message="spec.label cannot be changed: a Backup is one run, create another for another wish",fieldPath=".label"
 // +kubebuilder:validation:XValidation:rule="self.?enableVolumeBackup.orValue(true) == oldSelf.?enableVolumeBackup.orValue(true)",message="spec.enableVolumeBackup cannot be changed: a Backup is one run, create another for another wish",fieldPath=".enableVolumeBackup"
-// +kubebuilder:validation:XValidation:rule="self.?origin == oldSelf.?origin",message="spec.origin is set at creation or never: it makes a Backup a view of what is at a location",fieldPath=".origin"
+// +kubebuilder:validation:XValidation:rule="has(self.origin) == has(oldSelf.origin) && (!has(self.origin) || self.origin == oldSelf.origin)",message="spec.origin is set at creation or never: it makes a Backup a view of what is at a location",fieldPath=".origin"
 type BackupSpec struct {
 	// metadataLocation is the name of the BackupLocation that the backup is
 	// written to; of a view, the one that it was found at.
@@ -83,19 +83,13 @@ type BackupSpec struct {
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=1000
-	// +kubebuilder:validation:items:MinLength=1
-	// +kubebuilder:validation:items:MaxLength=63
-	// +kubebuilder:validation:items:XValidation:rule="!format.dns1123Label().validate(self).hasValue()",message="must be the name of a namespace: lower-case letters, digits and '-', at most 63 characters, no pattern"
-	IncludeNamespaces []string `json:"includeNamespaces,omitempty"`
+	IncludeNamespaces []NamespaceName `json:"includeNamespaces,omitempty"`
 
 	// excludeNamespaces are the namespaces left out. They win over includeNamespaces.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=1000
-	// +kubebuilder:validation:items:MinLength=1
-	// +kubebuilder:validation:items:MaxLength=63
-	// +kubebuilder:validation:items:XValidation:rule="!format.dns1123Label().validate(self).hasValue()",message="must be the name of a namespace: lower-case letters, digits and '-', at most 63 characters, no pattern"
-	ExcludeNamespaces []string `json:"excludeNamespaces,omitempty"`
+	ExcludeNamespaces []NamespaceName `json:"excludeNamespaces,omitempty"`
 
 	// includeResources are the objects backed up. Empty means all.
 	// +optional

@@ -70,7 +70,7 @@ type SecretReference struct {
 	// name is the name of the Secret. Empty means none.
 	// +optional
 	// +kubebuilder:validation:MaxLength=253
-	// +kubebuilder:validation:XValidation:rule="self == '' || !format.dns1123Subdomain().validate(self).hasValue()",message="must be the name of a Secret in Kahu's namespace, without the namespace: lower-case letters, digits, '-' and '.'"
+	// +kubebuilder:validation:XValidation:rule=`self == "" || !format.dns1123Subdomain().validate(self).hasValue()`,message="must be the name of a Secret in Kahu's namespace, without the namespace: lower-case letters, digits, '-' and '.'"
 	Name string `json:"name,omitempty"`
 }
 

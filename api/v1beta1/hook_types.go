@@ -23,7 +23,7 @@ type BackupHook struct {
 	// resources are the sets of commands.
 	// +optional
 	// +listType=atomic
-	// +kubebuilder:validation:MaxItems=100
+	// +kubebuilder:validation:MaxItems=32
 	// +kubebuilder:validation:XValidation:rule="size(self) == 0",message="hooks are not supported yet: remove spec.hook.resources",reason=FieldValueForbidden
 	Resources []BackupResourceHook `json:"resources,omitempty"`
 }
@@ -39,31 +39,25 @@ type BackupResourceHook struct {
 	// includeNamespaces are the namespaces whose pods are meant. Empty means all.
 	// +optional
 	// +listType=atomic
-	// +kubebuilder:validation:MaxItems=100
-	// +kubebuilder:validation:items:MinLength=1
-	// +kubebuilder:validation:items:MaxLength=63
-	// +kubebuilder:validation:items:XValidation:rule="!format.dns1123Label().validate(self).hasValue()",message="must be the name of a namespace: lower-case letters, digits and '-', at most 63 characters, no pattern"
-	IncludeNamespaces []string `json:"includeNamespaces,omitempty"`
+	// +kubebuilder:validation:MaxItems=64
+	IncludeNamespaces []NamespaceName `json:"includeNamespaces,omitempty"`
 
 	// excludeNamespaces are the namespaces left out. They win over includeNamespaces.
 	// +optional
 	// +listType=atomic
-	// +kubebuilder:validation:MaxItems=100
-	// +kubebuilder:validation:items:MinLength=1
-	// +kubebuilder:validation:items:MaxLength=63
-	// +kubebuilder:validation:items:XValidation:rule="!format.dns1123Label().validate(self).hasValue()",message="must be the name of a namespace: lower-case letters, digits and '-', at most 63 characters, no pattern"
-	ExcludeNamespaces []string `json:"excludeNamespaces,omitempty"`
+	// +kubebuilder:validation:MaxItems=64
+	ExcludeNamespaces []NamespaceName `json:"excludeNamespaces,omitempty"`
 
 	// includeResources are the objects whose pods are meant. Empty means all.
 	// +optional
 	// +listType=atomic
-	// +kubebuilder:validation:MaxItems=100
+	// +kubebuilder:validation:MaxItems=64
 	IncludeResources []ResourceFilter `json:"includeResources,omitempty"`
 
 	// excludeResources are the objects left out. They win over includeResources.
 	// +optional
 	// +listType=atomic
-	// +kubebuilder:validation:MaxItems=100
+	// +kubebuilder:validation:MaxItems=64
 	ExcludeResources []ResourceFilter `json:"excludeResources,omitempty"`
 
 	// labelSelector selects pods by their labels. Absent means all.
@@ -118,6 +112,7 @@ type ExecHook struct {
 	// timeout is how long the command may take, for example 30s. Absent or 0s
 	// means the default.
 	// +optional
+	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=64
 	Timeout metav1.Duration `json:"timeout,omitzero"`
 }
@@ -128,7 +123,7 @@ type RestoreHook struct {
 	// resources are the sets of commands.
 	// +optional
 	// +listType=atomic
-	// +kubebuilder:validation:MaxItems=100
+	// +kubebuilder:validation:MaxItems=32
 	// +kubebuilder:validation:XValidation:rule="size(self) == 0",message="hooks are not supported yet: remove spec.hook.resources",reason=FieldValueForbidden
 	Resources []RestoreResourceHook `json:"resources,omitempty"`
 }
@@ -144,31 +139,25 @@ type RestoreResourceHook struct {
 	// includeNamespaces are the namespaces whose pods are meant. Empty means all.
 	// +optional
 	// +listType=atomic
-	// +kubebuilder:validation:MaxItems=100
-	// +kubebuilder:validation:items:MinLength=1
-	// +kubebuilder:validation:items:MaxLength=63
-	// +kubebuilder:validation:items:XValidation:rule="!format.dns1123Label().validate(self).hasValue()",message="must be the name of a namespace: lower-case letters, digits and '-', at most 63 characters, no pattern"
-	IncludeNamespaces []string `json:"includeNamespaces,omitempty"`
+	// +kubebuilder:validation:MaxItems=64
+	IncludeNamespaces []NamespaceName `json:"includeNamespaces,omitempty"`
 
 	// excludeNamespaces are the namespaces left out. They win over includeNamespaces.
 	// +optional
 	// +listType=atomic
-	// +kubebuilder:validation:MaxItems=100
-	// +kubebuilder:validation:items:MinLength=1
-	// +kubebuilder:validation:items:MaxLength=63
-	// +kubebuilder:validation:items:XValidation:rule="!format.dns1123Label().validate(self).hasValue()",message="must be the name of a namespace: lower-case letters, digits and '-', at most 63 characters, no pattern"
-	ExcludeNamespaces []string `json:"excludeNamespaces,omitempty"`
+	// +kubebuilder:validation:MaxItems=64
+	ExcludeNamespaces []NamespaceName `json:"excludeNamespaces,omitempty"`
 
 	// includeResources are the objects whose pods are meant. Empty means all.
 	// +optional
 	// +listType=atomic
-	// +kubebuilder:validation:MaxItems=100
+	// +kubebuilder:validation:MaxItems=64
 	IncludeResources []ResourceFilter `json:"includeResources,omitempty"`
 
 	// excludeResources are the objects left out. They win over includeResources.
 	// +optional
 	// +listType=atomic
-	// +kubebuilder:validation:MaxItems=100
+	// +kubebuilder:validation:MaxItems=64
 	ExcludeResources []ResourceFilter `json:"excludeResources,omitempty"`
 
 	// labelSelector selects pods by their labels. Absent means all.
@@ -215,12 +204,14 @@ type RestoreExecHook struct {
 	// timeout is how long the command may take, for example 30s. Absent or 0s
 	// means the default.
 	// +optional
+	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=64
 	Timeout metav1.Duration `json:"timeout,omitzero"`
 
 	// waitTimeout is how long the container may take to be ready, for example 5m.
 	// Absent or 0s means the default.
 	// +optional
+	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=64
 	WaitTimeout metav1.Duration `json:"waitTimeout,omitzero"`
 }
@@ -228,16 +219,17 @@ type RestoreExecHook struct {
 // InitHook is init containers that are added to a pod on its way back.
 type InitHook struct {
 	// initContainers are added before the pod's own init containers. Their fields
-	// are those of a container of core/v1.
+	// are those of a container of core/v1, which the API server checks when the pod
+	// is created: its whole schema here would be larger than all else.
 	// +optional
-	// +listType=atomic
-	// +kubebuilder:validation:MaxItems=32
-	// +kubebuilder:validation:items:Schemaless
+	// +kubebuilder:validation:Schemaless
+	// +kubebuilder:pruning:PreserveUnknownFields
 	InitContainers []corev1.Container `json:"initContainers,omitempty"`
 
 	// timeout is how long the init containers may take, for example 5m. Absent or
 	// 0s means the default.
 	// +optional
+	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=64
 	Timeout metav1.Duration `json:"timeout,omitzero"`
 }

@@ -1,6 +1,8 @@
 package v1beta1
 
 import (
+	"maps"
+
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
@@ -45,13 +47,13 @@ type RestoreList struct {
 
 // RestoreSpec says what to restore, and how.
 //
-// +kubebuilder:validation:XValidation:rule="self.?backupName.orValue('') == oldSelf.?backupName.orValue('')",message="spec.backupName cannot be changed: a Restore is one run, create another for another wish",fieldPath=".backupName"
-// +kubebuilder:validation:XValidation:rule="self.?includeNamespaces.orValue([]) == oldSelf.?includeNamespaces.orValue([])",message="spec.includeNamespaces cannot be changed: a Restore is one run, create another for another wish",fieldPath=".includeNamespaces"
-// +kubebuilder:validation:XValidation:rule="self.?excludeNamespaces.orValue([]) == oldSelf.?excludeNamespaces.orValue([])",message="spec.excludeNamespaces cannot be changed: a Restore is one run, create another for another wish",fieldPath=".excludeNamespaces"
-// +kubebuilder:validation:XValidation:rule="self.?includeResources.orValue([]) == oldSelf.?includeResources.orValue([])",message="spec.includeResources cannot be changed: a Restore is one run, create another for another wish",fieldPath=".includeResources"
-// +kubebuilder:validation:XValidation:rule="self.?excludeResources.orValue([]) == oldSelf.?excludeResources.orValue([])",message="spec.excludeResources cannot be changed: a Restore is one run, create another for another wish",fieldPath=".excludeResources"
-// +kubebuilder:validation:XValidation:rule="self.?labelSelector == oldSelf.?labelSelector",message="spec.labelSelector cannot be changed: a Restore is one run, create another for another wish",fieldPath=".labelSelector"
-// +kubebuilder:validation:XValidation:rule="self.?namespaceMapping.orValue({}) == oldSelf.?namespaceMapping.orValue({})",message="spec.namespaceMapping cannot be changed: a Restore is one run, create another for another wish",fieldPath=".namespaceMapping"
+// +kubebuilder:validation:XValidation:rule="self.backupName == oldSelf.backupName",message="spec.backupName cannot be changed: a Restore is one run, create another for another wish",fieldPath=".backupName"
+// +kubebuilder:validation:XValidation:rule="has(self.includeNamespaces) && has(oldSelf.includeNamespaces) ? self.includeNamespaces == oldSelf.includeNamespaces : (!has(self.includeNamespaces) || size(self.includeNamespaces) == 0) && (!has(oldSelf.includeNamespaces) || size(oldSelf.includeNamespaces) == 0)",message="spec.includeNamespaces cannot be changed: a Restore is one run, create another for another wish",fieldPath=".includeNamespaces"
+// +kubebuilder:validation:XValidation:rule="has(self.excludeNamespaces) && has(oldSelf.excludeNamespaces) ? self.excludeNamespaces == oldSelf.excludeNamespaces : (!has(self.excludeNamespaces) || size(self.excludeNamespaces) == 0) && (!has(oldSelf.excludeNamespaces) || size(oldSelf.excludeNamespaces) == 0)",message="spec.excludeNamespaces cannot be changed: a Restore is one run, create another for another wish",fieldPath=".excludeNamespaces"
+// +kubebuilder:validation:XValidation:rule="has(self.includeResources) && has(oldSelf.includeResources) ? self.includeResources == oldSelf.includeResources : (!has(self.includeResources) || size(self.includeResources) == 0) && (!has(oldSelf.includeResources) || size(oldSelf.includeResources) == 0)",message="spec.includeResources cannot be changed: a Restore is one run, create another for another wish",fieldPath=".includeResources"
+// +kubebuilder:validation:XValidation:rule="has(self.excludeResources) && has(oldSelf.excludeResources) ? self.excludeResources == oldSelf.excludeResources : (!has(self.excludeResources) || size(self.excludeResources) == 0) && (!has(oldSelf.excludeResources) || size(oldSelf.excludeResources) == 0)",message="spec.excludeResources cannot be changed: a Restore is one run, create another for another wish",fieldPath=".excludeResources"
+// +kubebuilder:validation:XValidation:rule="has(self.labelSelector) == has(oldSelf.labelSelector) && (!has(self.labelSelector) || self.labelSelector == oldSelf.labelSelector)",message="spec.labelSelector cannot be changed: a Restore is one run, create another for another wish",fieldPath=".labelSelector"
+// +kubebuilder:validation:XValidation:rule="has(self.namespaceMapping) && has(oldSelf.namespaceMapping) ? self.namespaceMapping == oldSelf.namespaceMapping : (!has(self.namespaceMapping) || size(self.namespaceMapping) == 0) && (!has(oldSelf.namespaceMapping) || size(oldSelf.namespaceMapping) == 0)",message="spec.namespaceMapping cannot be changed: a Restore is one run, create another for another wish",fieldPath=".namespaceMapping"
 // +kubebuilder:validation:XValidation:rule="self.?includeClusterResource == oldSelf.?includeClusterResource",message="spec.includeClusterResource cannot be changed: a Restore is one run, create another for another wish",fieldPath=".includeClusterResource"
 // +kubebuilder:validation:XValidation:rule="self.?preserveNodePort.orValue(false) == oldSelf.?preserveNodePort.orValue(false)",message="spec.preserveNodePort cannot be changed: a Restore is one run, create another for another wish",fieldPath=".preserveNodePort"
 // +kubebuilder:validation:XValidation:rule="self.?preserveClusterIpAddr.orValue(false) == oldSelf.?preserveClusterIpAddr.orValue(false)",message="spec.preserveClusterIpAddr cannot be changed: a Restore is one run, create another for another wish",fieldPath=".preserveClusterIpAddr"
@@ -67,19 +69,13 @@ type RestoreSpec struct {
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=1000
-	// +kubebuilder:validation:items:MinLength=1
-	// +kubebuilder:validation:items:MaxLength=63
-	// +kubebuilder:validation:items:XValidation:rule="!format.dns1123Label().validate(self).hasValue()",message="must be the name of a namespace: lower-case letters, digits and '-', at most 63 characters, no pattern"
-	IncludeNamespaces []string `json:"includeNamespaces,omitempty"`
+	IncludeNamespaces []NamespaceName `json:"includeNamespaces,omitempty"`
 
 	// excludeNamespaces are the namespaces left out. They win over includeNamespaces.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=1000
-	// +kubebuilder:validation:items:MinLength=1
-	// +kubebuilder:validation:items:MaxLength=63
-	// +kubebuilder:validation:items:XValidation:rule="!format.dns1123Label().validate(self).hasValue()",message="must be the name of a namespace: lower-case letters, digits and '-', at most 63 characters, no pattern"
-	ExcludeNamespaces []string `json:"excludeNamespaces,omitempty"`
+	ExcludeNamespaces []NamespaceName `json:"excludeNamespaces,omitempty"`
 
 	// includeResources are the objects restored, by their names in the backup. Empty means all.
 	// +optional
@@ -97,15 +93,9 @@ type RestoreSpec struct {
 	// +optional
 	LabelSelector *metav1.LabelSelector `json:"labelSelector,omitempty"`
 
-	// namespaceMapping gives namespaces another name on their way back: from the
-	// name in the backup to the name in this cluster.
+	// namespaceMapping gives namespaces another name on their way back.
 	// +optional
-	// +mapType=atomic
-	// +kubebuilder:validation:MaxProperties=256
-	// +kubebuilder:validation:XValidation:rule="self.all(k, size(k) <= 63 && !format.dns1123Label().validate(k).hasValue())",message="the keys of spec.namespaceMapping must be names of namespaces in the backup: lower-case letters, digits and '-', at most 63 characters"
-	// +kubebuilder:validation:XValidation:rule="self.all(k, size(self[k]) <= 63 && !format.dns1123Label().validate(self[k]).hasValue())",message="the values of spec.namespaceMapping must be names of namespaces: lower-case letters, digits and '-', at most 63 characters"
-	// +kubebuilder:validation:XValidation:rule="self.all(k, self.exists_one(other, self[other] == self[k]))",message="two namespaces in spec.namespaceMapping have the same target: give each a target of its own"
-	NamespaceMapping map[string]string `json:"namespaceMapping,omitempty"`
+	NamespaceMapping NamespaceMapping `json:"namespaceMapping,omitempty"`
 
 	// includeClusterResource says whether cluster-scoped objects are restored.
 	// Absent means: as the filters say.
@@ -115,7 +105,7 @@ type RestoreSpec struct {
 	// resourcePrefix is put before the name of every restored object.
 	// +optional
 	// +kubebuilder:validation:MaxLength=253
-	// +kubebuilder:validation:XValidation:rule="self == ''",message="prefixes are not supported yet: remove spec.resourcePrefix",reason=FieldValueForbidden
+	// +kubebuilder:validation:XValidation:rule=`self == ""`,message="prefixes are not supported yet: remove spec.resourcePrefix",reason=FieldValueForbidden
 	ResourcePrefix string `json:"resourcePrefix,omitempty"`
 
 	// preserveNodePort keeps the node ports of services. Otherwise the cluster
@@ -137,6 +127,20 @@ type RestoreSpec struct {
 	// +optional
 	AllowIncomplete bool `json:"allowIncomplete,omitempty"`
 }
+
+// NamespaceMapping is from the names of namespaces in a backup to their names in
+// this cluster.
+//
+// +mapType=atomic
+// +kubebuilder:object:generate=false
+// +kubebuilder:validation:MaxProperties=256
+// +kubebuilder:validation:XValidation:rule="self.all(k, size(k) <= 63 && !format.dns1123Label().validate(k).hasValue())",message="the keys of spec.namespaceMapping must be names of namespaces: lower-case letters, digits and '-', at most 63 characters"
+// +kubebuilder:validation:XValidation:rule="self.all(k, self.exists_one(other, self[other] == self[k]))",message="two namespaces in spec.namespaceMapping have the same target: give each a target of its own"
+type NamespaceMapping map[string]NamespaceName
+
+// DeepCopy returns a copy that shares nothing with the mapping; nil of nil. It is
+// written by hand, as the generator does not know aliases.
+func (m NamespaceMapping) DeepCopy() NamespaceMapping { return maps.Clone(m) }
 
 // RestoreStatus is how far a restore has come and what came of it. The manager
 // is its only writer.

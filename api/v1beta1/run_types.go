@@ -24,6 +24,14 @@ type ResourceFilter struct {
 	IsRegex bool `json:"isRegex,omitempty"`
 }
 
+// NamespaceName is the name of a namespace. It is an alias for the sake of the
+// rule in the schema; to Go it is a string.
+//
+// +kubebuilder:validation:MinLength=1
+// +kubebuilder:validation:MaxLength=63
+// +kubebuilder:validation:XValidation:rule="!format.dns1123Label().validate(self).hasValue()",message="must be the name of a namespace: lower-case letters, digits and '-', at most 63 characters, no pattern"
+type NamespaceName = string
+
 // Stage is the furthest part of a run that has begun.
 //
 // +kubebuilder:validation:Enum=Initial;PreHook;Resources;Volumes;PostHook;Finished

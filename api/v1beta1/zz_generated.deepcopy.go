@@ -275,12 +275,12 @@ func (in *BackupResourceHook) DeepCopyInto(out *BackupResourceHook) {
 	*out = *in
 	if in.IncludeNamespaces != nil {
 		in, out := &in.IncludeNamespaces, &out.IncludeNamespaces
-		*out = make([]string, len(*in))
+		*out = make([]NamespaceName, len(*in))
 		copy(*out, *in)
 	}
 	if in.ExcludeNamespaces != nil {
 		in, out := &in.ExcludeNamespaces, &out.ExcludeNamespaces
-		*out = make([]string, len(*in))
+		*out = make([]NamespaceName, len(*in))
 		copy(*out, *in)
 	}
 	if in.IncludeResources != nil {
@@ -344,12 +344,12 @@ func (in *BackupSpec) DeepCopyInto(out *BackupSpec) {
 	*out = *in
 	if in.IncludeNamespaces != nil {
 		in, out := &in.IncludeNamespaces, &out.IncludeNamespaces
-		*out = make([]string, len(*in))
+		*out = make([]NamespaceName, len(*in))
 		copy(*out, *in)
 	}
 	if in.ExcludeNamespaces != nil {
 		in, out := &in.ExcludeNamespaces, &out.ExcludeNamespaces
-		*out = make([]string, len(*in))
+		*out = make([]NamespaceName, len(*in))
 		copy(*out, *in)
 	}
 	if in.IncludeResources != nil {
@@ -864,12 +864,12 @@ func (in *RestoreResourceHook) DeepCopyInto(out *RestoreResourceHook) {
 	*out = *in
 	if in.IncludeNamespaces != nil {
 		in, out := &in.IncludeNamespaces, &out.IncludeNamespaces
-		*out = make([]string, len(*in))
+		*out = make([]NamespaceName, len(*in))
 		copy(*out, *in)
 	}
 	if in.ExcludeNamespaces != nil {
 		in, out := &in.ExcludeNamespaces, &out.ExcludeNamespaces
-		*out = make([]string, len(*in))
+		*out = make([]NamespaceName, len(*in))
 		copy(*out, *in)
 	}
 	if in.IncludeResources != nil {
@@ -911,12 +911,12 @@ func (in *RestoreSpec) DeepCopyInto(out *RestoreSpec) {
 	*out = *in
 	if in.IncludeNamespaces != nil {
 		in, out := &in.IncludeNamespaces, &out.IncludeNamespaces
-		*out = make([]string, len(*in))
+		*out = make([]NamespaceName, len(*in))
 		copy(*out, *in)
 	}
 	if in.ExcludeNamespaces != nil {
 		in, out := &in.ExcludeNamespaces, &out.ExcludeNamespaces
-		*out = make([]string, len(*in))
+		*out = make([]NamespaceName, len(*in))
 		copy(*out, *in)
 	}
 	if in.IncludeResources != nil {
@@ -934,13 +934,7 @@ func (in *RestoreSpec) DeepCopyInto(out *RestoreSpec) {
 		*out = new(v1.LabelSelector)
 		(*in).DeepCopyInto(*out)
 	}
-	if in.NamespaceMapping != nil {
-		in, out := &in.NamespaceMapping, &out.NamespaceMapping
-		*out = make(map[string]string, len(*in))
-		for key, val := range *in {
-			(*out)[key] = val
-		}
-	}
+	out.NamespaceMapping = in.NamespaceMapping.DeepCopy()
 	if in.IncludeClusterResource != nil {
 		in, out := &in.IncludeClusterResource, &out.IncludeClusterResource
 		*out = new(bool)
