@@ -1,0 +1,227 @@
+package archive
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/soda-cdm/kahu/internal/core"
+)
+
+// IndexBuilder collects the records of a backup in any order and writes the index in the order of the format. It is
+// safe for concurrent use.
+//
+// It sorts as one sorts what has no place in memory: records are gathered in a buffer, and a full buffer becomes a
+// sorted run, compressed, in memory; writing merges the runs. About 100 bytes are held per record, labels and owners
+// included, besides the buffer.
+type IndexBuilder struct {
+	mutex   sync.Mutex
+	kinds   map[schema.GroupResource]*IndexedKind
+	buffer  bytes.Buffer
+	pending []runEntry
+	limit   int
+	sorter  *runSorter
+	err     error
+}
+
+// indexBufferSize is where the buffer of records becomes a run unless the builder is told otherwise, in bytes.
+const indexBufferSize = 4 << 20
+
+// NewIndexBuilder returns an empty builder. It sorts and compresses whenever bufferSize bytes of records have come
+// together; 0 means 4 MiB.
+func NewIndexBuilder(bufferSize int) (*IndexBuilder, error) {
+	if bufferSize == 0 {
+		bufferSize = indexBufferSize
+	}
+	sorter, err := newRunSorter()
+	if err != nil {
+		return nil, err
+	}
+	return &IndexBuilder{kinds: map[schema.GroupResource]*IndexedKind{}, limit: bufferSize, sorter: sorter}, nil
+}
+
+// Begin says that the objects of the kind come from a list of that version. A list that begins again is begun again:
+// the version of the last time counts. Kinds of which no object comes are in the index too, with a count of 0. The
+// kind of a group and resource must not change its version within a backup: core.ErrInvalid.
+func (b *IndexBuilder) Begin(kind core.Kind, listResourceVersion string) error {
+	b.mutex.Lock()
+	defer b.mutex.Unlock()
+	known, err := b.kind(kind)
+	if err != nil {
+		return err
+	}
+	known.ListResourceVersion = listResourceVersion
+	return nil
+}
+
+// Add takes records; it does not hold on to the slice. Where the same object comes twice, as it does when a list
+// begins again, the last one counts. A kind that was not begun begins with no list version. A record that cannot be
+// true gives core.ErrInvalid, and the records before it are in.
+func (b *IndexBuilder) Add(records ...Record) error {
+	b.mutex.Lock()
+	defer b.mutex.Unlock()
+	encoder := newLineEncoder(&b.buffer)
+	for i := range records {
+		if err := b.add(encoder, &records[i]); err != nil {
+			return fmt.Errorf("adding to index: %w", err)
+		}
+	}
+	return nil
+}
+
+func (b *IndexBuilder) add(encoder *json.Encoder, record *Record) error {
+	if b.err != nil {
+		return b.err
+	}
+	if err := record.check(); err != nil {
+		return err
+	}
+	if _, err := b.kind(record.Kind); err != nil {
+		return err
+	}
+	entry := runEntry{start: b.buffer.Len()}
+	b.buffer.WriteString(record.Kind.Group)
+	b.buffer.WriteByte(0)
+	b.buffer.WriteString(record.Kind.Resource)
+	b.buffer.WriteByte(0)
+	b.buffer.WriteString(record.Namespace)
+	b.buffer.WriteByte('/')
+	b.buffer.WriteString(record.Name)
+	entry.keyEnd = b.buffer.Len()
+	if err := encoder.Encode(lineOf(record)); err != nil {
+		b.buffer.Truncate(entry.start)
+		return fmt.Errorf("%s: encoding: %w", record.Key(), err)
+	}
+	entry.end = b.buffer.Len()
+	if entry.end-entry.keyEnd > MaxLineSize {
+		b.buffer.Truncate(entry.start)
+		return fmt.Errorf("%s: record of more than %d bytes: %w", record.Key(), MaxLineSize, core.ErrInvalid)
+	}
+	b.pending = append(b.pending, entry)
+	if b.buffer.Len() >= b.limit {
+		b.err = b.flush()
+	}
+	return b.err
+}
+
+// kind returns what is known of the kind, which is new or as it was.
+func (b *IndexBuilder) kind(kind core.Kind) (*IndexedKind, error) {
+	known, found := b.kinds[kind.GroupResource()]
+	if found && (known.Kind.Version != kind.Version || known.Kind.Namespaced != kind.Namespaced) {
+		return nil, fmt.Errorf("%s is in version %s and was in %s: %w",
+			kind.GroupResource(), kind.Version, known.Kind.Version, core.ErrInvalid)
+	}
+	if found {
+		return known, nil
+	}
+	known = &IndexedKind{Kind: kind}
+	if err := known.check(); err != nil {
+		return nil, err
+	}
+	if len(b.kinds) >= MaxKinds {
+		return nil, fmt.Errorf("more than %d kinds: %w", MaxKinds, core.ErrInvalid)
+	}
+	b.kinds[kind.GroupResource()] = known
+	return known, nil
+}
+
+// flush turns the buffer into a run.
+func (b *IndexBuilder) flush() error {
+	err := b.sorter.add(b.buffer.Bytes(), b.pending)
+	b.buffer.Reset()
+	b.pending = b.pending[:0]
+	return err
+}
+
+// WriteIndex writes the index, compressed, and returns the kinds in it with their counts, in the order of the index,
+// as they belong in the manifest. It can be called again, for example when the target failed.
+func (b *IndexBuilder) WriteIndex(target io.Writer) ([]IndexedKind, error) {
+	b.mutex.Lock()
+	defer b.mutex.Unlock()
+	if b.err == nil {
+		b.err = b.flush()
+	}
+	if b.err != nil {
+		return nil, b.err
+	}
+	kinds, objects, err := b.count()
+	if err != nil {
+		return nil, fmt.Errorf("counting the index: %w", err)
+	}
+	if err := b.write(target, kinds, objects); err != nil {
+		return nil, fmt.Errorf("writing index: %w", err)
+	}
+	return kinds, nil
+}
+
+// count returns the kinds in order with the number of their objects, and the number of all objects. Objects that came
+// twice are the reason why this takes a walk of its own.
+func (b *IndexBuilder) count() ([]IndexedKind, int64, error) {
+	for _, kind := range b.kinds {
+		kind.Count = 0
+	}
+	var objects int64
+	err := b.sorter.merge(func(key, _ []byte) error {
+		group, rest, _ := bytes.Cut(key, []byte{0})
+		resource, _, _ := bytes.Cut(rest, []byte{0})
+		b.kinds[schema.GroupResource{Group: string(group), Resource: string(resource)}].Count++
+		objects++
+		return nil
+	})
+	kinds := make([]IndexedKind, 0, len(b.kinds))
+	for kind := range maps.Values(b.kinds) {
+		kinds = append(kinds, *kind)
+	}
+	slices.SortFunc(kinds, func(x, y IndexedKind) int { return compareKinds(x.Kind, y.Kind) })
+	return kinds, objects, err
+}
+
+func compareKinds(x, y core.Kind) int {
+	return cmp.Or(strings.Compare(x.Group, y.Group), strings.Compare(x.Resource, y.Resource))
+}
+
+// write writes the lines. The kinds are in the order of the records, so that each takes as many as its count says.
+func (b *IndexBuilder) write(target io.Writer, kinds []IndexedKind, objects int64) error {
+	compressor, err := newStreamEncoder(target)
+	if err != nil {
+		return err
+	}
+	encoder := newLineEncoder(compressor)
+	header := indexHeader{FormatVersion: FormatVersion, Kinds: len(kinds), Objects: objects}
+	next, left := 0, int64(0)
+	heads := func() error { // writes the lines of kinds until records are due
+		for ; left == 0 && next < len(kinds); next++ {
+			if err := encoder.Encode(kinds[next]); err != nil {
+				return err
+			}
+			left = kinds[next].Count
+		}
+		return nil
+	}
+	err = encoder.Encode(header)
+	if err == nil {
+		err = b.sorter.merge(func(_, line []byte) error {
+			if err := heads(); err != nil {
+				return err
+			}
+			left--
+			_, err := compressor.Write(line)
+			return err
+		})
+	}
+	if err == nil {
+		err = heads()
+	}
+	if closeErr := compressor.Close(); err == nil {
+		err = closeErr
+	}
+	return err
+}

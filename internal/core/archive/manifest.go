@@ -1,0 +1,195 @@
+package archive
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/soda-cdm/kahu/internal/core"
+)
+
+// Manifest makes the files of a backup a backup. It is written last: a backup exists when, and only when, its
+// manifest is in the store and matches its own digest.
+type Manifest struct {
+	// FormatVersion is set by EncodeManifest.
+	FormatVersion int `json:"formatVersion"`
+	// LocationID is the id in the marker of the location.
+	LocationID string `json:"locationID"`
+	// ID names the backup.
+	ID BackupID `json:"id"`
+	// Attempt is the attempt that wrote the manifest.
+	Attempt string `json:"attempt"`
+	// Writer is the name and version of the program that wrote the manifest.
+	Writer string `json:"writer"`
+	// ServerVersion is the version of the API server whose objects these are.
+	ServerVersion string `json:"serverVersion"`
+	// Started and Completed are the times of the run, by the writer's clock.
+	Started   time.Time `json:"started"`
+	Completed time.Time `json:"completed"`
+	// Complete tells whether everything that was asked for is in the backup.
+	Complete bool `json:"complete"`
+	// Missing names what was asked for and is not in the backup: the first MaxMissing of it; the report has all.
+	Missing []Missing `json:"missing"`
+	// MissingCount is the number of all that is missing; 0 exactly where the backup is complete.
+	MissingCount int64 `json:"missingCount"`
+	// Warnings is the number of warnings in the report.
+	Warnings int64 `json:"warnings"`
+	// Backup is the Backup object as it was when the run began, as JSON.
+	Backup json.RawMessage `json:"backup"`
+	// Kinds are the kinds in the index, in its order.
+	Kinds []IndexedKind `json:"kinds"`
+	// Counts are the numbers of objects.
+	Counts Counts `json:"counts"`
+	// Sizes are the numbers of bytes.
+	Sizes Sizes `json:"sizes"`
+	// Index and Report are the backup's own files, and Segments those with the objects.
+	Index    File   `json:"index"`
+	Report   File   `json:"report"`
+	Segments []File `json:"segments"`
+}
+
+// Missing is something that was asked for and is not in a backup.
+type Missing struct {
+	// What names it for people: a kind, an object or a volume.
+	What string `json:"what"`
+	// Reason is a word in camel case on which code can act.
+	Reason string `json:"reason"`
+	// Message says what happened, and what to do.
+	Message string `json:"message,omitempty"`
+}
+
+// Counts are numbers of objects.
+type Counts struct {
+	// Objects are those in the index.
+	Objects int64 `json:"objects"`
+	// Selected are those of them that the filters chose; the others are needed by these.
+	Selected int64 `json:"selected"`
+	// Excluded are those that were read and left out by a rule.
+	Excluded int64 `json:"excluded"`
+	// Vanished are those that were deleted while the backup ran.
+	Vanished int64 `json:"vanished"`
+}
+
+// Sizes are numbers of bytes.
+type Sizes struct {
+	// Objects is the JSON of all objects in the index.
+	Objects int64 `json:"objects"`
+	// Segments is the length of all segment files that the manifest names.
+	Segments int64 `json:"segments"`
+}
+
+// manifestBody is the first line of a manifest. What version 1 cannot have is written as nothing, and refused when
+// there is something: a reader that passed over it would restore less than was backed up.
+type manifestBody struct {
+	Manifest
+
+	Volumes    []json.RawMessage `json:"volumes"`
+	Encryption json.RawMessage   `json:"encryption"`
+}
+
+// Files returns every file of the backup but the manifest: index, report, segments.
+func (m *Manifest) Files() []File {
+	return append([]File{m.Index, m.Report}, m.Segments...)
+}
+
+// Segment returns the segment of that name; ok is false where the backup has none.
+func (m *Manifest) Segment(name string) (file File, ok bool) {
+	for _, file := range m.Segments {
+		if file.Name == name {
+			return file, true
+		}
+	}
+	return File{}, false
+}
+
+// check returns core.ErrInvalid where the manifest contradicts itself.
+func (m *Manifest) check() error {
+	if err := m.ID.Check(); err != nil {
+		return err
+	}
+	if err := CheckAttempt(m.Attempt); err != nil {
+		return err
+	}
+	if err := checkLocationID(m.LocationID); err != nil {
+		return err
+	}
+	if m.Started.IsZero() || m.Completed.IsZero() {
+		return invalid("times are missing")
+	}
+	if m.Complete != (m.MissingCount == 0) || int64(len(m.Missing)) > m.MissingCount || len(m.Missing) > MaxMissing {
+		return invalid("complete is %t with %d missing, %d of them named", m.Complete, m.MissingCount, len(m.Missing))
+	}
+	if len(m.Backup) == 0 || m.Backup[0] != '{' {
+		return invalid("the Backup object is not there")
+	}
+	if err := m.checkKinds(); err != nil {
+		return err
+	}
+	return m.checkFiles()
+}
+
+func (m *Manifest) checkKinds() error {
+	if len(m.Kinds) > MaxKinds {
+		return invalid("%d kinds", len(m.Kinds))
+	}
+	var objects int64
+	for i := range m.Kinds {
+		if err := m.Kinds[i].check(); err != nil {
+			return err
+		}
+		if i > 0 && compareKinds(m.Kinds[i-1].Kind, m.Kinds[i].Kind) >= 0 {
+			return invalid("%s is not in order", m.Kinds[i].Kind.GroupResource())
+		}
+		objects += m.Kinds[i].Count
+	}
+	if objects != m.Counts.Objects {
+		return invalid("%d objects in all and %d in the kinds", m.Counts.Objects, objects)
+	}
+	return nil
+}
+
+// checkFiles sees to it that no name leaves the folder of the cluster, and that none comes twice.
+func (m *Manifest) checkFiles() error {
+	if m.Index.Name != m.ID.IndexName() || m.Report.Name != m.ID.ReportName() {
+		return invalid("index %q or report %q is not in the backup's folder", clip(m.Index.Name), clip(m.Report.Name))
+	}
+	seen := make(map[string]bool, len(m.Segments))
+	var size int64
+	for _, file := range m.Segments {
+		id, ok := ParseSegmentName(file.Name)
+		if !ok || id.ClusterID != m.ID.ClusterID || seen[file.Name] || file.Size > MaxSegmentSize {
+			return invalid("segment %q of %d bytes", clip(file.Name), file.Size)
+		}
+		seen[file.Name] = true
+		size += file.Size
+	}
+	if size != m.Sizes.Segments {
+		return invalid("%d bytes of segments in all and %d in the files", m.Sizes.Segments, size)
+	}
+	for _, file := range m.Files() {
+		if file.Size < 0 {
+			return invalid("file %q of %d bytes", file.Name, file.Size)
+		}
+		if err := file.Digest.Check(); err != nil {
+			return fmt.Errorf("file %q: %w", file.Name, err)
+		}
+	}
+	return nil
+}
+
+func invalid(format string, args ...any) error {
+	return fmt.Errorf(format+": %w", append(args, core.ErrInvalid)...)
+}
+
+// checkVersion1 returns core.ErrUnsupported for what only later programs write.
+func (b *manifestBody) checkVersion1() error {
+	if len(b.Volumes) > 0 {
+		return fmt.Errorf("manifest of %s has volumes, which this version of Kahu cannot restore: %w",
+			b.ID, core.ErrUnsupported)
+	}
+	if len(b.Encryption) > 0 && string(b.Encryption) != "null" {
+		return fmt.Errorf("backup %s is encrypted, which this version of Kahu cannot read: %w",
+			b.ID, core.ErrUnsupported)
+	}
+	return nil
+}

@@ -1,0 +1,128 @@
+package archive
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+
+	"github.com/soda-cdm/kahu/internal/core"
+)
+
+// manifestSeal is the second line of a manifest.
+type manifestSeal struct {
+	Digest Digest `json:"digest"`
+}
+
+// EncodeManifest returns the two lines of a manifest: the body, and the digest of the body's bytes without the line
+// break. It sets the format version, turns times into whole seconds of UTC, cuts long messages and gives
+// core.ErrInvalid for a manifest that contradicts itself or is too large.
+func EncodeManifest(manifest Manifest) ([]byte, error) {
+	manifest.FormatVersion = FormatVersion
+	manifest.Started, manifest.Completed = wholeSeconds(manifest.Started), wholeSeconds(manifest.Completed)
+	manifest.Missing = slices.Clone(manifest.Missing)
+	for i := range manifest.Missing {
+		manifest.Missing[i].What = cut(manifest.Missing[i].What)
+		manifest.Missing[i].Message = cut(manifest.Missing[i].Message)
+	}
+	if err := manifest.check(); err != nil {
+		return nil, fmt.Errorf("encoding manifest: %w", err)
+	}
+	body := manifestBody{Manifest: manifest, Volumes: []json.RawMessage{}, Encryption: json.RawMessage("null")}
+	body.Missing = append([]Missing{}, manifest.Missing...)
+	body.Kinds = append([]IndexedKind{}, manifest.Kinds...)
+	body.Segments = append([]File{}, manifest.Segments...)
+	var lines bytes.Buffer
+	encoder := newLineEncoder(&lines)
+	if err := encoder.Encode(body); err != nil {
+		return nil, fmt.Errorf("encoding manifest: %w: %w", core.ErrInvalid, err)
+	}
+	if err := encoder.Encode(manifestSeal{Digest: DigestOf(bytes.TrimSuffix(lines.Bytes(), []byte("\n")))}); err != nil {
+		return nil, fmt.Errorf("encoding manifest: %w", err)
+	}
+	if lines.Len() > MaxManifestSize {
+		return nil, fmt.Errorf("encoding manifest: %d bytes are more than %d: %w",
+			lines.Len(), MaxManifestSize, core.ErrInvalid)
+	}
+	return lines.Bytes(), nil
+}
+
+// DecodeManifest reads a whole manifest. What is truncated, altered or followed by more gives core.ErrCorrupt, a
+// later format NewerFormatError, and volumes or encryption, which version 1 knows by name only, core.ErrUnsupported.
+// Fields that this program does not know are passed over. Errors of the source are passed on.
+func DecodeManifest(reader io.Reader) (Manifest, error) {
+	data, err := readAll("manifest", reader, MaxManifestSize)
+	if err != nil {
+		return Manifest{}, err
+	}
+	line, err := openSeal(data)
+	if err != nil {
+		return Manifest{}, err
+	}
+	var body manifestBody
+	if err := json.Unmarshal(line, &body); err != nil {
+		return Manifest{}, corrupt("manifest", err)
+	}
+	if err := body.checkVersion1(); err != nil {
+		return Manifest{}, err
+	}
+	if err := body.check(); err != nil {
+		return Manifest{}, corrupt("manifest", err)
+	}
+	return body.Manifest, nil
+}
+
+// openSeal returns the first line of a manifest that matches its digest. Whatever later formats change, they have a
+// first line that is a JSON object with formatVersion.
+func openSeal(data []byte) ([]byte, error) {
+	line, rest, whole := bytes.Cut(data, []byte("\n"))
+	var seal manifestSeal
+	tail, ended := bytes.CutSuffix(rest, []byte("\n"))
+	sealed := whole && ended && !bytes.Contains(tail, []byte("\n")) && json.Unmarshal(tail, &seal) == nil &&
+		seal.Digest.Check() == nil
+	if sealed && seal.Digest != DigestOf(line) {
+		return nil, corrupt("manifest", fmt.Errorf("digest is %s, not %s", DigestOf(line), seal.Digest))
+	}
+	var version struct {
+		FormatVersion int `json:"formatVersion"`
+	}
+	if err := json.Unmarshal(line, &version); err != nil {
+		return nil, corrupt("manifest", err)
+	}
+	if err := checkFormat("manifest", version.FormatVersion); err != nil {
+		return nil, err
+	}
+	if !sealed {
+		return nil, corrupt("manifest", fmt.Errorf("%d bytes are not a body and its digest", len(data)))
+	}
+	return line, nil
+}
+
+// readAll reads a file of at most so many bytes.
+func readAll(what string, reader io.Reader, limit int64) ([]byte, error) {
+	data, err := io.ReadAll(io.LimitReader(reader, limit+1))
+	if err != nil {
+		return nil, fmt.Errorf("reading %s: %w", what, err)
+	}
+	if int64(len(data)) > limit {
+		return nil, corrupt(what, fmt.Errorf("more than %d bytes", limit))
+	}
+	return data, nil
+}
+
+func wholeSeconds(t time.Time) time.Time { return t.UTC().Truncate(time.Second) }
+
+// cut keeps a text for people within MaxMessageSize, without cutting a character in two.
+func cut(text string) string {
+	const mark = "..."
+	if len(text) <= MaxMessageSize {
+		return text
+	}
+	end := MaxMessageSize - len(mark)
+	for end > 0 && text[end]&0xC0 == 0x80 {
+		end--
+	}
+	return text[:end] + mark
+}

@@ -1,0 +1,209 @@
+package archive
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/soda-cdm/kahu/internal/core"
+)
+
+// MarkerName is the name of the file that marks a location. All names are relative to the location's prefix.
+const MarkerName = "kahu.json"
+
+// ClustersFolder is the folder in which every cluster has one of its own. Listing it finds all backups.
+const ClustersFolder = "clusters/"
+
+const (
+	ownerFile       = "owner.json"
+	segmentsFolder  = "segments/"
+	backupsFolder   = "backups/"
+	intentFile      = "intent.json"
+	indexFile       = "index.zst"
+	reportFile      = "report.jsonl.zst"
+	manifestFile    = "manifest.json"
+	segmentSuffix   = ".tar.zst"
+	maxIDSize       = 128
+	maxAttemptSize  = 32
+	maxBackupName   = 253
+	segmentDigits   = 6
+	maxSegmentIndex = 999_999
+)
+
+// ClusterFolder returns the folder of a cluster, with a slash at its end.
+func ClusterFolder(clusterID string) string { return ClustersFolder + clusterID + "/" }
+
+// OwnerName returns the name of the file that says who owns a cluster's folder.
+func OwnerName(clusterID string) string { return ClusterFolder(clusterID) + ownerFile }
+
+// SegmentsFolder returns the folder of a cluster's segments, with a slash at its end.
+func SegmentsFolder(clusterID string) string { return ClusterFolder(clusterID) + segmentsFolder }
+
+// BackupsFolder returns the folder in which a cluster's backups are, with a slash at its end.
+func BackupsFolder(clusterID string) string { return ClusterFolder(clusterID) + backupsFolder }
+
+// BackupID names one backup in a location.
+type BackupID struct {
+	// ClusterID is the UID of the kube-system namespace of the cluster that was backed up.
+	ClusterID string `json:"clusterID"`
+	// Name is the name of the Backup object.
+	Name string `json:"name"`
+	// UID is the UID of the Backup object, so that a name that is used again does no harm.
+	UID string `json:"uid"`
+}
+
+// Folder returns the folder of the backup's own files, with a slash at its end.
+func (b BackupID) Folder() string { return BackupsFolder(b.ClusterID) + b.Name + "/" + b.UID + "/" }
+
+// IntentName returns the name of the file that is written first.
+func (b BackupID) IntentName() string { return b.Folder() + intentFile }
+
+// IndexName returns the name of the index.
+func (b BackupID) IndexName() string { return b.Folder() + indexFile }
+
+// ReportName returns the name of the report.
+func (b BackupID) ReportName() string { return b.Folder() + reportFile }
+
+// ManifestName returns the name of the file that is written last.
+func (b BackupID) ManifestName() string { return b.Folder() + manifestFile }
+
+// String returns the backup's name for people.
+func (b BackupID) String() string { return b.ClusterID + "/" + b.Name + "/" + b.UID }
+
+// Check returns core.ErrInvalid where the id cannot be part of a file's name.
+func (b BackupID) Check() error {
+	if err := CheckClusterID(b.ClusterID); err != nil {
+		return err
+	}
+	if len(b.Name) > maxBackupName || !isBackupName(b.Name) {
+		return fmt.Errorf("backup name %q: %w", clip(b.Name), core.ErrInvalid)
+	}
+	if !isID(b.UID) {
+		return fmt.Errorf("backup UID %q: %w", clip(b.UID), core.ErrInvalid)
+	}
+	return nil
+}
+
+// ParseManifestName is the inverse of BackupID.ManifestName; ok is false for every other name.
+func ParseManifestName(name string) (id BackupID, ok bool) {
+	return parseBackupFile(name, manifestFile)
+}
+
+// ParseIntentName is the inverse of BackupID.IntentName; ok is false for every other name.
+func ParseIntentName(name string) (id BackupID, ok bool) { return parseBackupFile(name, intentFile) }
+
+func parseBackupFile(name, file string) (BackupID, bool) {
+	parts := strings.Split(name, "/")
+	if len(parts) != 6 {
+		return BackupID{}, false
+	}
+	id := BackupID{ClusterID: parts[1], Name: parts[3], UID: parts[4]}
+	if id.Check() != nil || id.Folder()+file != name {
+		return BackupID{}, false
+	}
+	return id, true
+}
+
+// SegmentID names one segment in a location.
+type SegmentID struct {
+	// ClusterID is the cluster in whose folder the segment is.
+	ClusterID string
+	// Attempt is the attempt that wrote it.
+	Attempt string
+	// Number counts the segments of the attempt, from 1.
+	Number int
+}
+
+// Name returns the segment's file name.
+func (s SegmentID) Name() string {
+	return SegmentsFolder(s.ClusterID) + s.Attempt + fmt.Sprintf("-%0*d", segmentDigits, s.Number) + segmentSuffix
+}
+
+// Check returns core.ErrInvalid where the id cannot be part of a file's name.
+func (s SegmentID) Check() error {
+	if err := CheckClusterID(s.ClusterID); err != nil {
+		return err
+	}
+	if err := CheckAttempt(s.Attempt); err != nil {
+		return err
+	}
+	if s.Number < 1 || s.Number > maxSegmentIndex {
+		return fmt.Errorf("segment number %d: %w", s.Number, core.ErrInvalid)
+	}
+	return nil
+}
+
+// SegmentPrefix returns what the names of all segments of one attempt begin with, and no others.
+func SegmentPrefix(clusterID, attempt string) string {
+	return SegmentsFolder(clusterID) + attempt + "-"
+}
+
+// ParseSegmentName is the inverse of SegmentID.Name; ok is false for every other name.
+func ParseSegmentName(name string) (id SegmentID, ok bool) {
+	rest, found := strings.CutPrefix(name, ClustersFolder)
+	if !found {
+		return SegmentID{}, false
+	}
+	clusterID, rest, _ := strings.Cut(rest, "/"+segmentsFolder)
+	attempt, rest, _ := strings.Cut(rest, "-")
+	digits, found := strings.CutSuffix(rest, segmentSuffix)
+	if !found || len(digits) != segmentDigits {
+		return SegmentID{}, false
+	}
+	number, err := strconv.Atoi(digits)
+	if err != nil {
+		return SegmentID{}, false
+	}
+	id = SegmentID{ClusterID: clusterID, Attempt: attempt, Number: number}
+	if id.Check() != nil || id.Name() != name {
+		return SegmentID{}, false
+	}
+	return id, true
+}
+
+// CheckClusterID returns core.ErrInvalid where the id cannot be a folder's name.
+func CheckClusterID(clusterID string) error {
+	if !isID(clusterID) {
+		return fmt.Errorf("cluster id %q: %w", clip(clusterID), core.ErrInvalid)
+	}
+	return nil
+}
+
+// CheckAttempt returns core.ErrInvalid unless the attempt is 1 to 32 letters from a to z or digits. An attempt must
+// be new for every run that writes into the folder of a cluster.
+func CheckAttempt(attempt string) error {
+	if attempt == "" || len(attempt) > maxAttemptSize || strings.Trim(attempt, lowerAlphanumeric) != "" {
+		return fmt.Errorf("attempt %q is not 1 to %d of a-z and 0-9: %w", clip(attempt), maxAttemptSize, core.ErrInvalid)
+	}
+	return nil
+}
+
+const (
+	lowerAlphanumeric = "abcdefghijklmnopqrstuvwxyz0123456789"
+	identityCharacter = lowerAlphanumeric + "ABCDEFGHIJKLMNOPQRSTUVWXYZ-"
+)
+
+// isID accepts what identities are made of: letters, digits and hyphens.
+func isID(id string) bool {
+	return id != "" && len(id) <= maxIDSize && strings.Trim(id, identityCharacter) == ""
+}
+
+// isBackupName accepts the names of objects: a DNS subdomain.
+func isBackupName(name string) bool {
+	for label := range strings.SplitSeq(name, ".") {
+		if label == "" || strings.Trim(label, lowerAlphanumeric+"-") != "" ||
+			label[0] == '-' || label[len(label)-1] == '-' {
+			return false
+		}
+	}
+	return true
+}
+
+// clip keeps a text that may come from anywhere at a length that fits a message.
+func clip(text string) string {
+	const most = 200
+	if len(text) <= most {
+		return text
+	}
+	return text[:most] + "..."
+}

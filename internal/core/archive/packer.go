@@ -1,0 +1,221 @@
+package archive
+
+import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
+
+	"github.com/klauspost/compress/zstd"
+
+	"github.com/soda-cdm/kahu/internal/core"
+)
+
+// PackerOptions say where a Packer puts what it makes.
+type PackerOptions struct {
+	// NextName returns the name of the next segment; see SegmentNamer.
+	NextName func() string
+	// Open begins a segment file of that name.
+	Open func(name string) (core.FileWriter, error)
+	// Emit takes the records of the objects of one frame, after the frame was written. The slice is the packer's
+	// again when Emit returns. The frame counts only when Close has succeeded.
+	Emit func(records []Record) error
+	// FrameSize is the number of bytes of tar at which a frame is cut; 0 means the constant FrameSize, the most is
+	// MaxObjectSize. An object that is larger has a frame of its own.
+	FrameSize int
+	// SegmentSize is the number of bytes that no segment exceeds; 0 means the constant SegmentSize, which is the most
+	// too. Only a frame that is larger by itself makes a segment that is larger.
+	SegmentSize int64
+}
+
+// Packer packs objects into segments. It holds one frame at a time and is not safe for concurrent use: several
+// packers work side by side. Either Close or Abort must be called at the end; Abort may be deferred.
+type Packer struct {
+	options PackerOptions
+	encoder *zstd.Encoder
+	frame   frameBuffer
+	packed  []byte
+	trailer []byte
+	segment *segmentWriter
+	files   []File
+	err     error
+}
+
+// segmentWriter is a segment while it is written.
+type segmentWriter struct {
+	*MeasuringWriter
+
+	name string
+	file core.FileWriter
+}
+
+// NewPacker returns a packer, or core.ErrInvalid for options that do not hold together.
+func NewPacker(options PackerOptions) (*Packer, error) {
+	if options.NextName == nil || options.Open == nil || options.Emit == nil {
+		return nil, fmt.Errorf("making a packer: NextName, Open and Emit must be there: %w", core.ErrInvalid)
+	}
+	if options.FrameSize == 0 {
+		options.FrameSize = FrameSize
+	}
+	if options.SegmentSize == 0 {
+		options.SegmentSize = SegmentSize
+	}
+	if options.FrameSize < 0 || options.FrameSize > MaxObjectSize ||
+		options.SegmentSize < 0 || options.SegmentSize > MaxSegmentSize {
+		return nil, fmt.Errorf("making a packer: frames of %d bytes in segments of %d: %w",
+			options.FrameSize, options.SegmentSize, core.ErrInvalid)
+	}
+	encoder, err := newFrameEncoder()
+	if err != nil {
+		return nil, err
+	}
+	p := &Packer{options: options, encoder: encoder}
+	p.frame.reset()
+	if err := p.frame.finish(); err != nil {
+		return nil, err
+	}
+	p.trailer = encoder.EncodeAll(p.frame.bytes(), nil)
+	p.frame.reset()
+	return p, nil
+}
+
+// Add takes one object. It does not hold on to the object's JSON.
+//
+// An error of class core.ErrInvalid means that this object has no place in an archive (its name or its size does not
+// allow it) and that the packer goes on without it. After every other error the packer is broken, and all further
+// calls return that error.
+func (p *Packer) Add(object core.Object, reason core.Reason) error {
+	if p.err != nil {
+		return p.err
+	}
+	name, err := EntryName(object.Kind, object.Namespace, object.Name)
+	if err != nil {
+		return fmt.Errorf("packing: %w", err)
+	}
+	if len(object.JSON) == 0 || len(object.JSON) > MaxObjectSize {
+		return fmt.Errorf("packing %s: %d bytes of JSON, where 1 to %d have a place: %w",
+			object.Key(), len(object.JSON), MaxObjectSize, core.ErrInvalid)
+	}
+	if p.frame.size() > 0 && p.frame.size()+entrySize(object) > p.options.FrameSize {
+		if err := p.cut(); err != nil {
+			return p.broken(err)
+		}
+	}
+	if err := p.frame.add(name, object, reason); err != nil {
+		return p.broken(err)
+	}
+	return nil
+}
+
+// Close writes what is left, commits the last segment and returns all segments in the order in which they were
+// begun. On an error it aborts the segment that is open; segments committed before stay, and belong to no backup.
+func (p *Packer) Close() ([]File, error) {
+	if p.err != nil {
+		return nil, p.err
+	}
+	err := p.cut()
+	if err == nil {
+		err = p.finishSegment()
+	}
+	if err != nil {
+		return nil, p.broken(err)
+	}
+	p.err = errClosed
+	return p.files, p.encoder.Close()
+}
+
+// Abort gives up the segment that is open. It does nothing after Close.
+func (p *Packer) Abort() {
+	if p.err == nil {
+		_ = p.broken(errClosed)
+	}
+}
+
+var errClosed = errors.New("the packer is closed")
+
+func (p *Packer) broken(err error) error {
+	p.err = err
+	if p.segment != nil {
+		p.segment.file.Abort()
+		p.segment = nil
+	}
+	return err
+}
+
+// cut ends the frame: it is compressed, written into a segment that has room for it, and its records are emitted.
+func (p *Packer) cut() error {
+	if p.frame.size() == 0 {
+		return nil
+	}
+	p.packed = p.encoder.EncodeAll(p.frame.bytes(), p.packed[:0])
+	if err := p.makeRoom(int64(len(p.packed))); err != nil {
+		return err
+	}
+	frame := FrameRef{Segment: p.segment.name, Offset: p.segment.Size(), Length: int64(len(p.packed))}
+	if _, err := p.segment.Write(p.packed); err != nil {
+		return fmt.Errorf("writing segment %s: %w", frame.Segment, err)
+	}
+	for i := range p.frame.records {
+		p.frame.records[i].Frame = frame
+	}
+	if err := p.options.Emit(p.frame.records); err != nil {
+		return fmt.Errorf("recording a frame of segment %s: %w", frame.Segment, err)
+	}
+	p.frame.reset()
+	return nil
+}
+
+// makeRoom leaves a segment open that can take that many bytes more and still its trailer.
+func (p *Packer) makeRoom(length int64) error {
+	if p.segment != nil && p.segment.Size()+length+int64(len(p.trailer)) > p.options.SegmentSize {
+		if err := p.finishSegment(); err != nil {
+			return err
+		}
+	}
+	if p.segment != nil {
+		return nil
+	}
+	name := p.options.NextName()
+	if _, ok := ParseSegmentName(name); !ok {
+		return fmt.Errorf("%q is no name of a segment", clip(name))
+	}
+	file, err := p.options.Open(name)
+	if err != nil {
+		return fmt.Errorf("creating segment %s: %w", name, err)
+	}
+	p.segment = &segmentWriter{MeasuringWriter: NewMeasuringWriter(file), name: name, file: file}
+	return nil
+}
+
+// finishSegment writes the end of the tar file and commits the segment that is open, if there is one.
+func (p *Packer) finishSegment() error {
+	if p.segment == nil {
+		return nil
+	}
+	if _, err := p.segment.Write(p.trailer); err != nil {
+		return fmt.Errorf("ending segment %s: %w", p.segment.name, err)
+	}
+	if err := p.segment.file.Commit(); err != nil {
+		return fmt.Errorf("committing segment %s: %w", p.segment.name, err)
+	}
+	p.files = append(p.files, p.segment.File(p.segment.name))
+	p.segment = nil
+	return nil
+}
+
+func newFrameEncoder() (*zstd.Encoder, error) {
+	encoder, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithEncoderCRC(true),
+		zstd.WithEncoderLevel(zstd.SpeedDefault), zstd.WithWindowSize(windowSize), zstd.WithLowerEncoderMem(true))
+	if err != nil {
+		return nil, fmt.Errorf("making a zstd encoder: %w", err)
+	}
+	return encoder, nil
+}
+
+// recordOf returns what is known of an object before its frame is written.
+func recordOf(object core.Object, reason core.Reason) Record {
+	return Record{
+		Kind: object.Kind, Namespace: object.Namespace, Name: object.Name,
+		UID: object.UID, ResourceVersion: object.ResourceVersion, Labels: object.Labels, Owners: object.Owners,
+		Reason: reason, Digest: digestFrom(sha256.Sum256(object.JSON)), Length: int64(len(object.JSON)),
+	}
+}

@@ -1,0 +1,172 @@
+package archive
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"sync"
+	"time"
+
+	"github.com/klauspost/compress/zstd"
+
+	"github.com/soda-cdm/kahu/internal/core"
+)
+
+// Level says how much an entry of a report matters.
+type Level string
+
+// The levels of a report.
+const (
+	// Info is what went as it should.
+	Info Level = "info"
+	// Warning is what a person should know although nothing is missing.
+	Warning Level = "warning"
+	// Failure is what is missing, and why.
+	Failure Level = "error"
+)
+
+// ReportEntry is one line of a report: what happened to an object, or a message about the run.
+type ReportEntry struct {
+	// Time is when it happened.
+	Time time.Time
+	// Level says how much it matters.
+	Level Level
+	// Object is the object; the zero value for a message about the run.
+	Object core.Key
+	// Action is what was done, in one word: BackedUp, Excluded, Skipped, Created.
+	Action string
+	// Reason is why, short enough to be grouped by.
+	Reason string
+	// Message is for people, and cut at MaxMessageSize bytes.
+	Message string
+}
+
+// reportHeader is the first line of a report.
+type reportHeader struct {
+	FormatVersion int `json:"formatVersion"`
+}
+
+// reportLine is how an entry is written.
+type reportLine struct {
+	Time      time.Time `json:"time"`
+	Level     Level     `json:"level"`
+	Group     string    `json:"group,omitempty"`
+	Resource  string    `json:"resource,omitempty"`
+	Namespace string    `json:"namespace,omitempty"`
+	Name      string    `json:"name,omitempty"`
+	Action    string    `json:"action,omitempty"`
+	Reason    string    `json:"reason,omitempty"`
+	Message   string    `json:"message,omitempty"`
+}
+
+// ReportWriter writes a report as a stream. It is safe for concurrent use.
+type ReportWriter struct {
+	mutex      sync.Mutex
+	compressor *zstd.Encoder
+	encoder    *json.Encoder
+	warnings   int64
+}
+
+// NewReportWriter begins a report. Close must be called at the end; it does not close the target.
+func NewReportWriter(target io.Writer) (*ReportWriter, error) {
+	compressor, err := newStreamEncoder(target)
+	if err != nil {
+		return nil, err
+	}
+	writer := &ReportWriter{compressor: compressor, encoder: newLineEncoder(compressor)}
+	if err := writer.encoder.Encode(reportHeader{FormatVersion: FormatVersion}); err != nil {
+		return nil, fmt.Errorf("beginning report: %w", err)
+	}
+	return writer, nil
+}
+
+// Write appends an entry. Its texts are cut at MaxMessageSize bytes each.
+func (w *ReportWriter) Write(entry ReportEntry) error {
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
+	if entry.Level == Warning {
+		w.warnings++
+	}
+	line := reportLine{
+		Time: entry.Time.UTC(), Level: entry.Level,
+		Group: entry.Object.Group, Resource: entry.Object.Resource,
+		Namespace: entry.Object.Namespace, Name: entry.Object.Name,
+		Action: cut(entry.Action), Reason: cut(entry.Reason), Message: cut(entry.Message),
+	}
+	if err := w.encoder.Encode(line); err != nil {
+		return fmt.Errorf("writing report: %w", err)
+	}
+	return nil
+}
+
+// Warnings returns the number of entries of level Warning so far.
+func (w *ReportWriter) Warnings() int64 {
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
+	return w.warnings
+}
+
+// Close writes what is left of the report.
+func (w *ReportWriter) Close() error {
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
+	if err := w.compressor.Close(); err != nil {
+		return fmt.Errorf("ending report: %w", err)
+	}
+	return nil
+}
+
+// ReadReport returns all entries of a report; the error, if any, is in the last pair: core.ErrCorrupt,
+// NewerFormatError, or one of the source. Read through a VerifyingReader: a report does not say how long it is.
+func ReadReport(source io.Reader) iter.Seq2[ReportEntry, error] {
+	return func(yield func(ReportEntry, error) bool) {
+		lines, err := newLineReader("report", source)
+		if err != nil {
+			yield(ReportEntry{}, err)
+			return
+		}
+		defer lines.close()
+		if err := beginReport(lines); err != nil {
+			yield(ReportEntry{}, err)
+			return
+		}
+		for {
+			entry, err := nextReportEntry(lines)
+			if errors.Is(err, errEnd) {
+				return
+			}
+			if !yield(entry, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+func beginReport(lines *lineReader) error {
+	var header reportHeader
+	err := lines.decode(&header)
+	if errors.Is(err, errEnd) {
+		return lines.corrupt(io.ErrUnexpectedEOF)
+	}
+	if err != nil {
+		return err
+	}
+	return checkFormat("report", header.FormatVersion)
+}
+
+func nextReportEntry(lines *lineReader) (ReportEntry, error) {
+	var line reportLine
+	if err := lines.decode(&line); err != nil {
+		return ReportEntry{}, err
+	}
+	if line.Level == "" || line.Time.IsZero() {
+		return ReportEntry{}, lines.corrupt(errors.New("an entry without time or level"))
+	}
+	return ReportEntry{
+		Time: line.Time, Level: line.Level,
+		Object: core.Key{Group: line.Group, Resource: line.Resource, Namespace: line.Namespace, Name: line.Name},
+		Action: line.Action, Reason: line.Reason, Message: line.Message,
+	}, nil
+}

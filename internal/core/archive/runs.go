@@ -1,0 +1,224 @@
+package archive
+
+import (
+	"bytes"
+	"container/heap"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/klauspost/compress/zstd"
+)
+
+// runSorter sorts pairs of a key and a line, more than it may hold in plain: sorted runs, compressed in blocks.
+type runSorter struct {
+	encoder *zstd.Encoder
+	decoder *zstd.Decoder
+	// runs are in the order of their age, the oldest first; levels never rise along them.
+	runs    []run
+	scratch []byte
+}
+
+// run is a sorted sequence of pairs. A run of level n+1 was merged from runFan runs of level n.
+type run struct {
+	level  int
+	blocks [][]byte
+}
+
+// runEntry is one pair in a buffer: the key, then the line.
+type runEntry struct{ start, keyEnd, end int }
+
+const (
+	runFan       = 64
+	runBlockSize = 64 << 10
+)
+
+func newRunSorter() (*runSorter, error) {
+	encoder, err := newFrameEncoder()
+	if err != nil {
+		return nil, err
+	}
+	decoder, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1))
+	if err != nil {
+		return nil, fmt.Errorf("making a zstd decoder: %w", err)
+	}
+	return &runSorter{encoder: encoder, decoder: decoder}, nil
+}
+
+// add makes the pairs in the buffer a run. Of pairs with the same key the last one stays.
+func (s *runSorter) add(buffer []byte, entries []runEntry) error {
+	if len(entries) == 0 {
+		return nil
+	}
+	key := func(entry runEntry) []byte { return buffer[entry.start:entry.keyEnd] }
+	slices.SortStableFunc(entries, func(x, y runEntry) int { return bytes.Compare(key(x), key(y)) })
+	builder := runBuilder{encoder: s.encoder, block: s.scratch[:0]}
+	for i, entry := range entries {
+		if i+1 == len(entries) || !bytes.Equal(key(entry), key(entries[i+1])) {
+			builder.add(key(entry), buffer[entry.keyEnd:entry.end])
+		}
+	}
+	s.runs = append(s.runs, run{blocks: builder.finish()})
+	s.scratch = builder.block
+	return s.compact()
+}
+
+// compact merges the youngest runs of one level while there are too many of them, so that neither the number of runs
+// nor the work grows faster than the logarithm of what is in them.
+func (s *runSorter) compact() error {
+	for {
+		level := s.runs[len(s.runs)-1].level
+		first := len(s.runs)
+		for first > 0 && s.runs[first-1].level == level {
+			first--
+		}
+		if len(s.runs)-first < runFan {
+			return nil
+		}
+		builder := runBuilder{encoder: s.encoder, block: s.scratch[:0]}
+		err := mergeRuns(s.decoder, s.runs[first:], func(key, line []byte) error {
+			builder.add(key, line)
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		clear(s.runs[first:])
+		s.runs = append(s.runs[:first], run{level: level + 1, blocks: builder.finish()})
+		s.scratch = builder.block
+	}
+}
+
+// merge visits all pairs in the order of their keys, each key once with its last line.
+func (s *runSorter) merge(visit func(key, line []byte) error) error {
+	return mergeRuns(s.decoder, s.runs, visit)
+}
+
+// runBuilder writes the blocks of a run: for each pair the length of the key, the length of the line, both.
+type runBuilder struct {
+	encoder *zstd.Encoder
+	block   []byte
+	packed  []byte
+	blocks  [][]byte
+}
+
+func (b *runBuilder) add(key, line []byte) {
+	b.block = binary.AppendUvarint(b.block, uint64(len(key)))
+	b.block = binary.AppendUvarint(b.block, uint64(len(line)))
+	b.block = append(append(b.block, key...), line...)
+	if len(b.block) >= runBlockSize {
+		b.cut()
+	}
+}
+
+func (b *runBuilder) cut() {
+	if len(b.block) > 0 {
+		b.packed = b.encoder.EncodeAll(b.block, b.packed[:0])
+		b.blocks = append(b.blocks, bytes.Clone(b.packed))
+		b.block = b.block[:0]
+	}
+}
+
+func (b *runBuilder) finish() [][]byte {
+	b.cut()
+	return b.blocks
+}
+
+func mergeRuns(decoder *zstd.Decoder, runs []run, visit func(key, line []byte) error) error {
+	cursors := make(cursorHeap, 0, len(runs))
+	for age, run := range runs {
+		cursor := &runCursor{decoder: decoder, blocks: run.blocks, age: age}
+		more, err := cursor.next()
+		if err != nil {
+			return err
+		}
+		if more {
+			cursors = append(cursors, cursor)
+		}
+	}
+	heap.Init(&cursors)
+	var last []byte
+	for first := true; len(cursors) > 0; first = false {
+		cursor := cursors[0]
+		if first || !bytes.Equal(cursor.key, last) {
+			last = append(last[:0], cursor.key...)
+			if err := visit(cursor.key, cursor.line); err != nil {
+				return err
+			}
+		}
+		more, err := cursor.next()
+		if err != nil {
+			return err
+		}
+		if more {
+			heap.Fix(&cursors, 0)
+		} else {
+			heap.Pop(&cursors)
+		}
+	}
+	return nil
+}
+
+// runCursor walks along a run. Key and line are valid until the next step.
+type runCursor struct {
+	decoder *zstd.Decoder
+	blocks  [][]byte
+	age     int
+	plain   []byte
+	rest    []byte
+	key     []byte
+	line    []byte
+}
+
+var errBrokenRun = errors.New("a run of the index is damaged in memory")
+
+func (c *runCursor) next() (bool, error) {
+	if len(c.rest) == 0 {
+		if len(c.blocks) == 0 {
+			return false, nil
+		}
+		plain, err := c.decoder.DecodeAll(c.blocks[0], c.plain[:0])
+		if err != nil {
+			return false, fmt.Errorf("%w: %w", errBrokenRun, err)
+		}
+		c.blocks, c.plain, c.rest = c.blocks[1:], plain, plain
+	}
+	key, n := binary.Uvarint(c.rest)
+	line, m := binary.Uvarint(c.rest[max(n, 0):])
+	if n <= 0 || m <= 0 || key+line > uint64(len(c.rest)-n-m) {
+		return false, errBrokenRun
+	}
+	c.rest = c.rest[n+m:]
+	c.key, c.line, c.rest = c.rest[:key], c.rest[key:key+line], c.rest[key+line:]
+	return true, nil
+}
+
+// cursorHeap has the cursor with the smallest key first, and of those with the same key the youngest.
+type cursorHeap []*runCursor
+
+func (h *cursorHeap) Len() int { return len(*h) }
+
+func (h *cursorHeap) Less(i, j int) bool {
+	x, y := (*h)[i], (*h)[j]
+	if order := bytes.Compare(x.key, y.key); order != 0 {
+		return order < 0
+	}
+	return x.age > y.age
+}
+
+func (h *cursorHeap) Swap(i, j int) { (*h)[i], (*h)[j] = (*h)[j], (*h)[i] }
+
+func (h *cursorHeap) Push(cursor any) {
+	if cursor, ok := cursor.(*runCursor); ok {
+		*h = append(*h, cursor)
+	}
+}
+
+func (h *cursorHeap) Pop() any {
+	last := len(*h) - 1
+	cursor := (*h)[last]
+	(*h)[last] = nil
+	*h = (*h)[:last]
+	return cursor
+}
