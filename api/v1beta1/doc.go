@@ -1,3 +1,6 @@
+// +kubebuilder:object:generate=true
+// +groupName=kahu.io
+
 // Package v1beta1 holds the kinds of the API group kahu.io, version v1beta1.
 //
 // A Provider is a storage driver that has registered. A BackupLocation is a
@@ -11,7 +14,4 @@
 //
 // Everything in a status is bounded: at most 100 rows of anything, and counts
 // for the whole. The whole story of a run is in its report at the location.
-//
-// +kubebuilder:object:generate=true
-// +groupName=kahu.io
 package v1beta1

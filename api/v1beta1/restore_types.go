@@ -116,7 +116,7 @@ type RestoreSpec struct {
 	// preserveClusterIpAddr keeps the cluster addresses of services. Otherwise the
 	// cluster chooses new ones; headless services stay headless.
 	// +optional
-	PreserveClusterIPAddr bool `json:"preserveClusterIpAddr,omitempty"`
+	PreserveClusterIPAddr bool `json:"preserveClusterIpAddr,omitempty"` //nolint:tagliatelle // The name is inherited.
 
 	// hook is the commands that run in pods after they are restored.
 	// +optional
