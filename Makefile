@@ -1,0 +1,71 @@
+# What can be done here: make help. Go and make are all that is needed.
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+GO ?= go
+
+# The modules whose tests are counted, and the packages of each.
+MODULES := .=./... api=./... provider=./... devcluster=./... tools=./testcount/...
+# The packages that reach for no cluster, in which races are looked for.
+PURE := .=./internal/core/...,./internal/engine/...,./internal/reconcile/... provider=./...
+# Files that are generated and checked in.
+GENERATED := api/v1beta1/zz_generated.deepcopy.go 'config/crd/*.yaml' 'provider/v1/*.pb.go'
+
+.PHONY: help
+help: ## List the targets.
+	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: devcluster ## Build every program into bin/.
+	$(GO) build -trimpath -o bin/ ./cmd/...
+	$(GO) -C provider build -trimpath -o ../bin/ ./cmd/...
+
+.PHONY: devcluster
+devcluster: bin/devcluster ## Build bin/devcluster, a real Kubernetes in one binary; minutes the first time.
+
+bin/devcluster: $(shell find devcluster -name '*.go' ! -name '*_test.go') devcluster/build.sh devcluster/go.mod devcluster/go.sum
+	devcluster/build.sh bin/devcluster
+
+.PHONY: generate
+generate: bin/controller-gen ## Generate the definitions, the deep copies and the Go of the provider contract.
+	cd api && ../bin/controller-gen object crd paths=./... output:crd:dir=../config/crd output:object:dir=v1beta1
+	$(GO) -C tools tool buf generate ../provider --template ../provider/buf.gen.yaml -o ../provider
+
+.PHONY: check-generated
+check-generated: generate ## Fail if what is generated is not what is checked in.
+	git diff --exit-code -- $(GENERATED)
+	@test -z "$$(git ls-files --others --exclude-standard -- $(GENERATED))" || { echo 'generated files are not checked in'; exit 1; }
+
+.PHONY: lint
+lint: bin/golangci-lint ## Check the written rules of .golangci.yml in all modules of the product.
+	bin/golangci-lint run ./...
+	cd api && ../bin/golangci-lint run ./...
+	cd provider && ../bin/golangci-lint run ./...
+
+.PHONY: vet
+vet: ## Run go vet in all modules.
+	$(GO) vet ./...
+	$(GO) -C api vet ./...
+	$(GO) -C provider vet ./...
+	$(GO) -C devcluster vet ./...
+	$(GO) -C tools vet ./testcount/...
+
+.PHONY: test
+test: build bin/testcount ## Run all unit and integration tests; the last line counts them.
+	@bin/testcount $(MODULES)
+
+.PHONY: race
+race: bin/testcount ## Look for data races in the packages that need no cluster.
+	@bin/testcount -race $(PURE)
+
+.PHONY: demo
+demo: build ## Back up an application, lose it, restore it, in two real clusters; KEEP=1 leaves them running.
+	@$(GO) run ./test/demo
+
+bin/controller-gen: tools/go.mod tools/go.sum
+	$(GO) -C tools build -trimpath -o ../bin/ sigs.k8s.io/controller-tools/cmd/controller-gen
+
+bin/golangci-lint: tools/lint/go.mod tools/lint/go.sum
+	$(GO) -C tools/lint build -trimpath -o ../../bin/ github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+
+bin/testcount: $(wildcard tools/testcount/*.go) tools/go.mod
+	$(GO) -C tools build -trimpath -o ../bin/ ./testcount
