@@ -117,19 +117,18 @@ func isObjectName(name string) bool {
 		!strings.Contains(name, "/") && utf8.ValidString(name)
 }
 
-func mustEscape(char byte) bool {
+func mustEscape(char rune) bool {
 	return char < ' ' || char == deleteControl || char == '%' || char == '\\'
 }
 
 func escapeName(name string) string {
-	first := strings.IndexFunc(name, func(char rune) bool { return char <= deleteControl && mustEscape(byte(char)) })
-	if first < 0 {
+	if strings.IndexFunc(name, mustEscape) < 0 {
 		return name
 	}
 	var escaped strings.Builder
 	for i := range len(name) {
 		char := name[i]
-		if !mustEscape(char) {
+		if !mustEscape(rune(char)) {
 			escaped.WriteByte(char)
 			continue
 		}

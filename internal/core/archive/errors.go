@@ -25,6 +25,23 @@ func (e *NewerFormatError) Error() string {
 // Unwrap returns the class.
 func (e *NewerFormatError) Unwrap() error { return core.ErrUnsupported }
 
+// RefusedError says that an object has no place in an archive, although the API server has it: its name or its size
+// does not allow it. It is a core.ErrInvalid. The backup goes on without the object, and must say so.
+type RefusedError struct {
+	// Object is the object.
+	Object core.Key
+	// Message says why.
+	Message string
+}
+
+// Error names the object.
+func (e *RefusedError) Error() string {
+	return fmt.Sprintf("%s has no place in an archive: %s", clip(e.Object.String()), e.Message)
+}
+
+// Unwrap returns the class.
+func (e *RefusedError) Unwrap() error { return core.ErrInvalid }
+
 // checkFormat returns nil for the versions that can be read.
 func checkFormat(what string, found int) error {
 	if found > FormatVersion {

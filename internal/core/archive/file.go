@@ -77,10 +77,10 @@ func (v *VerifyingReader) Read(buffer []byte) (int, error) {
 	n, err := v.source.Read(buffer)
 	v.hash.Write(buffer[:n])
 	v.size += int64(n)
-	switch {
+	switch { // io.Reader promises io.EOF itself at the end; an error that wraps it is none
 	case v.size > v.file.Size:
 		v.err = fmt.Errorf("%s is longer than the %d bytes that were written: %w", v.file.Name, v.file.Size, core.ErrCorrupt)
-	case err == io.EOF: //nolint:errorlint // io.Reader promises io.EOF itself at the end.
+	case err == io.EOF:
 		v.err = v.compare()
 	case err != nil:
 		v.err = fmt.Errorf("reading %s: %w", v.file.Name, err)

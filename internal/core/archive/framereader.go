@@ -3,9 +3,13 @@ package archive
 import (
 	"archive/tar"
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
+	"iter"
+	"slices"
+	"strings"
 
 	"github.com/klauspost/compress/zstd"
 
@@ -100,4 +104,39 @@ func (f *FrameReader) decompress(compressed []byte) error {
 	plain, err := f.decoder.DecodeAll(compressed, f.plain[:0])
 	f.plain = plain[:len(plain):cap(plain)]
 	return err
+}
+
+// ReadFrame is FrameReader.Read for a single frame.
+func ReadFrame(compressed []byte, records []Record, visit func(record Record, json []byte) error) error {
+	reader, err := NewFrameReader()
+	if err != nil {
+		return err
+	}
+	defer reader.Close()
+	return reader.Read(compressed, records, visit)
+}
+
+// ByFrame sorts the records by where their objects are, and returns those of each frame: the order in which segments
+// are read with the least effort.
+func ByFrame(records []Record) iter.Seq[[]Record] {
+	slices.SortFunc(records, func(x, y Record) int {
+		return cmp.Or(
+			strings.Compare(x.Frame.Segment, y.Frame.Segment),
+			cmp.Compare(x.Frame.Offset, y.Frame.Offset),
+			cmp.Compare(x.Frame.Length, y.Frame.Length),
+			cmp.Compare(x.Offset, y.Offset),
+		)
+	})
+	return func(yield func([]Record) bool) {
+		for start := 0; start < len(records); {
+			end := start + 1
+			for end < len(records) && records[end].Frame == records[start].Frame {
+				end++
+			}
+			if !yield(records[start:end:end]) {
+				return
+			}
+			start = end
+		}
+	}
 }

@@ -199,7 +199,7 @@ func (b *IndexBuilder) write(target io.Writer, kinds []IndexedKind, objects int6
 	next, left := 0, int64(0)
 	heads := func() error { // writes the lines of kinds until records are due
 		for ; left == 0 && next < len(kinds); next++ {
-			if err := encoder.Encode(kinds[next]); err != nil {
+			if err := encoder.Encode(kinds[next].line()); err != nil {
 				return err
 			}
 			left = kinds[next].Count

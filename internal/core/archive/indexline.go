@@ -1,7 +1,6 @@
 package archive
 
 import (
-	"encoding/json"
 	"fmt"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -34,29 +33,22 @@ type kindLine struct {
 	ListResourceVersion string   `json:"listResourceVersion,omitempty"`
 }
 
-// MarshalJSON writes the kind as one flat object.
-func (k IndexedKind) MarshalJSON() ([]byte, error) {
-	return json.Marshal(kindLine{
+func (k *IndexedKind) line() kindLine {
+	return kindLine{
 		Group: k.Kind.Group, Version: k.Kind.Version, Kind: k.Kind.Name, Resource: k.Kind.Resource,
 		Singular: k.Kind.Singular, ShortNames: k.Kind.ShortNames, Namespaced: k.Kind.Namespaced, Custom: k.Kind.Custom,
 		Count: k.Count, ListResourceVersion: k.ListResourceVersion,
-	})
+	}
 }
 
-// UnmarshalJSON takes back MarshalJSON.
-func (k *IndexedKind) UnmarshalJSON(data []byte) error {
-	var line kindLine
-	if err := json.Unmarshal(data, &line); err != nil {
-		return err
-	}
-	*k = IndexedKind{
+func (l *kindLine) kind() IndexedKind {
+	return IndexedKind{
 		Kind: core.Kind{
-			Group: line.Group, Version: line.Version, Name: line.Kind, Resource: line.Resource,
-			Singular: line.Singular, ShortNames: line.ShortNames, Namespaced: line.Namespaced, Custom: line.Custom,
+			Group: l.Group, Version: l.Version, Name: l.Kind, Resource: l.Resource,
+			Singular: l.Singular, ShortNames: l.ShortNames, Namespaced: l.Namespaced, Custom: l.Custom,
 		},
-		Count: line.Count, ListResourceVersion: line.ListResourceVersion,
+		Count: l.Count, ListResourceVersion: l.ListResourceVersion,
 	}
-	return nil
 }
 
 // check returns core.ErrInvalid where the kind cannot be true.

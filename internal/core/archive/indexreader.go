@@ -106,10 +106,11 @@ func (r *IndexReader) next() (Record, error) {
 }
 
 func (r *IndexReader) nextKind() error {
-	var kind IndexedKind
-	if err := r.decode(&kind); err != nil {
+	var line kindLine
+	if err := r.decode(&line); err != nil {
 		return err
 	}
+	kind := line.kind()
 	if err := kind.check(); err != nil {
 		return r.lines.corrupt(err)
 	}

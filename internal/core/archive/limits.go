@@ -15,16 +15,16 @@ const (
 	MaxSegmentSize = 16 << 20
 	// MaxLineSize bounds a line of an index or a report after decompression.
 	MaxLineSize = MaxFrameSize
-	// MaxManifestSize bounds a manifest, which names every segment: about 100,000 of them.
-	MaxManifestSize = 16 << 20
+	// MaxManifestSize bounds a manifest. Every segment takes about 200 bytes of it.
+	MaxManifestSize = 8 << 20
 	// MaxSmallFileSize bounds the marker, the owner file and an intent.
 	MaxSmallFileSize = 64 << 10
 	// MaxKinds bounds the number of kinds in one backup.
-	MaxKinds = 20_000
+	MaxKinds = 10_000
 	// MaxMissing bounds the rows of what is missing in a manifest; the whole list is in the report.
 	MaxMissing = 100
 	// MaxMessageSize bounds a text for people in a manifest or a report; longer ones are cut when written.
-	MaxMessageSize = 16 << 10
+	MaxMessageSize = 4 << 10
 	// MaxNameSize bounds an object's name.
 	MaxNameSize = 1024
 )

@@ -2,6 +2,7 @@ package archive
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -37,7 +38,7 @@ type Manifest struct {
 	// Backup is the Backup object as it was when the run began, as JSON.
 	Backup json.RawMessage `json:"backup"`
 	// Kinds are the kinds in the index, in its order.
-	Kinds []IndexedKind `json:"kinds"`
+	Kinds []IndexedKind `json:"-"`
 	// Counts are the numbers of objects.
 	Counts Counts `json:"counts"`
 	// Sizes are the numbers of bytes.
@@ -83,6 +84,7 @@ type Sizes struct {
 type manifestBody struct {
 	Manifest
 
+	Kinds      []kindLine        `json:"kinds"`
 	Volumes    []json.RawMessage `json:"volumes"`
 	Encryption json.RawMessage   `json:"encryption"`
 }
@@ -104,15 +106,19 @@ func (m *Manifest) Segment(name string) (file File, ok bool) {
 
 // check returns core.ErrInvalid where the manifest contradicts itself.
 func (m *Manifest) check() error {
-	if err := m.ID.Check(); err != nil {
-		return err
+	for _, check := range []func() error{m.checkIdentity, m.checkOutcome, m.checkKinds, m.checkSegments, m.checkFiles} {
+		if err := check(); err != nil {
+			return err
+		}
 	}
-	if err := CheckAttempt(m.Attempt); err != nil {
-		return err
-	}
-	if err := checkLocationID(m.LocationID); err != nil {
-		return err
-	}
+	return nil
+}
+
+func (m *Manifest) checkIdentity() error {
+	return errors.Join(m.ID.Check(), CheckAttempt(m.Attempt), checkLocationID(m.LocationID))
+}
+
+func (m *Manifest) checkOutcome() error {
 	if m.Started.IsZero() || m.Completed.IsZero() {
 		return invalid("times are missing")
 	}
@@ -122,10 +128,7 @@ func (m *Manifest) check() error {
 	if len(m.Backup) == 0 || m.Backup[0] != '{' {
 		return invalid("the Backup object is not there")
 	}
-	if err := m.checkKinds(); err != nil {
-		return err
-	}
-	return m.checkFiles()
+	return nil
 }
 
 func (m *Manifest) checkKinds() error {
@@ -148,11 +151,8 @@ func (m *Manifest) checkKinds() error {
 	return nil
 }
 
-// checkFiles sees to it that no name leaves the folder of the cluster, and that none comes twice.
-func (m *Manifest) checkFiles() error {
-	if m.Index.Name != m.ID.IndexName() || m.Report.Name != m.ID.ReportName() {
-		return invalid("index %q or report %q is not in the backup's folder", clip(m.Index.Name), clip(m.Report.Name))
-	}
+// checkSegments sees to it that no name leaves the folder of the cluster, and that none comes twice.
+func (m *Manifest) checkSegments() error {
 	seen := make(map[string]bool, len(m.Segments))
 	var size int64
 	for _, file := range m.Segments {
@@ -166,8 +166,15 @@ func (m *Manifest) checkFiles() error {
 	if size != m.Sizes.Segments {
 		return invalid("%d bytes of segments in all and %d in the files", m.Sizes.Segments, size)
 	}
+	return nil
+}
+
+func (m *Manifest) checkFiles() error {
+	if m.Index.Name != m.ID.IndexName() || m.Report.Name != m.ID.ReportName() {
+		return invalid("index %q or report %q is not in the backup's folder", clip(m.Index.Name), clip(m.Report.Name))
+	}
 	for _, file := range m.Files() {
-		if file.Size < 0 {
+		if file.Size < 1 {
 			return invalid("file %q of %d bytes", file.Name, file.Size)
 		}
 		if err := file.Digest.Check(); err != nil {

@@ -30,9 +30,11 @@ func EncodeManifest(manifest Manifest) ([]byte, error) {
 	if err := manifest.check(); err != nil {
 		return nil, fmt.Errorf("encoding manifest: %w", err)
 	}
-	body := manifestBody{Manifest: manifest, Volumes: []json.RawMessage{}, Encryption: json.RawMessage("null")}
+	body := manifestBody{Manifest: manifest, Kinds: []kindLine{}, Volumes: []json.RawMessage{}, Encryption: json.RawMessage("null")}
+	for i := range manifest.Kinds {
+		body.Kinds = append(body.Kinds, manifest.Kinds[i].line())
+	}
 	body.Missing = append([]Missing{}, manifest.Missing...)
-	body.Kinds = append([]IndexedKind{}, manifest.Kinds...)
 	body.Segments = append([]File{}, manifest.Segments...)
 	var lines bytes.Buffer
 	encoder := newLineEncoder(&lines)
@@ -64,6 +66,9 @@ func DecodeManifest(reader io.Reader) (Manifest, error) {
 	var body manifestBody
 	if err := json.Unmarshal(line, &body); err != nil {
 		return Manifest{}, corrupt("manifest", err)
+	}
+	for i := range body.Kinds {
+		body.Manifest.Kinds = append(body.Manifest.Kinds, body.Kinds[i].kind())
 	}
 	if err := body.checkVersion1(); err != nil {
 		return Manifest{}, err

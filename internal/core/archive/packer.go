@@ -50,19 +50,8 @@ type segmentWriter struct {
 
 // NewPacker returns a packer, or core.ErrInvalid for options that do not hold together.
 func NewPacker(options PackerOptions) (*Packer, error) {
-	if options.NextName == nil || options.Open == nil || options.Emit == nil {
-		return nil, fmt.Errorf("making a packer: NextName, Open and Emit must be there: %w", core.ErrInvalid)
-	}
-	if options.FrameSize == 0 {
-		options.FrameSize = FrameSize
-	}
-	if options.SegmentSize == 0 {
-		options.SegmentSize = SegmentSize
-	}
-	if options.FrameSize < 0 || options.FrameSize > MaxObjectSize ||
-		options.SegmentSize < 0 || options.SegmentSize > MaxSegmentSize {
-		return nil, fmt.Errorf("making a packer: frames of %d bytes in segments of %d: %w",
-			options.FrameSize, options.SegmentSize, core.ErrInvalid)
+	if err := options.complete(); err != nil {
+		return nil, fmt.Errorf("making a packer: %w", err)
 	}
 	encoder, err := newFrameEncoder()
 	if err != nil {
@@ -78,22 +67,43 @@ func NewPacker(options PackerOptions) (*Packer, error) {
 	return p, nil
 }
 
+// complete sets what was left open and refuses what cannot work.
+func (o *PackerOptions) complete() error {
+	if o.NextName == nil || o.Open == nil || o.Emit == nil {
+		return invalid("NextName, Open and Emit must be there")
+	}
+	if o.FrameSize == 0 {
+		o.FrameSize = FrameSize
+	}
+	if o.SegmentSize == 0 {
+		o.SegmentSize = SegmentSize
+	}
+	if o.FrameSize < 0 || o.FrameSize > MaxObjectSize {
+		return invalid("frames of %d bytes", o.FrameSize)
+	}
+	if o.SegmentSize < 0 || o.SegmentSize > MaxSegmentSize {
+		return invalid("segments of %d bytes", o.SegmentSize)
+	}
+	return nil
+}
+
 // Add takes one object. It does not hold on to the object's JSON.
 //
-// An error of class core.ErrInvalid means that this object has no place in an archive (its name or its size does not
-// allow it) and that the packer goes on without it. After every other error the packer is broken, and all further
-// calls return that error.
+// A RefusedError (errors.As) means that this object has no place in an archive and that the packer goes on without
+// it. After every other error the packer is broken, and all further calls return that error.
 func (p *Packer) Add(object core.Object, reason core.Reason) error {
 	if p.err != nil {
 		return p.err
 	}
 	name, err := EntryName(object.Kind, object.Namespace, object.Name)
 	if err != nil {
-		return fmt.Errorf("packing: %w", err)
+		return &RefusedError{Object: object.Key(), Message: err.Error()}
 	}
 	if len(object.JSON) == 0 || len(object.JSON) > MaxObjectSize {
-		return fmt.Errorf("packing %s: %d bytes of JSON, where 1 to %d have a place: %w",
-			object.Key(), len(object.JSON), MaxObjectSize, core.ErrInvalid)
+		return &RefusedError{
+			Object:  object.Key(),
+			Message: fmt.Sprintf("its JSON is %d bytes long, where 1 to %d have a place", len(object.JSON), MaxObjectSize),
+		}
 	}
 	if p.frame.size() > 0 && p.frame.size()+entrySize(object) > p.options.FrameSize {
 		if err := p.cut(); err != nil {

@@ -19,12 +19,12 @@ type Level string
 
 // The levels of a report.
 const (
-	// Info is what went as it should.
-	Info Level = "info"
-	// Warning is what a person should know although nothing is missing.
-	Warning Level = "warning"
-	// Failure is what is missing, and why.
-	Failure Level = "error"
+	// LevelInfo is what went as it should.
+	LevelInfo Level = "info"
+	// LevelWarning is what a person should know although nothing is missing.
+	LevelWarning Level = "warning"
+	// LevelError is what is missing, and why.
+	LevelError Level = "error"
 )
 
 // ReportEntry is one line of a report: what happened to an object, or a message about the run.
@@ -82,17 +82,21 @@ func NewReportWriter(target io.Writer) (*ReportWriter, error) {
 	return writer, nil
 }
 
-// Write appends an entry. Its texts are cut at MaxMessageSize bytes each.
+// Write appends an entry. Its texts are cut at MaxMessageSize bytes each. An entry without time or level gives
+// core.ErrInvalid.
 func (w *ReportWriter) Write(entry ReportEntry) error {
+	if entry.Time.IsZero() || entry.Level == "" {
+		return invalid("writing report: %s has no time or no level", entry.Object)
+	}
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
-	if entry.Level == Warning {
+	if entry.Level == LevelWarning {
 		w.warnings++
 	}
 	line := reportLine{
 		Time: entry.Time.UTC(), Level: entry.Level,
 		Group: entry.Object.Group, Resource: entry.Object.Resource,
-		Namespace: entry.Object.Namespace, Name: entry.Object.Name,
+		Namespace: entry.Object.Namespace, Name: cut(entry.Object.Name),
 		Action: cut(entry.Action), Reason: cut(entry.Reason), Message: cut(entry.Message),
 	}
 	if err := w.encoder.Encode(line); err != nil {
@@ -101,7 +105,7 @@ func (w *ReportWriter) Write(entry ReportEntry) error {
 	return nil
 }
 
-// Warnings returns the number of entries of level Warning so far.
+// Warnings returns the number of entries of LevelWarning so far.
 func (w *ReportWriter) Warnings() int64 {
 	w.mutex.Lock()
 	defer w.mutex.Unlock()

@@ -2,10 +2,12 @@ package archive
 
 import (
 	"bytes"
+	"cmp"
 	"container/heap"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/klauspost/compress/zstd"
@@ -52,7 +54,9 @@ func (s *runSorter) add(buffer []byte, entries []runEntry) error {
 		return nil
 	}
 	key := func(entry runEntry) []byte { return buffer[entry.start:entry.keyEnd] }
-	slices.SortStableFunc(entries, func(x, y runEntry) int { return bytes.Compare(key(x), key(y)) })
+	slices.SortFunc(entries, func(x, y runEntry) int {
+		return cmp.Or(bytes.Compare(key(x), key(y)), cmp.Compare(x.start, y.start))
+	})
 	builder := runBuilder{encoder: s.encoder, block: s.scratch[:0]}
 	for i, entry := range entries {
 		if i+1 == len(entries) || !bytes.Equal(key(entry), key(entries[i+1])) {
@@ -129,32 +133,25 @@ func mergeRuns(decoder *zstd.Decoder, runs []run, visit func(key, line []byte) e
 	cursors := make(cursorHeap, 0, len(runs))
 	for age, run := range runs {
 		cursor := &runCursor{decoder: decoder, blocks: run.blocks, age: age}
-		more, err := cursor.next()
-		if err != nil {
+		if more, err := cursor.next(); err != nil {
 			return err
+		} else if !more {
+			return errBrokenRun // no run is empty
 		}
-		if more {
-			cursors = append(cursors, cursor)
-		}
+		cursors = append(cursors, cursor)
 	}
 	heap.Init(&cursors)
-	var last []byte
-	for first := true; len(cursors) > 0; first = false {
+	var last []byte // no key is empty
+	for len(cursors) > 0 {
 		cursor := cursors[0]
-		if first || !bytes.Equal(cursor.key, last) {
+		if !bytes.Equal(cursor.key, last) {
 			last = append(last[:0], cursor.key...)
 			if err := visit(cursor.key, cursor.line); err != nil {
 				return err
 			}
 		}
-		more, err := cursor.next()
-		if err != nil {
+		if err := cursors.advance(); err != nil {
 			return err
-		}
-		if more {
-			heap.Fix(&cursors, 0)
-		} else {
-			heap.Pop(&cursors)
 		}
 	}
 	return nil
@@ -186,7 +183,7 @@ func (c *runCursor) next() (bool, error) {
 	}
 	key, n := binary.Uvarint(c.rest)
 	line, m := binary.Uvarint(c.rest[max(n, 0):])
-	if n <= 0 || m <= 0 || key+line > uint64(len(c.rest)-n-m) {
+	if n <= 0 || m <= 0 || line > math.MaxInt32 || key > math.MaxInt32 || int(key+line) > len(c.rest)-n-m {
 		return false, errBrokenRun
 	}
 	c.rest = c.rest[n+m:]
@@ -196,6 +193,20 @@ func (c *runCursor) next() (bool, error) {
 
 // cursorHeap has the cursor with the smallest key first, and of those with the same key the youngest.
 type cursorHeap []*runCursor
+
+// advance moves the first cursor on, and takes it out at its end.
+func (h *cursorHeap) advance() error {
+	more, err := (*h)[0].next()
+	if err != nil {
+		return err
+	}
+	if more {
+		heap.Fix(h, 0)
+		return nil
+	}
+	heap.Pop(h)
+	return nil
+}
 
 func (h *cursorHeap) Len() int { return len(*h) }
 

@@ -152,13 +152,3 @@ func (s *frameSplitter) take(count int) error {
 	}
 	return nil
 }
-
-// ReadFrame is FrameReader.Read for a single frame.
-func ReadFrame(compressed []byte, records []Record, visit func(record Record, json []byte) error) error {
-	reader, err := NewFrameReader()
-	if err != nil {
-		return err
-	}
-	defer reader.Close()
-	return reader.Read(compressed, records, visit)
-}

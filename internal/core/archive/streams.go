@@ -39,7 +39,7 @@ type source struct {
 // Read implements io.Reader.
 func (s *source) Read(buffer []byte) (int, error) {
 	n, err := s.reader.Read(buffer)
-	if err != nil && err != io.EOF { //nolint:errorlint // io.Reader promises io.EOF itself at the end.
+	if err != nil && err != io.EOF {
 		s.err = err
 	}
 	return n, err
@@ -80,9 +80,9 @@ func (l *lineReader) next() ([]byte, error) {
 		case errors.Is(err, bufio.ErrBufferFull):
 		case l.source.err != nil:
 			return nil, fmt.Errorf("reading %s: %w", l.what, l.source.err)
-		case err == io.EOF && len(l.line) == 0: //nolint:errorlint // a decoder's own io.EOF, not one that it wraps.
+		case err == io.EOF && len(l.line) == 0:
 			return nil, errEnd
-		case err == io.EOF: //nolint:errorlint // as above.
+		case err == io.EOF:
 			return nil, l.corrupt(io.ErrUnexpectedEOF)
 		default:
 			return nil, l.corrupt(err)
