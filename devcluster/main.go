@@ -22,16 +22,16 @@ import (
 
 func main() {
 	if run, found := component.Lookup(filepath.Base(os.Args[0])); found {
-		os.Exit(run(os.Args))
+		os.Exit(run(os.Args)) //nolint:forbidigo // this is main
 	}
-	os.Exit(devcluster())
+	os.Exit(devcluster()) //nolint:forbidigo // this is main
 }
 
 // devcluster runs the command line and gives the exit code.
 func devcluster() int {
 	// Cobra shows the flags that the linked packages registered globally: they are the components'.
 	pflag.CommandLine = pflag.NewFlagSet(os.Args[0], pflag.ContinueOnError)
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT) //nolint:forbidigo // this is main
 	defer stop()
 	return cli.Main(ctx, os.Args[1:], cli.World{
 		Stdin:       os.Stdin,

@@ -29,7 +29,7 @@ type World struct {
 
 // Main runs the command line and gives the exit code: 0, or 1 for any error.
 func Main(ctx context.Context, arguments []string, world World) int {
-	root := newRoot(world)
+	root := newRoot(world) //nolint:contextcheck // the commands take the context from cobra
 	root.SetArgs(arguments)
 	root.SetIn(world.Stdin)
 	root.SetOut(world.Stdout)

@@ -7,6 +7,8 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"github.com/soda-cdm/kahu/devcluster/internal/plane"
 )
 
 // kubectl becomes kubectl. Without --name it uses KUBECONFIG, and without that
@@ -28,6 +30,10 @@ func (a *app) kubectl() *cobra.Command {
 				layout, err := a.layout()
 				if err != nil {
 					return err
+				}
+				// Without the file kubectl would try whatever listens on localhost:8080.
+				if !plane.Exists(layout) {
+					return fmt.Errorf("there is no cluster %s: start it with devcluster up --name %s", a.name, a.name)
 				}
 				environment = slices.DeleteFunc(environment, isKubeconfig)
 				environment = append(environment, "KUBECONFIG="+layout.Kubeconfig())

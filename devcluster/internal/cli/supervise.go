@@ -162,7 +162,7 @@ func (a *app) announce(state plane.State, copyTo string) error {
 		if err != nil {
 			return fmt.Errorf("reading the kubeconfig: %w", err)
 		}
-		if err := os.WriteFile(copyTo, content, 0o600); err != nil {
+		if err := os.WriteFile(copyTo, content, 0o600); err != nil { //nolint:gosec // where the user wants it
 			return fmt.Errorf("writing the kubeconfig: %w", err)
 		}
 	}

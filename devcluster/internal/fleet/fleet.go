@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -184,8 +185,7 @@ func end(state plane.State) error {
 	if err := signalAndWait(state.Supervisor, unix.SIGKILL, killLimit); err != nil {
 		return fmt.Errorf("killing the supervisor: %w", err)
 	}
-	for i := len(state.Components) - 1; i >= 0; i-- {
-		component := state.Components[i]
+	for _, component := range slices.Backward(state.Components) {
 		if err := signalAndWait(component.Process, unix.SIGKILL, killLimit); err != nil {
 			return fmt.Errorf("killing %s: %w", component.Name, err)
 		}

@@ -90,9 +90,9 @@ func (c *child) wait() error {
 }
 
 // end asks the component to end, kills it after the grace, and waits for it.
-func (c *child) end(clock clock.Clock, grace time.Duration) {
+func (c *child) end(timers clock.Clock, grace time.Duration) {
 	if grace > 0 && c.signal(syscall.SIGTERM) {
-		timer := clock.NewTimer(grace)
+		timer := timers.NewTimer(grace)
 		defer timer.Stop()
 		select {
 		case <-c.done:
@@ -112,7 +112,7 @@ func (c *child) signal(signal os.Signal) bool {
 // lastLines gives the end of a log: at most 10 lines of at most 4 KiB together.
 func lastLines(path string) string {
 	const most, bytesMost = 10, 4 << 10
-	log, err := os.Open(path)
+	log, err := os.Open(path) //nolint:gosec // a file of our own folder
 	if err != nil {
 		return ""
 	}

@@ -21,7 +21,7 @@ type probe struct {
 	clock  clock.Clock
 }
 
-func newProbe(layout Layout, server string, clock clock.Clock) (probe, error) {
+func newProbe(layout Layout, server string, timers clock.Clock) (probe, error) {
 	config, err := clientcmd.BuildConfigFromFlags("", layout.Kubeconfig())
 	if err != nil {
 		return probe{}, fmt.Errorf("reading the kubeconfig: %w", err)
@@ -31,7 +31,7 @@ func newProbe(layout Layout, server string, clock clock.Clock) (probe, error) {
 	if err != nil {
 		return probe{}, fmt.Errorf("making a client: %w", err)
 	}
-	return probe{client: client, server: server, clock: clock}, nil
+	return probe{client: client, server: server, clock: timers}, nil
 }
 
 // untilServing waits until /readyz says ok. Nothing can be watched before the

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"sync"
 	"time"
 
@@ -74,7 +75,7 @@ func (s Supervisor) prepare(now time.Time) (*port.Hold, State, error) {
 	if err := os.MkdirAll(filepath.Dir(s.Layout.Log(etcd)), 0o700); err != nil {
 		return nil, State{}, fmt.Errorf("making the cluster's folder: %w", err)
 	}
-	previous, _ := Read(s.Layout) //nolint:errcheck // a state that cannot be read offers no port to use again
+	previous, _ := Read(s.Layout) // a state that cannot be read offers no port to use again
 	if err := pki.Ensure(s.Layout.PKI(), serviceAddress(), now); err != nil {
 		return nil, State{}, fmt.Errorf("making the keys: %w", err)
 	}
@@ -176,8 +177,8 @@ func (r *run) launch(name string, arguments []string) error {
 
 // stop ends the components, the last one first, and waits for each.
 func (r *run) stop() {
-	for i := len(r.children) - 1; i >= 0; i-- {
-		r.children[i].end(r.Clock, r.Grace)
+	for _, c := range slices.Backward(r.children) {
+		c.end(r.Clock, r.Grace)
 	}
 	r.waiters.Wait()
 }

@@ -97,17 +97,22 @@ func (id Identity) with(use func(handle int) error) error {
 	return errors.Join(use(handle), unix.Close(handle))
 }
 
-// poll waits for a process handle to become readable, which it does at the process's end.
-// A signal may cut the wait short: then it reports that the process still runs.
+// poll waits for a process handle to become readable, which it does at the
+// process's end. It waits in steps, so that signals which interrupt it can
+// make the wait shorter and never longer.
 func poll(handle int, limit time.Duration) (bool, error) {
-	fds := []unix.PollFd{{Fd: int32(handle), Events: unix.POLLIN}}
-	for {
-		n, err := unix.Poll(fds, int(limit.Milliseconds()))
-		if errors.Is(err, unix.EINTR) {
-			continue
+	const step = 100 * time.Millisecond
+	fds := []unix.PollFd{{Fd: int32(handle), Events: unix.POLLIN}} //nolint:gosec // descriptors are small
+	for left := limit; left >= 0; left -= step {
+		n, err := unix.Poll(fds, int(min(left, step).Milliseconds()))
+		if err != nil && !errors.Is(err, unix.EINTR) {
+			return false, err
 		}
-		return n > 0, err
+		if n > 0 {
+			return true, nil
+		}
 	}
+	return false, nil
 }
 
 // startTicks reads the start time out of /proc/PID/stat. A zombie counts as ended.
