@@ -210,10 +210,20 @@ func isVolatile(m member) bool {
 }
 
 func textMember(name, value string) member {
-	// Group, version and kind names are of letters, digits, dots, slashes and dashes, which need no escape; whatever
-	// a server may call itself, Marshal of a string does not fail.
-	quoted, _ := json.Marshal(value)
-	return member{name: []byte(name), key: []byte(`"` + name + `"`), value: quoted}
+	return member{name: []byte(name), key: quote(name), value: quote(value)}
+}
+
+// quote returns the text as a JSON string.
+func quote(text string) []byte {
+	quoted := []byte{'"'}
+	for _, c := range []byte(text) {
+		if c < ' ' || c == '"' || c == '\\' {
+			quoted = fmt.Appendf(quoted, `\u%04x`, c)
+			continue
+		}
+		quoted = append(quoted, c)
+	}
+	return append(quoted, '"')
 }
 
 // size returns the length of the member with its colon and a comma.

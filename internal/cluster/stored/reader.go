@@ -123,7 +123,13 @@ func (r *Reader) readMember() error {
 	if key == "items" {
 		return r.openItems()
 	}
-	if raw, err = r.value(); err != nil {
+	return r.readOther(key)
+}
+
+// readOther reads a member of the envelope that is not its items.
+func (r *Reader) readOther(key string) error {
+	raw, err := r.value()
+	if err != nil {
 		return err
 	}
 	if key == "metadata" {
