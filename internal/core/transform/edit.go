@@ -1,0 +1,92 @@
+package transform
+
+import (
+	"strconv"
+	"strings"
+)
+
+// edit is one object being changed.
+type edit struct {
+	options   Options
+	namespace func(name string) string
+	object    map[string]any
+	changes   []Change
+}
+
+// note writes a change down.
+func (e *edit) note(path, reason string) {
+	e.changes = append(e.changes, Change{Path: path, Reason: reason})
+}
+
+// remove removes the field where it is there. Fields that lead to it and are empty afterwards stay.
+func (e *edit) remove(reason string, path ...string) {
+	parent := child(e.object, path[:len(path)-1]...)
+	e.removeFrom(parent, pathOf(path[:len(path)-1]), reason, path[len(path)-1])
+}
+
+// removeFrom removes fields of a map, which is at the path.
+func (e *edit) removeFrom(parent map[string]any, path, reason string, fields ...string) {
+	for _, field := range fields {
+		if _, found := parent[field]; !found {
+			continue
+		}
+		delete(parent, field)
+		e.note(join(path, field), reason)
+	}
+}
+
+// mapNamespace maps a name of a namespace in a field of a map, which is at the path.
+func (e *edit) mapNamespace(parent map[string]any, path, field string) {
+	name, _ := parent[field].(string)
+	mapped := e.namespace(name)
+	if name == "" || mapped == name {
+		return
+	}
+	parent[field] = mapped
+	e.note(join(path, field), "namespace "+name+" is restored as "+mapped)
+}
+
+// child returns the map at the path, or nil, from which one can read and delete.
+func child(object map[string]any, path ...string) map[string]any {
+	for _, field := range path {
+		object, _ = object[field].(map[string]any)
+	}
+	return object
+}
+
+// list returns the elements of a list that are maps; the others are nil.
+func list(object map[string]any, field string) []map[string]any {
+	elements, _ := object[field].([]any)
+	maps := make([]map[string]any, len(elements))
+	for i, element := range elements {
+		maps[i], _ = element.(map[string]any)
+	}
+	return maps
+}
+
+// text returns the string at the path, or nothing.
+func text(object map[string]any, path ...string) string {
+	value, _ := child(object, path[:len(path)-1]...)[path[len(path)-1]].(string)
+	return value
+}
+
+func pathOf(fields []string) string {
+	path := ""
+	for _, field := range fields {
+		path = join(path, field)
+	}
+	return path
+}
+
+// join appends a field to a path, in brackets where its name is not a plain one.
+func join(path, field string) string {
+	if strings.ContainsAny(field, "./'") {
+		return path + "['" + field + "']"
+	}
+	if path == "" {
+		return field
+	}
+	return path + "." + field
+}
+
+func at(path string, index int) string { return path + "[" + strconv.Itoa(index) + "]" }

@@ -1,0 +1,64 @@
+package transform
+
+import (
+	"github.com/soda-cdm/kahu/internal/core"
+)
+
+// Options are what the author of a restore decides.
+type Options struct {
+	// NamespaceMapping is from the names of namespaces in the backup to their names in the cluster. All names are
+	// mapped at once, so that two namespaces can change places.
+	NamespaceMapping map[string]string
+	// PreserveNodePorts keeps the node ports of services.
+	PreserveNodePorts bool
+	// PreserveClusterIPs keeps the cluster addresses of services.
+	PreserveClusterIPs bool
+}
+
+// Change is one change that was made to an object.
+type Change struct {
+	// Path names the field, in the way of JSONPath: metadata.uid, spec.ports[0].nodePort,
+	// metadata.annotations['pv.kubernetes.io/bind-completed'].
+	Path string
+	// Reason says why it was removed or changed.
+	Reason string
+}
+
+// Transformer changes objects as its options say. It is safe for concurrent use.
+type Transformer struct {
+	options Options
+	rules   map[string]rule
+}
+
+// New returns a Transformer.
+func New(options Options) *Transformer {
+	return &Transformer{options: options, rules: rules()}
+}
+
+// Namespace returns the name in the cluster of a namespace of the backup.
+func (t *Transformer) Namespace(name string) string {
+	if mapped, found := t.options.NamespaceMapping[name]; found && mapped != "" {
+		return mapped
+	}
+	return name
+}
+
+// Name returns the name in the cluster of an object of the backup.
+func (t *Transformer) Name(kind core.Kind, name string) string {
+	if kind.Group == "" && kind.Resource == "namespaces" {
+		return t.Namespace(name)
+	}
+	return name
+}
+
+// Apply changes the object, which is of the kind, in place, and returns what was changed, in a fixed order. Owner
+// references are left as they are. Applied to what it returned, it changes nothing more, but for names of namespaces,
+// which it maps every time.
+func (t *Transformer) Apply(kind core.Kind, object map[string]any) []Change {
+	e := &edit{options: t.options, namespace: t.Namespace, object: object}
+	e.metadata(kind)
+	if apply, found := t.rules[kind.GroupResource().String()]; found {
+		apply(e)
+	}
+	return e.changes
+}
