@@ -41,10 +41,7 @@ func ValidatePrefix(prefix string) error {
 	if err := validateText(prefix); err != nil {
 		return err
 	}
-	last := strings.LastIndexByte(prefix, '/')
-	if last < 0 {
-		last = 0
-	}
+	last := max(strings.LastIndexByte(prefix, '/'), 0)
 	folder, rest := prefix[:last], strings.TrimPrefix(prefix[last:], "/")
 	if len(rest) > MaxElementBytes {
 		return fmt.Errorf("prefix has an element of %d bytes, the limit is %d: %w",
