@@ -27,10 +27,12 @@ func digestFrom(sum [sha256.Size]byte) Digest {
 	return Digest(text[:])
 }
 
+func isHex(char byte) bool { return '0' <= char && char <= '9' || 'a' <= char && char <= 'f' }
+
 // Check returns core.ErrInvalid where the digest is not written as digests are.
 func (d Digest) Check() error {
 	digits, found := strings.CutPrefix(string(d), digestPrefix)
-	if !found || len(digits) != 2*sha256.Size || strings.Trim(digits, "0123456789abcdef") != "" {
+	if !found || len(digits) != 2*sha256.Size || !consists(digits, isHex) {
 		return fmt.Errorf("digest %q: %w", clip(string(d)), core.ErrInvalid)
 	}
 	return nil

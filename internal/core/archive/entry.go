@@ -108,7 +108,8 @@ func checkKind(kind core.Kind) error {
 
 // isWord accepts what groups, versions, resources and namespaces are made of.
 func isWord(word string) bool {
-	return word != "" && len(word) <= maxKindWord && word[0] != '.' && strings.Trim(word, identityCharacter+".") == ""
+	return word != "" && len(word) <= maxKindWord && word[0] != '.' &&
+		consists(word, func(char byte) bool { return isIdentity(char) || char == '.' })
 }
 
 // isObjectName accepts every name that the API could have accepted as a part of a path.

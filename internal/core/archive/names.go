@@ -172,26 +172,37 @@ func CheckClusterID(clusterID string) error {
 // CheckAttempt returns core.ErrInvalid unless the attempt is 1 to 32 letters from a to z or digits. An attempt must
 // be new for every run that writes into the folder of a cluster.
 func CheckAttempt(attempt string) error {
-	if attempt == "" || len(attempt) > maxAttemptSize || strings.Trim(attempt, lowerAlphanumeric) != "" {
+	if attempt == "" || len(attempt) > maxAttemptSize || !consists(attempt, isLowerOrDigit) {
 		return fmt.Errorf("attempt %q is not 1 to %d of a-z and 0-9: %w", clip(attempt), maxAttemptSize, core.ErrInvalid)
 	}
 	return nil
 }
 
-const (
-	lowerAlphanumeric = "abcdefghijklmnopqrstuvwxyz0123456789"
-	identityCharacter = lowerAlphanumeric + "ABCDEFGHIJKLMNOPQRSTUVWXYZ-"
-)
+func isLowerOrDigit(char byte) bool { return 'a' <= char && char <= 'z' || '0' <= char && char <= '9' }
+
+func isLabel(char byte) bool { return isLowerOrDigit(char) || char == '-' }
+
+func isIdentity(char byte) bool { return isLabel(char) || 'A' <= char && char <= 'Z' }
+
+// consists tells whether all bytes of the text are of that sort. These checks are made for every object.
+func consists(text string, of func(char byte) bool) bool {
+	for i := range len(text) {
+		if !of(text[i]) {
+			return false
+		}
+	}
+	return true
+}
 
 // isID accepts what identities are made of: letters, digits and hyphens.
 func isID(id string) bool {
-	return id != "" && len(id) <= maxIDSize && strings.Trim(id, identityCharacter) == ""
+	return id != "" && len(id) <= maxIDSize && consists(id, isIdentity)
 }
 
 // isBackupName accepts the names of objects: a DNS subdomain.
 func isBackupName(name string) bool {
 	for label := range strings.SplitSeq(name, ".") {
-		if label == "" || strings.Trim(label, lowerAlphanumeric+"-") != "" ||
+		if label == "" || !consists(label, isLabel) ||
 			label[0] == '-' || label[len(label)-1] == '-' {
 			return false
 		}

@@ -53,7 +53,7 @@ func NewPacker(options PackerOptions) (*Packer, error) {
 	if err := options.complete(); err != nil {
 		return nil, fmt.Errorf("making a packer: %w", err)
 	}
-	encoder, err := newFrameEncoder()
+	encoder, err := newBlockEncoder(zstd.SpeedDefault)
 	if err != nil {
 		return nil, err
 	}
@@ -212,9 +212,10 @@ func (p *Packer) finishSegment() error {
 	return nil
 }
 
-func newFrameEncoder() (*zstd.Encoder, error) {
+// newBlockEncoder compresses blocks in memory, each on its own, without goroutines.
+func newBlockEncoder(level zstd.EncoderLevel) (*zstd.Encoder, error) {
 	encoder, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithEncoderCRC(true),
-		zstd.WithEncoderLevel(zstd.SpeedDefault), zstd.WithWindowSize(windowSize), zstd.WithLowerEncoderMem(true))
+		zstd.WithEncoderLevel(level), zstd.WithWindowSize(windowSize), zstd.WithLowerEncoderMem(true))
 	if err != nil {
 		return nil, fmt.Errorf("making a zstd encoder: %w", err)
 	}

@@ -37,7 +37,7 @@ const (
 )
 
 func newRunSorter() (*runSorter, error) {
-	encoder, err := newFrameEncoder()
+	encoder, err := newBlockEncoder(zstd.SpeedFastest)
 	if err != nil {
 		return nil, err
 	}
