@@ -43,6 +43,10 @@ const (
 	ReasonPartiallyFailed = "PartiallyFailed"
 	// ReasonProcessing: the run goes on.
 	ReasonProcessing = "Processing"
+	// ReasonReconciled: everything that the spec asks for is done.
+	ReasonReconciled = "Reconciled"
+	// ReasonRetrying: something failed that is being tried again.
+	ReasonRetrying = "Retrying"
 	// ReasonPending: the run has not begun, and will without anybody's help.
 	ReasonPending = "Pending"
 	// ReasonDeleting: the object is being deleted.

@@ -1,0 +1,70 @@
+package api_test
+
+import (
+	"testing"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+)
+
+// TestChange shows which fields of a run can be changed once it exists: none that
+// says what the run is about. That a field is written another way, absent, null or
+// empty, is no change.
+func TestChange(t *testing.T) {
+	const (
+		backup  = "{metadataLocation: nfs, "
+		restore = "{backupName: shop, "
+	)
+	cases := map[string]struct {
+		kind, before, after string
+		// refused is the field that the server names; empty means accepted.
+		refused string
+	}{
+		"Location":                {"Backup", backup + "}", "{metadataLocation: s3}", "spec.metadataLocation"},
+		"IncludeNamespaces":       {"Backup", backup + "includeNamespaces: [a]}", backup + "includeNamespaces: [a, b]}", "spec.includeNamespaces"},
+		"IncludeNamespacesAdded":  {"Backup", backup + "}", backup + "includeNamespaces: [a]}", "spec.includeNamespaces"},
+		"IncludeNamespacesGone":   {"Backup", backup + "includeNamespaces: [a]}", backup + "}", "spec.includeNamespaces"},
+		"IncludeNamespacesEmpty":  {"Backup", backup + "}", backup + "includeNamespaces: []}", ""},
+		"ExcludeNamespaces":       {"Backup", backup + "}", backup + "excludeNamespaces: [a]}", "spec.excludeNamespaces"},
+		"IncludeResources":        {"Backup", backup + "includeResources: [{kind: Pod}]}", backup + "includeResources: [{kind: Pod, name: web}]}", "spec.includeResources"},
+		"ExcludeResources":        {"Backup", backup + "excludeResources: [{kind: Pod}]}", backup + "excludeResources: []}", "spec.excludeResources"},
+		"Label":                   {"Backup", backup + "label: {matchLabels: {a: b}}}", backup + "label: {matchLabels: {a: c}}}", "spec.label"},
+		"LabelAdded":              {"Backup", backup + "}", backup + "label: {matchLabels: {a: c}}}", "spec.label"},
+		"EnableVolumeBackup":      {"Backup", backup + "}", backup + "enableVolumeBackup: false}", "spec.enableVolumeBackup"},
+		"EnableVolumeBackupSaid":  {"Backup", backup + "}", backup + "enableVolumeBackup: true}", ""},
+		"DeletionPolicy":          {"Backup", backup + "}", backup + "deletionPolicy: Retain}", ""},
+		"EmptyStructs":            {"Backup", backup + "}", backup + "hook: {}, reclaimPolicy: {}, volumeBackupLocations: []}", ""},
+		"OriginAdded":             {"Backup", backup + "}", backup + "origin: {clusterID: c, uid: u, name: shop}}", "spec.origin"},
+		"OriginGone":              {"Backup", backup + "origin: {clusterID: c, uid: u, name: shop}}", backup + "}", "spec.origin"},
+		"Origin":                  {"Backup", backup + "origin: {clusterID: c, uid: u, name: shop}}", backup + "origin: {clusterID: d, uid: u, name: shop}}", "spec.origin"},
+		"BackupName":              {"Restore", restore + "}", "{backupName: bank}", "spec.backupName"},
+		"RestoreNamespaces":       {"Restore", restore + "}", restore + "includeNamespaces: [a]}", "spec.includeNamespaces"},
+		"RestoreNotNamespaces":    {"Restore", restore + "}", restore + "excludeNamespaces: [a]}", "spec.excludeNamespaces"},
+		"RestoreResources":        {"Restore", restore + "}", restore + "includeResources: [{kind: Pod}]}", "spec.includeResources"},
+		"RestoreNotResources":     {"Restore", restore + "}", restore + "excludeResources: [{kind: Pod}]}", "spec.excludeResources"},
+		"RestoreLabel":            {"Restore", restore + "}", restore + "labelSelector: {matchLabels: {a: c}}}", "spec.labelSelector"},
+		"Mapping":                 {"Restore", restore + "namespaceMapping: {a: b}}", restore + "namespaceMapping: {a: c}}", "spec.namespaceMapping"},
+		"MappingEmpty":            {"Restore", restore + "}", restore + "namespaceMapping: {}}", ""},
+		"IncludeClusterResource":  {"Restore", restore + "}", restore + "includeClusterResource: false}", "spec.includeClusterResource"},
+		"PreserveNodePort":        {"Restore", restore + "}", restore + "preserveNodePort: true}", "spec.preserveNodePort"},
+		"PreserveNodePortNot":     {"Restore", restore + "}", restore + "preserveNodePort: false}", ""},
+		"PreserveClusterIPAddr":   {"Restore", restore + "}", restore + "preserveClusterIpAddr: true}", "spec.preserveClusterIpAddr"},
+		"AllowIncomplete":         {"Restore", restore + "}", restore + "allowIncomplete: true}", "spec.allowIncomplete"},
+		"RestoreWithEmptyStructs": {"Restore", restore + "}", restore + "hook: {resources: null}, resourcePrefix: '', labelSelector: null}", ""},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			object := parse(t, "apiVersion: kahu.io/v1beta1\nkind: "+c.kind+"\nmetadata: {generateName: change-}\nspec: "+c.before)
+			unstructured.RemoveNestedField(object.Object, "metadata", "name")
+			created := create(t, object)
+			created.Object["spec"] = parse(t, "spec: "+c.after).Object["spec"]
+			err := update(t, created)
+			if c.refused == "" {
+				if err != nil {
+					t.Errorf("refused: %v", err)
+				}
+				return
+			}
+			checkRefused(t, err, refusal{c.refused, c.refused})
+		})
+	}
+}

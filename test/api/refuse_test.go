@@ -1,0 +1,153 @@
+package api_test
+
+import (
+	"strings"
+	"testing"
+)
+
+// TestRefused shows what the API server refuses, with the field that it names and
+// what it says to do.
+func TestRefused(t *testing.T) {
+	const (
+		backup   = "apiVersion: kahu.io/v1beta1\nkind: Backup\nspec:\n  metadataLocation: nfs\n"
+		restore  = "apiVersion: kahu.io/v1beta1\nkind: Restore\nspec:\n  backupName: shop\n"
+		location = "apiVersion: kahu.io/v1beta1\nkind: BackupLocation\nspec:\n  providerName: nfs\n"
+		provider = "apiVersion: kahu.io/v1beta1\nkind: Provider\nspec:\n  version: v1\n"
+	)
+	const namespaceName = `must be the name of a namespace: lower-case letters, digits and '-', at most 63 characters, no pattern`
+	cases := map[string]struct {
+		manifest string
+		want     []refusal
+	}{
+		// What does not exist yet.
+		"BackupHook": {
+			backup + "  hook: {resources: [{name: quiesce, pre: [{exec: {command: [sync]}}]}]}\n",
+			[]refusal{{"spec.hook.resources", "hooks are not supported yet: remove spec.hook.resources"}},
+		},
+		"RestoreHook": {
+			restore + "  hook: {resources: [{name: warm, post: [{init: {initContainers: [{name: warm, image: shop}]}}]}]}\n",
+			[]refusal{{"spec.hook.resources", "hooks are not supported yet: remove spec.hook.resources"}},
+		},
+		"VolumeBackupLocations": {
+			backup + "  volumeBackupLocations: [fast]\n",
+			[]refusal{{"spec.volumeBackupLocations", "locations for volume data are not supported yet: remove spec.volumeBackupLocations"}},
+		},
+		"WithoutMetadata": {
+			backup + "  enableMetadataBackup: false\n",
+			[]refusal{{"spec.enableMetadataBackup", "a backup without objects is not supported yet: remove spec.enableMetadataBackup, or set it to true"}},
+		},
+		"ResourcePrefix": {
+			restore + "  resourcePrefix: copy-\n",
+			[]refusal{{"spec.resourcePrefix", "prefixes are not supported yet: remove spec.resourcePrefix"}},
+		},
+		// What every object must say.
+		"BackupWithoutSpec": {
+			"apiVersion: kahu.io/v1beta1\nkind: Backup\n",
+			[]refusal{{"spec", "Required value"}},
+		},
+		"BackupWithoutLocation": {
+			"apiVersion: kahu.io/v1beta1\nkind: Backup\nspec: {}\n",
+			[]refusal{{"spec.metadataLocation", "Required value"}},
+		},
+		"BackupWithEmptyLocation": {
+			"apiVersion: kahu.io/v1beta1\nkind: Backup\nspec: {metadataLocation: ''}\n",
+			[]refusal{{"spec.metadataLocation", `"": spec.metadataLocation in body should be at least 1 chars long`}},
+		},
+		"RestoreWithoutBackup": {
+			"apiVersion: kahu.io/v1beta1\nkind: Restore\nspec: {backupName: null}\n",
+			[]refusal{{"spec.backupName", "Required value"}},
+		},
+		"LocationWithoutProvider": {
+			"apiVersion: kahu.io/v1beta1\nkind: BackupLocation\nspec: {}\n",
+			[]refusal{{"spec.providerName", "Required value"}},
+		},
+		// Names that Kubernetes cannot store.
+		"BackupNameTooLong": {
+			strings.Replace(backup, "spec:", "metadata: {name: "+strings.Repeat("n", 64)+"}\nspec:", 1),
+			[]refusal{{"<nil>", "the name of a Backup has at most 63 characters, as it becomes part of the names of files at the location: choose a shorter one"}},
+		},
+		"IncludedNamespace": {
+			backup + "  includeNamespaces: [shop, Shop_1]\n", []refusal{{"spec.includeNamespaces[1]", namespaceName}},
+		},
+		"ExcludedNamespacePattern": {
+			backup + "  excludeNamespaces: [kube-*]\n", []refusal{{"spec.excludeNamespaces[0]", namespaceName}},
+		},
+		"RestoredNamespace": {
+			restore + "  includeNamespaces: [shop.old]\n", []refusal{{"spec.includeNamespaces[0]", namespaceName}},
+		},
+		"ResourceName": {
+			backup + "  includeResources: [{kind: ConfigMap, name: a/b}]\n",
+			[]refusal{{"spec.includeResources[0].name", "name is not one that Kubernetes can store: it must not be '.' or '..' nor contain '/' or '%'"}},
+		},
+		"ResourceNameIsAFolder": {
+			restore + "  excludeResources: [{kind: ConfigMap, name: ..}]\n",
+			[]refusal{{"spec.excludeResources[0].name", "name is not one that Kubernetes can store: it must not be '.' or '..' nor contain '/' or '%'"}},
+		},
+		"MappingSource": {
+			restore + "  namespaceMapping: {Shop: shop}\n",
+			[]refusal{{"spec.namespaceMapping", "the keys of spec.namespaceMapping must be names of namespaces: lower-case letters, digits and '-', at most 63 characters"}},
+		},
+		"MappingTarget": {
+			restore + "  namespaceMapping: {shop: sh op}\n", []refusal{{"spec.namespaceMapping[shop]", namespaceName}},
+		},
+		"SecretInANamespace": {
+			location + "  credentialsSecretRef: {name: other/secret}\n",
+			[]refusal{{"spec.credentialsSecretRef.name", "must be the name of a Secret in Kahu's namespace, without the namespace: lower-case letters, digits, '-' and '.'"}},
+		},
+		// What would mean something else than it looks like.
+		"ExpressionThatIsNoExpression": {
+			backup + "  excludeResources: [{kind: Secret, name: 'sh.*'}]\n",
+			[]refusal{{"spec.excludeResources[0].name", "name looks like an expression: set isRegex to true, or name one object, or leave it empty for every object of the kind"}},
+		},
+		"KindPattern": {
+			backup + "  includeResources: [{kind: 'Deploy*'}]\n",
+			[]refusal{{"spec.includeResources[0].kind", "must be a Kind, a plural, a short name or plural.group, for example Deployment, deployments, deploy or deployments.apps"}},
+		},
+		"NoKind": {
+			backup + "  includeResources: [{name: web}]\n", []refusal{{"spec.includeResources[0].kind", "Required value"}},
+		},
+		"TwoNamespacesOntoOne": {
+			restore + "  namespaceMapping: {shop: copy, bank: copy}\n",
+			[]refusal{{"spec.namespaceMapping", "two namespaces in spec.namespaceMapping have the same target: give each a target of its own"}},
+		},
+		// Enums.
+		"DeletionPolicy": {
+			backup + "  deletionPolicy: Keep\n",
+			[]refusal{{"spec.deletionPolicy", `Unsupported value: "Keep": supported values: "Delete", "Retain"`}},
+		},
+		"ProviderType": {
+			provider + "  type: TapeProvider\n",
+			[]refusal{{"spec.type", `Unsupported value: "TapeProvider": supported values: "MetadataProvider", "VolumeProvider"`}},
+		},
+		// Bounds.
+		"ConfigKey": {
+			location + "  config: {" + strings.Repeat("k", 254) + ": v}\n",
+			[]refusal{{"spec.config", "a key of spec.config has at most 253 characters and a value at most 16384: shorten it"}},
+		},
+		"ManifestValue": {
+			provider + "  manifest: {k: " + strings.Repeat("v", 4097) + "}\n",
+			[]refusal{{"spec.manifest", "a key of spec.manifest has at most 253 characters and a value at most 4096: shorten it"}},
+		},
+		"CapabilityKey": {
+			provider + "  capabilities: {" + strings.Repeat("k", 254) + ": true}\n",
+			[]refusal{{"spec.capabilities", "a key of spec.capabilities has at most 253 characters: shorten it"}},
+		},
+		// A path that leaves the store.
+		"OriginLeavesTheStore": {
+			backup + "  origin: {clusterID: ../.., uid: u, name: shop/../..}\n",
+			[]refusal{
+				{"spec.origin.clusterID", `"../..": spec.origin.clusterID in body should match '^[a-z0-9]([-a-z0-9]*[a-z0-9])?$'`},
+				{"spec.origin.name", `"shop/../..": spec.origin.name in body should match '^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$'`},
+			},
+		},
+		"OriginWithoutUID": {
+			backup + "  origin: {clusterID: c, name: shop}\n", []refusal{{"spec.origin.uid", "Required value"}},
+		},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			_, err := try(t, parse(t, c.manifest))
+			checkRefused(t, err, c.want...)
+		})
+	}
+}

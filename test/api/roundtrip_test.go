@@ -1,0 +1,157 @@
+package api_test
+
+import (
+	"reflect"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+
+	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
+)
+
+// notYet are the fields that are refused when they ask for something.
+var notYet = map[string]bool{
+	"Spec.Hook": true, "Spec.VolumeBackupLocations": true, "Spec.ResourcePrefix": true,
+}
+
+// TestRoundTrip writes every field of every kind to the API server and reads it
+// back: the definitions know all that the types know.
+func TestRoundTrip(t *testing.T) {
+	for name := range resources {
+		t.Run(name, func(t *testing.T) {
+			written := newObject(t, name)
+			value := reflect.ValueOf(written).Elem()
+			fill(t, "Spec", value.FieldByName("Spec"))
+			fill(t, "Status", value.FieldByName("Status"))
+
+			created := create(t, toUnstructured(t, written, name))
+			created.Object["status"] = toUnstructured(t, written, name).Object["status"]
+			updated, err := kind(t, name).UpdateStatus(t.Context(), created, metav1.UpdateOptions{FieldValidation: metav1.FieldValidationStrict})
+			if err != nil {
+				t.Fatalf("writing status: %v", err)
+			}
+
+			read := newObject(t, name)
+			if err := runtime.DefaultUnstructuredConverter.FromUnstructured(updated.Object, read); err != nil {
+				t.Fatalf("reading: %v", err)
+			}
+			if diff := cmp.Diff(written, read, cmpopts.IgnoreTypes(metav1.ObjectMeta{}, metav1.TypeMeta{})); diff != "" {
+				t.Errorf("what was read differs (-written +read):\n%s", diff)
+			}
+			if diff := cmp.Diff(written, written.DeepCopyObject()); diff != "" {
+				t.Errorf("the deep copy differs:\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestHooksAreKnown shows that the definitions know every field of hooks, although
+// they refuse to run any: a field that they did not know would be named.
+func TestHooksAreKnown(t *testing.T) {
+	step := kahuv1.ExecHook{
+		Container: "db", Command: []string{"sync"}, OnError: kahuv1.HookErrorModeFail, Timeout: metav1.Duration{Duration: time.Minute},
+	}
+	filters := []kahuv1.ResourceFilter{{Kind: "Pod", Name: "db-.*", IsRegex: true}}
+	selector := &metav1.LabelSelector{MatchLabels: map[string]string{"app": "db"}}
+	backup := &kahuv1.Backup{Spec: kahuv1.BackupSpec{
+		MetadataLocation: "nfs", Hook: kahuv1.BackupHook{Resources: []kahuv1.BackupResourceHook{{
+			Name: "quiesce", IncludeNamespaces: []string{"a"}, ExcludeNamespaces: []string{"b"},
+			IncludeResources: filters, ExcludeResources: filters, LabelSelector: selector,
+			ContinueHookIfContainerNotFound: true,
+			Pre:                             []kahuv1.BackupHookStep{{Exec: &step}},
+			Post:                            []kahuv1.BackupHookStep{{Exec: &step}},
+		}}},
+	}}
+	restore := &kahuv1.Restore{Spec: kahuv1.RestoreSpec{
+		BackupName: "shop", Hook: kahuv1.RestoreHook{Resources: []kahuv1.RestoreResourceHook{{
+			Name: "warm", IncludeNamespaces: []string{"a"}, ExcludeNamespaces: []string{"b"},
+			IncludeResources: filters, ExcludeResources: filters, LabelSelector: selector,
+			Post: []kahuv1.RestoreHookStep{{
+				Exec: &kahuv1.RestoreExecHook{Command: []string{"warm"}, WaitTimeout: metav1.Duration{Duration: time.Minute}},
+				Init: &kahuv1.InitHook{
+					InitContainers: []corev1.Container{{Name: "warm", Image: "shop", Command: []string{"warm"}}},
+					Timeout:        metav1.Duration{Duration: time.Minute},
+				},
+			}},
+		}}},
+	}}
+	for name, object := range map[string]runtime.Object{"Backup": backup, "Restore": restore} {
+		t.Run(name, func(t *testing.T) {
+			_, err := try(t, toUnstructured(t, object, name))
+			checkRefused(t, err, refusal{"spec.hook.resources", "hooks are not supported yet"})
+		})
+	}
+}
+
+// toUnstructured returns what a client sends of an object, with its kind and a name.
+func toUnstructured(t *testing.T, object runtime.Object, name string) *unstructured.Unstructured {
+	t.Helper()
+	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(object)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sent := &unstructured.Unstructured{Object: content}
+	sent.SetGroupVersionKind(kahuv1.GroupVersion.WithKind(name))
+	sent.SetName("round-trip")
+	return sent
+}
+
+// fill gives every field below a value that the definitions accept.
+func fill(t *testing.T, path string, value reflect.Value) {
+	t.Helper()
+	if notYet[path] || fillKnown(value) {
+		return
+	}
+	switch is := value.Kind(); {
+	case is == reflect.Struct:
+		for i := range value.NumField() {
+			fill(t, path+"."+value.Type().Field(i).Name, value.Field(i))
+		}
+	case is == reflect.Pointer:
+		value.Set(reflect.New(value.Type().Elem()))
+		fill(t, path, value.Elem())
+	case is == reflect.Slice:
+		value.Set(reflect.MakeSlice(value.Type(), 1, 1))
+		fill(t, path, value.Index(0))
+	case is == reflect.Map:
+		entry := reflect.New(value.Type().Elem()).Elem()
+		fill(t, path, entry)
+		value.Set(reflect.MakeMap(value.Type()))
+		value.SetMapIndex(reflect.ValueOf("key"), entry)
+	case is == reflect.String:
+		value.SetString("text")
+	case is == reflect.Bool:
+		value.SetBool(true)
+	case value.CanInt():
+		value.SetInt(7)
+	default:
+		t.Fatalf("%s: no value for %s", path, value.Type())
+	}
+}
+
+// fillKnown gives a value to a field of a type of which few values are valid.
+func fillKnown(value reflect.Value) bool {
+	values := []any{
+		metav1.NewTime(time.Date(2030, 1, 2, 3, 4, 5, 0, time.Local)),
+		metav1.LabelSelector{MatchLabels: map[string]string{"a": "b"}},
+		metav1.Condition{
+			Type: kahuv1.ConditionReady, Status: metav1.ConditionTrue, Reason: kahuv1.ReasonCompleted, ObservedGeneration: 1,
+			LastTransitionTime: metav1.NewTime(time.Date(2030, 1, 2, 3, 4, 5, 0, time.Local)), Message: "text",
+		},
+		kahuv1.StageResources, kahuv1.StateProcessing, kahuv1.ItemStatusFailed, kahuv1.DeletionPolicyRetain,
+		kahuv1.ProviderTypeVolume, kahuv1.ProviderStateUnavailable,
+	}
+	for _, known := range values {
+		if value.Type() == reflect.TypeOf(known) {
+			value.Set(reflect.ValueOf(known))
+			return true
+		}
+	}
+	return false
+}
