@@ -29,36 +29,40 @@ const (
 )
 
 // graph finds the owners of the items, and which items are left to controllers.
-func (p *Planner) graph() *graph {
-	made := &graph{namespaces: map[string]*Item{}, definitions: map[string]*Item{}}
-	p.items(func(item *Item) { made.items = append(made.items, item) })
-	slices.SortFunc(made.items, compareKeys)
-	p.placeAggregated(made.items)
-	owners := p.owners(made.items)
-	for _, claim := range p.claims {
-		owner := owners[claim.key()]
-		if owner == nil || owner == claim.item || owner.Namespace != "" && owner.Namespace != claim.item.Namespace {
+func (p *Planner) graph(items []*Item) *graph {
+	made := &graph{items: items, namespaces: map[string]*Item{}, definitions: map[string]*Item{}}
+	p.placeAggregated(items)
+	owners := p.owners(items)
+	for _, reference := range p.references {
+		owner := owners[reference.key()]
+		if !reference.item.canBelongTo(owner) {
 			continue
 		}
-		if !lateOwner(claim.item.info.name, owner.info.name) {
-			made.edges = append(made.edges, edge{item: claim.item, owner: owner})
+		if !lateOwner(reference.item.info.name, owner.info.name) {
+			made.edges = append(made.edges, edge{item: reference.item, owner: owner})
 		}
-		if claim.controller || claim.service {
-			p.control(claim, owner)
+		if reference.controller || reference.service {
+			p.control(reference, owner)
 		}
 	}
 	made.index()
 	return made
 }
 
+// canBelongTo tells whether there is such an owner and whether Kubernetes would accept it: it lives beside the object
+// or at cluster scope.
+func (i *Item) canBelongTo(owner *Item) bool {
+	return owner != nil && owner != i && (owner.Namespace == "" || owner.Namespace == i.Namespace)
+}
+
 // control leaves the item to its controller where a rule says so.
-func (p *Planner) control(claim reference, controller *Item) {
-	reason := p.rules.reason(claim.item, controller)
-	if claim.service {
+func (p *Planner) control(by reference, controller *Item) {
+	reason := p.rules.reason(by.item, controller)
+	if by.service {
 		reason = reasonEndpoints
 	}
-	if reason != "" && claim.item.Action == Create {
-		claim.item.skip(reason)
+	if reason != "" && by.item.Action == Create {
+		by.item.skip(reason)
 	}
 }
 
@@ -78,9 +82,9 @@ func (r *reference) key() ownerKey {
 // owners returns the items that are referred to. Where two have the same UID, which no cluster makes, the first in
 // the order of keys is taken.
 func (p *Planner) owners(sorted []*Item) map[ownerKey]*Item {
-	wanted := make(map[ownerKey]*Item, len(p.claims))
-	for i := range p.claims {
-		wanted[p.claims[i].key()] = nil
+	wanted := map[ownerKey]*Item{}
+	for i := range p.references {
+		wanted[p.references[i].key()] = nil
 	}
 	set := func(key ownerKey, item *Item) {
 		if known, found := wanted[key]; found && known == nil {
@@ -96,7 +100,7 @@ func (p *Planner) owners(sorted []*Item) map[ownerKey]*Item {
 	return wanted
 }
 
-// index prepares the graph for the walk.
+// index prepares the graph for the walk, and tells the owners that they are some.
 func (g *graph) index() {
 	slices.SortFunc(g.edges, func(x, y edge) int {
 		return cmp.Or(compareKeys(x.item, y.item), compareKeys(x.owner, y.owner))

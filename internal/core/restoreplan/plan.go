@@ -30,7 +30,7 @@ type Wave struct {
 	Name string
 	// Why says why the row has its place.
 	Why string
-	// Definitions tells whether there are definitions in the wave: the wave ends when they are established.
+	// Definitions tells whether the wave consists of definitions: it ends when they are established.
 	Definitions bool
 	// Items are in the order in which segments are read with the least effort. There is at least one.
 	Items []*Item

@@ -1,6 +1,7 @@
 package restoreplan
 
 import (
+	"cmp"
 	"encoding/hex"
 	"fmt"
 	"maps"
@@ -15,13 +16,13 @@ import (
 
 // Planner collects the objects that a restore is about. It is not safe for concurrent use, and makes one Plan.
 type Planner struct {
-	order  order
-	rules  ownedRuleIndex
-	chunks [][]Item
-	claims []reference
-	kinds  map[schema.GroupResource]*kindInfo
-	frames map[archive.FrameRef]*archive.FrameRef
-	names  map[string]string // namespaces, each once in memory
+	order      order
+	rules      ownedRuleIndex
+	chunks     [][]Item
+	references []reference
+	kinds      map[schema.GroupResource]*kindInfo
+	frames     map[archive.FrameRef]*archive.FrameRef
+	names      map[string]string // namespaces, each once in memory
 }
 
 // reference is an owner reference, or stands for one that Kubernetes does not write.
@@ -51,33 +52,42 @@ func NewPlanner() *Planner {
 
 // Add takes the record of an object that was selected; it holds on to the name and to nothing else. Records can come
 // in any order, each object once. A record without a digest that can be compared gives core.ErrInvalid.
-func (p *Planner) Add(record archive.Record) error {
-	item, err := p.newItem(&record)
+func (p *Planner) Add(record *archive.Record) error {
+	item, err := p.newItem(record)
 	if err != nil {
 		return fmt.Errorf("planning %s: %w", record.Key(), err)
 	}
 	kind := item.info.name
-	if reason := alwaysControlled(kind, &record); reason != "" {
+	if reason := alwaysControlled(kind, record); reason != "" {
 		item.skip(reason)
 	}
-	if namedAfterService(kind, &record) {
-		p.claims = append(p.claims, reference{item: item, service: true})
+	if namedAfterService(kind, record) {
+		p.references = append(p.references, reference{item: item, service: true})
 	}
 	for _, owner := range record.Owners {
 		if owner.UID == "" {
 			continue
 		}
-		p.claims = append(p.claims, reference{item: item, owner: IDOf(owner.UID), controller: owner.Controller})
+		p.references = append(p.references, reference{item: item, owner: IDOf(owner.UID), controller: owner.Controller})
 	}
 	return nil
 }
 
-// Plan returns what happens to the objects. The planner is of no use afterwards.
-func (p *Planner) Plan() Plan {
-	graph := p.graph()
-	p.claims = nil
+// Plan returns what happens to the objects. The planner is of no use afterwards. An object that was added twice gives
+// core.ErrInvalid.
+func (p *Planner) Plan() (*Plan, error) {
+	var items []*Item
+	p.items(func(item *Item) { items = append(items, item) })
+	slices.SortFunc(items, compareKeys)
+	for i := 1; i < len(items); i++ {
+		if compareKeys(items[i-1], items[i]) == 0 {
+			return nil, fmt.Errorf("planning %s twice: %w", items[i].Key(), core.ErrInvalid)
+		}
+	}
+	graph := p.graph(items)
+	p.references = nil
 	graph.sort()
-	return p.waves()
+	return p.cut(items), nil
 }
 
 func (p *Planner) newItem(record *archive.Record) (*Item, error) {
@@ -146,33 +156,28 @@ func (p *Planner) items(visit func(item *Item)) {
 	}
 }
 
-// waves cuts the sorted items into waves.
-func (p *Planner) waves() Plan {
-	var plan Plan
-	var created []*Item
-	used, made := map[string]bool{}, map[string]bool{}
-	p.items(func(item *Item) {
+// cut makes waves of the items, which are in the order of their keys and have their places.
+func (p *Planner) cut(items []*Item) *Plan {
+	plan := &Plan{}
+	created := make([]*Item, 0, len(items))
+	used := map[string]bool{}
+	for _, item := range items {
 		if item.Action != Create {
 			plan.Skipped = append(plan.Skipped, item)
-			return
+			continue
 		}
 		created = append(created, item)
 		if item.Namespace != "" {
 			used[item.Namespace] = true
 		}
+	}
+	for _, item := range created {
 		if item.info.name == namespaceKind {
-			made[item.Name] = true
+			delete(used, item.Name)
 		}
-	})
-	slices.SortFunc(plan.Skipped, compareKeys)
-	slices.SortFunc(created, func(x, y *Item) int {
-		if x.place != y.place {
-			return x.place.compare(y.place)
-		}
-		return compareReading(x, y)
-	})
-	maps.DeleteFunc(used, func(name string, _ bool) bool { return made[name] })
+	}
 	plan.Namespaces = slices.Sorted(maps.Keys(used))
+	slices.SortFunc(created, func(x, y *Item) int { return cmp.Or(x.compareWave(y), compareReading(x, y)) })
 	for len(created) > 0 {
 		wave := p.wave(created)
 		plan.Waves = append(plan.Waves, wave)
@@ -181,15 +186,30 @@ func (p *Planner) waves() Plan {
 	return plan
 }
 
+// compareWave orders items by their places. Of those with the same place, definitions have a wave of their own, and
+// first, so that others do not wait while they are established.
+func (i *Item) compareWave(other *Item) int {
+	if order := i.place.compare(other.place); order != 0 || i.info == other.info {
+		return order
+	}
+	switch definitionKind {
+	case i.info.name:
+		return -1
+	case other.info.name:
+		return 1
+	}
+	return 0
+}
+
 // wave returns the wave at the beginning of the sorted items.
 func (p *Planner) wave(sorted []*Item) Wave {
-	row := p.order.rows[sorted[0].place.row]
-	wave := Wave{Name: row.name, Why: row.why}
-	end := 0
-	for end < len(sorted) && sorted[end].place == sorted[0].place {
-		wave.Definitions = wave.Definitions || sorted[end].info.name == definitionKind
-		end++
+	first := sorted[0]
+	end := slices.IndexFunc(sorted, func(item *Item) bool { return first.compareWave(item) != 0 })
+	if end < 0 {
+		end = len(sorted)
 	}
-	wave.Items = sorted[:end:end]
-	return wave
+	row := p.order.rows[first.place.row]
+	return Wave{
+		Name: row.name, Why: row.why, Definitions: first.info.name == definitionKind, Items: sorted[:end:end],
+	}
 }

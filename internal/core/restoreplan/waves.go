@@ -47,7 +47,6 @@ func rows() []row {
 				"prioritylevelconfigurations.flowcontrol.apiserver.k8s.io",
 				"flowschemas.flowcontrol.apiserver.k8s.io",
 				"clustertrustbundles.certificates.k8s.io",
-				"nodes",
 			},
 		},
 		{
@@ -113,7 +112,7 @@ func rows() []row {
 		},
 		{
 			name: "scaling and traffic",
-			why:  "they point to services and workloads, and act on what they find",
+			why:  "they point to services and workloads and act on what they find",
 			kinds: []string{
 				"horizontalpodautoscalers.autoscaling",
 				"ingresses.networking.k8s.io",
@@ -121,7 +120,7 @@ func rows() []row {
 		},
 		{
 			name:  "quotas",
-			why:   "until a new quota has been counted, the API server refuses all that it limits",
+			why:   "what existed comes back even where a quota would not let it in a second time",
 			kinds: []string{"resourcequotas"},
 		},
 		{

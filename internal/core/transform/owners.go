@@ -13,20 +13,20 @@ import (
 // references say. Where none is left, the field is removed. The changes are in the order of the references.
 func Owners(object map[string]any, resolve func(owner core.Owner) (uid types.UID, ok bool)) []Change {
 	metadata := child(object, "metadata")
-	references, found := metadata["ownerReferences"].([]any)
-	if !found {
+	references, _ := metadata["ownerReferences"].([]any)
+	if len(references) == 0 {
 		return nil
 	}
 	var changes []Change
 	kept := make([]any, 0, len(references))
 	for i, element := range references {
 		path := at("metadata.ownerReferences", i)
-		reference, _ := element.(map[string]any)
+		reference, isMap := element.(map[string]any)
 		owner := ownerOf(reference)
 		uid, ok := resolve(owner)
-		if !ok {
+		if !ok || !isMap {
 			changes = append(changes, Change{
-				Path: path, Reason: fmt.Sprintf("its owner %s %s is not there", owner.Kind, owner.Name),
+				Path: path, Reason: fmt.Sprintf("its owner %s %s is not there", owner.Kind, owner.Name), Dropped: true,
 			})
 			continue
 		}

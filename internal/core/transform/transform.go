@@ -22,6 +22,8 @@ type Change struct {
 	Path string
 	// Reason says why it was removed or changed.
 	Reason string
+	// Dropped tells whether an owner reference was dropped, which a person should know.
+	Dropped bool
 }
 
 // Transformer changes objects as its options say. It is safe for concurrent use.
