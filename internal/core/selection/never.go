@@ -1,0 +1,73 @@
+package selection
+
+import (
+	"github.com/soda-cdm/kahu/internal/core"
+)
+
+// ownGroup is the group of Kahu's own kinds.
+const ownGroup = "kahu.io"
+
+// never is a kind of which no object is ever backed up.
+type never struct {
+	group, resource, kind string
+	reason                string
+}
+
+// neverKinds returns the kinds that are never backed up besides Kahu's own. docs/selection.md has the same list.
+func neverKinds() []never {
+	const (
+		event   = "an event tells what happened in this cluster and expires by itself"
+		elected = "it is held by a process that runs in this cluster; brought back, it would name a holder that is gone"
+		signed  = "it is one request of one process, and is answered or removed within hours"
+	)
+	return []never{
+		{"", "events", "Event", event},
+		{"events.k8s.io", "events", "Event", event},
+		{"", "nodes", "Node", "a node is registered by its own kubelet; without the machine the object means nothing"},
+		{"", "componentstatuses", "ComponentStatus", "it is computed when it is read"},
+		{"coordination.k8s.io", "leases", "Lease", elected},
+		{"coordination.k8s.io", "leasecandidates", "LeaseCandidate", elected},
+		{"certificates.k8s.io", "certificatesigningrequests", "CertificateSigningRequest", signed},
+		{"certificates.k8s.io", "podcertificaterequests", "PodCertificateRequest", signed},
+		{
+			"internal.apiserver.k8s.io", "storageversions", "StorageVersion",
+			"API servers write down in it how they encode objects, for one another",
+		},
+		{"networking.k8s.io", "ipaddresses", "IPAddress", "the API server makes one for each address that a service gets"},
+		{"resource.k8s.io", "resourceslices", "ResourceSlice", "drivers publish in it the devices of this cluster's nodes"},
+		{"storage.k8s.io", "csinodes", "CSINode", "kubelets publish in it the storage drivers of this cluster's nodes"},
+		{
+			"storage.k8s.io", "csistoragecapacities", "CSIStorageCapacity",
+			"storage drivers publish in it how much space is left",
+		},
+		{
+			"storage.k8s.io", "volumeattachments", "VolumeAttachment",
+			"it attaches a volume to a node of this cluster, and is made again when a pod needs the volume",
+		},
+	}
+}
+
+// Never tells whether objects of the kind are never backed up, and why.
+func Never(kind core.Kind) (string, bool) {
+	if kind.Group == ownGroup {
+		return "it is Kahu's own: backups and locations are found again by what is in the store", true
+	}
+	for _, never := range neverKinds() {
+		if never.group == kind.Group && never.resource == kind.Resource {
+			return never.reason, true
+		}
+	}
+	return "", false
+}
+
+// NeverObject tells whether this object of a kind that is backed up is itself never backed up, and why.
+func NeverObject(kind core.Kind, name string, labels map[string]string) (string, bool) {
+	switch {
+	case kind.Group == "" && kind.Resource == "configmaps" && name == "kube-root-ca.crt":
+		return "the controller manager publishes the cluster's certificate under this name in every namespace", true
+	case kind.Group == "apiregistration.k8s.io" && kind.Resource == "apiservices" &&
+		labels["kube-aggregator.kubernetes.io/automanaged"] != "":
+		return "the API server makes it for each group that it serves itself", true
+	}
+	return "", false
+}
