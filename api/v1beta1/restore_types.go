@@ -247,6 +247,13 @@ type RestoreCounts struct {
 	// +kubebuilder:validation:Minimum=0
 	Created int64 `json:"created,omitempty"`
 
+	// updated is the number of objects that Kubernetes makes by itself in every new
+	// namespace, and that were given their content from the backup in a namespace
+	// that this restore created.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	Updated int64 `json:"updated,omitempty"`
+
 	// skippedExisting is the number of objects that were there already.
 	// +optional
 	// +kubebuilder:validation:Minimum=0

@@ -34,7 +34,7 @@ func show(conditions *[]metav1.Condition, outcome error, generation int64) {
 	var waiting *WaitingError
 	var stalled *StalledError
 	switch {
-	case outcome == nil, errors.Is(outcome, ErrDone):
+	case isWell(outcome):
 		settle(conditions, generation)
 	case errors.As(outcome, &waiting):
 		turn(conditions, Reconciling, Stalling, condition(waiting.Reason, waiting.Message, generation))
@@ -69,9 +69,16 @@ func turn(conditions *[]metav1.Condition, set, remove string, why metav1.Conditi
 
 // SetReady makes the object Ready for a reason of its kind.
 func SetReady(conditions *[]metav1.Condition, reason, message string, generation int64) {
+	meta.RemoveStatusCondition(conditions, Reconciling)
+	meta.RemoveStatusCondition(conditions, Stalling)
 	ready := condition(reason, message, generation)
 	ready.Type, ready.Status = Ready, metav1.ConditionTrue
 	meta.SetStatusCondition(conditions, ready)
+}
+
+// SetStalled makes the object not Ready until a person acts, for a reason of its kind.
+func SetStalled(conditions *[]metav1.Condition, reason, message string, generation int64) {
+	turn(conditions, Stalling, Reconciling, condition(reason, message, generation))
 }
 
 func condition(reason, message string, generation int64) metav1.Condition {
@@ -92,6 +99,14 @@ func Bounded(text string, limit int) string {
 		end = i
 	}
 	return text[:end] + ellipsis
+}
+
+// Repeat returns the outcome that the conditions show, for an object that is over and stays as it is.
+func Repeat(conditions []metav1.Condition) error {
+	if stalled := meta.FindStatusCondition(conditions, Stalling); stalled != nil {
+		return Stalled(stalled.Reason, stalled.Message)
+	}
+	return ErrDone
 }
 
 // hasStatus tells whether a merge patch says anything about the status.

@@ -11,6 +11,18 @@ const shortest = 50 * time.Millisecond
 // ErrDone ends a pass early: the steps that follow have nothing to do.
 var ErrDone = errors.New("done")
 
+// AfterError ends a pass, all being well, and asks for the next one after a time.
+type AfterError struct {
+	// After is the time to the next pass.
+	After time.Duration
+}
+
+// Error says when the next pass is due.
+func (e *AfterError) Error() string { return "done until " + e.After.String() + " have passed" }
+
+// After returns the outcome of a step that has nothing more to do until a time has passed.
+func After(pause time.Duration) error { return &AfterError{After: pause} }
+
 // WaitingError ends a pass that can go on only after something else has happened.
 type WaitingError struct {
 	// Reason is a stable word for it, in camel case.
@@ -35,8 +47,6 @@ type StalledError struct {
 	Reason string
 	// Message says which field or thing is wrong and what to do.
 	Message string
-	// After is the time after which to look again nevertheless; zero means never.
-	After time.Duration
 }
 
 // Error returns the message.
@@ -52,7 +62,13 @@ func isStalled(err error) bool {
 	return errors.As(err, &stalled)
 }
 
+// isWell tells whether a pass ended with nothing left to do for now.
+func isWell(err error) bool {
+	var after *AfterError
+	return err == nil || errors.Is(err, ErrDone) || errors.As(err, &after)
+}
+
 func isOutcome(err error) bool {
 	var waiting *WaitingError
-	return errors.Is(err, ErrDone) || errors.As(err, &waiting) || isStalled(err)
+	return isWell(err) || errors.As(err, &waiting) || isStalled(err)
 }

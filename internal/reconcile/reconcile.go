@@ -4,8 +4,8 @@
 // steps, which act on the world and change the object in memory only, and then writes the object's status once. A
 // step opens with a guard on what is true already, so that a pass that begins anywhere ends in the same place.
 //
-// A step ends in one of four ways. With nil, and the next step follows. With Done, and the pass is over, all being
-// well. With Waiting, and the pass is over and is repeated after a time, or earlier when something that is watched
+// A step ends in one of four ways. With nil, and the next step follows. With Done or After, and the pass is over, all
+// being well. With Waiting, and the pass is over and is repeated after a time, or earlier when something that is watched
 // changes. With Stalled, and the pass is over until a person changes something. Any other error is a fault: the pass
 // is repeated with back-off, and what is shown is that it will be.
 //
@@ -17,6 +17,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -44,6 +45,8 @@ type Loop[T client.Object, S any] struct {
 	Scope func(object T) S
 	// Steps are run in order.
 	Steps []Step[S]
+	// Resync is the time after which an object is looked at again although nothing changed; zero means never.
+	Resync time.Duration
 }
 
 // Reconcile runs one pass over the object of that name.
@@ -66,7 +69,7 @@ func (l *Loop[T, S]) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 	if err := l.patchStatus(ctx, object, patch); err != nil {
 		return again(err)
 	}
-	return result(outcome)
+	return l.result(outcome)
 }
 
 // run runs the steps until one of them ends the pass.
@@ -113,15 +116,16 @@ func named(step string, err error) error {
 }
 
 // result turns the outcome of a pass into what controller-runtime does next.
-func result(outcome error) (ctrl.Result, error) {
+func (l *Loop[T, S]) result(outcome error) (ctrl.Result, error) {
 	var waiting *WaitingError
+	var after *AfterError
 	switch {
-	case outcome == nil, errors.Is(outcome, ErrDone):
-		return ctrl.Result{}, nil
+	case errors.As(outcome, &after):
+		return ctrl.Result{RequeueAfter: after.After}, nil
+	case isWell(outcome), isStalled(outcome):
+		return ctrl.Result{RequeueAfter: l.Resync}, nil
 	case errors.As(outcome, &waiting):
 		return ctrl.Result{RequeueAfter: waiting.After}, nil
-	case isStalled(outcome):
-		return ctrl.Result{}, nil
 	case apierrors.IsConflict(outcome):
 		return ctrl.Result{RequeueAfter: shortest}, nil
 	default:

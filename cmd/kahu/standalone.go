@@ -1,0 +1,253 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"github.com/go-logr/logr"
+	"github.com/spf13/cobra"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/soda-cdm/kahu/config/crd"
+	"github.com/soda-cdm/kahu/internal/cluster"
+	"github.com/soda-cdm/kahu/internal/install"
+	"github.com/soda-cdm/kahu/internal/pki"
+	"github.com/soda-cdm/kahu/internal/supervise"
+)
+
+// standaloneOptions are the flags of the standalone command.
+type standaloneOptions struct {
+	kubeconfig    string
+	store         string
+	state         string
+	namespace     string
+	healthAddress string
+	installCRDs   bool
+	verbosity     int
+}
+
+func newStandaloneCommand() *cobra.Command {
+	options := standaloneOptions{}
+	command := &cobra.Command{
+		Use:   "standalone",
+		Short: "Run manager, meta-service and filesystem provider as one supervised process tree",
+		Long: `Run manager, meta-service and filesystem provider as one supervised process tree,
+on a laptop or on a machine outside of the cluster. The provider keeps backups in
+the folder that --store names. A child that ends is started again; all of them
+end with this process.`,
+		Args: cobra.NoArgs,
+		RunE: func(command *cobra.Command, _ []string) error {
+			return runStandalone(command.Context(), options)
+		},
+	}
+	flags := command.Flags()
+	flags.StringVar(&options.kubeconfig, "kubeconfig", "", "file that says how to reach the cluster (required)")
+	flags.StringVar(&options.store, "store", "", "folder for the backups; made if it is not there (required)")
+	flags.StringVar(&options.state, "state", "", "folder for sockets and certificates; empty means a temporary one that is removed at the end")
+	flags.StringVar(&options.namespace, "namespace", defaultNamespace, "Kahu's own namespace; made if it is not there")
+	flags.StringVar(&options.healthAddress, "health-address", "127.0.0.1:0", "where the manager serves /healthz and /readyz; 0 turns them off")
+	flags.BoolVar(&options.installCRDs, "install-crds", false, "install Kahu's definitions, or bring them up to date")
+	flags.IntVar(&options.verbosity, "verbosity", 0, "how much is logged, from 0 to 5")
+	_ = command.MarkFlagRequired("kubeconfig") // It fails only for a flag that is not there.
+	_ = command.MarkFlagRequired("store")
+	return command
+}
+
+// The names in the certificates of the process tree.
+const (
+	managerName = "kahu-manager"
+	serverName  = "filesystem.kahu.local"
+)
+
+// preparationTime bounds what is done in the cluster before the children start.
+const preparationTime = 2 * time.Minute
+
+// runStandalone prepares the cluster and the folders, and runs the children until the context ends.
+func runStandalone(ctx context.Context, options standaloneOptions) error {
+	logger, err := newLogger("standalone", options.verbosity)
+	if err != nil {
+		return err
+	}
+	if err := absolute(&options.kubeconfig, &options.store); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(options.store, 0o700); err != nil {
+		return fmt.Errorf("making the folder for backups: %w", err)
+	}
+	cleanUp, err := prepareState(&options)
+	if err != nil {
+		return err
+	}
+	defer cleanUp()
+	if err := prepareCluster(ctx, options); err != nil {
+		return err
+	}
+	leaves, err := certificates(options)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(logr.NewContext(ctx, logger))
+	defer cancel()
+	renewing := make(chan struct{})
+	go func() {
+		defer close(renewing)
+		leaves.authority.Keep(ctx, leaves.all)
+	}()
+	children, err := newChildren(options)
+	if err != nil {
+		return err
+	}
+	logger.Info("process tree starts", "store", options.store, "state", options.state)
+	supervisor := &supervise.Supervisor{Output: os.Stderr, Logger: logger, Clock: clock.RealClock{}}
+	err = supervisor.Run(ctx, children)
+	cancel()
+	<-renewing
+	return err
+}
+
+// absolute makes paths independent of the working folder.
+func absolute(paths ...*string) error {
+	for _, path := range paths {
+		full, err := filepath.Abs(*path)
+		if err != nil {
+			return fmt.Errorf("resolving %s: %w", *path, err)
+		}
+		*path = full
+	}
+	return nil
+}
+
+// maxSocketPath is the greatest length of a unix socket's path on Linux, in bytes.
+const maxSocketPath = 107
+
+// prepareState makes the folder for sockets and certificates.
+func prepareState(options *standaloneOptions) (func(), error) {
+	if options.state == "" {
+		dir, err := os.MkdirTemp("", "kahu-")
+		if err != nil {
+			return nil, fmt.Errorf("making a folder for sockets and certificates: %w", err)
+		}
+		options.state = dir
+		return func() { _ = os.RemoveAll(dir) }, nil
+	}
+	if err := absolute(&options.state); err != nil {
+		return nil, err
+	}
+	if len(socketPath(*options)) > maxSocketPath {
+		return nil, fmt.Errorf("--state %s: the path is too long for a socket in it, which may have %d bytes: choose a shorter one",
+			options.state, maxSocketPath)
+	}
+	if err := os.MkdirAll(options.state, 0o700); err != nil {
+		return nil, fmt.Errorf("making --state: %w", err)
+	}
+	return func() {}, nil
+}
+
+func socketPath(options standaloneOptions) string {
+	return filepath.Join(options.state, "filesystem.sock")
+}
+
+// prepareCluster installs what is asked for.
+func prepareCluster(ctx context.Context, options standaloneOptions) error {
+	ctx, cancel := context.WithTimeout(ctx, preparationTime)
+	defer cancel()
+	config, err := clientcmd.BuildConfigFromFlags("", options.kubeconfig)
+	if err != nil {
+		return fmt.Errorf("reading --kubeconfig: %w", err)
+	}
+	target, err := client.New(config, client.Options{})
+	if err != nil {
+		return fmt.Errorf("reaching the cluster: %w", err)
+	}
+	if options.installCRDs {
+		if err := installDefinitions(ctx, config, target); err != nil {
+			return err
+		}
+	}
+	return install.Namespace(ctx, target, options.namespace)
+}
+
+func installDefinitions(ctx context.Context, config *rest.Config, target client.Client) error {
+	if err := apiextensionsv1.AddToScheme(target.Scheme()); err != nil {
+		return err
+	}
+	waiter, err := cluster.New(config, cluster.Options{Version: version})
+	if err != nil {
+		return fmt.Errorf("reaching the cluster: %w", err)
+	}
+	manifests, err := crd.Manifests()
+	if err != nil {
+		return err
+	}
+	return install.Definitions(ctx, target, waiter, manifests)
+}
+
+// issued are the certificates of the process tree.
+type issued struct {
+	authority *pki.Authority
+	all       []pki.Leaf
+}
+
+// certificates makes the authority of the process tree and what it issues.
+func certificates(options standaloneOptions) (issued, error) {
+	authority, err := pki.LoadOrCreate(filepath.Join(options.state, "authority"), clock.RealClock{})
+	if err != nil {
+		return issued{}, fmt.Errorf("making the certificate authority: %w", err)
+	}
+	made := issued{authority: authority, all: []pki.Leaf{
+		{Dir: managerFolder(options), Name: managerName},
+		{Dir: serverFolder(options), Name: serverName, Server: true, Addresses: []net.IP{net.IPv4(127, 0, 0, 1)}},
+	}}
+	var failures []error
+	for _, leaf := range made.all {
+		failures = append(failures, authority.Ensure(leaf))
+	}
+	return made, errors.Join(failures...)
+}
+
+func managerFolder(options standaloneOptions) string { return filepath.Join(options.state, "manager") }
+
+func serverFolder(options standaloneOptions) string {
+	return filepath.Join(options.state, "meta-service")
+}
+
+// newChildren returns the processes of the tree. They are programs beside this one, or this one itself.
+func newChildren(options standaloneOptions) ([]supervise.Child, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("finding this program: %w", err)
+	}
+	endpoint := "unix://" + socketPath(options)
+	verbosity := "--verbosity=" + strconv.Itoa(options.verbosity)
+	return []supervise.Child{
+		{
+			Name: "provider", Path: filepath.Join(filepath.Dir(self), "kahu-provider-filesystem"),
+			Args: []string{"--root", options.store, "--endpoint", endpoint},
+		},
+		{
+			Name: "meta-service", Path: self,
+			Args: []string{
+				"meta-service", "--kubeconfig", options.kubeconfig, "--namespace", options.namespace,
+				"--driver", endpoint, "--listen", "127.0.0.1:0", "--pki", serverFolder(options),
+				"--server-name", serverName, "--client-name", managerName, verbosity,
+			},
+		},
+		{
+			Name: "manager", Path: self,
+			Args: []string{
+				"manager", "--kubeconfig", options.kubeconfig, "--namespace", options.namespace,
+				"--pki", managerFolder(options), "--health-address", options.healthAddress, verbosity,
+			},
+		},
+	}, nil
+}

@@ -1,0 +1,152 @@
+// Package backup runs Backup objects: each is one run, and its result.
+//
+// A run begins once. Its attempt is written into the status before anything is done, so that whoever looks at the
+// object later knows whose run it is: a manager that finds one in Processing that is not its own ends it as
+// Interrupted, and removes what it left in the store. A run that is over stays as it is.
+package backup
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/source"
+
+	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
+	"github.com/soda-cdm/kahu/internal/controller/place"
+	"github.com/soda-cdm/kahu/internal/core/archive"
+	"github.com/soda-cdm/kahu/internal/engine"
+	"github.com/soda-cdm/kahu/internal/reconcile"
+)
+
+// Finalizer keeps a Backup until its data is gone from the store.
+const Finalizer = "kahu.io/backup-data"
+
+// Tasks are the runs that go on in this process.
+type Tasks = reconcile.Tasks[engine.Progress, engine.BackupResult]
+
+// Runner makes backups.
+type Runner interface {
+	// Run makes one, or leaves nothing behind.
+	Run(ctx context.Context, request engine.BackupRequest, files engine.BackupFiles) (engine.BackupResult, error)
+}
+
+// Cluster tells what cluster this is.
+type Cluster interface {
+	// ServerVersion returns the version of the API server.
+	ServerVersion(ctx context.Context) (string, error)
+}
+
+// Controller reconciles Backup objects.
+type Controller struct {
+	// Client reads and writes Kahu's own kinds.
+	Client client.Client
+	// Direct reads them from the API server itself, where a cache may be behind.
+	Direct client.Reader
+	// Finder finds the files of locations.
+	Finder *place.Finder
+	// Runner makes backups, Tasks keeps the runs.
+	Runner Runner
+	Tasks  *Tasks
+	// Cluster and ClusterID tell what cluster this is.
+	Cluster   Cluster
+	ClusterID string
+	// Clock gives times, NewAttempt the ids of runs.
+	Clock      clock.PassiveClock
+	NewAttempt func() string
+	// Patience is how long a new run waits for its location before it fails.
+	Patience time.Duration
+
+	mu       sync.Mutex
+	attempts map[types.UID]string // the runs that this process has accepted
+}
+
+type scope struct {
+	backup   *kahuv1.Backup
+	location *kahuv1.BackupLocation // set by the steps that need it
+	files    place.Files            // set with location
+}
+
+func (s *scope) status() *kahuv1.BackupStatus { return &s.backup.Status }
+
+// Loop returns the controller as a loop of steps.
+func (c *Controller) Loop() *reconcile.Loop[*kahuv1.Backup, *scope] {
+	return &reconcile.Loop[*kahuv1.Backup, *scope]{
+		Client:     c.Client,
+		New:        func() *kahuv1.Backup { return &kahuv1.Backup{} },
+		Conditions: func(backup *kahuv1.Backup) *[]metav1.Condition { return &backup.Status.Conditions },
+		Scope:      func(backup *kahuv1.Backup) *scope { return &scope{backup: backup} },
+		Steps: []reconcile.Step[*scope]{
+			{Name: "leaving views alone", Do: c.leaveViews},
+			{Name: "deleting", Do: c.delete},
+			{Name: "leaving what is over", Do: c.leaveFinished},
+			{Name: "ending what was interrupted", Do: c.endInterrupted},
+			{Name: "accepting", Do: c.accept},
+			{Name: "running", Do: c.run},
+			{Name: "concluding", Do: c.conclude},
+		},
+	}
+}
+
+// SetUp registers the controller and its tasks with the manager.
+func (c *Controller) SetUp(manager ctrl.Manager) error {
+	c.attempts = map[types.UID]string{}
+	if err := manager.Add(c.Tasks); err != nil {
+		return err
+	}
+	return ctrl.NewControllerManagedBy(manager).Named("backup").
+		For(&kahuv1.Backup{}).
+		WatchesRawSource(source.Channel(c.Tasks.Events(), &handler.EnqueueRequestForObject{})).
+		Complete(c.Loop())
+}
+
+// leaveViews ends the pass for an object that only shows what lies in a store.
+func (c *Controller) leaveViews(_ context.Context, s *scope) error {
+	if s.backup.Spec.Origin == nil {
+		return nil
+	}
+	if s.status().State == "" {
+		return reconcile.Waiting(kahuv1.ReasonPending, "the location has not been read yet", 0)
+	}
+	return reconcile.Repeat(s.status().Conditions)
+}
+
+// leaveFinished ends the pass for a run that is over, and forgets its task.
+func (c *Controller) leaveFinished(_ context.Context, s *scope) error {
+	if s.status().Stage != kahuv1.StageFinished {
+		return nil
+	}
+	c.Tasks.Forget(s.backup.UID)
+	c.forget(s.backup.UID)
+	return reconcile.Repeat(s.status().Conditions)
+}
+
+// id returns the backup's name in a store.
+func (c *Controller) id(s *scope) archive.BackupID {
+	return archive.BackupID{ClusterID: c.ClusterID, Name: s.backup.Name, UID: string(s.backup.UID)}
+}
+
+func (c *Controller) remember(uid types.UID, attempt string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.attempts[uid] = attempt
+}
+
+func (c *Controller) forget(uid types.UID) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.attempts, uid)
+}
+
+// isOurs tells whether this process accepted the run.
+func (c *Controller) isOurs(s *scope) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return s.status().Attempt != "" && c.attempts[s.backup.UID] == s.status().Attempt
+}

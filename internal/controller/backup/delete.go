@@ -1,0 +1,152 @@
+package backup
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
+	"github.com/soda-cdm/kahu/internal/controller/failure"
+	"github.com/soda-cdm/kahu/internal/controller/place"
+	"github.com/soda-cdm/kahu/internal/controller/view"
+	"github.com/soda-cdm/kahu/internal/core"
+	"github.com/soda-cdm/kahu/internal/engine"
+	"github.com/soda-cdm/kahu/internal/reconcile"
+)
+
+const (
+	// definitionName is the name of the definition of Backup.
+	definitionName = "backups.kahu.io"
+	// deletionTime bounds one try at removing a backup's data.
+	deletionTime = 5 * time.Minute
+	// heldTime is how soon a deletion that is held looks again.
+	heldTime = 5 * time.Second
+)
+
+// errFinished: what looked like debris is a whole backup.
+var errFinished = errors.New("the backup has its manifest")
+
+// delete removes the data and then lets the object go. Data is removed on a person's intent alone: when this object,
+// of the cluster that owns the data, is deleted and says Delete. The deletion of the definition takes every object
+// with it and is nobody's wish to lose the data.
+func (c *Controller) delete(ctx context.Context, s *scope) error {
+	if s.backup.DeletionTimestamp.IsZero() {
+		return nil
+	}
+	if !slices.Contains(s.backup.Finalizers, Finalizer) {
+		return reconcile.ErrDone
+	}
+	if !c.Tasks.Cancel(s.backup.UID) {
+		return reconcile.Waiting(kahuv1.ReasonDeleting, "The run is being stopped.", waitTime)
+	}
+	s.status().State = kahuv1.StateDeleting
+	if err := c.deleteData(ctx, s); err != nil {
+		return c.hold(s, err)
+	}
+	c.Tasks.Forget(s.backup.UID)
+	c.forget(s.backup.UID)
+	rest := slices.DeleteFunc(slices.Clone(s.backup.Finalizers), func(name string) bool { return name == Finalizer })
+	if err := c.patchFinalizers(ctx, s, rest); err != nil {
+		return err
+	}
+	return reconcile.ErrDone
+}
+
+// hold shows why a deletion does not go on; it is tried again.
+func (c *Controller) hold(s *scope, err error) error {
+	reason, _ := place.Reason(err)
+	message := "the data is not deleted yet: " + err.Error()
+	meta.SetStatusCondition(&s.status().Conditions, metav1.Condition{
+		Type: kahuv1.ConditionDataDeleted, Status: metav1.ConditionFalse, Reason: reason,
+		Message: reconcile.Bounded(message, failure.MaxText), ObservedGeneration: s.backup.Generation,
+	})
+	return reconcile.Waiting(reason, message, heldTime)
+}
+
+// deleteData removes the data where that is what was meant.
+func (c *Controller) deleteData(ctx context.Context, s *scope) error {
+	retained, err := c.isRetained(ctx, s)
+	if err != nil || retained {
+		return err
+	}
+	if s.status().Attempt == "" {
+		return nil // Nothing was ever written.
+	}
+	ctx, cancel := context.WithTimeout(ctx, deletionTime)
+	defer cancel()
+	if err := c.openOwned(ctx, s); err != nil {
+		return err
+	}
+	return engine.Delete(ctx, s.files, c.id(s), s.status().Attempt)
+}
+
+// isRetained tells whether the data stays although the object goes.
+func (c *Controller) isRetained(ctx context.Context, s *scope) (bool, error) {
+	if s.backup.Spec.DeletionPolicy == kahuv1.DeletionPolicyRetain {
+		return true, nil
+	}
+	if s.status().ClusterID != "" && s.status().ClusterID != c.ClusterID {
+		return true, nil
+	}
+	definition := &metav1.PartialObjectMetadata{}
+	definition.SetGroupVersionKind(apiextensionsv1.SchemeGroupVersion.WithKind("CustomResourceDefinition"))
+	err := c.Direct.Get(ctx, client.ObjectKey{Name: definitionName}, definition)
+	if apierrors.IsNotFound(err) {
+		return true, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("reading definition %s: %w", definitionName, err)
+	}
+	return !definition.DeletionTimestamp.IsZero(), nil
+}
+
+// openOwned finds the files, and makes sure that the place is the one that was written to and that this cluster still
+// owns its part of it.
+func (c *Controller) openOwned(ctx context.Context, s *scope) error {
+	if err := c.findLocation(ctx, s); err != nil {
+		return err
+	}
+	location := &engine.Location{Files: s.files, Clock: c.Clock, NewID: c.NewAttempt}
+	if _, err := location.Open(ctx, s.status().LocationID); err != nil {
+		return err
+	}
+	owner := s.location.Status.Owner
+	return location.CheckOwner(ctx, c.ClusterID, owner.Nonce, owner.PendingNonce)
+}
+
+// removeDebris removes what a run that was interrupted left in the store, or finds that it had finished.
+func (c *Controller) removeDebris(ctx context.Context, s *scope) error {
+	ctx, cancel := context.WithTimeout(ctx, deletionTime)
+	defer cancel()
+	if err := c.openOwned(ctx, s); err != nil {
+		return err
+	}
+	manifest, err := engine.ReadManifest(ctx, s.files, c.id(s))
+	switch {
+	case err == nil && manifest.Attempt == s.status().Attempt:
+		return errFinished
+	case err != nil && !errors.Is(err, core.ErrNotFound) && !view.Lasting(err):
+		return err
+	}
+	return engine.Delete(ctx, s.files, c.id(s), s.status().Attempt)
+}
+
+// adopt concludes a run whose manifest is in the store although its process ended before it could say so: the last
+// write made it real.
+func (c *Controller) adopt(ctx context.Context, s *scope) error {
+	manifest, err := engine.ReadManifest(ctx, s.files, c.id(s))
+	if err != nil {
+		return err
+	}
+	view.Fill(s.status(), manifest)
+	view.Conclude(s.backup, manifest)
+	return reconcile.Repeat(s.status().Conditions)
+}

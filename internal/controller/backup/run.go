@@ -1,0 +1,100 @@
+package backup
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
+	"github.com/soda-cdm/kahu/internal/controller/failure"
+	"github.com/soda-cdm/kahu/internal/controller/filters"
+	"github.com/soda-cdm/kahu/internal/engine"
+	"github.com/soda-cdm/kahu/internal/reconcile"
+)
+
+// run begins the work, or shows how far it is.
+func (c *Controller) run(ctx context.Context, s *scope) error {
+	snapshot, there := c.Tasks.Look(s.backup.UID)
+	if there && snapshot.Ended {
+		return nil
+	}
+	if !there {
+		begun, err := c.begin(ctx, s)
+		if err != nil {
+			return err
+		}
+		if !begun {
+			return reconcile.Waiting(kahuv1.ReasonPending, "Other runs have all places; this one is next when one is free.", waitTime)
+		}
+	}
+	s.status().Progress = kahuv1.BackupProgress{
+		ItemsDone: snapshot.Progress.Done, ItemsTotal: snapshot.Progress.Total, BytesDone: snapshot.Progress.Bytes,
+	}
+	return reconcile.Waiting(kahuv1.ReasonProcessing, "Objects are being copied.", 0)
+}
+
+// begin starts the task of the run.
+func (c *Controller) begin(ctx context.Context, s *scope) (bool, error) {
+	if err := c.findLocation(ctx, s); err != nil {
+		return false, c.refuseOrWait(s, err)
+	}
+	request, err := c.request(ctx, s)
+	if err != nil {
+		return false, err
+	}
+	files := s.files
+	return c.Tasks.Begin(s.backup.DeepCopy(), func(ctx context.Context, show func(engine.Progress)) (engine.BackupResult, error) {
+		request.Show = show
+		return c.Runner.Run(ctx, request, files)
+	}), nil
+}
+
+// request turns the object into the engine's words.
+func (c *Controller) request(ctx context.Context, s *scope) (engine.BackupRequest, error) {
+	wish, err := filters.OfBackup(&s.backup.Spec)
+	if err != nil {
+		return engine.BackupRequest{}, err
+	}
+	version, err := c.Cluster.ServerVersion(ctx)
+	if err != nil {
+		return engine.BackupRequest{}, fmt.Errorf("asking for the server's version: %w", err)
+	}
+	object, err := asItWas(s.backup)
+	if err != nil {
+		return engine.BackupRequest{}, fmt.Errorf("encoding the Backup: %w", err)
+	}
+	enabled := s.backup.Spec.EnableVolumeBackup
+	key, attempt := client.ObjectKeyFromObject(s.backup), s.status().Attempt
+	return engine.BackupRequest{
+		ID: c.id(s), Attempt: attempt, LocationID: s.status().LocationID, ServerVersion: version,
+		Object: object, Filters: wish, VolumeData: enabled == nil || *enabled,
+		Confirm: func(ctx context.Context) error { return c.confirm(ctx, key, attempt) },
+	}, nil
+}
+
+// asItWas returns the object as the user wrote it, without what the API server and this controller added.
+func asItWas(backup *kahuv1.Backup) (json.RawMessage, error) {
+	return json.Marshal(&kahuv1.Backup{
+		TypeMeta: metav1.TypeMeta{APIVersion: kahuv1.GroupVersion.String(), Kind: "Backup"},
+		ObjectMeta: metav1.ObjectMeta{
+			Name: backup.Name, UID: backup.UID, Labels: backup.Labels, Annotations: backup.Annotations,
+			CreationTimestamp: backup.CreationTimestamp,
+		},
+		Spec: backup.Spec,
+	})
+}
+
+// confirm asks the API server itself whether the run is still this process's.
+func (c *Controller) confirm(ctx context.Context, key client.ObjectKey, attempt string) error {
+	backup := &kahuv1.Backup{}
+	if err := c.Direct.Get(ctx, key, backup); err != nil {
+		return err
+	}
+	if backup.Status.Attempt != attempt || backup.Status.State != kahuv1.StateProcessing || !backup.DeletionTimestamp.IsZero() {
+		return failure.ErrNotWanted
+	}
+	return nil
+}

@@ -1,0 +1,170 @@
+// Package backuplocation looks after the places that hold backups.
+//
+// A location is Ready when its provider is available, its store answers and its marker is the one that it had
+// before. The backups that lie in it, of any cluster, are shown as Backup objects: those that this cluster did not
+// make, or whose objects were lost, appear as views.
+package backuplocation
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	ctrlreconcile "sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
+	"github.com/soda-cdm/kahu/internal/controller/place"
+	"github.com/soda-cdm/kahu/internal/engine"
+	"github.com/soda-cdm/kahu/internal/reconcile"
+)
+
+const (
+	// probeTime bounds one look at a location, its listing included.
+	probeTime = 5 * time.Minute
+	// retryTime is the time after which a location that cannot be used is looked at again.
+	retryTime = 2 * time.Second
+	// writeTime is how soon the second half of a claim follows the first.
+	writeTime = 50 * time.Millisecond
+	// TakeOwnershipAnnotation, with the location's id as its value, makes this cluster the owner of its part of the
+	// location whoever wrote there last. It is a person's decision, and it is taken back once it is carried out.
+	TakeOwnershipAnnotation = "kahu.io/take-ownership"
+)
+
+// Controller reconciles BackupLocation objects.
+type Controller struct {
+	// Client reads and writes Kahu's own kinds.
+	Client client.Client
+	// Direct reads Kahu's own kinds from the API server itself, where a cache may be behind.
+	Direct client.Reader
+	// Finder finds the locations' files.
+	Finder *place.Finder
+	// ClusterID is the identity of this cluster.
+	ClusterID string
+	// Clock gives times, NewID identities and nonces.
+	Clock clock.PassiveClock
+	NewID func() string
+	// Every is the time between two looks at a location.
+	Every time.Duration
+
+	mu      sync.Mutex
+	claimed map[string]bool // the locations whose nonce this process has written
+}
+
+type scope struct {
+	location *kahuv1.BackupLocation
+	files    place.Files // set by find
+}
+
+// Loop returns the controller as a loop of steps.
+func (c *Controller) Loop() *reconcile.Loop[*kahuv1.BackupLocation, *scope] {
+	return &reconcile.Loop[*kahuv1.BackupLocation, *scope]{
+		Client:     c.Client,
+		New:        func() *kahuv1.BackupLocation { return &kahuv1.BackupLocation{} },
+		Conditions: func(location *kahuv1.BackupLocation) *[]metav1.Condition { return &location.Status.Conditions },
+		Scope:      func(location *kahuv1.BackupLocation) *scope { return &scope{location: location} },
+		Resync:     c.Every,
+		Steps: []reconcile.Step[*scope]{
+			{Name: "leaving what is being deleted", Do: c.leave},
+			{Name: "finding the files", Do: c.find},
+			{Name: "checking the marker", Do: c.checkMarker},
+			{Name: "claiming ownership", Do: c.claim},
+			{Name: "showing what lies there", Do: c.discover},
+		},
+	}
+}
+
+// SetUp registers the controller with the manager.
+func (c *Controller) SetUp(manager ctrl.Manager) error {
+	c.claimed = map[string]bool{}
+	// Status writes of its own wake nobody; annotations do, as a person decides with one.
+	changed := predicate.Or(predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{})
+	return ctrl.NewControllerManagedBy(manager).Named("backuplocation").
+		For(&kahuv1.BackupLocation{}, builder.WithPredicates(changed)).
+		Watches(&kahuv1.Provider{}, handler.EnqueueRequestsFromMapFunc(c.ofProvider)).
+		Complete(c.Loop())
+}
+
+// ofProvider returns the locations at a provider that changed.
+func (c *Controller) ofProvider(ctx context.Context, provider client.Object) []ctrlreconcile.Request {
+	locations := &kahuv1.BackupLocationList{}
+	if err := c.Client.List(ctx, locations); err != nil {
+		return nil // The locations are looked at again in any case, after a time.
+	}
+	var requests []ctrlreconcile.Request
+	for i := range locations.Items {
+		if locations.Items[i].Spec.ProviderName == provider.GetName() {
+			key := client.ObjectKeyFromObject(&locations.Items[i])
+			requests = append(requests, ctrlreconcile.Request{NamespacedName: key})
+		}
+	}
+	return requests
+}
+
+// leave ends the pass for a location that goes: it has nothing to clean, and its backups stay where they are.
+func (c *Controller) leave(_ context.Context, s *scope) error {
+	s.location.Status.ObservedGeneration = s.location.Generation
+	if !s.location.DeletionTimestamp.IsZero() {
+		return reconcile.ErrDone
+	}
+	return nil
+}
+
+func (c *Controller) find(ctx context.Context, s *scope) error {
+	files, err := c.Finder.Of(ctx, s.location)
+	if err != nil {
+		return outcome(err)
+	}
+	s.files = files
+	return nil
+}
+
+// checkMarker looks whether the place is what it was, and marks it where it is new.
+func (c *Controller) checkMarker(ctx context.Context, s *scope) error {
+	ctx, cancel := context.WithTimeout(ctx, probeTime)
+	defer cancel()
+	s.location.Status.LastProbeTime = &metav1.Time{Time: c.Clock.Now()}
+	id, err := c.place(s).Open(ctx, s.location.Status.LocationID)
+	if err != nil {
+		return outcome(err)
+	}
+	s.location.Status.LocationID = id
+	return nil
+}
+
+func (c *Controller) place(s *scope) *engine.Location {
+	return &engine.Location{Files: s.files, Clock: c.Clock, NewID: c.NewID}
+}
+
+// outcome turns an error of the store into what the conditions say of it.
+func outcome(err error) error {
+	reason, stalled := place.Reason(err)
+	if stalled {
+		return reconcile.Stalled(reason, message(reason, err))
+	}
+	var unusable *place.NotUsableError
+	if errors.As(err, &unusable) || reason != kahuv1.ReasonStoreFailed {
+		return reconcile.Waiting(reason, message(reason, err), retryTime)
+	}
+	return err
+}
+
+// message adds what to do to an error that does not say it.
+func message(reason string, err error) string {
+	advice := map[string]string{
+		kahuv1.ReasonMarkerMissing: "; check that the store is the right one and mounted, and that spec.config names the right place",
+		kahuv1.ReasonMarkerMismatch: "; point spec.config back to the place it named before, or create another " +
+			"BackupLocation for this one",
+		kahuv1.ReasonMarkerInvalid: "; restore kahu.json from a copy of the store",
+		kahuv1.ReasonStoreFull:     "; free space in the store, or delete backups",
+		kahuv1.ReasonStoreDenied:   "; check spec.config and the credentials",
+	}
+	return err.Error() + advice[reason]
+}

@@ -1,0 +1,88 @@
+package backuplocation
+
+import (
+	"context"
+	"errors"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
+	"github.com/soda-cdm/kahu/internal/engine"
+	"github.com/soda-cdm/kahu/internal/reconcile"
+)
+
+// claim writes a new nonce into the cluster's part of the location, once in the life of a leader. The nonce is
+// remembered in the status before it is written to the store, in two passes, so that a crash in between is not taken
+// for another owner. A nonce that this cluster did not write stops nothing but deletion.
+func (c *Controller) claim(ctx context.Context, s *scope) error {
+	owner := &s.location.Status.Owner
+	place := c.place(s)
+	err := place.CheckOwner(ctx, c.ClusterID, owner.Nonce, owner.PendingNonce)
+	switch {
+	case errors.Is(err, engine.ErrNotOwner) && !c.decided(s):
+		c.setOwned(s, metav1.ConditionFalse, kahuv1.ReasonNotOwner, err.Error()+"; deletion of backups is held. "+
+			"If this cluster alone should own them, annotate the BackupLocation with "+
+			TakeOwnershipAnnotation+"="+s.location.Status.LocationID)
+		return nil
+	case err != nil && !errors.Is(err, engine.ErrNotOwner):
+		return outcome(err)
+	case c.hasClaimed(s.location.Name) && err == nil:
+		c.setOwned(s, metav1.ConditionTrue, kahuv1.ReasonOwned, "This cluster wrote the owner file last.")
+		return nil
+	}
+	return c.take(ctx, s, place)
+}
+
+// take is the first or second half of a claim.
+func (c *Controller) take(ctx context.Context, s *scope, place *engine.Location) error {
+	owner := &s.location.Status.Owner
+	if owner.PendingNonce == "" || owner.PendingNonce == owner.Nonce {
+		owner.PendingNonce = c.NewID()
+		return reconcile.Waiting(kahuv1.ReasonPending, "recording that ownership is being claimed", writeTime)
+	}
+	if err := place.TakeOwner(ctx, c.ClusterID, owner.PendingNonce); err != nil {
+		return outcome(err)
+	}
+	owner.Nonce, owner.PendingNonce = owner.PendingNonce, ""
+	c.mu.Lock()
+	c.claimed[s.location.Name] = true
+	c.mu.Unlock()
+	c.setOwned(s, metav1.ConditionTrue, kahuv1.ReasonOwned, "This cluster wrote the owner file last.")
+	return c.forgetDecision(ctx, s)
+}
+
+func (c *Controller) hasClaimed(name string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.claimed[name]
+}
+
+// decided tells whether a person decided that this cluster is the owner.
+func (c *Controller) decided(s *scope) bool {
+	decision := s.location.Annotations[TakeOwnershipAnnotation]
+	return decision != "" && decision == s.location.Status.LocationID
+}
+
+// forgetDecision removes the annotation once it is carried out, so that it does not decide again later.
+func (c *Controller) forgetDecision(ctx context.Context, s *scope) error {
+	if _, there := s.location.Annotations[TakeOwnershipAnnotation]; !there {
+		return nil
+	}
+	before := &kahuv1.BackupLocation{ObjectMeta: *s.location.ObjectMeta.DeepCopy()}
+	after := before.DeepCopy()
+	delete(after.Annotations, TakeOwnershipAnnotation)
+	if err := c.Client.Patch(ctx, after, client.MergeFrom(before)); err != nil {
+		return err
+	}
+	s.location.ResourceVersion = after.ResourceVersion
+	return nil
+}
+
+func (c *Controller) setOwned(s *scope, status metav1.ConditionStatus, reason, message string) {
+	meta.SetStatusCondition(&s.location.Status.Conditions, metav1.Condition{
+		Type: kahuv1.ConditionOwned, Status: status, Reason: reason, Message: message,
+		ObservedGeneration: s.location.Generation,
+	})
+}

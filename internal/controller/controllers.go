@@ -1,0 +1,105 @@
+// Package controller is the list of Kahu's controllers; each kind has a package of its own below.
+package controller
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/soda-cdm/kahu/internal/controller/backup"
+	"github.com/soda-cdm/kahu/internal/controller/backuplocation"
+	"github.com/soda-cdm/kahu/internal/controller/place"
+	"github.com/soda-cdm/kahu/internal/controller/provider"
+	"github.com/soda-cdm/kahu/internal/controller/restore"
+	"github.com/soda-cdm/kahu/internal/engine"
+	"github.com/soda-cdm/kahu/internal/reconcile"
+)
+
+// Cluster is the cluster that is backed up and restored into.
+type Cluster interface {
+	engine.BackupCluster
+	engine.RestoreCluster
+	// ServerVersion returns the version of the API server.
+	ServerVersion(ctx context.Context) (string, error)
+}
+
+// Options are what the controllers need of the world.
+type Options struct {
+	// Client reads and writes Kahu's own kinds, through a cache; Direct reads from the API server itself.
+	Client client.Client
+	Direct client.Reader
+	// Namespace is Kahu's own namespace.
+	Namespace string
+	// Cluster and ClusterID are the cluster and its identity; Stores reaches the stores of providers.
+	Cluster   Cluster
+	ClusterID string
+	Stores    place.Stores
+	// Clock gives times, NewID identities and nonces, NewAttempt the ids of runs: lower-case letters and digits.
+	Clock      clock.PassiveClock
+	NewID      func() string
+	NewAttempt func() string
+	// Runs bounds the backups, and the restores, that go on at once. LocationEvery is the time between two looks at
+	// a location, Patience how long a new run waits for its location.
+	Runs          int
+	LocationEvery time.Duration
+	Patience      time.Duration
+	// Writer is the name and version of this program.
+	Writer string
+}
+
+// How much a run does at once. Reading is bounded by the API server, packing by the processors.
+const (
+	listers  = 4
+	packers  = 2
+	creators = 16
+)
+
+// SetUp registers all controllers with the manager.
+func SetUp(manager ctrl.Manager, options Options) error {
+	finder := &place.Finder{Client: options.Client, Stores: options.Stores}
+	controllers := []struct {
+		name  string
+		setUp func(ctrl.Manager) error
+	}{
+		{"provider", (&provider.Controller{
+			Client: options.Client, Leases: options.Direct, Namespace: options.Namespace, Clock: options.Clock,
+		}).SetUp},
+		{"backuplocation", (&backuplocation.Controller{
+			Client: options.Client, Direct: options.Direct, Finder: finder, ClusterID: options.ClusterID,
+			Clock: options.Clock, NewID: options.NewID, Every: options.LocationEvery,
+		}).SetUp},
+		{"backup", newBackup(options, finder).SetUp},
+		{"restore", newRestore(options, finder).SetUp},
+	}
+	for _, each := range controllers {
+		if err := each.setUp(manager); err != nil {
+			return fmt.Errorf("setting up the controller of %s: %w", each.name, err)
+		}
+	}
+	return nil
+}
+
+func newBackup(options Options, finder *place.Finder) *backup.Controller {
+	return &backup.Controller{
+		Client: options.Client, Direct: options.Direct, Finder: finder,
+		Runner: &engine.Backup{
+			Cluster: options.Cluster, Clock: options.Clock, Listers: listers, Packers: packers, Writer: options.Writer,
+		},
+		Tasks:   reconcile.NewTasks[engine.Progress, engine.BackupResult](options.Runs),
+		Cluster: options.Cluster, ClusterID: options.ClusterID,
+		Clock: options.Clock, NewAttempt: options.NewAttempt, Patience: options.Patience,
+	}
+}
+
+func newRestore(options Options, finder *place.Finder) *restore.Controller {
+	return &restore.Controller{
+		Client: options.Client, Finder: finder,
+		Runner:    &engine.Restore{Cluster: options.Cluster, Clock: options.Clock, Creators: creators},
+		Tasks:     reconcile.NewTasks[engine.Progress, engine.RestoreResult](options.Runs),
+		ClusterID: options.ClusterID, Clock: options.Clock, NewAttempt: options.NewAttempt, Patience: options.Patience,
+	}
+}

@@ -1,0 +1,140 @@
+// Package place finds the files behind a BackupLocation, for every controller that needs them.
+package place
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
+	"github.com/soda-cdm/kahu/internal/core"
+	"github.com/soda-cdm/kahu/internal/engine"
+)
+
+// Files is everything that one can do with the files of a location.
+type Files interface {
+	engine.FileReader
+	engine.FileCreator
+	engine.FileReplacer
+	engine.FileLister
+	engine.FileRemover
+}
+
+// Stores reaches the stores of providers.
+type Stores interface {
+	// Files returns the files of the location of that name, served at that endpoint.
+	Files(location string, endpoint kahuv1.ProviderEndpoint) (Files, error)
+}
+
+// Finder finds files.
+type Finder struct {
+	// Client reads BackupLocations and Providers.
+	Client client.Reader
+	// Stores reaches their stores.
+	Stores Stores
+}
+
+// NotUsableError tells why a location cannot be used.
+type NotUsableError struct {
+	// Reason is one of the reasons of the API, Field the field of a BackupLocation that is at fault, if one is.
+	Reason, Field string
+	// Message says what is wrong and what to do.
+	Message string
+	// Passing tells whether it may pass without a person.
+	Passing bool
+}
+
+// Error returns the message, after the field.
+func (e *NotUsableError) Error() string {
+	if e.Field == "" {
+		return e.Message
+	}
+	return e.Field + ": " + e.Message
+}
+
+// Of returns the files of a location whose provider is available. It does not ask whether the location itself is
+// Ready. Errors are NotUsableErrors or those of the API server.
+func (f *Finder) Of(ctx context.Context, location *kahuv1.BackupLocation) (Files, error) {
+	provider := &kahuv1.Provider{}
+	name := location.Spec.ProviderName
+	err := f.Client.Get(ctx, client.ObjectKey{Name: name}, provider)
+	switch {
+	case apierrors.IsNotFound(err):
+		return nil, &NotUsableError{
+			Reason: kahuv1.ReasonProviderNotFound, Field: "spec.providerName", Passing: true,
+			Message: fmt.Sprintf("no provider %q is registered: correct the name, or start its driver and sidecar", name),
+		}
+	case err != nil:
+		return nil, fmt.Errorf("reading provider %s: %w", name, err)
+	case provider.Spec.Type != kahuv1.ProviderTypeMetadata:
+		return nil, &NotUsableError{
+			Reason: kahuv1.ReasonProviderWrongType, Field: "spec.providerName",
+			Message: fmt.Sprintf("provider %q is a %s: name a MetadataProvider", name, provider.Spec.Type),
+		}
+	case provider.Status.State != kahuv1.ProviderStateAvailable:
+		return nil, &NotUsableError{
+			Reason: kahuv1.ReasonProviderUnavailable, Field: "spec.providerName", Passing: true,
+			Message: fmt.Sprintf("provider %q is registered and not available: see its conditions, "+
+				"and the logs of its driver and sidecar", name),
+		}
+	}
+	return f.Stores.Files(location.Name, provider.Status.Endpoint)
+}
+
+// Ready returns the files of the location of that name, and the location, if it is Ready. Errors are
+// NotUsableErrors or those of the API server.
+func (f *Finder) Ready(ctx context.Context, name string) (*kahuv1.BackupLocation, Files, error) {
+	location := &kahuv1.BackupLocation{}
+	err := f.Client.Get(ctx, client.ObjectKey{Name: name}, location)
+	if apierrors.IsNotFound(err) {
+		return nil, nil, &NotUsableError{
+			Reason:  kahuv1.ReasonLocationNotFound,
+			Message: fmt.Sprintf("no BackupLocation %q exists: create it, or name another one", name),
+		}
+	}
+	if err != nil {
+		return nil, nil, fmt.Errorf("reading BackupLocation %s: %w", name, err)
+	}
+	if err := ready(location); err != nil {
+		return nil, nil, err
+	}
+	files, err := f.Of(ctx, location)
+	return location, files, err
+}
+
+// Reason returns the API's reason for an error of a store, and whether a person must act.
+func Reason(err error) (reason string, stalled bool) {
+	var unusable *NotUsableError
+	if errors.As(err, &unusable) {
+		return unusable.Reason, !unusable.Passing
+	}
+	for _, row := range reasons() {
+		if errors.Is(err, row.class) {
+			return row.reason, row.stalled
+		}
+	}
+	return kahuv1.ReasonStoreFailed, false
+}
+
+type reasonRow struct {
+	class   error
+	reason  string
+	stalled bool
+}
+
+func reasons() []reasonRow {
+	return []reasonRow{
+		{engine.ErrMarkerMissing, kahuv1.ReasonMarkerMissing, true},
+		{engine.ErrMarkerMismatch, kahuv1.ReasonMarkerMismatch, true},
+		{engine.ErrNotEmpty, kahuv1.ReasonMarkerMissing, true},
+		{engine.ErrNotOwner, kahuv1.ReasonNotOwner, true},
+		{core.ErrCorrupt, kahuv1.ReasonMarkerInvalid, true},
+		{core.ErrFull, kahuv1.ReasonStoreFull, false},
+		{core.ErrDenied, kahuv1.ReasonStoreDenied, false},
+		{core.ErrInvalid, kahuv1.ReasonStoreDenied, false},
+		{core.ErrUnavailable, kahuv1.ReasonLocationUnreachable, false},
+	}
+}

@@ -1,0 +1,114 @@
+// Package provider judges the registered providers: one is Available while its sidecar renews its lease.
+//
+// The sidecar writes what the provider is and where it can be reached; this controller writes whether it is alive. The
+// two are kept apart so that a sidecar that died cannot stay Available by its own word.
+package provider
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	coordinationv1 "k8s.io/api/coordination/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
+	"github.com/soda-cdm/kahu/internal/reconcile"
+)
+
+// slack is added to the moment at which a lease ends before it is looked at again, for clocks that differ a little.
+const slack = 500 * time.Millisecond
+
+// Controller reconciles Provider objects.
+type Controller struct {
+	// Client reads and writes Kahu's own kinds.
+	Client client.Client
+	// Leases reads leases without caching them: a cache would watch those of the whole cluster.
+	Leases client.Reader
+	// Namespace is Kahu's own namespace, where the leases are.
+	Namespace string
+	// Clock is compared with the leases' times.
+	Clock clock.PassiveClock
+}
+
+type scope struct {
+	provider *kahuv1.Provider
+	was      kahuv1.ProviderState  // the state before this pass, set by presume
+	lease    *coordinationv1.Lease // set by readLease
+}
+
+// Loop returns the controller as a loop of steps.
+func (c *Controller) Loop() *reconcile.Loop[*kahuv1.Provider, *scope] {
+	return &reconcile.Loop[*kahuv1.Provider, *scope]{
+		Client:     c.Client,
+		New:        func() *kahuv1.Provider { return &kahuv1.Provider{} },
+		Conditions: func(provider *kahuv1.Provider) *[]metav1.Condition { return &provider.Status.Conditions },
+		Scope:      func(provider *kahuv1.Provider) *scope { return &scope{provider: provider} },
+		Steps: []reconcile.Step[*scope]{
+			{Name: "presuming the worst", Do: c.presume},
+			{Name: "reading the lease", Do: c.readLease},
+			{Name: "judging the lease", Do: c.judge},
+		},
+	}
+}
+
+// SetUp registers the controller with the manager.
+func (c *Controller) SetUp(manager ctrl.Manager) error {
+	return ctrl.NewControllerManagedBy(manager).Named("provider").For(&kahuv1.Provider{}).Complete(c.Loop())
+}
+
+// presume makes a provider unavailable unless one of the next steps finds otherwise.
+func (c *Controller) presume(_ context.Context, s *scope) error {
+	s.provider.Status.ObservedGeneration = s.provider.Generation
+	s.was = s.provider.Status.State
+	s.provider.Status.State = kahuv1.ProviderStateUnavailable
+	if !s.provider.DeletionTimestamp.IsZero() {
+		return reconcile.ErrDone
+	}
+	return nil
+}
+
+func (c *Controller) readLease(ctx context.Context, s *scope) error {
+	name := s.provider.Status.LeaseName
+	if name == "" || s.provider.Status.Endpoint.Address == "" {
+		return reconcile.Waiting(kahuv1.ReasonPending, "the sidecar has not registered its endpoint yet", 0)
+	}
+	lease := &coordinationv1.Lease{}
+	err := c.Leases.Get(ctx, client.ObjectKey{Namespace: c.Namespace, Name: name}, lease)
+	if apierrors.IsNotFound(err) {
+		return reconcile.Waiting(kahuv1.ReasonLeaseExpired,
+			fmt.Sprintf("lease %s/%s is not there: is the sidecar running?", c.Namespace, name), time.Second)
+	}
+	if err != nil {
+		return fmt.Errorf("reading lease %s/%s: %w", c.Namespace, name, err)
+	}
+	s.lease = lease
+	return nil
+}
+
+// judge compares the lease with the clock, and comes back when it ends.
+func (c *Controller) judge(_ context.Context, s *scope) error {
+	ends, ok := end(s.lease)
+	left := ends.Sub(c.Clock.Now())
+	if !ok || left <= 0 {
+		return reconcile.Waiting(kahuv1.ReasonLeaseExpired,
+			"the sidecar does not renew its lease: the sidecar or its driver is down", time.Second)
+	}
+	if s.was != kahuv1.ProviderStateAvailable {
+		s.provider.Status.LastHeartbeatTime = &metav1.Time{Time: s.lease.Spec.RenewTime.Time}
+	}
+	s.provider.Status.State = kahuv1.ProviderStateAvailable
+	return reconcile.After(left + slack)
+}
+
+// end returns when the lease ends, if it says so.
+func end(lease *coordinationv1.Lease) (time.Time, bool) {
+	if lease.Spec.RenewTime == nil || lease.Spec.LeaseDurationSeconds == nil {
+		return time.Time{}, false
+	}
+	return lease.Spec.RenewTime.Add(time.Duration(*lease.Spec.LeaseDurationSeconds) * time.Second), true
+}

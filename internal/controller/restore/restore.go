@@ -1,0 +1,139 @@
+// Package restore runs Restore objects: each is one run, and its result.
+//
+// A restore that another process began and did not finish ends as Interrupted. What it had created stays: the next
+// restore of the same wish finds those objects, skips them and goes on.
+package restore
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/source"
+
+	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
+	"github.com/soda-cdm/kahu/internal/controller/failure"
+	"github.com/soda-cdm/kahu/internal/controller/place"
+	"github.com/soda-cdm/kahu/internal/engine"
+	"github.com/soda-cdm/kahu/internal/reconcile"
+)
+
+// Tasks are the runs that go on in this process.
+type Tasks = reconcile.Tasks[engine.Progress, engine.RestoreResult]
+
+// Runner restores.
+type Runner interface {
+	// Run restores once.
+	Run(ctx context.Context, request engine.RestoreRequest, files engine.FileReader) (engine.RestoreResult, error)
+}
+
+// Controller reconciles Restore objects.
+type Controller struct {
+	// Client reads and writes Kahu's own kinds.
+	Client client.Client
+	// Finder finds the files of locations.
+	Finder *place.Finder
+	// Runner restores, Tasks keeps the runs.
+	Runner Runner
+	Tasks  *Tasks
+	// ClusterID is the identity of this cluster.
+	ClusterID string
+	// Clock gives times, NewAttempt the ids of runs.
+	Clock      clock.PassiveClock
+	NewAttempt func() string
+	// Patience is how long a new run waits for its backup and its location before it fails.
+	Patience time.Duration
+
+	mu       sync.Mutex
+	attempts map[types.UID]string // the runs that this process has accepted
+}
+
+type scope struct {
+	restore *kahuv1.Restore
+	backup  *kahuv1.Backup // set by findBackup
+	files   place.Files    // set by findBackup
+}
+
+func (s *scope) status() *kahuv1.RestoreStatus { return &s.restore.Status }
+
+// Loop returns the controller as a loop of steps.
+func (c *Controller) Loop() *reconcile.Loop[*kahuv1.Restore, *scope] {
+	return &reconcile.Loop[*kahuv1.Restore, *scope]{
+		Client:     c.Client,
+		New:        func() *kahuv1.Restore { return &kahuv1.Restore{} },
+		Conditions: func(restore *kahuv1.Restore) *[]metav1.Condition { return &restore.Status.Conditions },
+		Scope:      func(restore *kahuv1.Restore) *scope { return &scope{restore: restore} },
+		Steps: []reconcile.Step[*scope]{
+			{Name: "stopping", Do: c.stop},
+			{Name: "leaving what is over", Do: c.leaveFinished},
+			{Name: "ending what was interrupted", Do: c.endInterrupted},
+			{Name: "accepting", Do: c.accept},
+			{Name: "running", Do: c.run},
+			{Name: "concluding", Do: c.conclude},
+		},
+	}
+}
+
+// SetUp registers the controller and its tasks with the manager.
+func (c *Controller) SetUp(manager ctrl.Manager) error {
+	c.attempts = map[types.UID]string{}
+	if err := manager.Add(c.Tasks); err != nil {
+		return err
+	}
+	return ctrl.NewControllerManagedBy(manager).Named("restore").
+		For(&kahuv1.Restore{}).
+		WatchesRawSource(source.Channel(c.Tasks.Events(), &handler.EnqueueRequestForObject{})).
+		Complete(c.Loop())
+}
+
+// stop stops the run of an object that is being deleted.
+func (c *Controller) stop(_ context.Context, s *scope) error {
+	if s.restore.DeletionTimestamp.IsZero() {
+		return nil
+	}
+	c.Tasks.Cancel(s.restore.UID)
+	return reconcile.ErrDone
+}
+
+// leaveFinished ends the pass for a run that is over, and forgets its task.
+func (c *Controller) leaveFinished(_ context.Context, s *scope) error {
+	if s.status().Stage != kahuv1.StageFinished {
+		return nil
+	}
+	c.Tasks.Forget(s.restore.UID)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.attempts, s.restore.UID)
+	return reconcile.Repeat(s.status().Conditions)
+}
+
+// endInterrupted ends a run that another process began and did not finish.
+func (c *Controller) endInterrupted(_ context.Context, s *scope) error {
+	if s.status().State != kahuv1.StateProcessing || c.isOurs(s) {
+		return nil
+	}
+	return c.fail(s, failure.Failure{
+		Reason: kahuv1.ReasonInterrupted,
+		Message: "the manager stopped while the run went on; create another Restore: it skips what is there already " +
+			"and creates the rest",
+	})
+}
+
+func (c *Controller) remember(uid types.UID, attempt string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.attempts[uid] = attempt
+}
+
+// isOurs tells whether this process accepted the run.
+func (c *Controller) isOurs(s *scope) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return s.status().Attempt != "" && c.attempts[s.restore.UID] == s.status().Attempt
+}

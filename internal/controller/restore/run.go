@@ -1,0 +1,125 @@
+package restore
+
+import (
+	"context"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
+	"github.com/soda-cdm/kahu/internal/controller/failure"
+	"github.com/soda-cdm/kahu/internal/controller/filters"
+	"github.com/soda-cdm/kahu/internal/core/archive"
+	"github.com/soda-cdm/kahu/internal/core/transform"
+	"github.com/soda-cdm/kahu/internal/engine"
+	"github.com/soda-cdm/kahu/internal/reconcile"
+)
+
+// run begins the work, or shows how far it is.
+func (c *Controller) run(ctx context.Context, s *scope) error {
+	snapshot, there := c.Tasks.Look(s.restore.UID)
+	if there && snapshot.Ended {
+		return nil
+	}
+	if !there {
+		begun, err := c.begin(ctx, s)
+		if err != nil {
+			return err
+		}
+		if !begun {
+			return reconcile.Waiting(kahuv1.ReasonPending, "Other runs have all places; this one is next when one is free.", waitTime)
+		}
+	}
+	s.status().Progress = kahuv1.RestoreProgress{
+		TotalItems: snapshot.Progress.Total, ItemsRestored: snapshot.Progress.Done,
+	}
+	return reconcile.Waiting(kahuv1.ReasonProcessing, "Objects are being created.", 0)
+}
+
+// begin starts the task of the run.
+func (c *Controller) begin(ctx context.Context, s *scope) (bool, error) {
+	if err := c.findBackup(ctx, s); err != nil {
+		return false, c.refuseOrWait(s, err)
+	}
+	wish, err := filters.OfRestore(&s.restore.Spec)
+	if err != nil {
+		return false, err
+	}
+	request := engine.RestoreRequest{
+		Backup: c.idOf(s.backup), Filters: wish, AllowIncomplete: s.restore.Spec.AllowIncomplete,
+		Transform: transform.Options{
+			NamespaceMapping:   s.restore.Spec.NamespaceMapping,
+			PreserveNodePorts:  s.restore.Spec.PreserveNodePort,
+			PreserveClusterIPs: s.restore.Spec.PreserveClusterIPAddr,
+		},
+	}
+	files := s.files
+	return c.Tasks.Begin(s.restore.DeepCopy(), func(ctx context.Context, show func(engine.Progress)) (engine.RestoreResult, error) {
+		request.Show = show
+		return c.Runner.Run(ctx, request, files)
+	}), nil
+}
+
+// idOf returns the name that a backup has in its store.
+func (c *Controller) idOf(backup *kahuv1.Backup) archive.BackupID {
+	if origin := backup.Spec.Origin; origin != nil {
+		return archive.BackupID{ClusterID: origin.ClusterID, Name: origin.Name, UID: origin.UID}
+	}
+	return archive.BackupID{ClusterID: c.ClusterID, Name: backup.Name, UID: string(backup.UID)}
+}
+
+// conclude writes what became of the run.
+func (c *Controller) conclude(_ context.Context, s *scope) error {
+	snapshot, there := c.Tasks.Look(s.restore.UID)
+	if !there || !snapshot.Ended {
+		return nil
+	}
+	if snapshot.Err != nil {
+		return c.fail(s, failure.OfReading(snapshot.Err))
+	}
+	found, status := snapshot.Result, s.status()
+	status.Progress = kahuv1.RestoreProgress{TotalItems: found.Counts.Total, ItemsRestored: found.Counts.Total}
+	status.Counts = kahuv1.RestoreCounts{
+		Created: found.Counts.Created, Updated: found.Counts.Updated, SkippedExisting: found.Counts.Existing,
+		SkippedControlled: found.Counts.Controlled, SkippedExcluded: found.Counts.Excluded,
+		Failed: found.FailedTotal, Warnings: found.WarningsTotal,
+	}
+	status.Warnings = failure.Texts(found.Warnings)
+	status.Failed = failure.Problems(found.Failed)
+	if found.FailedTotal > 0 {
+		return c.fail(s, failure.Failure{
+			Reason: kahuv1.ReasonPartiallyFailed,
+			Message: "Some objects are not in the cluster: see status.failed. Mend the cause and create another Restore: " +
+				"it skips what is there already.",
+		})
+	}
+	status.Stage, status.State = kahuv1.StageFinished, kahuv1.StateCompleted
+	status.CompletionTimestamp = &metav1.Time{Time: c.Clock.Now()}
+	message := "Everything that was asked for is in the cluster."
+	meta.SetStatusCondition(&status.Conditions, metav1.Condition{
+		Type: kahuv1.ConditionComplete, Status: metav1.ConditionTrue, Reason: kahuv1.ReasonCompleted,
+		Message: message, ObservedGeneration: s.restore.Generation,
+	})
+	reconcile.SetReady(&status.Conditions, kahuv1.ReasonCompleted, message, s.restore.Generation)
+	return reconcile.ErrDone
+}
+
+// fail ends the run.
+func (c *Controller) fail(s *scope, why failure.Failure) error {
+	status := s.status()
+	status.Stage, status.State = kahuv1.StageFinished, kahuv1.StateFailed
+	status.CompletionTimestamp = &metav1.Time{Time: c.Clock.Now()}
+	status.FailureReason = reconcile.Bounded(why.Message, failure.MaxText)
+	status.ValidationErrors = failure.Texts(why.Problems)
+	if len(why.Problems) > 0 {
+		meta.SetStatusCondition(&status.Conditions, metav1.Condition{
+			Type: kahuv1.ConditionAccepted, Status: metav1.ConditionFalse, Reason: why.Reason,
+			Message: status.FailureReason, ObservedGeneration: s.restore.Generation,
+		})
+	}
+	meta.SetStatusCondition(&status.Conditions, metav1.Condition{
+		Type: kahuv1.ConditionComplete, Status: metav1.ConditionFalse, Reason: why.Reason,
+		Message: status.FailureReason, ObservedGeneration: s.restore.Generation,
+	})
+	return reconcile.Stalled(why.Reason, status.FailureReason)
+}

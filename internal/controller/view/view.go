@@ -1,0 +1,152 @@
+// Package view makes Backup objects that only show what lies at a location.
+//
+// A view has spec.origin, which says whose backup it is. No controller runs it, it has no finalizer, and removing it
+// removes nothing from the store.
+package view
+
+import (
+	"errors"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
+	"github.com/soda-cdm/kahu/internal/core"
+	"github.com/soda-cdm/kahu/internal/core/archive"
+	"github.com/soda-cdm/kahu/internal/reconcile"
+)
+
+const (
+	// uidPart is how much of a UID tells two backups of one name apart, in characters.
+	uidPart = 8
+	// maxName is the greatest length of a Backup's name.
+	maxName = 63
+)
+
+// Names returns the names that a view may have, the best one first.
+func Names(id archive.BackupID) []string {
+	part := id.UID[:min(uidPart, len(id.UID))]
+	stem := id.Name[:min(len(id.Name), maxName-uidPart-1)]
+	return []string{id.Name, stem + "-" + part, "backup-" + id.UID[:min(len(id.UID), maxName-len("backup-"))]}
+}
+
+// New returns the view of a backup, which goes when its location's object does.
+func New(name string, id archive.BackupID, location *kahuv1.BackupLocation) *kahuv1.Backup {
+	return &kahuv1.Backup{
+		ObjectMeta: metav1.ObjectMeta{
+			Name: name,
+			OwnerReferences: []metav1.OwnerReference{{
+				APIVersion: kahuv1.GroupVersion.String(), Kind: "BackupLocation", Name: location.Name, UID: location.UID,
+			}},
+		},
+		Spec: kahuv1.BackupSpec{
+			MetadataLocation: location.Name,
+			DeletionPolicy:   kahuv1.DeletionPolicyRetain,
+			Origin:           &kahuv1.BackupOrigin{ClusterID: id.ClusterID, UID: id.UID, Name: id.Name},
+		},
+	}
+}
+
+// Lasting tells whether reading a manifest failed for a cause that lies in the manifest itself.
+func Lasting(err error) bool {
+	var newer *archive.NewerFormatError
+	return errors.As(err, &newer) || errors.Is(err, core.ErrCorrupt)
+}
+
+// Show writes what the manifest says into the status, or why it cannot be used.
+func Show(backup *kahuv1.Backup, id archive.BackupID, manifest archive.Manifest, failure error) {
+	status := &backup.Status
+	status.Stage, status.ObservedGeneration = kahuv1.StageFinished, backup.Generation
+	status.ClusterID, status.ArchivePath = id.ClusterID, id.Folder()
+	if failure != nil {
+		fail(backup, failure)
+		return
+	}
+	Fill(status, manifest)
+	Conclude(backup, manifest)
+}
+
+func fail(backup *kahuv1.Backup, failure error) {
+	reason := kahuv1.ReasonManifestInvalid
+	var newer *archive.NewerFormatError
+	if errors.As(failure, &newer) {
+		reason = kahuv1.ReasonManifestTooNew
+	}
+	backup.Status.State, backup.Status.FailureReason = kahuv1.StateFailed, reconcile.Bounded(failure.Error(), maxText)
+	reconcile.SetStalled(&backup.Status.Conditions, reason, failure.Error(), backup.Generation)
+}
+
+// The limits of texts in the status, in bytes.
+const (
+	maxText    = 2048
+	maxRowText = 1024
+	maxRows    = 100
+)
+
+// Fill writes what the manifest says of times, counts, sizes and rows into the status.
+func Fill(status *kahuv1.BackupStatus, manifest archive.Manifest) {
+	status.LocationID, status.Attempt = manifest.LocationID, manifest.Attempt
+	status.StartTimestamp = &metav1.Time{Time: manifest.Started}
+	status.CompletionTimestamp = &metav1.Time{Time: manifest.Completed}
+	status.LastBackup = &metav1.Time{Time: manifest.Completed}
+	status.Counts = kahuv1.BackupCounts{
+		Objects: manifest.Counts.Objects, NeededObjects: manifest.Counts.Objects - manifest.Counts.Selected,
+		Kinds: kindsWithObjects(manifest), Namespaces: namespaces(manifest), Segments: int64(len(manifest.Segments)),
+		SkippedObjects: manifest.Counts.Excluded, VanishedObjects: manifest.Counts.Vanished,
+		Missing: manifest.MissingCount, Warnings: manifest.Warnings,
+	}
+	status.Sizes = kahuv1.BackupSizes{
+		ObjectBytes: manifest.Sizes.Objects, SegmentBytes: manifest.Sizes.Segments,
+		IndexBytes: manifest.Index.Size, ReportBytes: manifest.Report.Size,
+	}
+	status.Missing = nil
+	for _, row := range manifest.Missing {
+		status.Missing = append(status.Missing, kahuv1.ItemProblem{
+			Name: row.What, Reason: row.Reason,
+			Message: reconcile.Bounded(row.Message, maxRowText),
+		})
+	}
+}
+
+func kindsWithObjects(manifest archive.Manifest) int64 {
+	var number int64
+	for i := range manifest.Kinds {
+		if manifest.Kinds[i].Count > 0 {
+			number++
+		}
+	}
+	return number
+}
+
+// namespaces returns the number of Namespace objects in the backup: those of all objects in it come with them.
+func namespaces(manifest archive.Manifest) int64 {
+	for i := range manifest.Kinds {
+		if kind := manifest.Kinds[i]; kind.Kind.Group == "" && kind.Kind.Resource == "namespaces" {
+			return kind.Count
+		}
+	}
+	return 0
+}
+
+// Conclude writes state and conditions of a backup that has a manifest.
+func Conclude(backup *kahuv1.Backup, manifest archive.Manifest) {
+	status := &backup.Status
+	status.Stage = kahuv1.StageFinished
+	complete := metav1.Condition{
+		Type: kahuv1.ConditionComplete, Status: metav1.ConditionTrue, Reason: kahuv1.ReasonCompleted,
+		Message: "Everything that was asked for is in the backup.", ObservedGeneration: backup.Generation,
+	}
+	if manifest.Complete {
+		status.State = kahuv1.StateCompleted
+		meta.SetStatusCondition(&status.Conditions, complete)
+		reconcile.SetReady(&status.Conditions, kahuv1.ReasonCompleted, complete.Message, backup.Generation)
+		return
+	}
+	status.State = kahuv1.StateFailed
+	complete.Status, complete.Reason = metav1.ConditionFalse, kahuv1.ReasonPartiallyFailed
+	complete.Message = "Something that was asked for is missing: see status.missing, and the report at the location. " +
+		"A restore from this backup needs allowIncomplete."
+	status.FailureReason = complete.Message
+	meta.SetStatusCondition(&status.Conditions, complete)
+	reconcile.SetStalled(&status.Conditions, kahuv1.ReasonPartiallyFailed, complete.Message, backup.Generation)
+}

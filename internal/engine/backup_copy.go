@@ -1,0 +1,209 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/soda-cdm/kahu/internal/core"
+	"github.com/soda-cdm/kahu/internal/core/archive"
+	"github.com/soda-cdm/kahu/internal/core/selection"
+)
+
+// batch is some objects of a page on their way to a packer.
+type batch struct {
+	objects []core.Object
+	reason  core.Reason
+}
+
+// listTries bounds how often a kind is listed from its beginning because the position in the list expired.
+const listTries = 3
+
+// copy lists what the filters choose, then what that needs, and packs all of it. Pages flow from the listers to the
+// packers through a channel that holds one page for each packer, so what is in memory is bounded by their number.
+func (r *backupRun) copy(ctx context.Context) error {
+	r.batches = make(chan batch, r.Packers)
+	packing, ctx := errgroup.WithContext(ctx)
+	for range r.Packers {
+		packing.Go(func() error { return r.pack(ctx) })
+	}
+	packing.Go(func() error {
+		defer close(r.batches)
+		if err := r.copySelected(ctx); err != nil {
+			return err
+		}
+		return r.copyNeeded(ctx)
+	})
+	return packing.Wait()
+}
+
+// copySelected lists every kind of which the filters can choose something.
+func (r *backupRun) copySelected(ctx context.Context) error {
+	listing, ctx := errgroup.WithContext(ctx)
+	listing.SetLimit(r.Listers)
+	for _, kind := range r.kinds {
+		plan := r.selector.Kind(kind)
+		if plan.Skip {
+			continue
+		}
+		listing.Go(func() error { return r.copyKind(ctx, kind, plan) })
+	}
+	return listing.Wait()
+}
+
+// copyKind lists one kind. What makes a kind impossible to list is written down as missing, and ends nothing else.
+func (r *backupRun) copyKind(ctx context.Context, kind core.Kind, plan selection.KindPlan) error {
+	namespaces := plan.Namespaces
+	if !kind.Namespaced || len(namespaces) == 0 {
+		namespaces = []string{""}
+	}
+	for _, namespace := range namespaces {
+		request := core.ListRequest{Kind: kind, Namespace: namespace, LabelSelector: plan.LabelSelector}
+		err := r.listAgain(ctx, request)
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case errors.Is(err, errPacking):
+			return err
+		case errors.Is(err, core.ErrNotFound):
+			r.note(kindKey(kind, namespace), "Gone", "the kind was removed while the backup ran")
+		case err != nil:
+			r.miss(Row{Kind: kind, Key: kindKey(kind, namespace), Reason: ReasonKindUnlistable, Message: err.Error()})
+		}
+	}
+	return nil
+}
+
+// listAgain lists, from the beginning where the position expired: the index keeps the later of two copies.
+func (r *backupRun) listAgain(ctx context.Context, request core.ListRequest) error {
+	var err error
+	for range listTries {
+		err = r.Cluster.List(ctx, request, func(page core.Page) error { return r.take(ctx, request.Kind, page) })
+		if !errors.Is(err, core.ErrExpired) {
+			return err
+		}
+	}
+	return err
+}
+
+// errPacking marks an error that comes from this side of a list, not from the server's.
+var errPacking = errors.New("packing")
+
+// take chooses from a page and hands on what is chosen.
+func (r *backupRun) take(ctx context.Context, kind core.Kind, page core.Page) error {
+	if err := r.index.Begin(kind, page.ResourceVersion); err != nil {
+		return fmt.Errorf("%w: %w", errPacking, err)
+	}
+	chosen := page.Objects[:0]
+	for _, object := range page.Objects {
+		if !r.choose(object) {
+			continue
+		}
+		if err := r.accept(object); err != nil {
+			return err
+		}
+		chosen = append(chosen, object)
+	}
+	r.progress.expect(int64(len(chosen)) + max(page.Remaining, 0))
+	return r.send(ctx, batch{objects: chosen, reason: core.Selected})
+}
+
+// choose tells whether the filters choose the object, and counts why not.
+func (r *backupRun) choose(object core.Object) bool {
+	verdict := r.selector.Object(object.Kind, object.Namespace, object.Name, object.Labels)
+	if !verdict.In {
+		r.counts.excluded.Add(1)
+		return false
+	}
+	if object.Terminating {
+		r.note(object.Key(), "Terminating", "its deletion had been asked for before the backup")
+		r.counts.vanished.Add(1)
+		return false
+	}
+	return true
+}
+
+// accept notes what a chosen object needs, and what of it cannot be backed up.
+func (r *backupRun) accept(object core.Object) error {
+	if err := r.needs.Visit(object); err != nil {
+		return fmt.Errorf("%w: %w", errPacking, err)
+	}
+	if !isClaim(object.Kind) {
+		return nil
+	}
+	volume, err := boundVolume(object.JSON)
+	switch {
+	case err != nil:
+		return fmt.Errorf("%w: reading claim %s/%s: %w", errPacking, object.Namespace, object.Name, err)
+	case volume == "":
+		return nil
+	case r.request.VolumeData:
+		r.miss(claimRow(object, volume))
+	default:
+		r.warn(object.Key(), fmt.Sprintf("PersistentVolumeClaim %s/%s: its object is in the backup, the data of its volume %s is not, "+
+			"as spec.enableVolumeBackup is false", object.Namespace, object.Name, volume))
+	}
+	return nil
+}
+
+// send gives a batch to the packers.
+func (r *backupRun) send(ctx context.Context, out batch) error {
+	if len(out.objects) == 0 {
+		return nil
+	}
+	select {
+	case r.batches <- out:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("%w: %w", errPacking, ctx.Err())
+	}
+}
+
+// pack writes batches into segments until there are no more.
+func (r *backupRun) pack(ctx context.Context) error {
+	packer, err := archive.NewPacker(archive.PackerOptions{
+		Open:     func(name string) (core.FileWriter, error) { return r.files.Create(ctx, name) },
+		NextName: r.namer.Next,
+		Emit:     r.emit,
+	})
+	if err != nil {
+		return err
+	}
+	defer packer.Abort()
+	for in := range r.batches {
+		for _, object := range in.objects {
+			if err := packer.Add(object, in.reason); err != nil {
+				return fmt.Errorf("packing %s: %w", object.Key(), err)
+			}
+		}
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	files, err := packer.Close()
+	if err != nil {
+		return fmt.Errorf("finishing a segment: %w", err)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.written = append(r.written, files...)
+	return nil
+}
+
+// kindKey names a kind where no single object of it is meant.
+func kindKey(kind core.Kind, namespace string) core.Key {
+	return core.Key{Group: kind.Group, Resource: kind.Resource, Namespace: namespace}
+}
+
+// emit takes the records of a frame that is packed.
+func (r *backupRun) emit(records []archive.Record) error {
+	var size int64
+	for i := range records {
+		size += records[i].Length
+	}
+	r.counts.bytes.Add(size)
+	r.progress.done(int64(len(records)), size)
+	return r.index.Add(records...)
+}

@@ -1,0 +1,96 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/soda-cdm/kahu/internal/core"
+	"github.com/soda-cdm/kahu/internal/core/selection"
+)
+
+// getters is how many needed objects are read at once.
+const getters = 8
+
+// copyNeeded reads what the chosen objects refer to and the filters did not choose, then what these refer to, until
+// nothing new is found.
+func (r *backupRun) copyNeeded(ctx context.Context) error {
+	for {
+		pending := r.needs.Pending()
+		if len(pending) == 0 {
+			for _, warning := range r.needs.Warnings() {
+				r.warn(warning.Key, warning.Message)
+			}
+			return nil
+		}
+		getting, inner := errgroup.WithContext(ctx)
+		getting.SetLimit(getters)
+		for _, need := range pending {
+			getting.Go(func() error { return r.copyNeed(inner, need) })
+		}
+		if err := getting.Wait(); err != nil {
+			return err
+		}
+	}
+}
+
+// copyNeed reads one needed object.
+func (r *backupRun) copyNeed(ctx context.Context, need selection.Pending) error {
+	object, err := r.Cluster.Get(ctx, need.Kind, need.Namespace, need.Name)
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case errors.Is(err, core.ErrNotFound):
+		if !need.Optional {
+			r.warn(need.Key(), need.Missing())
+		}
+		return nil
+	case err != nil:
+		r.miss(Row{
+			Kind: need.Kind, Key: need.Key(), Reason: ReasonObjectUnreadable,
+			Message: string(need.Reason) + ": " + err.Error(),
+		})
+		return nil
+	}
+	if object.Terminating {
+		r.warn(object.Key(), fmt.Sprintf("%s %s is being deleted and is left out, though it is %s",
+			object.Kind, path(object.Namespace, object.Name), need.Reason))
+		return nil
+	}
+	if err := r.accept(object); err != nil {
+		return err
+	}
+	r.counts.needed.Add(1)
+	r.progress.expect(1)
+	return r.send(ctx, batch{objects: []core.Object{object}, reason: need.Reason})
+}
+
+// boundVolume returns the name of the volume to which a claim is bound, or nothing.
+func boundVolume(claim []byte) (string, error) {
+	var parts struct {
+		Spec struct {
+			VolumeName string `json:"volumeName"`
+		} `json:"spec"`
+		Status struct {
+			Phase string `json:"phase"`
+		} `json:"status"`
+	}
+	if err := json.Unmarshal(claim, &parts); err != nil {
+		return "", err
+	}
+	if parts.Status.Phase != "Bound" {
+		return "", nil
+	}
+	return parts.Spec.VolumeName, nil
+}
+
+func claimRow(claim core.Object, volume string) Row {
+	return Row{
+		Kind: claim.Kind, Key: claim.Key(), Reason: ReasonVolumeWithoutProvider,
+		Message: "no provider can back up the data of its volume " + volume +
+			"; set spec.enableVolumeBackup to false to back up objects only",
+	}
+}

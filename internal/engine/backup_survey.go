@@ -1,0 +1,88 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/soda-cdm/kahu/internal/core"
+	"github.com/soda-cdm/kahu/internal/core/selection"
+)
+
+// InvalidError says that the wish itself is wrong: nothing was read or written because of it.
+type InvalidError struct {
+	// Problems are all that is wrong, each with its field.
+	Problems []selection.Problem
+}
+
+// Error returns the problems, each with its field.
+func (e *InvalidError) Error() string {
+	texts := make([]string, 0, len(e.Problems))
+	for _, problem := range e.Problems {
+		texts = append(texts, problem.Field+": "+problem.Message)
+	}
+	return strings.Join(texts, "; ")
+}
+
+// survey finds out what the server serves and what of it the filters choose.
+func (r *backupRun) survey(ctx context.Context) error {
+	served, unserved, err := r.Cluster.Kinds(ctx)
+	if err != nil {
+		return err
+	}
+	for _, group := range unserved {
+		r.miss(Row{
+			Kind: core.Kind{Name: "every kind of " + group.GroupVersion}, Reason: ReasonKindUnlistable, Message: group.Message,
+		})
+	}
+	served = selection.Cohabiting(served)
+	r.kinds = r.backedUp(served)
+	selector, problems := selection.Compile(r.request.Filters, served)
+	missing, err := r.namespaceProblems(ctx)
+	if err != nil {
+		return err
+	}
+	if problems = append(problems, missing...); len(problems) > 0 {
+		return &InvalidError{Problems: problems}
+	}
+	r.selector = selector
+	r.needs = selection.NewClosure(selector)
+	return nil
+}
+
+// backedUp returns the kinds that can be in a backup, and reports the others with the reason.
+func (r *backupRun) backedUp(served []core.Kind) []core.Kind {
+	return slices.DeleteFunc(slices.Clone(served), func(kind core.Kind) bool {
+		reason, never := selection.Never(kind)
+		if never {
+			r.note(kindKey(kind, ""), "NeverBackedUp", reason)
+		}
+		return never
+	})
+}
+
+// namespaceProblems checks that the namespaces which the filters name are there.
+func (r *backupRun) namespaceProblems(ctx context.Context) ([]selection.Problem, error) {
+	at := slices.IndexFunc(r.kinds, isNamespace)
+	if at < 0 || len(r.request.Filters.IncludeNamespaces) == 0 {
+		return nil, nil
+	}
+	var existing []string
+	err := r.Cluster.List(ctx, core.ListRequest{Kind: r.kinds[at]}, func(page core.Page) error {
+		for _, namespace := range page.Objects {
+			existing = append(existing, namespace.Name)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("listing namespaces: %w", err)
+	}
+	return selection.CheckNamespaces(r.request.Filters, existing), nil
+}
+
+func isNamespace(kind core.Kind) bool { return kind.Group == "" && kind.Resource == "namespaces" }
+
+func isClaim(kind core.Kind) bool {
+	return kind.Group == "" && kind.Resource == "persistentvolumeclaims"
+}

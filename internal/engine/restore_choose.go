@@ -1,0 +1,165 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/soda-cdm/kahu/internal/core"
+	"github.com/soda-cdm/kahu/internal/core/archive"
+	"github.com/soda-cdm/kahu/internal/core/restoreplan"
+	"github.com/soda-cdm/kahu/internal/core/selection"
+)
+
+// chunk is how many chosen records are held while their objects are read for what they need.
+const chunk = 512
+
+// choose goes through the index and gives to the planner what the filters choose and what that needs. What is in the
+// backup is all that there is to choose from.
+func (r *restoreRun) choose(ctx context.Context) error {
+	kinds := make([]core.Kind, 0, len(r.manifest.Kinds))
+	for i := range r.manifest.Kinds {
+		kinds = append(kinds, r.manifest.Kinds[i].Kind)
+	}
+	selector, problems := selection.Compile(r.request.Filters, kinds)
+	problems = append(problems, r.namespaceProblems(ctx)...)
+	if len(problems) > 0 {
+		return &InvalidError{Problems: problems}
+	}
+	r.selector, r.needs = selector, selection.NewClosure(selector)
+	r.planner = restoreplan.NewPlanner()
+	if err := r.chooseSelected(ctx); err != nil {
+		return err
+	}
+	if err := r.chooseNeeded(ctx); err != nil {
+		return err
+	}
+	r.counts.Total = r.chosen
+	r.counts.Excluded = r.manifest.Counts.Objects - r.chosen
+	r.progress.expect(r.chosen)
+	return nil
+}
+
+// chooseSelected gives the planner what the filters choose.
+func (r *restoreRun) chooseSelected(ctx context.Context) error {
+	var pending []archive.Record
+	err := r.eachRecord(ctx, func(record archive.Record) error {
+		if !r.selector.Object(record.Kind, record.Namespace, record.Name, record.Labels).In {
+			return nil
+		}
+		if err := r.take(record); err != nil {
+			return err
+		}
+		if pending = append(pending, record); len(pending) < chunk {
+			return nil
+		}
+		full := pending
+		pending = pending[:0]
+		return r.visitNeeds(ctx, full)
+	})
+	if err != nil {
+		return err
+	}
+	return r.visitNeeds(ctx, pending)
+}
+
+// chooseNeeded goes through the index again for what the chosen objects refer to, until nothing new is found: each
+// pass is one step further away from what was chosen, and there are few of them.
+func (r *restoreRun) chooseNeeded(ctx context.Context) error {
+	for {
+		wanted := map[core.Key]selection.Pending{}
+		for _, need := range r.needs.Pending() {
+			wanted[need.Key()] = need
+		}
+		if len(wanted) == 0 {
+			for _, warning := range r.needs.Warnings() {
+				r.warn(warning.Key, warning.Message)
+			}
+			return nil
+		}
+		var found []archive.Record
+		err := r.eachRecord(ctx, func(record archive.Record) error {
+			if _, asked := wanted[record.Key()]; !asked {
+				return nil
+			}
+			delete(wanted, record.Key())
+			found = append(found, record)
+			return r.take(record)
+		})
+		if err != nil {
+			return err
+		}
+		if err := r.visitNeeds(ctx, found); err != nil {
+			return err
+		}
+		for key, need := range wanted {
+			if !need.Optional {
+				r.warn(key, need.Missing())
+			}
+		}
+	}
+}
+
+func (r *restoreRun) take(record archive.Record) error {
+	r.chosen++
+	return r.planner.Add(&record)
+}
+
+// visitNeeds reads objects and notes what they need. Where everything is chosen, nothing is read.
+func (r *restoreRun) visitNeeds(ctx context.Context, records []archive.Record) error {
+	if len(records) == 0 || r.selector.Everything() {
+		return nil
+	}
+	return r.readObjects(ctx, records, func(record archive.Record, content []byte) error {
+		return r.needs.Visit(core.Object{
+			Kind: record.Kind, Namespace: record.Namespace, Name: record.Name, UID: record.UID,
+			Labels: record.Labels, Owners: record.Owners, JSON: content,
+		})
+	})
+}
+
+// eachRecord streams the index. That the index is as it was written is known at its end only, so what visit does must
+// not reach the cluster.
+func (r *restoreRun) eachRecord(ctx context.Context, visit func(record archive.Record) error) error {
+	file, err := r.files.Open(ctx, r.manifest.Index.Name)
+	if err != nil {
+		return fmt.Errorf("opening the index: %w", notFoundIsCorrupt(err))
+	}
+	defer file.Close() //nolint:errcheck // It was read to its end.
+	verifying := archive.NewVerifyingReader(file, r.manifest.Index)
+	for record, err := range archive.ReadIndex(verifying) {
+		if err != nil {
+			return fmt.Errorf("reading the index: %w", err)
+		}
+		if err := visit(record); err != nil {
+			return err
+		}
+	}
+	if err := verifying.Verify(); err != nil {
+		return fmt.Errorf("reading the index: %w", err)
+	}
+	return nil
+}
+
+// namespaceProblems checks that the included namespaces are in the backup.
+func (r *restoreRun) namespaceProblems(ctx context.Context) []selection.Problem {
+	if len(r.request.Filters.IncludeNamespaces) == 0 {
+		return nil
+	}
+	seen := map[string]bool{}
+	err := r.eachRecord(ctx, func(record archive.Record) error {
+		if record.Namespace != "" {
+			seen[record.Namespace] = true
+		} else if isNamespace(record.Kind) {
+			seen[record.Name] = true
+		}
+		return nil
+	})
+	if err != nil {
+		return nil // The same error comes when the objects are chosen.
+	}
+	existing := make([]string, 0, len(seen))
+	for name := range seen {
+		existing = append(existing, name)
+	}
+	return selection.CheckNamespaces(r.request.Filters, existing)
+}
