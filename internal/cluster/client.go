@@ -39,6 +39,8 @@ type Client struct {
 	clock    clock.Clock
 	timeout  time.Duration
 	attempts int
+	// plain tells that answers shall not be compressed.
+	plain bool
 }
 
 // New returns a Client for the API server that config names. It sends nothing yet. The config is not changed; its
@@ -56,7 +58,6 @@ func New(config *rest.Config, options Options) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading the API server's address: %w", err)
 	}
-	config.DisableCompression = config.DisableCompression || isLoopback(base.Hostname())
 	client, err := rest.HTTPClientFor(config)
 	if err != nil {
 		return nil, fmt.Errorf("preparing connections to the API server: %w", err)
@@ -68,6 +69,7 @@ func New(config *rest.Config, options Options) (*Client, error) {
 		clock:    orDefault(options.Clock, realClock),
 		timeout:  orDefault(options.Timeout, defaultTimeout),
 		attempts: orDefault(options.Attempts, defaultAttempts),
+		plain:    config.DisableCompression || isLoopback(base.Hostname()),
 	}, nil
 }
 

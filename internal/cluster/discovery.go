@@ -85,20 +85,26 @@ func (c *Client) describe(ctx context.Context, groupName string, version *groupV
 		attempts: describeAttempts,
 		timeout:  describeTimeout,
 	}, &list)
-	if ctx.Err() != nil {
+	switch {
+	case ctx.Err() != nil:
 		return context.Cause(ctx)
-	}
-	if err != nil {
+	case err != nil:
 		version.problem = err.Error()
-		return nil
+	default:
+		version.accept(groupName, list)
 	}
+	return nil
+}
+
+// accept writes down the description of the version.
+func (v *groupVersion) accept(groupName string, list metav1.APIResourceList) {
 	for _, resource := range list.APIResources {
 		if strings.Contains(resource.Name, "/") || !usable(resource.Verbs) {
 			continue
 		}
-		version.kinds = append(version.kinds, core.Kind{
+		v.kinds = append(v.kinds, core.Kind{
 			Group:      groupName,
-			Version:    version.name,
+			Version:    v.name,
 			Name:       resource.Kind,
 			Resource:   resource.Name,
 			Singular:   resource.SingularName,
@@ -106,8 +112,7 @@ func (c *Client) describe(ctx context.Context, groupName string, version *groupV
 			Namespaced: resource.Namespaced,
 		})
 	}
-	version.described = true
-	return nil
+	v.described = true
 }
 
 // parseDescriptions reads the description of all groups at once. What the server itself calls stale is left to be

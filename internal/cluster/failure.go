@@ -28,6 +28,8 @@ type failure struct {
 	cause error
 	// unsent tells that no connection came about, so that the server cannot have acted.
 	unsent bool
+	// brokeOff tells that the answer began well.
+	brokeOff bool
 }
 
 // Error returns the class and the server's words.
@@ -36,7 +38,7 @@ func (f *failure) Error() string {
 }
 
 // Is tells whether target is the failure's class.
-func (f *failure) Is(target error) bool { return target == f.class() } //nolint:errorlint // a class is compared, not looked for
+func (f *failure) Is(target error) bool { return target == f.class() }
 
 func (f *failure) words() string {
 	switch {
@@ -151,19 +153,25 @@ func (f *failure) quotesNothing() bool {
 	if strings.HasPrefix(f.status.Message, "admission webhook ") {
 		return false
 	}
-	switch f.class() {
-	case core.ErrNotFound, core.ErrAlreadyExists, core.ErrConflict, core.ErrExpired:
+	switch f.code {
+	case http.StatusNotFound, http.StatusConflict, http.StatusGone, http.StatusTooManyRequests,
+		http.StatusServiceUnavailable:
 		return true
-	case core.ErrDenied:
-		const byRights, byQuota = "secrets is forbidden: User ", " is forbidden: exceeded quota: "
-		name := ""
-		if f.status.Details != nil {
-			name = f.status.Details.Name
-		}
-		return strings.HasPrefix(f.status.Message, byRights) ||
-			strings.HasPrefix(f.status.Message, fmt.Sprintf("secrets %q", name)+byQuota)
+	case http.StatusForbidden:
+		return f.hasCause(corev1.NamespaceTerminatingCause) || f.isAboutRights()
 	}
-	return f.code == http.StatusTooManyRequests || f.code == http.StatusServiceUnavailable
+	return false
+}
+
+// isAboutRights tells whether the refusal is the words of the authorizer or of a quota.
+func (f *failure) isAboutRights() bool {
+	name := ""
+	if f.status.Details != nil {
+		name = f.status.Details.Name
+	}
+	return strings.HasPrefix(f.status.Message, "secrets is forbidden: User ") ||
+		strings.HasPrefix(f.status.Message, fmt.Sprintf("secrets %q is forbidden: exceeded quota: ", name)) ||
+		strings.HasPrefix(f.status.Message, fmt.Sprintf("secrets %q is forbidden: User ", name))
 }
 
 // faults lists the fields at fault and what is wrong with each, without values: the causes that the server names,

@@ -66,7 +66,7 @@ type origins struct {
 	guess bool
 }
 
-func (o origins) custom(kind core.Kind) bool {
+func (o *origins) custom(kind core.Kind) bool {
 	groupVersion := schema.GroupVersion{Group: kind.Group, Version: kind.Version}
 	return o.defined[kind.GroupResource()] || o.aggregated[groupVersion] || o.guess && !isBuiltin(kind.Group)
 }
@@ -86,8 +86,8 @@ func isBuiltin(group string) bool {
 	return false
 }
 
-func (c *Client) origins(ctx context.Context) (origins, error) {
-	found := origins{defined: map[schema.GroupResource]bool{}, aggregated: map[schema.GroupVersion]bool{}}
+func (c *Client) origins(ctx context.Context) (*origins, error) {
+	found := &origins{defined: map[schema.GroupResource]bool{}, aggregated: map[schema.GroupVersion]bool{}}
 	err := c.visit(ctx, metadataOf(definitions()), func(object core.Object) error {
 		// The API server makes sure that a definition's name is the plural name and the group.
 		resource, group, _ := strings.Cut(object.Name, ".")
@@ -95,7 +95,7 @@ func (c *Client) origins(ctx context.Context) (origins, error) {
 		return nil
 	})
 	if err := found.note(err); err != nil {
-		return origins{}, err
+		return nil, err
 	}
 	err = c.visit(ctx, listing{kind: apiServices()}, func(object core.Object) error {
 		var service struct {
@@ -113,7 +113,10 @@ func (c *Client) origins(ctx context.Context) (origins, error) {
 		}
 		return nil
 	})
-	return found, found.note(err)
+	if err := found.note(err); err != nil {
+		return nil, err
+	}
+	return found, nil
 }
 
 // note takes it that a source is not to be read, and returns any other error.

@@ -64,7 +64,8 @@ func (c *Client) list(ctx context.Context, what listing, visit func(page core.Pa
 	// taken from it.
 	defer func() {
 		cancel()
-		for range pages { //nolint:revive // there is nothing to do but to wait for the end
+		for range pages {
+			continue
 		}
 	}()
 	for page := range pages {
@@ -115,17 +116,22 @@ func (l *lister) run(ctx context.Context) error {
 		if err == nil {
 			continue
 		}
-		failed := new(failure)
-		if !errors.As(err, &failed) || failed.code != 0 || attempt >= l.client.attempts {
-			return err
-		}
-		if l.token == "" && l.sent > 0 {
-			return fmt.Errorf("%w: the first page broke off: %s", core.ErrExpired, failed.words())
-		}
-		if err := l.client.sleep(ctx, failed.wait(max(attempt, 1))); err != nil {
+		if err := l.recover(ctx, err, attempt); err != nil {
 			return err
 		}
 	}
+}
+
+// recover waits until a page that broke off may be read again, or returns why it may not.
+func (l *lister) recover(ctx context.Context, err error, attempt int) error {
+	failed := new(failure)
+	if !errors.As(err, &failed) || !failed.brokeOff || attempt >= l.client.attempts {
+		return err
+	}
+	if l.token == "" && l.sent > 0 {
+		return fmt.Errorf("%w: the first page broke off: %s", core.ErrExpired, failed.words())
+	}
+	return l.client.sleep(ctx, failed.wait(max(attempt, 1)))
 }
 
 // readPage reads one page of the server and tells whether there is another.
@@ -137,7 +143,7 @@ func (l *lister) readPage(ctx context.Context) (bool, error) {
 	// All of it was read, or it is of no use any more.
 	defer func() { _ = body.Close() }()
 	reader := stored.NewReader(body, l.converter)
-	l.chunk, l.size = make([]core.Object, 0, pageLimit), 0
+	l.chunk, l.size = nil, 0
 	for skip := l.sentOfPage; ; skip-- {
 		object, err := reader.Next()
 		if errors.Is(err, io.EOF) && skip > 0 {
@@ -164,13 +170,16 @@ func (l *lister) take(ctx context.Context, object core.Object, skip int) error {
 		}
 		return nil
 	}
+	objects, bytes := pageLimit, chunkBytes
+	if l.token == "" {
+		objects, bytes = firstLimit, firstBytes
+	}
+	if l.chunk == nil {
+		l.chunk = make([]core.Object, 0, objects)
+	}
 	l.chunk = append(l.chunk, object)
 	l.size += len(object.JSON)
-	limit := chunkBytes
-	if l.token == "" {
-		limit = firstBytes
-	}
-	if l.size < limit && len(l.chunk) < pageLimit {
+	if l.size < bytes && len(l.chunk) < pageLimit {
 		return nil
 	}
 	return l.flush(ctx)
@@ -229,7 +238,7 @@ func (l *lister) flush(ctx context.Context) error {
 	if len(l.chunk) > 0 {
 		l.last = l.chunk[len(l.chunk)-1].Key()
 	}
-	l.chunk, l.size = make([]core.Object, 0, pageLimit), 0
+	l.chunk, l.size = nil, 0
 	return nil
 }
 
@@ -241,7 +250,9 @@ func (l *lister) explain(ctx context.Context, err error) error {
 	if errors.Is(err, core.ErrCorrupt) || errors.Is(err, core.ErrUnsupported) {
 		return err
 	}
-	return broken(err)
+	failed := broken(err)
+	failed.brokeOff = true
+	return failed
 }
 
 // query asks for the next page. The first is asked for without a resourceVersion, which means the state as of now;

@@ -200,7 +200,10 @@ func TestConverterQuotesKindNames(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var got struct{ APIVersion, Kind string }
+	var got struct {
+		APIVersion string `json:"apiVersion"`
+		Kind       string `json:"kind"`
+	}
 	if err := json.Unmarshal(object.JSON, &got); err != nil {
 		t.Fatalf("reading %s: %v", object.JSON, err)
 	}
