@@ -1,8 +1,10 @@
 package restoreplan
 
 import (
+	"slices"
 	"strings"
 
+	"github.com/soda-cdm/kahu/internal/core"
 	"github.com/soda-cdm/kahu/internal/core/archive"
 )
 
@@ -79,42 +81,65 @@ func lateOwner(kind, owner string) bool {
 const (
 	labelEndpointsManager = "endpoints.kubernetes.io/managed-by"
 	endpointsManager      = "endpoint-controller"
-	labelAutomanaged      = "kube-aggregator.kubernetes.io/automanaged"
-	labelAddressManager   = "ipaddress.kubernetes.io/managed-by"
-	addressManager        = "ipallocator.k8s.io"
 
 	serviceKind        = "services"
 	endpointsKind      = "endpoints"
 	serviceAccountKind = "serviceaccounts"
-	configMapKind      = "configmaps"
 	claimKind          = "persistentvolumeclaims"
 	podKind            = "pods"
 )
 
-// alwaysControlled returns why an object is made again whatever else is in the plan, or nothing.
-func alwaysControlled(kind string, record *archive.Record) string {
-	switch kind {
-	case configMapKind:
-		if record.Name == "kube-root-ca.crt" {
-			return "Kubernetes writes the certificates of the cluster into every namespace"
-		}
-	case apiServiceKind:
-		if record.Labels[labelAutomanaged] != "" {
-			return "the API server registers what it serves itself"
-		}
-	case "ipaddresses.networking.k8s.io":
-		if record.Labels[labelAddressManager] == addressManager {
-			return "the API server makes one for each address that it gives to a Service"
-		}
-	case podKind:
-		for _, owner := range record.Owners {
-			if owner.Controller && owner.Kind == "Node" && owner.APIVersion == "v1" {
-				return "it shows a static pod, which belongs to a node and its files"
-			}
-		}
-	}
-	return ""
+// markedRule says which objects of a kind are made again whatever else is in the plan.
+type markedRule struct {
+	kind   string // plural.group
+	name   string // the object's name, if not empty
+	label  string // a label that the object has, if not empty,
+	value  string // with this value, if not empty
+	reason string
 }
+
+func markedRules() []markedRule {
+	return []markedRule{
+		{
+			kind: "configmaps", name: "kube-root-ca.crt",
+			reason: "Kubernetes writes the certificates of the cluster into every namespace",
+		},
+		{
+			kind: apiServiceKind, label: "kube-aggregator.kubernetes.io/automanaged",
+			reason: "the API server registers what it serves itself",
+		},
+		{
+			kind: "ipaddresses.networking.k8s.io", label: "ipaddress.kubernetes.io/managed-by", value: "ipallocator.k8s.io",
+			reason: "the API server makes one for each address that it gives to a Service",
+		},
+		{
+			kind:   "podcertificaterequests.certificates.k8s.io",
+			reason: "a node asks for the certificates of its pods when it starts them",
+		},
+	}
+}
+
+// holds tells whether the rule is about the object, which is of its kind.
+func (r *markedRule) holds(record *archive.Record) bool {
+	if r.name != "" && r.name != record.Name {
+		return false
+	}
+	if r.label == "" {
+		return true
+	}
+	value, found := record.Labels[r.label]
+	return found && (r.value == "" || r.value == value)
+}
+
+// isStaticPod tells whether the object shows a static pod: its controller is a node.
+func isStaticPod(kind string, record *archive.Record) bool {
+	return kind == podKind && slices.ContainsFunc(record.Owners, func(owner core.Owner) bool {
+		return owner.Controller && owner.Kind == "Node" && owner.APIVersion == "v1"
+	})
+}
+
+// reasonStaticPod is why a static pod is not created.
+const reasonStaticPod = "it shows a static pod, which comes from a file on a node"
 
 // namedAfterService tells whether the object is made for the Service of the same name by the controller of endpoints.
 func namedAfterService(kind string, record *archive.Record) bool {
@@ -129,22 +154,39 @@ func clusterMade(kind, name string) bool {
 // reasonEndpoints is why Endpoints are not created that are made for a Service.
 const reasonEndpoints = "the controller of endpoints makes it again for the Service of the same name"
 
-// ownedRuleIndex finds the rule for a kind and the kind of its controller.
-type ownedRuleIndex map[[2]string]ownedRule
-
-func newOwnedRuleIndex() ownedRuleIndex {
-	index := ownedRuleIndex{}
-	for _, rule := range ownedRules() {
-		for _, owner := range rule.owners {
-			index[[2]string{rule.kind, owner}] = rule
-		}
-	}
-	return index
+// controlRules are the rules, made for asking.
+type controlRules struct {
+	owned  map[[2]string]ownedRule // by kind and the kind of the controller
+	marked map[string]markedRule   // by kind
 }
 
-// reason returns why the item is made again because of its controller, or nothing.
-func (x ownedRuleIndex) reason(item, controller *Item) string {
-	rule, found := x[[2]string{item.info.name, controller.info.name}]
+func newControlRules() controlRules {
+	made := controlRules{owned: map[[2]string]ownedRule{}, marked: map[string]markedRule{}}
+	for _, rule := range ownedRules() {
+		for _, owner := range rule.owners {
+			made.owned[[2]string{rule.kind, owner}] = rule
+		}
+	}
+	for _, rule := range markedRules() {
+		made.marked[rule.kind] = rule
+	}
+	return made
+}
+
+// always returns why an object is made again whatever else is in the plan, or nothing.
+func (c *controlRules) always(kind string, record *archive.Record) string {
+	if rule, found := c.marked[kind]; found && rule.holds(record) {
+		return rule.reason
+	}
+	if isStaticPod(kind, record) {
+		return reasonStaticPod
+	}
+	return ""
+}
+
+// because returns why an object is made again because of its controller, or nothing.
+func (c *controlRules) because(item, controller *Item) string {
+	rule, found := c.owned[[2]string{item.info.name, controller.info.name}]
 	if !found || rule.prefixed && !strings.HasPrefix(item.Name, controller.Name+"-") {
 		return ""
 	}

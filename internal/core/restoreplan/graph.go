@@ -57,7 +57,7 @@ func (i *Item) canBelongTo(owner *Item) bool {
 
 // control leaves the item to its controller where a rule says so.
 func (p *Planner) control(by reference, controller *Item) {
-	reason := p.rules.reason(by.item, controller)
+	reason := p.rules.because(by.item, controller)
 	if by.service {
 		reason = reasonEndpoints
 	}

@@ -17,7 +17,7 @@ import (
 // Planner collects the objects that a restore is about. It is not safe for concurrent use, and makes one Plan.
 type Planner struct {
 	order      order
-	rules      ownedRuleIndex
+	rules      controlRules
 	chunks     [][]Item
 	references []reference
 	kinds      map[schema.GroupResource]*kindInfo
@@ -43,7 +43,7 @@ const MaxObjects = 1 << 27
 func NewPlanner() *Planner {
 	return &Planner{
 		order:  newOrder(),
-		rules:  newOwnedRuleIndex(),
+		rules:  newControlRules(),
 		kinds:  map[schema.GroupResource]*kindInfo{},
 		frames: map[archive.FrameRef]*archive.FrameRef{},
 		names:  map[string]string{},
@@ -58,7 +58,7 @@ func (p *Planner) Add(record *archive.Record) error {
 		return fmt.Errorf("planning %s: %w", record.Key(), err)
 	}
 	kind := item.info.name
-	if reason := alwaysControlled(kind, record); reason != "" {
+	if reason := p.rules.always(kind, record); reason != "" {
 		item.skip(reason)
 	}
 	if namedAfterService(kind, record) {

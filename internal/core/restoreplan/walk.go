@@ -22,11 +22,8 @@ func (g *graph) sort() {
 }
 
 // place places an item after all that it waits for has been placed. It keeps the way in a slice of its own, so that
-// a long chain of owners costs no more than its length. A reference that closes a cycle is passed over.
-//
-// A definition whose own objects own it cannot wait for them: it is set free of its owners, and retry tells that the
-// walk is to be made once more.
-func (g *graph) place(first *Item) (retry bool) {
+// a long chain of owners costs no more than its length. It tells whether the walk is to be made once more.
+func (g *graph) place(first *Item) (again bool) {
 	if first.state != unseen {
 		return false
 	}
@@ -40,23 +37,32 @@ func (g *graph) place(first *Item) (retry bool) {
 			way = way[:len(way)-1]
 			continue
 		}
-		switch {
-		case owner == nil || owner == last.item:
-			last.next++
-		case owner.state == unseen:
+		if owner != nil && owner.state == unseen {
 			owner.state = open
 			way = append(way, step{item: owner})
-		case owner.state == placed:
-			last.item.after(owner)
-			last.next++
-		default:
-			if owner == g.definitions[last.item.info.name] && !owner.free {
-				owner.free, retry = true, true
-			}
-			last.next++
+			continue
+		}
+		last.next++
+		if owner != nil {
+			again = g.pass(last.item, owner) || again
 		}
 	}
-	return retry
+	return again
+}
+
+// pass puts the item behind an owner that has been placed. An owner that waits for the item itself closes a cycle: the
+// reference is passed over. Where that owner is the definition of the item, which always comes first, it is the
+// definition that is set free of its owners, and again tells that the walk is to be made once more.
+func (g *graph) pass(item, owner *Item) (again bool) {
+	if owner.state == placed {
+		item.after(owner)
+		return false
+	}
+	if owner != g.definitions[item.info.name] || owner.free {
+		return false
+	}
+	owner.free = true
+	return true
 }
 
 // waitsFor returns what the item waits for, by number; owner is nil where the item does not wait for that.

@@ -1,5 +1,7 @@
 package restoreplan
 
+import "slices"
+
 // row is one row of the order of kinds.
 type row struct {
 	name  string
@@ -20,7 +22,10 @@ const (
 )
 
 // rows is the order of kinds. Kinds that are in no row belong to the row of custom resources.
-func rows() []row {
+func rows() []row { return slices.Concat(ground(), needs(), work(), gates()) }
+
+// ground is what everything else stands on.
+func ground() []row {
 	return []row{
 		{
 			name:  "definitions",
@@ -54,6 +59,12 @@ func rows() []row {
 			why:   "a claim that comes before its volume could be given another one, which is empty",
 			kinds: []string{"persistentvolumes"},
 		},
+	}
+}
+
+// needs is what workloads need.
+func needs() []row {
+	return []row{
 		{
 			name: "rules",
 			why:  "what governs pods is there before the first pod, so that none runs without it for a moment",
@@ -95,6 +106,12 @@ func rows() []row {
 			name: rowOthers,
 			why:  "custom resources own what their controllers made of them, and their controllers are workloads",
 		},
+	}
+}
+
+// work is what does the work, and what acts on that.
+func work() []row {
+	return []row{
 		{
 			name: "workloads",
 			why:  "all that pods need is there",
@@ -118,6 +135,12 @@ func rows() []row {
 				"ingresses.networking.k8s.io",
 			},
 		},
+	}
+}
+
+// gates are what can refuse or break other things.
+func gates() []row {
+	return []row{
 		{
 			name:  "quotas",
 			why:   "what existed comes back even where a quota would not let it in a second time",

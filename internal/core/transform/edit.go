@@ -10,6 +10,7 @@ type edit struct {
 	options   Options
 	namespace func(name string) string
 	object    map[string]any
+	mapped    bool // the object goes to another namespace than it came from
 	changes   []Change
 }
 
@@ -43,7 +44,11 @@ func (e *edit) mapNamespace(parent map[string]any, path, field string) {
 		return
 	}
 	parent[field] = mapped
-	e.note(join(path, field), "namespace "+name+" is restored as "+mapped)
+	e.note(join(path, field), reasonMapped(name, mapped))
+}
+
+func reasonMapped(name, mapped string) string {
+	return "namespace " + name + " is restored as " + mapped
 }
 
 // child returns the map at the path, or nil, from which one can read and delete.

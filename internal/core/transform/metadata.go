@@ -16,6 +16,8 @@ func (e *edit) metadata(kind core.Kind) {
 		"uid", "resourceVersion", "generation", "creationTimestamp", "selfLink")
 	e.removeFrom(metadata, "metadata", reasonDeletion, "deletionTimestamp", "deletionGracePeriodSeconds")
 	e.removeFrom(metadata, "metadata", reasonManagers, "managedFields")
+	namespace := text(metadata, "namespace")
+	e.mapped = namespace != "" && e.namespace(namespace) != namespace
 	e.mapNamespace(metadata, "metadata", "namespace")
 	if !kind.Custom {
 		e.remove(reasonStatus, "status")
