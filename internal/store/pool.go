@@ -154,15 +154,16 @@ type renewedTLS struct {
 	serverName string
 }
 
-// ClientHandshake implements credentials.TransportCredentials.
+// ClientHandshake implements credentials.TransportCredentials. gRPC verifies the authority that it is given and not the
+// name in the configuration; its own authority is the address, which proves nothing.
 func (r *renewedTLS) ClientHandshake( //nolint:ireturn // The interface of gRPC wants its own.
-	ctx context.Context, authority string, connection net.Conn,
+	ctx context.Context, _ string, connection net.Conn,
 ) (net.Conn, credentials.AuthInfo, error) {
 	config, err := r.source(r.serverName)
 	if err != nil {
 		return nil, nil, fmt.Errorf("reading the client's certificate: %w", err)
 	}
-	return credentials.NewTLS(config).ClientHandshake(ctx, authority, connection)
+	return credentials.NewTLS(config).ClientHandshake(ctx, r.serverName, connection)
 }
 
 // ServerHandshake implements credentials.TransportCredentials.

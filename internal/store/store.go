@@ -72,7 +72,7 @@ func (s *Store) OpenRange(ctx context.Context, name string, offset, length int64
 // Create begins a new file. Its writer must be ended with Commit or Abort; the end of the context aborts it too.
 // Commit fails with core.ErrAlreadyExists where a file of that name with other content is there; the same content is
 // taken as written.
-func (s *Store) Create(ctx context.Context, name string) (core.FileWriter, error) { //nolint:ireturn // The port of the engine wants core's word.
+func (s *Store) Create(ctx context.Context, name string) (core.FileWriter, error) {
 	key, err := s.key(name)
 	if err != nil {
 		return nil, err
