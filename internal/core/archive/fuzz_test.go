@@ -96,6 +96,7 @@ func FuzzIndexLines(f *testing.F) {
 }
 
 func checkIndex(t *testing.T, content []byte) {
+	t.Helper()
 	records, err := readIndex(content)
 	if err != nil {
 		checkRefusal(t, err)
@@ -120,6 +121,7 @@ func FuzzReportLines(f *testing.F) {
 }
 
 func checkReport(t *testing.T, content []byte) {
+	t.Helper()
 	if _, err := readReport(content); err != nil {
 		checkRefusal(t, err)
 	}

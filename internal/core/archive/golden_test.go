@@ -115,8 +115,8 @@ func TestUpdateGolden(t *testing.T) {
 	}
 }
 
-func readGolden(t testing.TB) map[string][]byte {
-	t.Helper()
+func readGolden(tb testing.TB) map[string][]byte {
+	tb.Helper()
 	files := map[string][]byte{}
 	root := os.DirFS(goldenFolder)
 	must(0, fs.WalkDir(root, ".", func(name string, entry fs.DirEntry, err error) error {
@@ -125,7 +125,7 @@ func readGolden(t testing.TB) map[string][]byte {
 		}
 		files[name], err = fs.ReadFile(root, name)
 		return err
-	}))(t)
+	}))(tb)
 	return files
 }
 

@@ -37,7 +37,7 @@ func TestIndexGivesBackWhatWasAdded(t *testing.T) {
 	records[7].Labels, records[8].Owners = nil, []core.Owner{{APIVersion: "v1", Kind: "Node", Name: "<n>", UID: "u"}}
 	records[9].Reason = core.NeededBy("Deployment", "shop", "web")
 	shuffled := slices.Clone(records)
-	rand.New(rand.NewPCG(1, 2)).Shuffle(len(shuffled), func(i, j int) { //nolint:gosec // the same in every run.
+	rand.New(rand.NewPCG(1, 2)).Shuffle(len(shuffled), func(i, j int) {
 		shuffled[i], shuffled[j] = shuffled[j], shuffled[i]
 	})
 	cases := map[string]struct {
@@ -176,6 +176,7 @@ func TestIndexOfParallelPackers(t *testing.T) {
 
 // packPart packs what falls to one worker, under segment names of its own.
 func packPart(t *testing.T, store *memoryStore, builder *archive.IndexBuilder, worker int) {
+	t.Helper()
 	namer := must(archive.NewSegmentNamer(clusterID, fmt.Sprint("worker", worker)))(t)
 	packer := must(archive.NewPacker(archive.PackerOptions{
 		NextName: namer.Next, Open: store.open, FrameSize: 10_000, SegmentSize: 50_000,
@@ -341,7 +342,7 @@ func TestIndexReaderPassesOnErrorsOfTheStore(t *testing.T) {
 
 func TestTruncatedIndex(t *testing.T) {
 	index, _ := buildIndex(t, someRecords(20)...)
-	for length := range len(index) {
+	for length := range index {
 		if records, err := readIndex(index[:length]); !errors.Is(err, core.ErrCorrupt) {
 			t.Errorf("%d of %d bytes: %d records, %v", length, len(index), len(records), err)
 		}

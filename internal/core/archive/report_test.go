@@ -26,18 +26,14 @@ func someEntries() []archive.ReportEntry {
 	}
 }
 
-func writeReport(t testing.TB, entries []archive.ReportEntry) []byte {
-	t.Helper()
+func writeReport(tb testing.TB, entries []archive.ReportEntry) []byte {
+	tb.Helper()
 	var content bytes.Buffer
-	writer := must(archive.NewReportWriter(&content))(t)
+	writer := must(archive.NewReportWriter(&content))(tb)
 	for _, entry := range entries {
-		if err := writer.Write(entry); err != nil {
-			t.Fatal(err)
-		}
+		must(0, writer.Write(entry))(tb)
 	}
-	if err := writer.Close(); err != nil {
-		t.Fatal(err)
-	}
+	must(0, writer.Close())(tb)
 	return content.Bytes()
 }
 
@@ -102,7 +98,7 @@ func TestReportRefuses(t *testing.T) {
 		}
 	}
 	content := writeReport(t, someEntries())
-	for length := range len(content) {
+	for length := range content {
 		if _, err := readReport(content[:length]); !errors.Is(err, core.ErrCorrupt) {
 			t.Errorf("%d of %d bytes: %v", length, len(content), err)
 		}

@@ -16,7 +16,7 @@ import (
 
 // realisticRecord is what pods of many deployments give: identities that do not compress, names and labels that do.
 func realisticRecord(number int) archive.Record {
-	seed := sha256.Sum256(binary.BigEndian.AppendUint64(nil, uint64(number))) //nolint:gosec // numbers are not negative.
+	seed := sha256.Sum256(binary.BigEndian.AppendUint64(nil, uint64(number)))
 	text := hex.EncodeToString(seed[:])
 	uid := types.UID(fmt.Sprintf("%s-%s-4%s-8%s-%s", text[:8], text[8:12], text[12:15], text[15:18], text[18:30]))
 	application := fmt.Sprintf("application-%d", number/50)
@@ -59,7 +59,7 @@ func TestIndexBuilderKeepsItsMemoryBound(t *testing.T) {
 		}
 	}
 	clear(records)
-	used := int64(heap()) - int64(before) //nolint:gosec // sizes of a heap.
+	used := int64(heap()) - int64(before)
 	limit := int64(count*200 + names)
 	t.Logf("%d bytes per object are held, names of %d bytes included", used/count, names/count)
 	if used > limit {
@@ -73,7 +73,7 @@ func TestIndexBuilderKeepsItsMemoryBound(t *testing.T) {
 	if counted.Size() > 150*count {
 		t.Errorf("the index is %d bytes long", counted.Size())
 	}
-	if after := int64(heap()) - int64(before); after > limit { //nolint:gosec // sizes of a heap.
+	if after := int64(heap()) - int64(before); after > limit {
 		t.Errorf("%d bytes are held after writing, and %d are allowed", after, limit)
 	}
 	runtime.KeepAlive(builder)
