@@ -45,7 +45,7 @@ func TestPool(t *testing.T) {
 	driver := &recording{faulty: newFaulty()}
 	address, stop := w.serve(driver, "127.0.0.1:0")
 	defer stop()
-	pool := w.pool(manager, store.Options{})
+	pool := w.pool(manager, store.Options{Attempts: 2})
 	endpoint := store.Endpoint{Address: address, ServerName: service}
 	east, err := pool.Location("east", endpoint)
 	must(t, err)

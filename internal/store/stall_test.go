@@ -12,6 +12,9 @@ import (
 	"github.com/soda-cdm/kahu/internal/store"
 )
 
+// patience is short for a person, and long for a busy machine.
+const patience = 500 * time.Millisecond
+
 func TestStalls(t *testing.T) {
 	t.Parallel()
 	cases := map[string]struct {
@@ -40,7 +43,7 @@ func TestStalls(t *testing.T) {
 					return nil
 				}
 			},
-			do: func(ctx context.Context, files *store.Store) error { return writeWith(ctx, files, "new", noise(8<<20)) },
+			do: func(ctx context.Context, files *store.Store) error { return writeWith(ctx, files, "new", noise(2<<20)) },
 		},
 		"DriverGivesNothing": {
 			reason: "a driver that sends nothing is given up",
@@ -77,7 +80,7 @@ func TestStalls(t *testing.T) {
 			tc.faults(driver, stuck)
 			client := served(t, driver)
 			t.Cleanup(func() { close(stuck) })
-			files := store.New(client, store.Options{Attempts: 2, CallTime: 100 * time.Millisecond, IdleTime: 100 * time.Millisecond})
+			files := store.New(client, store.Options{Attempts: 2, CallTime: patience, IdleTime: patience})
 			if err := tc.do(t.Context(), files); !errors.Is(err, tc.want) {
 				t.Errorf("%s: got %v, want %v", tc.reason, err, tc.want)
 			}
@@ -98,15 +101,14 @@ func (h held) Read(into []byte) (int, error) {
 
 // That the writer takes its time is not the driver's fault.
 func TestSlowWriterIsNotAStall(t *testing.T) {
-	const idle = 50 * time.Millisecond
-	files := store.New(served(t, newFaulty()), store.Options{Attempts: 1, IdleTime: idle})
+		files := store.New(served(t, newFaulty()), store.Options{Attempts: 1, IdleTime: patience})
 	file, err := files.Create(t.Context(), "a")
 	must(t, err)
 	defer file.Abort()
-	for range 3 {
+	for range 2 {
 		_, err := file.Write(noise(1 << 20))
 		must(t, err)
-		timer := time.NewTimer(4 * idle)
+		timer := time.NewTimer(2 * patience)
 		<-timer.C
 	}
 	must(t, file.Commit())
