@@ -101,7 +101,7 @@ func (h held) Read(into []byte) (int, error) {
 
 // That the writer takes its time is not the driver's fault.
 func TestSlowWriterIsNotAStall(t *testing.T) {
-		files := store.New(served(t, newFaulty()), store.Options{Attempts: 1, IdleTime: patience})
+	files := store.New(served(t, newFaulty()), store.Options{Attempts: 1, IdleTime: patience})
 	file, err := files.Create(t.Context(), "a")
 	must(t, err)
 	defer file.Abort()
