@@ -52,7 +52,6 @@ type memoryStore struct {
 
 func newMemoryStore() *memoryStore { return &memoryStore{files: map[string][]byte{}} }
 
-//nolint:ireturn // a packer asks for this very signature.
 func (m *memoryStore) open(name string) (core.FileWriter, error) {
 	m.mutex.Lock()
 	defer m.mutex.Unlock()

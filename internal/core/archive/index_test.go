@@ -33,7 +33,7 @@ func someRecords(count int) []archive.Record {
 }
 
 func TestIndexGivesBackWhatWasAdded(t *testing.T) {
-	records := someRecords(3000)
+	records := someRecords(800)
 	records[7].Labels, records[8].Owners = nil, []core.Owner{{APIVersion: "v1", Kind: "Node", Name: "<n>", UID: "u"}}
 	records[9].Reason = core.NeededBy("Deployment", "shop", "web")
 	shuffled := slices.Clone(records)
@@ -47,9 +47,9 @@ func TestIndexGivesBackWhatWasAdded(t *testing.T) {
 		"one buffer":           {0, records},
 		"shuffled":             {0, shuffled},
 		"many runs":            {20_000, shuffled},
-		"runs merged":          {2_000, shuffled},
+		"runs merged":          {1_000, shuffled},
 		"a run for every one":  {1, shuffled},
-		"backwards, many runs": {5_000, reversed(records)},
+		"backwards, many runs": {2_500, reversed(records)},
 	}
 	var want []byte
 	for name, test := range cases {
@@ -319,7 +319,7 @@ func checkNewer(t *testing.T, err error, found int) {
 }
 
 func TestIndexReaderPassesOnErrorsOfTheStore(t *testing.T) {
-	index, _ := buildIndex(t, someRecords(5000)...)
+	index, _ := buildIndex(t, someRecords(1000)...)
 	for name, cause := range map[string]error{
 		"cable":           errCable,
 		"wrapped EOF":     fmt.Errorf("stream: %w", io.EOF),

@@ -41,8 +41,8 @@ func realisticRecord(number int) archive.Record {
 
 // The bound of the design: at most 200 bytes per object besides namespace and name, labels and owners included.
 func TestIndexBuilderKeepsItsMemoryBound(t *testing.T) {
-	if testing.Short() {
-		t.Skip("300,000 records take some seconds")
+	if testing.Short() || raceDetector {
+		t.Skip("300,000 records take some seconds, minutes with the race detector")
 	}
 	const count, batch = 300_000, 500
 	builder := must(archive.NewIndexBuilder(0))(t)
