@@ -55,7 +55,7 @@ func (p Pending) Key() core.Key {
 
 // Missing returns the words for an object that turned out not to exist. They are worth a warning unless it is
 // Optional.
-func (p Pending) Missing() string { return p.words("it does not exist") }
+func (p Pending) Missing() string { return p.words("it was not found") }
 
 // words says what is the matter with a needed object.
 func (p Pending) words(matter string) string {
@@ -129,8 +129,8 @@ func (c *Closure) Pending() []Pending {
 	return named
 }
 
-// Warnings returns what is needed and stays out, as the filters exclude it, as its kind is not served or as nothing
-// can have such a name; each object once, ordered by key.
+// Warnings returns what is needed and stays out, each object once, ordered by key: what the filters exclude, be it
+// optional or not; and, unless it is optional, what is of no known kind or has a name that no object can have.
 func (c *Closure) Warnings() []Warning {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -153,27 +153,38 @@ func (c *Closure) consider(need Need, reason core.Reason) {
 	if kind.Namespaced {
 		pending.Namespace = need.Namespace
 	}
-	key := pending.Key()
-	if _, known := c.known[hashOf(key)]; known {
+	var matter string
+	switch {
+	case !served:
+		matter = "no such kind is known"
+	case !possible(pending.Name), kind.Namespaced && !possible(pending.Namespace):
+		matter = "no object can have this name"
+	default:
+		c.judge(pending)
 		return
 	}
-	if !served {
-		c.refuse(pending, "the kind is not served")
-		return
+	if !need.Optional {
+		c.refuse(pending, matter)
 	}
-	if !possible(need.Name) || kind.Namespaced && !possible(need.Namespace) {
-		c.refuse(pending, "no object can have this name")
-		return
-	}
-	switch stands, words := c.selector.standing(kind, pending.Namespace, pending.Name); stands {
+}
+
+// possible tells whether there can be an object of the name, which becomes a part of a path.
+func possible(name string) bool {
+	return name != "" && name != "." && name != ".." && !strings.ContainsAny(name, "/%")
+}
+
+// judge asks the selector about a need.
+func (c *Closure) judge(pending Pending) {
+	switch stands, words := c.selector.standing(pending.Kind, pending.Namespace, pending.Name); stands {
 	case excluded:
 		c.refuse(pending, words)
-	case selectable:
-		if c.selector.labels != nil {
-			c.want(key, pending)
-		}
 	case passed:
-		c.want(key, pending)
+		c.want(pending)
+	case selectable:
+		// Without labels its verdict is known: it is selected. With them it is selected when it was visited.
+		if c.selector.labels != nil {
+			c.want(pending)
+		}
 	case neverIn:
 		// It comes by itself, or has no place in another cluster.
 	}
@@ -181,19 +192,23 @@ func (c *Closure) consider(need Need, reason core.Reason) {
 
 // want notes a need that must be read. Of several objects that need it the first by name is the reason, so that the
 // order in which they are visited does not matter.
-func (c *Closure) want(key core.Key, pending Pending) {
+func (c *Closure) want(pending Pending) {
+	key := pending.Key()
+	if _, known := c.known[hashOf(key)]; known {
+		return
+	}
 	if before, found := c.pending[key]; found {
 		pending = merged(before, pending)
 	}
 	c.pending[key] = pending
 }
 
-// refuse notes a need that cannot be fulfilled.
+// refuse notes a need that is not fulfilled.
 func (c *Closure) refuse(pending Pending, matter string) {
-	if pending.Optional {
+	key := pending.Key()
+	if _, known := c.known[hashOf(key)]; known {
 		return
 	}
-	key := pending.Key()
 	if before, found := c.refused[key]; found {
 		pending = merged(before.Pending, pending)
 	}
@@ -224,11 +239,6 @@ func (s *Selector) target(need Need) (core.Kind, bool) {
 		Group: need.Group, Name: cmp.Or(need.Kind, need.Resource), Resource: cmp.Or(need.Resource, need.Kind),
 		Namespaced: need.Namespace != "",
 	}, false
-}
-
-// possible tells whether an object can have the name: it becomes a part of a path.
-func possible(name string) bool {
-	return name != "" && name != "." && name != ".." && !strings.ContainsAny(name, "/%")
 }
 
 // nameOf returns the kind for people: with its group where it is none of Kubernetes' own.

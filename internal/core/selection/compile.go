@@ -1,6 +1,7 @@
 package selection
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"regexp"
@@ -34,8 +35,8 @@ func Compile(filters Filters, kinds []core.Kind) (*Selector, []Problem) {
 	if compiling.hopeless() {
 		return nil, []Problem{{
 			Field: "spec", Reason: ReasonContradiction,
-			Message: "the filters exclude all that they include: take something out of spec.excludeNamespaces or " +
-				"spec.excludeResources, or add to what is included",
+			Message: "the filters refuse all that they ask for, so that nothing can be selected: compare what is included, " +
+				"namespaces and resources, with what is excluded",
 		}}
 	}
 	return selector, nil
@@ -76,13 +77,11 @@ func (c *compilation) add(kind core.Kind) {
 		c.selector.kinds[schema.GroupResource{Group: group, Resource: kind.Resource}] = rules
 		c.selector.named[schema.GroupKind{Group: group, Kind: kind.Name}] = kind
 	}
-	names := map[string]bool{strings.ToLower(kind.Name): true, strings.ToLower(kind.Resource): true}
-	for _, name := range append(kind.ShortNames, kind.Singular) {
-		names[strings.ToLower(name)] = true
-	}
-	delete(names, "")
-	for name := range names {
-		c.called[name] = append(c.called[name], rules)
+	for _, name := range slices.Concat(kind.ShortNames, []string{kind.Name, kind.Resource, kind.Singular}) {
+		name = strings.ToLower(name)
+		if name != "" && !slices.Contains(c.called[name], rules) {
+			c.called[name] = append(c.called[name], rules)
+		}
 	}
 }
 
@@ -143,12 +142,12 @@ func (c *compilation) find(wanted string) ([]*kindRules, string) {
 	if wanted == every {
 		return c.all, ""
 	}
-	name, group, grouped := strings.Cut(strings.ToLower(wanted), ".")
+	name, group, _ := strings.Cut(strings.ToLower(wanted), ".")
 	var found []*kindRules
 	reason := ""
 	for _, rules := range c.called[name] {
 		switch {
-		case grouped && !slices.Contains(groupsOf(rules.kind), group):
+		case group != "" && !slices.Contains(groupsOf(rules.kind), group):
 		case rules.never != "":
 			reason = rules.never
 		default:
@@ -158,12 +157,21 @@ func (c *compilation) find(wanted string) ([]*kindRules, string) {
 	if len(found) > 0 {
 		return found, ""
 	}
+	return nil, cmp.Or(reason, neverCalled(name, group))
+}
+
+// neverCalled returns why a kind of that name is never backed up, also where the cluster does not serve it.
+func neverCalled(name, group string) string {
+	if group == ownGroup {
+		return neverOwn
+	}
 	for _, never := range neverKinds() {
-		if (name == never.resource || name == strings.ToLower(never.kind)) && (!grouped || group == never.group) {
-			reason = never.reason
+		called := name == never.resource || name == strings.ToLower(never.kind)
+		if called && (group == "" || group == never.group) {
+			return never.reason
 		}
 	}
-	return nil, reason
+	return ""
 }
 
 func (c *compilation) notFound(field string, filter ResourceFilter) {

@@ -21,8 +21,9 @@ type Filters struct {
 	ExcludeResources []ResourceFilter
 	// Labels selects by labels; nil means all. What selected objects need comes whatever its labels are.
 	Labels labels.Selector
-	// ClusterResources asks for all objects at cluster scope (true) or refuses them, needed or not (false). It says
-	// nothing about Namespace objects, which go with their namespaces. nil: as the other filters say.
+	// ClusterResources asks for objects at cluster scope also where IncludeNamespaces is given (true), or refuses
+	// them, needed or not (false). It says nothing about Namespace objects, which go with their namespaces. nil: as
+	// the other filters say.
 	ClusterResources *bool
 }
 

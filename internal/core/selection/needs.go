@@ -33,7 +33,19 @@ type Rules struct {
 }
 
 // NewRules returns the rules for the kinds of Kubernetes and for volume snapshots.
-func NewRules() *Rules { return &Rules{byKind: table()} }
+func NewRules() *Rules {
+	rules := table()
+	for _, row := range cohabitations() {
+		rule, found := rules[schema.GroupResource{Group: row.groups[0], Resource: row.resource}]
+		if !found {
+			continue
+		}
+		for _, group := range row.groups[1:] {
+			rules[schema.GroupResource{Group: group, Resource: row.resource}] = rule
+		}
+	}
+	return &Rules{byKind: rules}
+}
 
 // Needs returns what an object refers to, given its decoded JSON. What has an unexpected shape is passed over.
 // An object can be in the answer several times, once for each reference.
@@ -45,16 +57,7 @@ func (r *Rules) Needs(kind core.Kind, content map[string]any) []Need {
 }
 
 // reads tells whether the content of objects of the kind matters.
-func (r *Rules) reads(kind core.Kind) bool { return r.rule(kind) != nil }
-
-func (r *Rules) rule(kind core.Kind) rule {
-	for _, group := range groupsOf(kind) {
-		if rule, found := r.byKind[schema.GroupResource{Group: group, Resource: kind.Resource}]; found {
-			return rule
-		}
-	}
-	return nil
-}
+func (r *Rules) reads(kind core.Kind) bool { return r.byKind[kind.GroupResource()] != nil }
 
 // needs returns what a subject refers to; its content may be missing where reads is false.
 func (r *Rules) needs(of subject) []Need {
@@ -74,7 +77,7 @@ func (r *Rules) needs(of subject) []Need {
 			Name: of.kind.Resource + "." + of.kind.Group, Optional: true, Field: "apiVersion",
 		})
 	}
-	if rule := r.rule(of.kind); rule != nil {
+	if rule := r.byKind[of.kind.GroupResource()]; rule != nil {
 		rule(of, add)
 	}
 	return found

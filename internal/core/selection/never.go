@@ -7,6 +7,8 @@ import (
 // ownGroup is the group of Kahu's own kinds.
 const ownGroup = "kahu.io"
 
+const neverOwn = "it is Kahu's own: a backup is found again by what is in its store"
+
 // never is a kind of which no object is ever backed up.
 type never struct {
 	group, resource, kind string
@@ -50,7 +52,7 @@ func neverKinds() []never {
 // Never tells whether objects of the kind are never backed up, and why.
 func Never(kind core.Kind) (string, bool) {
 	if kind.Group == ownGroup {
-		return "it is Kahu's own: backups and locations are found again by what is in the store", true
+		return neverOwn, true
 	}
 	for _, never := range neverKinds() {
 		if never.group == kind.Group && never.resource == kind.Resource {

@@ -1,6 +1,7 @@
 package selection
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 
@@ -102,7 +103,15 @@ const (
 	neverIn                    // never in any backup
 )
 
-const unknownKind = "its kind is not known"
+// Words that are given as a reason again and again.
+const (
+	unknownKind       = "its kind is not known"
+	notAtCluster      = "it is at cluster scope, and namespaces are asked for"
+	notAmongResources = "it is not among spec.includeResources"
+	notAmongSpaces    = "its namespace is not among spec.includeNamespaces"
+	noSpaceLeft       = "every namespace that is asked for is excluded"
+	clusterRefused    = "excluded by spec.includeClusterResource"
+)
 
 // standing returns how an object stands, and the reason why it is not selectable.
 func (s *Selector) standing(kind core.Kind, namespace, name string) (standing, string) {
@@ -116,28 +125,42 @@ func (s *Selector) standing(kind core.Kind, namespace, name string) (standing, s
 	if reason, never := NeverObject(kind, name, nil); never {
 		return neverIn, reason
 	}
-	if reason, out := s.excludes(rules, namespaceOf(kind, namespace, name), name); out {
+	namespace = namespaceOf(kind, namespace, name)
+	if reason, out := s.excludes(rules, namespace, name); out {
 		return excluded, reason
 	}
-	if !s.reaches(kind) && !rules.include.any() {
-		return passed, notAtCluster
-	}
-	if len(s.filters.IncludeResources) > 0 || !s.reaches(kind) {
-		if _, named := rules.include.match(name); !named {
-			return passed, notAmongResources
-		}
-	}
-	if within(kind) && s.included != nil && !s.included[namespaceOf(kind, namespace, name)] {
-		return passed, "its namespace is not among spec.includeNamespaces"
+	if reason, out := s.passes(rules, namespace, name); out {
+		return passed, reason
 	}
 	return selectable, ""
 }
 
-const (
-	notAtCluster      = "it is at cluster scope, and namespaces are asked for"
-	notAmongResources = "it is not among spec.includeResources"
-	clusterRefused    = "excluded by spec.includeClusterResource"
-)
+// passes tells whether an object is not among what is asked for, and why.
+func (s *Selector) passes(rules *kindRules, namespace, name string) (string, bool) {
+	if within(rules.kind) && s.included != nil && !s.included[namespace] {
+		return notAmongSpaces, true
+	}
+	if reason := s.unnamed(rules); reason != "" {
+		return reason, true
+	}
+	if _, named := rules.include.match(name); !named && rules.include.any() {
+		return notAmongResources, true
+	}
+	return "", false
+}
+
+// unnamed returns why no object of the kind is asked for, if none is.
+func (s *Selector) unnamed(rules *kindRules) string {
+	switch {
+	case rules.include.any():
+		return ""
+	case !s.reaches(rules.kind):
+		return notAtCluster
+	case len(s.filters.IncludeResources) > 0:
+		return notAmongResources
+	}
+	return ""
+}
 
 // excludes returns the words of the filter that excludes an object expressly.
 func (s *Selector) excludes(rules *kindRules, namespace, name string) (string, bool) {
@@ -161,22 +184,21 @@ func (s *Selector) excludesNamespace(name string) (string, bool) {
 
 // plan finds out whether any object of the kind can be selected.
 func (s *Selector) plan(rules *kindRules) {
-	reason := ""
-	switch {
-	case rules.never != "":
-		reason = rules.never
-	case within(rules.kind) && s.included != nil && len(s.readNamespaces()) == 0, s.excluded[every] != "" && within(rules.kind):
-		reason = "every namespace that is asked for is excluded"
-	case !within(rules.kind) && s.refusesCluster():
-		reason = clusterRefused
-	case rules.exclude.every != "":
-		reason = rules.exclude.every
-	case !s.reaches(rules.kind) && !rules.include.any():
-		reason = notAtCluster
-	case len(s.filters.IncludeResources) > 0 && !rules.include.any():
-		reason = notAmongResources
-	}
+	reason := cmp.Or(rules.never, s.closed(rules.kind), rules.exclude.every, s.unnamed(rules))
 	rules.skipped = KindPlan{Skip: reason != "", Reason: reason}
+}
+
+// closed returns why nothing is left where objects of the kind live, if nothing is.
+func (s *Selector) closed(kind core.Kind) string {
+	switch {
+	case !within(kind) && s.refusesCluster():
+		return clusterRefused
+	case within(kind) && s.excluded[every] != "":
+		return s.excluded[every]
+	case within(kind) && s.included != nil && len(s.readNamespaces()) == 0:
+		return noSpaceLeft
+	}
+	return ""
 }
 
 // readNamespaces returns the included namespaces that are not excluded, ordered.
