@@ -22,7 +22,7 @@ func (e *edit) note(path, reason string) {
 // remove removes the field where it is there. Fields that lead to it and are empty afterwards stay.
 func (e *edit) remove(reason string, path ...string) {
 	parent := child(e.object, path[:len(path)-1]...)
-	e.removeFrom(parent, pathOf(path[:len(path)-1]), reason, path[len(path)-1])
+	e.removeFrom(parent, join("", path[:len(path)-1]...), reason, path[len(path)-1])
 }
 
 // removeFrom removes fields of a map, which is at the path.
@@ -75,23 +75,19 @@ func text(object map[string]any, path ...string) string {
 	return value
 }
 
-func pathOf(fields []string) string {
-	path := ""
+// join appends fields to a path, in brackets where a name is not a plain one.
+func join(path string, fields ...string) string {
 	for _, field := range fields {
-		path = join(path, field)
+		switch {
+		case strings.ContainsAny(field, "./'"):
+			path += "['" + field + "']"
+		case path == "":
+			path = field
+		default:
+			path += "." + field
+		}
 	}
 	return path
-}
-
-// join appends a field to a path, in brackets where its name is not a plain one.
-func join(path, field string) string {
-	if strings.ContainsAny(field, "./'") {
-		return path + "['" + field + "']"
-	}
-	if path == "" {
-		return field
-	}
-	return path + "." + field
 }
 
 func at(path string, index int) string { return path + "[" + strconv.Itoa(index) + "]" }

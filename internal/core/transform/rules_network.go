@@ -38,14 +38,14 @@ func networkPolicyRule(e *edit) {
 // mapSelector maps the namespace that the field namespaceSelector of a map, which is at the path, names by its label.
 func (e *edit) mapSelector(parent map[string]any, path string) {
 	labels := child(parent, "namespaceSelector", "matchLabels")
-	e.mapNamespace(labels, join(path, "namespaceSelector.matchLabels"), labelNamespaceName)
+	e.mapNamespace(labels, join(path, "namespaceSelector", "matchLabels"), labelNamespaceName)
 }
 
 // webhooksRule maps the namespaces of the services behind webhooks, and those that webhooks are restricted to.
 func webhooksRule(e *edit) {
 	for i, webhook := range list(e.object, "webhooks") {
 		path := at("webhooks", i)
-		e.mapNamespace(child(webhook, "clientConfig", "service"), join(path, "clientConfig.service"), "namespace")
+		e.mapNamespace(child(webhook, "clientConfig", "service"), join(path, "clientConfig", "service"), "namespace")
 		e.mapSelector(webhook, path)
 	}
 }

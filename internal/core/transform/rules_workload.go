@@ -37,12 +37,12 @@ func jobRule(e *edit) {
 	const reason = "the API server makes it of the UID of the new Job"
 	own := child(e.object, "metadata", "labels")
 	template := child(e.object, "spec", "template", "metadata", "labels")
-	shown := len(own) > 0 && reflect.DeepEqual(own, template)
+	same := reflect.DeepEqual(own, template)
 	e.removeFrom(child(e.object, "spec", "selector", "matchLabels"), "spec.selector.matchLabels", reason,
 		labelControllerUID, labelControllerUIDLegacy)
 	generated := []string{labelControllerUID, labelControllerUIDLegacy, labelJobName, labelJobNameLegacy}
 	e.removeFrom(template, "spec.template.metadata.labels", "the API server writes it for the new Job", generated...)
-	if shown {
+	if same && len(template) == 0 {
 		e.removeFrom(own, "metadata.labels", "the Job shows the labels of its template", generated...)
 	}
 	e.removeFrom(own, "metadata.labels", "it is the identity of the old Job", labelControllerUID, labelControllerUIDLegacy)
