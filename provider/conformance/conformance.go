@@ -28,8 +28,6 @@ const CheckTimeout = 2 * time.Minute
 
 // T is what a check reports to. A *testing.T is one.
 type T interface {
-	// Context ends when the check is to be given up.
-	Context() context.Context
 	// Helper marks the calling function as one that failures are not reported for.
 	Helper()
 	// Errorf reports a failure and goes on.
@@ -80,15 +78,15 @@ func Run(t *testing.T, newTarget func(t *testing.T) Target) {
 	t.Helper()
 	for _, check := range Checks() {
 		t.Run(check.Name, func(t *testing.T) {
-			check.Run(t, newTarget(t))
+			check.Run(t.Context(), t, newTarget(t))
 		})
 	}
 }
 
-// Run runs the check, and removes what it has stored.
-func (c Check) Run(t T, target Target) {
+// Run runs the check, at most for CheckTimeout, and removes what it has stored.
+func (c Check) Run(ctx context.Context, t T, target Target) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), CheckTimeout)
+	ctx, cancel := context.WithTimeout(ctx, CheckTimeout)
 	defer cancel()
 	s := &session{T: t, target: target, driver: target.Driver, attributes: target.Attributes}
 	if s.driver == nil {
@@ -124,11 +122,11 @@ type Result struct {
 
 // Execute runs one check against a target, without package testing.
 func Execute(ctx context.Context, check Check, target Target) Result {
-	r := &recorder{ctx: func() context.Context { return ctx }, result: Result{Outcome: Passed}}
+	r := &recorder{result: Result{Outcome: Passed}}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		check.Run(r, target)
+		check.Run(ctx, r, target)
 	}()
 	<-done
 	return r.end()
@@ -152,13 +150,11 @@ func (c Check) applies(capabilities []provider.Capability, target Target) error 
 
 // isModern tells whether a driver speaks more than the old contract.
 func isModern(capabilities []provider.Capability) bool {
+	newer := []provider.Capability{
+		provider.CapabilityList, provider.CapabilityStat, provider.CapabilityRangeDownload,
+		provider.CapabilityCreateIfAbsent, provider.CapabilityAtomicOverwrite, provider.CapabilityObjectLock,
+	}
 	return slices.ContainsFunc(capabilities, func(capability provider.Capability) bool {
-		switch capability {
-		case provider.CapabilityList, provider.CapabilityStat, provider.CapabilityRangeDownload,
-			provider.CapabilityCreateIfAbsent, provider.CapabilityAtomicOverwrite, provider.CapabilityObjectLock:
-			return true
-		default:
-			return false
-		}
+		return slices.Contains(newer, capability)
 	})
 }

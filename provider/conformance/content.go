@@ -51,6 +51,6 @@ func checkReadAfterWrite(ctx context.Context, s *session) {
 		content := pattern(i, kib)
 		s.upload(ctx, name, content)
 		s.expectContent(ctx, name, content)
-		s.expectExists(ctx, name, true)
+		s.expectPresent(ctx, name)
 	}
 }

@@ -36,7 +36,7 @@ func checkCreate(ctx context.Context, s *session) {
 	creator := require[provider.Creator](s, provider.CapabilityCreateIfAbsent)
 	name := s.name("folder/object")
 	for i, size := range []int{0, 2*mib + 1} {
-		content := pattern(uint64(i), size) //nolint:gosec // small and positive
+		content := pattern(uint64(i), size)
 		if err := creator.Create(ctx, name, s.attributes, bytes.NewReader(content)); err != nil {
 			s.Fatalf("creating: %v", err)
 		}
@@ -65,17 +65,17 @@ func checkCreatePresent(ctx context.Context, s *session) {
 }
 
 func checkCreateRace(ctx context.Context, s *session) {
-	const rounds, creators = 10, 8
+	const rounds, creators = 5, 8
 	creator := require[provider.Creator](s, provider.CapabilityCreateIfAbsent)
 	contents := make([][]byte, creators)
 	for i := range contents {
-		contents[i] = pattern(uint64(i), 100*kib+i) //nolint:gosec // small and positive
+		contents[i] = pattern(uint64(i), 100*kib+i)
 	}
 	for round := range rounds {
 		name := s.name("race/" + string(rune('a'+round)))
-		winner := -1
+		meeting, winner := newMeeting(creators), -1
 		for i, err := range inParallel(creators, func(i int) error {
-			return creator.Create(ctx, name, s.attributes, bytes.NewReader(contents[i]))
+			return creator.Create(ctx, name, s.attributes, meeting.content(contents[i]))
 		}) {
 			switch {
 			case err == nil && winner >= 0:

@@ -1,11 +1,14 @@
 package conformance
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"sync"
+	"time"
 )
 
 // pattern returns n bytes that are the same for the same seed, and that no compression makes small.
@@ -63,4 +66,51 @@ func inParallel(n int, call func(i int) error) []error {
 		errs[result.i] = result.err
 	}
 	return errs
+}
+
+// meetingTimeout is how long a meeting waits for those who are late.
+const meetingTimeout = 200 * time.Millisecond
+
+// meeting makes several uploads of one name meet in the middle of their contents, so that what a driver does before
+// it reads a content and what it does afterwards lie apart. A driver may also take one after the other: then the
+// meeting does not come about, and each goes on after a short time.
+type meeting struct {
+	mu       sync.Mutex
+	expected int
+	complete chan struct{}
+}
+
+func newMeeting(expected int) *meeting {
+	return &meeting{expected: expected, complete: make(chan struct{})}
+}
+
+// content returns a content that stops in its middle until all have come.
+func (m *meeting) content(content []byte) io.Reader {
+	half := len(content) / 2
+	var once sync.Once
+	pause := &brokenReader{content: content[:half], reached: func() error {
+		once.Do(m.wait)
+		return io.EOF
+	}}
+	return io.MultiReader(pause, bytes.NewReader(content[half:]))
+}
+
+// arrive counts one that need not be waited for.
+func (m *meeting) arrive() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.expected--
+	if m.expected == 0 {
+		close(m.complete)
+	}
+}
+
+func (m *meeting) wait() {
+	m.arrive()
+	timer := time.NewTimer(meetingTimeout)
+	defer timer.Stop()
+	select {
+	case <-m.complete:
+	case <-timer.C:
+	}
 }

@@ -171,7 +171,7 @@ func checkHalfWritten(ctx context.Context, s *session) {
 		s.Fatalf("storing: %v", err)
 	}
 	s.expectContent(ctx, name, content)
-	s.expectExists(ctx, name, true)
+	s.expectPresent(ctx, name)
 	if s.can(provider.CapabilityList) {
 		s.expectNames("the listing", s.list(ctx, s.prefix, 0), []string{name})
 	}

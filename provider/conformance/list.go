@@ -181,7 +181,7 @@ func checkListSizes(ctx context.Context, s *session) {
 	contents := map[string][]byte{}
 	for i, size := range []int{0, 1, 1000, 2*mib + 3} {
 		name := s.name(fmt.Sprintf("object-%d", i))
-		contents[name] = pattern(uint64(i), size) //nolint:gosec // small and positive
+		contents[name] = pattern(uint64(i), size)
 		s.upload(ctx, name, contents[name])
 	}
 	for _, object := range s.listObjects(ctx, s.prefix+"/", 0) {

@@ -121,7 +121,7 @@ func checkBelowObject(ctx context.Context, s *session) {
 		s.expectContent(ctx, inner, pattern(2, kib))
 	} else {
 		s.expectClass("storing an object below another", err, provider.ErrFailedPrecondition)
-		s.expectExists(ctx, inner, false)
+		s.expectAbsent(ctx, inner)
 	}
 	s.expectContent(ctx, outer, content)
 
@@ -132,7 +132,7 @@ func checkBelowObject(ctx context.Context, s *session) {
 		s.expectContent(ctx, outer, pattern(3, kib))
 	} else {
 		s.expectClass("storing an object above another", err, provider.ErrFailedPrecondition)
-		s.expectExists(ctx, outer, false)
+		s.expectAbsent(ctx, outer)
 	}
 	s.expectContent(ctx, inner, content)
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/soda-cdm/kahu/provider"
 )
@@ -42,7 +43,7 @@ func overwriteChecks() []Check {
 func checkOverwriteWhole(ctx context.Context, s *session) {
 	name := s.name("object")
 	for i, size := range []int{3 * mib, 10, 3*mib + 1, 0, 1} {
-		content := pattern(uint64(i), size) //nolint:gosec // small and positive
+		content := pattern(uint64(i), size)
 		s.upload(ctx, name, content)
 		s.expectContent(ctx, name, content)
 	}
@@ -120,7 +121,7 @@ func checkOpenReader(ctx context.Context, s *session) {
 	s.upload(ctx, name, after)
 	rest, err := io.ReadAll(reader)
 	if err == nil {
-		if difference := compare(append(head, rest...), before); difference != "" {
+		if difference := compare(slices.Concat(head, rest), before); difference != "" {
 			s.Errorf("a download that was overwritten: %s", difference)
 		}
 	}
@@ -132,10 +133,11 @@ func checkOverwriteWriters(ctx context.Context, s *session) {
 	name := s.name("object")
 	contents := make([][]byte, writers)
 	for i := range contents {
-		contents[i] = pattern(uint64(i), mib+i*kib) //nolint:gosec // small and positive
+		contents[i] = pattern(uint64(i), mib+i*kib)
 	}
+	meeting := newMeeting(writers)
 	errs := inParallel(writers, func(i int) error {
-		return s.driver.Upload(ctx, name, s.attributes, bytes.NewReader(contents[i]))
+		return s.driver.Upload(ctx, name, s.attributes, meeting.content(contents[i]))
 	})
 	if err := errors.Join(errs...); err != nil {
 		s.Fatalf("storing at the same time: %v", err)

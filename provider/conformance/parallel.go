@@ -67,19 +67,19 @@ func roundTrip(ctx context.Context, s *session, name string, content []byte) err
 }
 
 func checkUnknownAttributes(ctx context.Context, s *session) {
-	name := s.name("object")
-	s.upload(ctx, name, []byte("before"))
 	for key, value := range map[string]string{
-		"kahu-conformance-unknown": "value", "": "", "with space": "é", "long": strings.Repeat("x", 100*kib),
+		"-unknown": "value", "": "", "-with space": "é", "-long": strings.Repeat("x", 100*kib),
 	} {
 		attributes := provider.Attributes{key: value}
 		maps.Copy(attributes, s.attributes)
-		err := s.driver.Upload(ctx, name, attributes, strings.NewReader("after"))
+		name := s.name("object" + key)
+		content := "with " + key
+		err := s.driver.Upload(ctx, name, attributes, strings.NewReader(content))
 		if err != nil {
 			s.expectClass(fmt.Sprintf("an unknown attribute %q", key), err, provider.ErrInvalidArgument)
 			continue
 		}
-		s.expectContent(ctx, name, []byte("after"))
+		s.expectContent(ctx, name, []byte(content))
 	}
 	if ready, err := s.driver.Probe(ctx); err != nil || !ready {
 		s.Errorf("after unknown attributes the driver is not ready: %v, %v", ready, err)

@@ -1,7 +1,6 @@
 package conformance
 
 import (
-	"context"
 	"fmt"
 	"runtime"
 	"sync"
@@ -9,14 +8,9 @@ import (
 
 // recorder is the T of Execute.
 type recorder struct {
-	ctx func() context.Context
-
 	mu     sync.Mutex
 	result Result
 }
-
-// Context implements T.
-func (r *recorder) Context() context.Context { return r.ctx() }
 
 // Helper implements T.
 func (*recorder) Helper() {}

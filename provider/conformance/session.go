@@ -68,7 +68,8 @@ func (s *session) cleanUp(ctx context.Context) {
 		defer closeQuietly(closer)
 	}
 	for _, name := range s.names {
-		if err := s.driver.Delete(ctx, name, s.attributes); err != nil {
+		err := s.driver.Delete(ctx, name, s.attributes)
+		if err != nil && !errors.Is(err, provider.ErrNotFound) {
 			s.Errorf("removing what the check has stored: %v", err)
 			return
 		}
@@ -120,16 +121,19 @@ func (s *session) expectContent(ctx context.Context, name string, want []byte) {
 	}
 }
 
-// expectExists reports an object of which the driver says something else.
-func (s *session) expectExists(ctx context.Context, name string, want bool) {
+// expectPresent reports an object that the driver says is not there.
+func (s *session) expectPresent(ctx context.Context, name string) {
 	s.Helper()
-	got, err := s.driver.Exists(ctx, name, s.attributes)
-	if err != nil {
-		s.Errorf("asking for %q: %v", name, err)
-		return
+	if exists, err := s.driver.Exists(ctx, name, s.attributes); err != nil || !exists {
+		s.Errorf("object %q: want one, exists is %v with the error %v", name, exists, err)
 	}
-	if got != want {
-		s.Errorf("object %q: exists is %v, want %v", name, got, want)
+}
+
+// expectAbsent reports an object that the driver says is there.
+func (s *session) expectAbsent(ctx context.Context, name string) {
+	s.Helper()
+	if exists, err := s.driver.Exists(ctx, name, s.attributes); err != nil || exists {
+		s.Errorf("object %q: want none, exists is %v with the error %v", name, exists, err)
 	}
 }
 

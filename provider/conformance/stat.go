@@ -45,7 +45,7 @@ func checkStatSize(ctx context.Context, s *session) {
 	name := s.name("folder/object")
 	before := time.Time{}
 	for i, size := range []int{0, 3*mib + 1, 17} {
-		content := pattern(uint64(i), size) //nolint:gosec // small and positive
+		content := pattern(uint64(i), size)
 		s.upload(ctx, name, content)
 		object, err := stater.Stat(ctx, name, s.attributes)
 		if err != nil {
@@ -63,7 +63,7 @@ func checkStatDigest(ctx context.Context, s *session) {
 	stater := require[provider.Stater](s, provider.CapabilityStat)
 	name := s.name("object")
 	for i, size := range []int{0, 1, 3*mib + 1} {
-		content := pattern(uint64(i), size) //nolint:gosec // small and positive
+		content := pattern(uint64(i), size)
 		s.upload(ctx, name, content)
 		object, err := stater.Stat(ctx, name, s.attributes)
 		if err != nil {

@@ -52,8 +52,11 @@ type openStream func(
 	ctx context.Context, options ...grpc.CallOption,
 ) (grpc.ClientStreamingClient[providerv1.UploadRequest, providerv1.Empty], error)
 
-// dial returns the generated client on a connection of its own.
-func (s *session) dial() providerv1.MetaBackupClient {
+// wireClient is the generated client, which checks nothing.
+type wireClient struct{ providerv1.MetaBackupClient }
+
+// dial returns a client on a connection of its own.
+func (s *session) dial() wireClient {
 	s.Helper()
 	connection, err := provider.Dial(s.target.Endpoint, s.target.DialOptions...)
 	if err != nil {
@@ -62,7 +65,7 @@ func (s *session) dial() providerv1.MetaBackupClient {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.closers = append(s.closers, connection)
-	return providerv1.NewMetaBackupClient(connection)
+	return wireClient{providerv1.NewMetaBackupClient(connection)}
 }
 
 // info returns the first message of an upload.
@@ -110,7 +113,7 @@ func drain(stream grpc.ServerStreamingClient[providerv1.DownloadResponse], err e
 }
 
 // uploads returns the rpcs that store, as far as the driver has them.
-func (s *session) uploads(client providerv1.MetaBackupClient) map[string]openStream {
+func (s *session) uploads(client wireClient) map[string]openStream {
 	streams := map[string]openStream{"Upload": client.Upload}
 	if s.can(provider.CapabilityCreateIfAbsent) {
 		streams["Create"] = client.Create
@@ -136,8 +139,8 @@ func checkInfoOnce(ctx context.Context, s *session) {
 		first, second := s.name("first-"+rpc), s.name("second-"+rpc)
 		err := sendUpload(ctx, open, s.info(first), chunk([]byte("x")), s.info(second), chunk([]byte("y")))
 		s.expectClass(rpc+" with a second info", err, provider.ErrInvalidArgument)
-		s.expectExists(ctx, first, false)
-		s.expectExists(ctx, second, false)
+		s.expectAbsent(ctx, first)
+		s.expectAbsent(ctx, second)
 	}
 }
 
