@@ -1,0 +1,28 @@
+// Command kubectl-kahu is the command line client of Kahu, and the plug-in behind `kubectl kahu`.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"k8s.io/utils/clock"
+
+	"github.com/soda-cdm/kahu/internal/cli"
+)
+
+// version is set when the program is linked.
+var version = "development" //nolint:gochecknoglobals // The linker can set nothing else.
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	root := cli.New(cli.Options{Out: os.Stdout, Err: os.Stderr, Clock: clock.RealClock{}, Version: version})
+	err := root.ExecuteContext(ctx)
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "kubectl-kahu:", err)
+	}
+	os.Exit(cli.ExitCode(err))
+}

@@ -1,0 +1,146 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
+)
+
+// backupFlags are the flags of backup create.
+type backupFlags struct {
+	filterFlags
+	waiting
+
+	location   string
+	volumeData bool
+	retain     bool
+}
+
+func newBackupCreate(shared *session) *cobra.Command {
+	wish := &backupFlags{}
+	command := &cobra.Command{
+		Use:   "create NAME --location LOCATION",
+		Short: "Make a backup",
+		Example: `  # everything in the cluster, objects only
+  kubectl kahu backup create nightly --location default --volume-data=false --wait
+  # two namespaces
+  kubectl kahu backup create shop --location default --include-namespaces shop,shop-data --volume-data=false
+  # every Deployment whose name begins with web, and what they need
+  kubectl kahu backup create web --location default --include-resources 'Deployment/~^web'`,
+		Args: exactly("NAME"),
+		RunE: func(command *cobra.Command, args []string) error {
+			return shared.createBackup(command.Context(), args[0], wish)
+		},
+	}
+	wish.filterFlags.register(command)
+	wish.waiting.register(command, "wait until the backup has ended")
+	flags := command.Flags()
+	flags.StringVar(&wish.location, "location", "", "BackupLocation to write to (required)")
+	flags.BoolVar(&wish.volumeData, "volume-data", true,
+		"back up the data of volumes; a bound claim that no provider can back up makes the backup incomplete")
+	flags.BoolVar(&wish.retain, "retain", false, "keep the data at the location when the Backup object is deleted")
+	return command
+}
+
+// createBackup creates the object, and waits for its end where that is asked for.
+func (s *session) createBackup(ctx context.Context, name string, wish *backupFlags) error {
+	if wish.location == "" {
+		return usageError{fmt.Errorf("--location is missing: name a BackupLocation, see `kubectl kahu location get`")}
+	}
+	selector, err := wish.labels()
+	if err != nil {
+		return err
+	}
+	backup := &kahuv1.Backup{
+		TypeMeta:   metav1.TypeMeta{APIVersion: kahuv1.GroupVersion.String(), Kind: "Backup"},
+		ObjectMeta: metav1.ObjectMeta{Name: name},
+		Spec: kahuv1.BackupSpec{
+			MetadataLocation:  wish.location,
+			IncludeNamespaces: wish.includeNamespaces, ExcludeNamespaces: wish.excludeNamespaces,
+			IncludeResources: resources(wish.includeResources), ExcludeResources: resources(wish.excludeResources),
+			Label: selector,
+		},
+	}
+	if !wish.volumeData {
+		backup.Spec.EnableVolumeBackup = &wish.volumeData
+	}
+	if wish.retain {
+		backup.Spec.DeletionPolicy = kahuv1.DeletionPolicyRetain
+	}
+	to, err := s.client()
+	if err != nil {
+		return err
+	}
+	if err := to.Create(ctx, backup); err != nil {
+		return fmt.Errorf("creating Backup %s: %w", name, err)
+	}
+	if !wish.wait {
+		return s.begun(backup, "backup", name)
+	}
+	return s.waitForBackup(ctx, to, name, wish.waiting)
+}
+
+// begun tells that an object was created.
+func (s *session) begun(object client.Object, kind, name string) error {
+	if done, err := s.printWhole(object); done {
+		return err
+	}
+	_, err := fmt.Fprintf(s.Out, "%s %s created; `kubectl kahu %s describe %s` shows how it goes\n", kind, name, kind, name)
+	return err
+}
+
+// waitForBackup waits for the end of a run and shows its progress.
+func (s *session) waitForBackup(ctx context.Context, to client.WithWatch, name string, limits waiting) error {
+	ctx, cancel := context.WithTimeout(ctx, limits.timeout)
+	defer cancel()
+	var last *kahuv1.Backup
+	shown := ""
+	err := s.waitFor(ctx, to, &kahuv1.BackupList{}, name, func(object client.Object) (bool, error) {
+		backup, ok := object.(*kahuv1.Backup)
+		if !ok {
+			return false, nil
+		}
+		last = backup
+		status := &backup.Status
+		line := fmt.Sprintf("backup %s: %s, %d of %d objects", name, stateOf(status.State), status.Progress.ItemsDone, status.Progress.ItemsTotal)
+		if line != shown {
+			s.say("%s", line)
+			shown = line
+		}
+		return status.Stage == kahuv1.StageFinished, nil
+	})
+	if err != nil {
+		return fmt.Errorf("waiting for backup %s: %w", name, err)
+	}
+	return s.concludeBackup(last)
+}
+
+func stateOf(state kahuv1.State) kahuv1.State {
+	if state == "" {
+		return kahuv1.StateNew
+	}
+	return state
+}
+
+// concludeBackup shows what became of a run.
+func (s *session) concludeBackup(backup *kahuv1.Backup) error {
+	done, err := s.printWhole(backup)
+	if err != nil {
+		return err
+	}
+	status := &backup.Status
+	if status.State != kahuv1.StateCompleted {
+		return fmt.Errorf("backup %s: %s: %w", backup.Name, status.FailureReason, ErrFailed)
+	}
+	if done {
+		return nil
+	}
+	_, err = fmt.Fprintf(s.Out, "backup %s completed: %d objects of %d kinds, %s stored, %d warnings\n",
+		backup.Name, status.Counts.Objects, status.Counts.Kinds, size(status.Sizes.SegmentBytes), status.Counts.Warnings)
+	return err
+}

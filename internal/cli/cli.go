@@ -1,0 +1,174 @@
+// Package cli is the command line client, kubectl-kahu, which kubectl also runs as `kubectl kahu`.
+//
+// Every command speaks to the API server alone and to Kahu's own kinds: what it does, a manifest does too. A file
+// holds one command. Results go to standard output, in a table, or whole with -o json|yaml; progress goes to standard
+// error.
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/tools/clientcmd"
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
+)
+
+// The exit codes. They are stable.
+const (
+	// ExitCompleted: what was asked for is done.
+	ExitCompleted = 0
+	// ExitError: the API server refused, or could not be reached.
+	ExitError = 1
+	// ExitUsage: the command line is wrong.
+	ExitUsage = 2
+	// ExitFailed: a run that was waited for ended as Failed, or a location that was waited for is Stalled.
+	ExitFailed = 3
+	// ExitTimeout: the time for waiting ran out; what was begun goes on.
+	ExitTimeout = 4
+)
+
+// ErrFailed: what was waited for ended badly.
+var ErrFailed = errors.New("failed")
+
+// ErrTimeout: the time for waiting ran out.
+var ErrTimeout = errors.New("the time for waiting ran out")
+
+// usageError is a wrong command line.
+type usageError struct{ error }
+
+// Unwrap returns the error itself.
+func (e usageError) Unwrap() error { return e.error }
+
+// ExitCode returns the exit code for what a command returned.
+func ExitCode(err error) int {
+	var usage usageError
+	switch {
+	case err == nil:
+		return ExitCompleted
+	case errors.As(err, &usage):
+		return ExitUsage
+	case errors.Is(err, ErrFailed):
+		return ExitFailed
+	case errors.Is(err, ErrTimeout):
+		return ExitTimeout
+	}
+	return ExitError
+}
+
+// Options are what the commands need of the world.
+type Options struct {
+	// Out receives results, Err progress.
+	Out, Err io.Writer
+	// Clock tells ages.
+	Clock clock.PassiveClock
+	// Version is that of this program.
+	Version string
+}
+
+// session is what the commands share.
+type session struct {
+	Options
+
+	kubeconfig string
+	context    string
+	output     string
+}
+
+// New returns the root command.
+func New(options Options) *cobra.Command {
+	shared := &session{Options: options}
+	root := &cobra.Command{
+		Use:   "kubectl-kahu",
+		Short: "Back up and restore what runs in a Kubernetes cluster",
+		Long: `Back up and restore what runs in a Kubernetes cluster.
+
+Exit codes: 0 done, 1 refused or not reached, 2 wrong command line, 3 what was
+waited for failed, 4 the time for waiting ran out.`,
+		Version:       options.Version,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+	}
+	root.SetOut(options.Out)
+	root.SetErr(options.Err)
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	flags := root.PersistentFlags()
+	flags.StringVar(&shared.kubeconfig, "kubeconfig", "", "file that says how to reach the cluster; empty means as kubectl does")
+	flags.StringVar(&shared.context, "context", "", "context of the kubeconfig")
+	flags.StringVarP(&shared.output, "output", "o", "", "print whole objects: json or yaml")
+	root.AddCommand(
+		newGroup("backup", "Make, show and delete backups", shared,
+			newBackupCreate, newBackupGet, newBackupDescribe, newBackupDelete),
+		newGroup("restore", "Make and show restores", shared, newRestoreCreate, newRestoreGet, newRestoreDescribe),
+		newGroup("location", "Make and show the places that hold backups", shared, newLocationCreate, newLocationGet),
+	)
+	return root
+}
+
+// newGroup returns a command that has only further commands.
+func newGroup(name, short string, shared *session, makers ...func(shared *session) *cobra.Command) *cobra.Command {
+	group := &cobra.Command{
+		Use: name, Short: short, Aliases: []string{name + "s"},
+		RunE: func(command *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return usageError{fmt.Errorf("unknown command %q for %q: see --help", args[0], command.CommandPath())}
+			}
+			return command.Help()
+		},
+	}
+	for _, maker := range makers {
+		group.AddCommand(maker(shared))
+	}
+	return group
+}
+
+// exactly returns a check of the number of arguments.
+func exactly(names ...string) cobra.PositionalArgs {
+	return func(_ *cobra.Command, args []string) error {
+		if len(args) == len(names) {
+			return nil
+		}
+		return usageError{fmt.Errorf("got %d arguments, want %v", len(args), names)}
+	}
+}
+
+// client returns a client for Kahu's own kinds.
+func (s *session) client() (client.WithWatch, error) { //nolint:ireturn // controller-runtime has only the interface.
+	if s.output != "" && s.output != "json" && s.output != "yaml" {
+		return nil, usageError{fmt.Errorf("--output %q: use json or yaml", s.output)}
+	}
+	rules := clientcmd.NewDefaultClientConfigLoadingRules()
+	rules.ExplicitPath = s.kubeconfig
+	overrides := &clientcmd.ConfigOverrides{CurrentContext: s.context}
+	config, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, overrides).ClientConfig()
+	if err != nil {
+		return nil, fmt.Errorf("reading the kubeconfig: %w", err)
+	}
+	config.UserAgent = "kubectl-kahu/" + s.Version
+	scheme := runtime.NewScheme()
+	if err := kahuv1.AddToScheme(scheme); err != nil {
+		return nil, err
+	}
+	made, err := client.NewWithWatch(config, client.Options{Scheme: scheme})
+	if err != nil {
+		return nil, fmt.Errorf("reaching the cluster: %w", err)
+	}
+	return made, nil
+}
+
+// waiting are the flags of commands that can wait.
+type waiting struct {
+	wait    bool
+	timeout time.Duration
+}
+
+func (w *waiting) register(command *cobra.Command, short string) {
+	command.Flags().BoolVar(&w.wait, "wait", false, short)
+	command.Flags().DurationVar(&w.timeout, "timeout", time.Hour, "how long to wait; what was begun goes on")
+}

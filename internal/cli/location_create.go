@@ -1,0 +1,105 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
+)
+
+// locationFlags are the flags of location create.
+type locationFlags struct {
+	waiting
+
+	provider string
+	config   map[string]string
+	secret   string
+}
+
+func newLocationCreate(shared *session) *cobra.Command {
+	wish := &locationFlags{}
+	command := &cobra.Command{
+		Use:     "create NAME --provider PROVIDER",
+		Short:   "Make a place known that holds backups, or will",
+		Example: `  kubectl kahu location create default --provider filesystem.kahu.io --config path=team-a --wait`,
+		Args:    exactly("NAME"),
+		RunE: func(command *cobra.Command, args []string) error {
+			return shared.createLocation(command.Context(), args[0], wish)
+		},
+	}
+	wish.waiting.register(command, "wait until the location is ready and its backups are listed")
+	flags := command.Flags()
+	flags.StringVar(&wish.provider, "provider", "", "Provider that reaches the place (required); `kubectl get providers.kahu.io` shows them")
+	flags.StringToStringVar(&wish.config, "config", nil, "key=value: what the provider needs to know")
+	flags.StringVar(&wish.secret, "credentials", "", "Secret in Kahu's namespace with what the provider must keep to itself")
+	return command
+}
+
+// createLocation creates the object, and waits for it to be ready where that is asked for.
+func (s *session) createLocation(ctx context.Context, name string, wish *locationFlags) error {
+	if wish.provider == "" {
+		return usageError{fmt.Errorf("--provider is missing: name a Provider, see `kubectl get providers.kahu.io`")}
+	}
+	to, err := s.client()
+	if err != nil {
+		return err
+	}
+	location := &kahuv1.BackupLocation{
+		TypeMeta:   metav1.TypeMeta{APIVersion: kahuv1.GroupVersion.String(), Kind: "BackupLocation"},
+		ObjectMeta: metav1.ObjectMeta{Name: name},
+		Spec: kahuv1.BackupLocationSpec{
+			ProviderName: wish.provider, Config: wish.config, CredentialsSecretRef: kahuv1.SecretReference{Name: wish.secret},
+		},
+	}
+	if err := to.Create(ctx, location); err != nil {
+		return fmt.Errorf("creating BackupLocation %s: %w", name, err)
+	}
+	if !wish.wait {
+		if done, err := s.printWhole(location); done {
+			return err
+		}
+		_, err = fmt.Fprintf(s.Out, "location %s created; `kubectl kahu location get %s` shows whether it is ready\n", name, name)
+		return err
+	}
+	return s.waitForLocation(ctx, to, name, wish.waiting)
+}
+
+// waitForLocation waits until a location is ready, or stalled.
+func (s *session) waitForLocation(ctx context.Context, to client.WithWatch, name string, limits waiting) error {
+	ctx, cancel := context.WithTimeout(ctx, limits.timeout)
+	defer cancel()
+	var last *kahuv1.BackupLocation
+	shown := ""
+	err := s.waitFor(ctx, to, &kahuv1.BackupLocationList{}, name, func(object client.Object) (bool, error) {
+		location, ok := object.(*kahuv1.BackupLocation)
+		if !ok {
+			return false, nil
+		}
+		last = location
+		ready := meta.FindStatusCondition(location.Status.Conditions, kahuv1.ConditionReady)
+		if ready == nil {
+			return false, nil
+		}
+		if line := fmt.Sprintf("location %s: %s: %s", name, ready.Reason, ready.Message); line != shown {
+			s.say("%s", line)
+			shown = line
+		}
+		if meta.IsStatusConditionTrue(location.Status.Conditions, kahuv1.ConditionStalled) {
+			return false, fmt.Errorf("location %s: %s: %w", name, ready.Message, ErrFailed)
+		}
+		return ready.Status == metav1.ConditionTrue, nil
+	})
+	if err != nil {
+		return fmt.Errorf("waiting for location %s: %w", name, err)
+	}
+	if done, err := s.printWhole(last); done {
+		return err
+	}
+	_, err = fmt.Fprintf(s.Out, "location %s is ready: %s backups\n", name, backupsOf(last))
+	return err
+}

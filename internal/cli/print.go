@@ -1,0 +1,121 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/duration"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/yaml"
+)
+
+// table is rows under a head, as kubectl shows them.
+type table struct {
+	head []string
+	rows [][]string
+}
+
+// printTable writes the table, or its head alone where there are no rows.
+func (s *session) printTable(rows table) error {
+	writer := tabwriter.NewWriter(s.Out, 0, 8, 3, ' ', 0)
+	fmt.Fprintln(writer, strings.Join(rows.head, "\t"))
+	for _, row := range rows.rows {
+		fmt.Fprintln(writer, strings.Join(row, "\t"))
+	}
+	return writer.Flush()
+}
+
+// printWhole writes an object or a list as -o says; it does nothing and returns false without.
+func (s *session) printWhole(object any) (bool, error) {
+	if s.output == "" {
+		return false, nil
+	}
+	content, err := json.MarshalIndent(object, "", "  ")
+	if err != nil {
+		return true, fmt.Errorf("encoding: %w", err)
+	}
+	if s.output == "yaml" {
+		content, err = yaml.JSONToYAML(content)
+		if err != nil {
+			return true, fmt.Errorf("encoding: %w", err)
+		}
+	}
+	_, err = fmt.Fprintln(s.Out, strings.TrimSuffix(string(content), "\n"))
+	return true, err
+}
+
+// say writes a line of progress.
+func (s *session) say(format string, values ...any) {
+	fmt.Fprintf(s.Err, format+"\n", values...)
+}
+
+// age returns how old an object is, as kubectl shows it.
+func (s *session) age(object client.Object) string {
+	return duration.HumanDuration(s.Clock.Since(object.GetCreationTimestamp().Time))
+}
+
+// description writes a person's view of an object, a line per fact and a block per list.
+type description struct {
+	text strings.Builder
+}
+
+const labelWidth = 20
+
+func (d *description) line(label string, value any) {
+	if text := fmt.Sprint(value); text != "" {
+		fmt.Fprintf(&d.text, "%-*s%s\n", labelWidth, label+":", text)
+	}
+}
+
+func (d *description) block(title string, lines []string) {
+	if len(lines) == 0 {
+		return
+	}
+	fmt.Fprintf(&d.text, "%s:\n", title)
+	for _, line := range lines {
+		fmt.Fprintf(&d.text, "  %s\n", line)
+	}
+}
+
+func (d *description) conditions(conditions []metav1.Condition) {
+	lines := make([]string, 0, len(conditions))
+	for _, condition := range conditions {
+		lines = append(lines, fmt.Sprintf("%-14s %-6s %s: %s", condition.Type, condition.Status, condition.Reason, condition.Message))
+	}
+	d.block("Conditions", lines)
+}
+
+// timeOf returns a time for people, or nothing.
+func timeOf(at *metav1.Time) string {
+	if at.IsZero() {
+		return ""
+	}
+	return at.UTC().Format(time.RFC3339)
+}
+
+// took returns how long something took, or nothing while it goes on.
+func took(from, to *metav1.Time) string {
+	if from.IsZero() || to.IsZero() {
+		return ""
+	}
+	return to.Sub(from.Time).Round(time.Second).String()
+}
+
+// size returns a number of bytes for people.
+func size(bytes int64) string {
+	const step = 1024
+	value, unit := float64(bytes), 0
+	units := []string{"B", "KiB", "MiB", "GiB", "TiB"}
+	for value >= step && unit < len(units)-1 {
+		value /= step
+		unit++
+	}
+	if unit == 0 {
+		return fmt.Sprintf("%d B", bytes)
+	}
+	return fmt.Sprintf("%.1f %s", value, units[unit])
+}

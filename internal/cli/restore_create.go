@@ -1,0 +1,149 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
+)
+
+// restoreFlags are the flags of restore create.
+type restoreFlags struct {
+	filterFlags
+	waiting
+
+	backup          string
+	mapping         map[string]string
+	clusterScope    bool
+	nodePorts       bool
+	clusterIPs      bool
+	allowIncomplete bool
+}
+
+func newRestoreCreate(shared *session) *cobra.Command {
+	wish := &restoreFlags{}
+	command := &cobra.Command{
+		Use:   "create NAME --backup BACKUP",
+		Short: "Restore a backup, or a part of it",
+		Example: `  # everything that is not there
+  kubectl kahu restore create back --backup nightly --wait
+  # one namespace, under another name
+  kubectl kahu restore create copy --backup nightly --include-namespaces shop --namespace-mapping shop=shop-copy --wait`,
+		Args: exactly("NAME"),
+		RunE: func(command *cobra.Command, args []string) error {
+			return shared.createRestore(command.Context(), args[0], wish, command.Flags().Changed("cluster-scope"))
+		},
+	}
+	wish.filterFlags.register(command)
+	wish.waiting.register(command, "wait until the restore has ended")
+	flags := command.Flags()
+	flags.StringVar(&wish.backup, "backup", "", "Backup to restore from (required)")
+	flags.StringToStringVar(&wish.mapping, "namespace-mapping", nil, "from=to: names that namespaces get")
+	flags.BoolVar(&wish.clusterScope, "cluster-scope", false,
+		"with =true or =false: restore all objects at cluster scope, or none; without: as the other filters say")
+	flags.BoolVar(&wish.nodePorts, "preserve-node-ports", false, "keep the node ports of services")
+	flags.BoolVar(&wish.clusterIPs, "preserve-cluster-ips", false, "keep the cluster addresses of services")
+	flags.BoolVar(&wish.allowIncomplete, "allow-incomplete", false, "restore what an incomplete backup has")
+	return command
+}
+
+// spec turns the flags into the API's words.
+func (f *restoreFlags) spec(scopeGiven bool) (kahuv1.RestoreSpec, error) {
+	selector, err := f.labels()
+	if err != nil {
+		return kahuv1.RestoreSpec{}, err
+	}
+	spec := kahuv1.RestoreSpec{
+		BackupName:        f.backup,
+		IncludeNamespaces: f.includeNamespaces, ExcludeNamespaces: f.excludeNamespaces,
+		IncludeResources: resources(f.includeResources), ExcludeResources: resources(f.excludeResources),
+		LabelSelector: selector, NamespaceMapping: f.mapping,
+		PreserveNodePort: f.nodePorts, PreserveClusterIPAddr: f.clusterIPs, AllowIncomplete: f.allowIncomplete,
+	}
+	if scopeGiven {
+		spec.IncludeClusterResource = &f.clusterScope
+	}
+	return spec, nil
+}
+
+// createRestore creates the object, and waits for its end where that is asked for.
+func (s *session) createRestore(ctx context.Context, name string, wish *restoreFlags, scopeGiven bool) error {
+	if wish.backup == "" {
+		return usageError{fmt.Errorf("--backup is missing: name a Backup, see `kubectl kahu backup get`")}
+	}
+	spec, err := wish.spec(scopeGiven)
+	if err != nil {
+		return err
+	}
+	to, err := s.client()
+	if err != nil {
+		return err
+	}
+	restore := &kahuv1.Restore{
+		TypeMeta:   metav1.TypeMeta{APIVersion: kahuv1.GroupVersion.String(), Kind: "Restore"},
+		ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: spec,
+	}
+	if err := to.Create(ctx, restore); err != nil {
+		return fmt.Errorf("creating Restore %s: %w", name, err)
+	}
+	if !wish.wait {
+		return s.begun(restore, "restore", name)
+	}
+	return s.waitForRestore(ctx, to, name, wish.waiting)
+}
+
+// waitForRestore waits for the end of a run and shows its progress.
+func (s *session) waitForRestore(ctx context.Context, to client.WithWatch, name string, limits waiting) error {
+	ctx, cancel := context.WithTimeout(ctx, limits.timeout)
+	defer cancel()
+	var last *kahuv1.Restore
+	shown := ""
+	err := s.waitFor(ctx, to, &kahuv1.RestoreList{}, name, func(object client.Object) (bool, error) {
+		restore, ok := object.(*kahuv1.Restore)
+		if !ok {
+			return false, nil
+		}
+		last = restore
+		status := &restore.Status
+		line := fmt.Sprintf("restore %s: %s, %d of %d objects", name, stateOf(status.State), status.Progress.ItemsRestored, status.Progress.TotalItems)
+		if line != shown {
+			s.say("%s", line)
+			shown = line
+		}
+		return status.Stage == kahuv1.StageFinished, nil
+	})
+	if err != nil {
+		return fmt.Errorf("waiting for restore %s: %w", name, err)
+	}
+	return s.concludeRestore(last)
+}
+
+// concludeRestore shows what became of a run.
+func (s *session) concludeRestore(restore *kahuv1.Restore) error {
+	done, err := s.printWhole(restore)
+	if err != nil {
+		return err
+	}
+	status := &restore.Status
+	if status.State != kahuv1.StateCompleted {
+		for _, line := range problems(status.Failed) {
+			s.say("%s", line)
+		}
+		return fmt.Errorf("restore %s: %s: %w", restore.Name, status.FailureReason, ErrFailed)
+	}
+	if done {
+		return nil
+	}
+	_, err = fmt.Fprintf(s.Out, "restore %s completed: %s, %d warnings\n", restore.Name, countsText(status.Counts), status.Counts.Warnings)
+	return err
+}
+
+// countsText says how many objects met which end.
+func countsText(counts kahuv1.RestoreCounts) string {
+	return fmt.Sprintf("%d created, %d updated, %d were there, %d made again by controllers, %d failed",
+		counts.Created, counts.Updated, counts.SkippedExisting, counts.SkippedControlled, counts.Failed)
+}

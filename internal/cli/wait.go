@@ -1,0 +1,66 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/watch"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// maxWatches bounds how often a watch that the API server ends is begun again without any news in between.
+const maxWatches = 100
+
+// waitFor watches one object until judge says that it is settled. judge is called for each version of the object, the
+// first one included, and returns whether there is nothing more to wait for. An object that goes is an error.
+func (s *session) waitFor(
+	ctx context.Context, to client.WithWatch, list client.ObjectList, name string, judge func(object client.Object) (bool, error),
+) error {
+	for range maxWatches {
+		settled, err := s.watchOnce(ctx, to, list, name, judge)
+		if ctx.Err() != nil {
+			return timeoutOf(ctx)
+		}
+		if err != nil || settled {
+			return err
+		}
+	}
+	return fmt.Errorf("watching %s: the API server ended the watch %d times", name, maxWatches)
+}
+
+// watchOnce watches until the object is settled or the API server ends the watch.
+func (s *session) watchOnce(
+	ctx context.Context, to client.WithWatch, list client.ObjectList, name string, judge func(object client.Object) (bool, error),
+) (bool, error) {
+	watcher, err := to.Watch(ctx, list, &client.ListOptions{FieldSelector: fields.OneTermEqualSelector("metadata.name", name)})
+	if err != nil {
+		return false, fmt.Errorf("watching %s: %w", name, err)
+	}
+	defer watcher.Stop()
+	for event := range watcher.ResultChan() {
+		object, ok := event.Object.(client.Object)
+		switch {
+		case event.Type == watch.Deleted:
+			return false, fmt.Errorf("%s was deleted: %w", name, errGone)
+		case !ok || event.Type == watch.Error:
+			return false, nil
+		}
+		if settled, err := judge(object); err != nil || settled {
+			return settled, err
+		}
+	}
+	return false, nil
+}
+
+// errGone: the object that was waited for does not exist any more.
+var errGone = errors.New("gone")
+
+// timeoutOf tells a limit that ran out from an interruption.
+func timeoutOf(ctx context.Context) error {
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return ErrTimeout
+	}
+	return ctx.Err()
+}
