@@ -174,8 +174,8 @@ func (r *backupRun) pack(ctx context.Context) error {
 	defer packer.Abort()
 	for in := range r.batches {
 		for _, object := range in.objects {
-			if err := packer.Add(object, in.reason); err != nil {
-				return fmt.Errorf("packing %s: %w", object.Key(), err)
+			if err := r.add(packer, object, in.reason); err != nil {
+				return err
 			}
 		}
 	}
@@ -189,6 +189,20 @@ func (r *backupRun) pack(ctx context.Context) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.written = append(r.written, files...)
+	return nil
+}
+
+// add packs one object. One that the format cannot hold is missing, and stops no other.
+func (r *backupRun) add(packer *archive.Packer, object core.Object, reason core.Reason) error {
+	err := packer.Add(object, reason)
+	var refused *archive.RefusedError
+	if errors.As(err, &refused) {
+		r.miss(Row{Kind: object.Kind, Key: object.Key(), Reason: ReasonObjectUnreadable, Message: err.Error()})
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("packing %s: %w", object.Key(), err)
+	}
 	return nil
 }
 
