@@ -1,0 +1,82 @@
+package sidecar
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+
+	"golang.org/x/sync/errgroup"
+	"google.golang.org/grpc/credentials"
+	coordinationv1 "k8s.io/api/coordination/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
+	"github.com/soda-cdm/kahu/provider"
+)
+
+// Run serves the driver until the context ends; then it lets calls under way end for a time, and returns nil. It does
+// not wait for the driver to be there, and does not end when it dies. It returns an error when the options are
+// wrong or an address cannot be listened at.
+func Run(ctx context.Context, options Options) (err error) {
+	options, err = options.completed()
+	if err != nil {
+		return fmt.Errorf("reading the options: %w", err)
+	}
+	cluster, err := newClient(options)
+	if err != nil {
+		return fmt.Errorf("reaching the cluster: %w", err)
+	}
+	link, err := dial(options.Driver)
+	if err != nil {
+		return fmt.Errorf("reaching the driver: %w", err)
+	}
+	defer func() { err = errors.Join(err, link.connection.Close()) }()
+
+	var listen net.ListenConfig
+	listener, err := listen.Listen(ctx, "tcp", options.Listen)
+	if err != nil {
+		return fmt.Errorf("listening for clients: %w", err)
+	}
+	address, err := options.advertised(listener.Addr())
+	if err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	options.Logger.Info("serving", "address", address, "driver", options.Driver)
+
+	state := &state{}
+	keeper := &keeper{
+		options:   options,
+		link:      link,
+		state:     state,
+		registrar: &registrar{cluster: cluster, options: options, address: address},
+	}
+	server := provider.NewServer(provider.Options{
+		Driver: &front{
+			driver:    link.client,
+			locations: &locations{cluster: cluster, namespace: options.Namespace, state: state},
+		},
+		Credentials: credentials.NewTLS(options.TLS),
+		StopTimeout: options.StopTime,
+	})
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return server.ServeListener(ctx, listener) })
+	group.Go(func() error { return keeper.run(ctx) })
+	group.Go(func() error { return serveHealth(ctx, options, state) })
+	return group.Wait()
+}
+
+// newClient returns a client that asks the API server every time: nothing of a Secret is kept.
+func newClient(options Options) (client.Client, error) {
+	scheme := runtime.NewScheme()
+	for _, add := range []func(*runtime.Scheme) error{
+		corev1.AddToScheme, coordinationv1.AddToScheme, kahuv1.AddToScheme,
+	} {
+		if err := add(scheme); err != nil {
+			return nil, err
+		}
+	}
+	return client.New(options.Config, client.Options{Scheme: scheme})
+}
