@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
 	"github.com/soda-cdm/kahu/internal/core"
 	"github.com/soda-cdm/kahu/internal/core/selection"
 )
@@ -32,9 +34,11 @@ func (r *backupRun) survey(ctx context.Context) error {
 		return err
 	}
 	for _, group := range unserved {
-		r.miss(Row{
-			Kind: core.Kind{Name: "every kind of " + group.GroupVersion}, Reason: ReasonKindUnlistable, Message: group.Message,
-		})
+		version, err := schema.ParseGroupVersion(group.GroupVersion)
+		if err != nil {
+			version = schema.GroupVersion{Version: group.GroupVersion}
+		}
+		r.miss(Row{Kind: core.Kind{Group: version.Group, Version: version.Version}, Reason: ReasonKindUnlistable, Message: group.Message})
 	}
 	served = selection.Cohabiting(served)
 	r.kinds = r.backedUp(served)

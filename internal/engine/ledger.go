@@ -36,13 +36,10 @@ type Row struct {
 
 // missing returns the row as the manifest has it.
 func (r Row) missing() archive.Missing {
-	what := r.Kind.String()
-	if r.Key.Name != "" {
-		what = what + " " + path(r.Key.Namespace, r.Key.Name)
-	} else if r.Key.Namespace != "" {
-		what += " in namespace " + r.Key.Namespace
+	return archive.Missing{
+		APIVersion: r.Kind.APIVersion(), Kind: r.Kind.Name, Namespace: r.Key.Namespace, Name: r.Key.Name,
+		Reason: r.Reason, Message: r.Message,
 	}
-	return archive.Missing{What: what, Reason: r.Reason, Message: r.Message}
 }
 
 func path(namespace, name string) string {

@@ -81,7 +81,7 @@ type IncompleteError struct {
 // Error says what to do.
 func (e *IncompleteError) Error() string {
 	return fmt.Sprintf("spec.allowIncomplete: %d things are missing from the backup, such as %s: "+
-		"set allowIncomplete to true to restore what it has", e.MissingCount, e.Missing[0].What)
+		"set allowIncomplete to true to restore what it has", e.MissingCount, e.Missing[0])
 }
 
 // definitionTime bounds the wait for the definitions of a restore to be served.

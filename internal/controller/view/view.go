@@ -102,7 +102,7 @@ func Fill(status *kahuv1.BackupStatus, manifest archive.Manifest) {
 	status.Missing = nil
 	for _, row := range manifest.Missing {
 		status.Missing = append(status.Missing, kahuv1.ItemProblem{
-			Name: row.What, Reason: row.Reason,
+			APIVersion: row.APIVersion, Kind: row.Kind, Namespace: row.Namespace, Name: row.Name, Reason: row.Reason,
 			Message: reconcile.Bounded(row.Message, maxRowText),
 		})
 	}

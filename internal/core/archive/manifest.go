@@ -51,12 +51,31 @@ type Manifest struct {
 
 // Missing is something that was asked for and is not in a backup.
 type Missing struct {
-	// What names it for people: a kind, an object or a volume.
-	What string `json:"what"`
+	// APIVersion and Kind name the kind. Where all of a group is missing, the kind is empty.
+	APIVersion string `json:"apiVersion"`
+	Kind       string `json:"kind,omitempty"`
+	// Namespace and Name name an object; empty where all objects of the kind are missing, or those of a namespace.
+	Namespace string `json:"namespace,omitempty"`
+	Name      string `json:"name,omitempty"`
 	// Reason is a word in camel case on which code can act.
 	Reason string `json:"reason"`
 	// Message says what happened, and what to do.
 	Message string `json:"message,omitempty"`
+}
+
+// String names it for people.
+func (m Missing) String() string {
+	switch {
+	case m.Kind == "":
+		return "every kind of " + m.APIVersion
+	case m.Name == "" && m.Namespace == "":
+		return "every " + m.Kind
+	case m.Name == "":
+		return "every " + m.Kind + " in namespace " + m.Namespace
+	case m.Namespace == "":
+		return m.Kind + " " + m.Name
+	}
+	return m.Kind + " " + m.Namespace + "/" + m.Name
 }
 
 // Counts are numbers of objects.

@@ -25,7 +25,7 @@ func newManifest() archive.Manifest {
 		LocationID:    locationID, ID: backupID, Attempt: attempt, Writer: "kahu v0.1.0", ServerVersion: "v1.36.3",
 		Started: startTime, Completed: startTime.Add(90 * time.Second),
 		MissingCount: 200,
-		Missing:      []archive.Missing{{What: "widgets.example.com", Reason: "Unavailable", Message: "the server is <away> & gone"}},
+		Missing:      []archive.Missing{{APIVersion: "example.com/v1", Kind: "Widget", Reason: "Unavailable", Message: "the server is <away> & gone"}},
 		Warnings:     2,
 		Backup:       json.RawMessage(`{"apiVersion":"kahu.io/v1beta1","kind":"Backup","spec":{"includeNamespaces":["<a&b>"]}}`),
 		Kinds: []archive.IndexedKind{
@@ -61,7 +61,7 @@ func TestManifestIsNormalised(t *testing.T) {
 	manifest.FormatVersion = 99
 	manifest.Started = manifest.Started.Add(5 * time.Millisecond).In(time.FixedZone("east", 3600))
 	manifest.Backup = json.RawMessage("{\n  \"kind\": \"Backup\"\n}")
-	manifest.Missing = []archive.Missing{{What: "x", Reason: "y", Message: strings.Repeat("ä", archive.MaxMessageSize)}}
+	manifest.Missing = []archive.Missing{{APIVersion: "v1", Kind: "X", Reason: "y", Message: strings.Repeat("ä", archive.MaxMessageSize)}}
 	got := must(archive.DecodeManifest(bytes.NewReader(must(archive.EncodeManifest(manifest))(t))))(t)
 	if got.FormatVersion != 1 || got.Started != startTime || string(got.Backup) != `{"kind":"Backup"}` {
 		t.Errorf("%d, %v, %s", got.FormatVersion, got.Started, got.Backup)

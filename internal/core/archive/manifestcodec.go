@@ -24,7 +24,7 @@ func EncodeManifest(manifest Manifest) ([]byte, error) {
 	manifest.Started, manifest.Completed = wholeSeconds(manifest.Started), wholeSeconds(manifest.Completed)
 	manifest.Missing = slices.Clone(manifest.Missing)
 	for i := range manifest.Missing {
-		manifest.Missing[i].What = cut(manifest.Missing[i].What)
+		manifest.Missing[i].Name = cut(manifest.Missing[i].Name)
 		manifest.Missing[i].Message = cut(manifest.Missing[i].Message)
 	}
 	if err := manifest.check(); err != nil {
