@@ -3,6 +3,7 @@ package cluster
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -24,6 +25,8 @@ const (
 	// down, which is what there is then to tell.
 	describeAttempts = 3
 	describeTimeout  = 10 * time.Second
+	// announceAttempts bounds how often all is read again because a version is announced that is not there.
+	announceAttempts = 5
 )
 
 // group is an API group as the server announces it.
@@ -44,8 +47,29 @@ type groupVersion struct {
 	problem string
 }
 
-// groups returns all groups that the server announces, described as far as it can.
+// groups returns all groups that the server announces, described as far as it can. A version that is announced and
+// not there has mostly just gone, or is just coming: then all is read again, a few times.
 func (c *Client) groups(ctx context.Context) ([]group, error) {
+	for attempt := 1; ; attempt++ {
+		groups, err := c.announced(ctx)
+		if err != nil {
+			return nil, err
+		}
+		settled, err := c.describeAll(ctx, groups)
+		if err != nil {
+			return nil, err
+		}
+		if settled || attempt == announceAttempts {
+			return groups, nil
+		}
+		if err := c.sleep(ctx, firstWait<<(attempt-1)); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// announced returns all groups that the server announces, with the descriptions that come along.
+func (c *Client) announced(ctx context.Context) ([]group, error) {
 	var all []group
 	for _, path := range []string{"/api", "/apis"} {
 		content, contentType, err := c.read(ctx, request{method: http.MethodGet, path: path, accept: acceptDiscovery})
@@ -62,22 +86,33 @@ func (c *Client) groups(ctx context.Context) ([]group, error) {
 		}
 		all = append(all, some...)
 	}
-	for i := range all {
-		for j := range all[i].versions {
-			if err := c.describe(ctx, all[i].name, &all[i].versions[j]); err != nil {
-				return nil, err
-			}
-		}
-	}
 	return all, nil
 }
 
-// describe asks the server for a version that has no description, or an old one. That the server cannot give it is
-// no error: it is written down.
-func (c *Client) describe(ctx context.Context, groupName string, version *groupVersion) error {
-	if version.described {
-		return nil
+// describeAll asks the server for the versions that have no description, or an old one. That it cannot give one is
+// no error: it is written down. That it does not know a version which it announces is not settled.
+func (c *Client) describeAll(ctx context.Context, groups []group) (bool, error) {
+	settled := true
+	for i := range groups {
+		for j := range groups[i].versions {
+			version := &groups[i].versions[j]
+			if version.described {
+				continue
+			}
+			err := c.describe(ctx, groups[i].name, version)
+			if ctx.Err() != nil {
+				return false, context.Cause(ctx)
+			}
+			if err != nil {
+				version.problem = err.Error()
+				settled = settled && !errors.Is(err, core.ErrUnsupported)
+			}
+		}
 	}
+	return settled, nil
+}
+
+func (c *Client) describe(ctx context.Context, groupName string, version *groupVersion) error {
 	var list metav1.APIResourceList
 	err := c.readInto(ctx, request{
 		method:   http.MethodGet,
@@ -85,26 +120,16 @@ func (c *Client) describe(ctx context.Context, groupName string, version *groupV
 		attempts: describeAttempts,
 		timeout:  describeTimeout,
 	}, &list)
-	switch {
-	case ctx.Err() != nil:
-		return context.Cause(ctx)
-	case err != nil:
-		version.problem = err.Error()
-	default:
-		version.accept(groupName, list)
+	if err != nil {
+		return err
 	}
-	return nil
-}
-
-// accept writes down the description of the version.
-func (v *groupVersion) accept(groupName string, list metav1.APIResourceList) {
 	for _, resource := range list.APIResources {
 		if strings.Contains(resource.Name, "/") || !usable(resource.Verbs) {
 			continue
 		}
-		v.kinds = append(v.kinds, core.Kind{
+		version.kinds = append(version.kinds, core.Kind{
 			Group:      groupName,
-			Version:    v.name,
+			Version:    version.name,
 			Name:       resource.Kind,
 			Resource:   resource.Name,
 			Singular:   resource.SingularName,
@@ -112,7 +137,8 @@ func (v *groupVersion) accept(groupName string, list metav1.APIResourceList) {
 			Namespaced: resource.Namespaced,
 		})
 	}
-	v.described = true
+	version.described = true
+	return nil
 }
 
 // parseDescriptions reads the description of all groups at once. What the server itself calls stale is left to be

@@ -5,19 +5,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"maps"
 	"net/http"
-	"net/url"
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/client-go/rest"
 
 	"github.com/soda-cdm/kahu/internal/cluster"
 	"github.com/soda-cdm/kahu/internal/core"
@@ -175,12 +170,14 @@ func TestListPrefetchesOnePage(t *testing.T) {
 		}
 		next.ServeHTTP(w, r)
 	}), cluster.Options{})
+	soon, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
 	page := 0
 	err := client.List(t.Context(), core.ListRequest{Kind: configMaps(), Namespace: namespace}, func(core.Page) error {
 		page++
 		select {
 		case <-second:
-		case <-time.After(patience):
+		case <-soon.Done():
 			t.Error("the second page was not asked for while the first one was visited")
 		}
 		if asked := requests.of("list"); asked > page+1 {
@@ -315,199 +312,5 @@ func TestListEmpty(t *testing.T) {
 	pages := listAll(t, client, request)
 	if len(pages) != 1 || len(pages[0].Objects) != 0 || pages[0].ResourceVersion == "" || pages[0].Remaining != 0 {
 		t.Errorf("got %+v, want one empty page with a version", pages)
-	}
-}
-
-func TestListFails(t *testing.T) {
-	namespace := testcluster.Namespace(t)
-	fill(t, namespace, 60, map[string]any{"content": strings.Repeat("x", 1000)})
-	const expired = `{"kind":"Status","apiVersion":"v1","metadata":{"continue":"another-moment"},"status":"Failure",` +
-		`"message":"The provided continue parameter is too old","reason":"Expired","code":410}`
-	cases := map[string]struct {
-		reason string
-		meddle meddler
-		class  error
-		// requests is the number of lists that the server sees for each continue token, none for the first page.
-		requests map[bool]int
-	}{
-		"Expired": {
-			reason: "The server's offer of another moment must not be taken.",
-			meddle: func(w http.ResponseWriter, r *http.Request, next http.Handler) {
-				if r.URL.Query().Get("continue") != "" {
-					answer(w, http.StatusGone, expired)
-					return
-				}
-				next.ServeHTTP(w, r)
-			},
-			class:    core.ErrExpired,
-			requests: map[bool]int{false: 1, true: 1},
-		},
-		"BreaksOffAlways": {
-			reason: "A page that never arrives whole ends the list, and nothing of it counts.",
-			meddle: func(w http.ResponseWriter, r *http.Request, next http.Handler) {
-				if r.URL.Query().Get("continue") != "" {
-					w = &cutWriter{ResponseWriter: w, left: 5000}
-				}
-				next.ServeHTTP(w, r)
-			},
-			class:    core.ErrUnavailable,
-			requests: map[bool]int{false: 1, true: 3},
-		},
-		"Corrupt": {
-			reason: "What is no list is refused.",
-			meddle: func(w http.ResponseWriter, _ *http.Request, _ http.Handler) {
-				answer(w, http.StatusOK, `{"kind":"ConfigMapList","apiVersion":"v1","items":[{"metadata":{"name":"a"},}]}`)
-			},
-			class:    core.ErrCorrupt,
-			requests: map[bool]int{false: 1},
-		},
-		"SamePageForEver": {
-			reason: "A list must come to an end.",
-			meddle: func(w http.ResponseWriter, _ *http.Request, _ http.Handler) {
-				answer(w, http.StatusOK, `{"metadata":{"continue":"again"},"items":[{"metadata":{"name":"a"}}]}`)
-			},
-			class:    core.ErrCorrupt,
-			requests: map[bool]int{false: 1, true: 1},
-		},
-	}
-	for name, tc := range cases {
-		t.Run(name, func(t *testing.T) {
-			var requests counter
-			client := newClient(t, inFront(t, func(w http.ResponseWriter, r *http.Request, next http.Handler) {
-				requests.add(fmt.Sprint(r.URL.Query().Get("continue") != ""))
-				tc.meddle(w, r, next)
-			}), cluster.Options{Attempts: 3, Clock: &impatientClock{}})
-			request := core.ListRequest{Kind: configMaps(), Namespace: namespace}
-			err := client.List(t.Context(), request, func(core.Page) error { return nil })
-			if !errors.Is(err, tc.class) {
-				t.Errorf("%s\nList: got error %v, want %v", tc.reason, err, tc.class)
-			}
-			for again, want := range maps.All(tc.requests) {
-				if got := requests.of(fmt.Sprint(again)); got != want {
-					t.Errorf("%s\nrequests with continue=%v: got %d, want %d", tc.reason, again, got, want)
-				}
-			}
-		})
-	}
-}
-
-func TestListFirstPageBrokenOff(t *testing.T) {
-	namespace := testcluster.Namespace(t)
-	fill(t, namespace, 30, nil)
-	var requests counter
-	client := newClient(t, inFront(t, func(w http.ResponseWriter, r *http.Request, next http.Handler) {
-		if requests.add("list") == 1 {
-			w = &cutWriter{ResponseWriter: w, left: 3000}
-		}
-		next.ServeHTTP(w, r)
-	}), cluster.Options{Clock: &impatientClock{}})
-	pages := listAll(t, client, core.ListRequest{Kind: configMaps(), Namespace: namespace})
-	checkAgainst(t, configMaps(), namespace, objectsOf(pages))
-	if got := requests.of("list"); got != 3 {
-		t.Errorf("got %d requests, want 3", got)
-	}
-}
-
-func TestListStops(t *testing.T) {
-	namespace := testcluster.Namespace(t)
-	fill(t, namespace, 60, nil)
-	client := newClient(t, testcluster.Config(t), cluster.Options{})
-	request := core.ListRequest{Kind: configMaps(), Namespace: namespace}
-
-	enough := errors.New("enough")
-	visits := 0
-	err := client.List(t.Context(), request, func(core.Page) error {
-		visits++
-		return enough
-	})
-	if !errors.Is(err, enough) || visits != 1 {
-		t.Errorf("got %d visits and error %v, want 1 and the error of the visit", visits, err)
-	}
-
-	ctx, cancel := context.WithCancel(t.Context())
-	err = client.List(ctx, request, func(core.Page) error {
-		cancel()
-		return nil
-	})
-	if !errors.Is(err, context.Canceled) {
-		t.Errorf("after the context ended: got error %v", err)
-	}
-}
-
-// BenchmarkList compares with the plain reading of the same pages.
-func BenchmarkList(b *testing.B) {
-	namespace := testcluster.Namespace(b)
-	client, err := cluster.New(testcluster.Config(b), cluster.Options{})
-	if err != nil {
-		b.Fatal(err)
-	}
-	const count = 5000
-	content := map[string]any{"content": strings.Repeat("abcdefgh", 128)}
-	for i := range count {
-		if _, err := client.Create(b.Context(), configMaps(), configMap(namespace, fmt.Sprintf("object-%05d", i), content)); err != nil {
-			b.Fatal(err)
-		}
-	}
-	b.Run("List", func(b *testing.B) {
-		b.ReportAllocs()
-		for b.Loop() {
-			total := 0
-			err := client.List(b.Context(), core.ListRequest{Kind: configMaps(), Namespace: namespace}, func(page core.Page) error {
-				total += len(page.Objects)
-				return nil
-			})
-			if err != nil || total < count {
-				b.Fatalf("%d objects, error %v", total, err)
-			}
-		}
-		b.ReportMetric(count*float64(b.N)/b.Elapsed().Seconds(), "objects/s")
-	})
-	b.Run("Plain", func(b *testing.B) {
-		for b.Loop() {
-			if err := readPlain(b, namespace); err != nil {
-				b.Fatal(err)
-			}
-		}
-		b.ReportMetric(count*float64(b.N)/b.Elapsed().Seconds(), "objects/s")
-	})
-}
-
-// readPlain reads all pages of 500 and discards the bytes.
-func readPlain(b *testing.B, namespace string) error {
-	b.Helper()
-	config := rest.CopyConfig(testcluster.Config(b))
-	config.DisableCompression = true
-	client, err := rest.HTTPClientFor(config)
-	if err != nil {
-		return err
-	}
-	token := ""
-	for {
-		query := url.Values{"limit": {"500"}, "continue": {token}}
-		address := config.Host + "/api/v1/namespaces/" + namespace + "/configmaps?" + query.Encode()
-		request, err := http.NewRequestWithContext(b.Context(), http.MethodGet, address, nil)
-		if err != nil {
-			return err
-		}
-		response, err := client.Do(request)
-		if err != nil {
-			return err
-		}
-		content, err := io.ReadAll(response.Body)
-		_ = response.Body.Close()
-		if err != nil {
-			return err
-		}
-		var list struct {
-			Metadata metav1.ListMeta `json:"metadata"`
-		}
-		// The metadata stand in front of the items.
-		head, _, _ := strings.Cut(string(content[:min(len(content), 4096)]), `,"items":`)
-		if err := json.Unmarshal([]byte(head+"}"), &list); err != nil {
-			return err
-		}
-		if token = list.Metadata.Continue; token == "" {
-			return nil
-		}
 	}
 }

@@ -27,7 +27,9 @@ import (
 // patience is how long a test waits for what must happen.
 const patience = 30 * time.Second
 
-func TestMain(m *testing.M) { os.Exit(testcluster.Main(m)) }
+func TestMain(m *testing.M) {
+	os.Exit(testcluster.Main(m)) //nolint:forbidigo // the exit code is Main's
+}
 
 func newClient(t *testing.T, config *rest.Config, options cluster.Options) *cluster.Client {
 	t.Helper()
@@ -226,11 +228,16 @@ func create(t *testing.T, client *cluster.Client, kind core.Kind, object *unstru
 	if kind.Namespaced {
 		return
 	}
+	t.Cleanup(deleted(t, kind, object.GetName()))
+}
+
+// deleted returns a function that deletes an object at cluster scope when the test ends.
+func deleted(t *testing.T, kind core.Kind, name string) func() {
+	t.Helper()
 	resources := reference(t).Resource(kind.GroupVersionResource())
-	t.Cleanup(func() {
-		ctx := context.WithoutCancel(t.Context())
-		if err := resources.Delete(ctx, object.GetName(), metav1.DeleteOptions{}); err != nil {
-			t.Errorf("deleting %s: %v", object.GetName(), err)
+	return func() {
+		if err := resources.Delete(context.WithoutCancel(t.Context()), name, metav1.DeleteOptions{}); err != nil {
+			t.Errorf("deleting %s: %v", name, err)
 		}
-	})
+	}
 }
