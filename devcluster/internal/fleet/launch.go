@@ -47,7 +47,10 @@ func (f Fleet) launch(ctx context.Context, layout plane.Layout, limit time.Durat
 
 	report, err := readReport(reader)
 	if err != nil {
-		err = fmt.Errorf("starting cluster %s: %w; see %s", layout.Name, errors.Join(err, ctx.Err()), layout.Log("supervisor"))
+		if ctx.Err() != nil {
+			err = context.Cause(ctx)
+		}
+		err = fmt.Errorf("starting cluster %s: %w; see %s", layout.Name, err, layout.Log("supervisor"))
 		return plane.State{}, errors.Join(err, signalAndWait(supervisor, unix.SIGTERM, endLimit))
 	}
 	if report.Error != "" {

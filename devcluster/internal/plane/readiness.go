@@ -41,8 +41,12 @@ func (p probe) untilServing(ctx context.Context) error {
 	wait := 10 * time.Millisecond
 	var last error
 	for {
-		if last = p.ask(ctx); last == nil {
+		err := p.ask(ctx)
+		if err == nil {
 			return nil
+		}
+		if ctx.Err() == nil { // else it tells of the wait's own end
+			last = err
 		}
 		timer := p.clock.NewTimer(wait)
 		select {
@@ -100,13 +104,13 @@ func (p probe) get(ctx context.Context, path string) (*http.Response, error) {
 	return response, nil
 }
 
-// cause is why a wait ended: a component's end rather than the request that it broke.
+// cause is why a wait ended: a component's end, or the wait's own with the last answer before it.
 func cause(ctx context.Context, last error) error {
 	reason := context.Cause(ctx)
 	if reason == nil {
 		return last
 	}
-	if ended := (*EndedError)(nil); errors.As(reason, &ended) || last == nil {
+	if ended := (*EndedError)(nil); errors.As(reason, &ended) || last == nil || errors.Is(last, reason) {
 		return reason
 	}
 	return fmt.Errorf("%w (the last answer: %w)", reason, last)
