@@ -5,7 +5,7 @@ import (
 	"github.com/go-logr/zapr"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
-	"k8s.io/klog/v2"
+	"k8s.io/klog/v2" //nolint:depguard // The libraries log with it: here it is pointed at our logger.
 	ctrl "sigs.k8s.io/controller-runtime"
 )
 

@@ -13,7 +13,7 @@ import (
 )
 
 // version is set when the program is linked.
-var version = "development" //nolint:gochecknoglobals // The linker can set nothing else.
+var version = "development"
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

@@ -109,7 +109,7 @@ func (s *session) waitForBackup(ctx context.Context, to client.WithWatch, name s
 		status := &backup.Status
 		line := fmt.Sprintf("backup %s: %s, %d of %d objects", name, stateOf(status.State), status.Progress.ItemsDone, status.Progress.ItemsTotal)
 		if line != shown {
-			s.say("%s", line)
+			s.say(line)
 			shown = line
 		}
 		return status.Stage == kahuv1.StageFinished, nil

@@ -68,7 +68,7 @@ func (s *session) waitUntilGone(ctx context.Context, to client.WithWatch, name s
 		held := meta.FindStatusCondition(backup.Status.Conditions, kahuv1.ConditionDataDeleted)
 		if held != nil && held.Message != shown {
 			shown = held.Message
-			s.say("backup %s: %s", name, shown)
+			s.say("backup " + name + ": " + shown)
 		}
 		return false, nil
 	})

@@ -34,10 +34,10 @@ const (
 	ExitTimeout = 4
 )
 
-// ErrFailed: what was waited for ended badly.
+// ErrFailed says that what was waited for ended badly.
 var ErrFailed = errors.New("failed")
 
-// ErrTimeout: the time for waiting ran out.
+// ErrTimeout says that the time for waiting ran out.
 var ErrTimeout = errors.New("the time for waiting ran out")
 
 // usageError is a wrong command line.
@@ -139,7 +139,7 @@ func exactly(names ...string) cobra.PositionalArgs {
 }
 
 // client returns a client for Kahu's own kinds.
-func (s *session) client() (client.WithWatch, error) { //nolint:ireturn // controller-runtime has only the interface.
+func (s *session) client() (client.WithWatch, error) {
 	if s.output != "" && s.output != "json" && s.output != "yaml" {
 		return nil, usageError{fmt.Errorf("--output %q: use json or yaml", s.output)}
 	}

@@ -32,7 +32,7 @@ func newLocationCreate(shared *session) *cobra.Command {
 			return shared.createLocation(command.Context(), args[0], wish)
 		},
 	}
-	wish.waiting.register(command, "wait until the location is ready and its backups are listed")
+	wish.register(command, "wait until the location is ready and its backups are listed")
 	flags := command.Flags()
 	flags.StringVar(&wish.provider, "provider", "", "Provider that reaches the place (required); `kubectl get providers.kahu.io` shows them")
 	flags.StringToStringVar(&wish.config, "config", nil, "key=value: what the provider needs to know")
@@ -86,7 +86,7 @@ func (s *session) waitForLocation(ctx context.Context, to client.WithWatch, name
 			return false, nil
 		}
 		if line := fmt.Sprintf("location %s: %s: %s", name, ready.Reason, ready.Message); line != shown {
-			s.say("%s", line)
+			s.say(line)
 			shown = line
 		}
 		if meta.IsStatusConditionTrue(location.Status.Conditions, kahuv1.ConditionStalled) {

@@ -22,9 +22,9 @@ type table struct {
 // printTable writes the table, or its head alone where there are no rows.
 func (s *session) printTable(rows table) error {
 	writer := tabwriter.NewWriter(s.Out, 0, 8, 3, ' ', 0)
-	fmt.Fprintln(writer, strings.Join(rows.head, "\t"))
+	_, _ = fmt.Fprintln(writer, strings.Join(rows.head, "\t")) // Flush tells of errors.
 	for _, row := range rows.rows {
-		fmt.Fprintln(writer, strings.Join(row, "\t"))
+		_, _ = fmt.Fprintln(writer, strings.Join(row, "\t"))
 	}
 	return writer.Flush()
 }
@@ -48,9 +48,9 @@ func (s *session) printWhole(object any) (bool, error) {
 	return true, err
 }
 
-// say writes a line of progress.
-func (s *session) say(format string, values ...any) {
-	fmt.Fprintf(s.Err, format+"\n", values...)
+// say writes a line of progress. That nobody can read it is no reason to stop.
+func (s *session) say(line string) {
+	_, _ = fmt.Fprintln(s.Err, line)
 }
 
 // age returns how old an object is, as kubectl shows it.

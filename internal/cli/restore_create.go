@@ -16,12 +16,13 @@ type restoreFlags struct {
 	filterFlags
 	waiting
 
-	backup          string
-	mapping         map[string]string
-	clusterScope    bool
-	nodePorts       bool
-	clusterIPs      bool
-	allowIncomplete bool
+	backup            string
+	mapping           map[string]string
+	clusterScope      bool
+	clusterScopeGiven bool
+	nodePorts         bool
+	clusterIPs        bool
+	allowIncomplete   bool
 }
 
 func newRestoreCreate(shared *session) *cobra.Command {
@@ -35,7 +36,8 @@ func newRestoreCreate(shared *session) *cobra.Command {
   kubectl kahu restore create copy --backup nightly --include-namespaces shop --namespace-mapping shop=shop-copy --wait`,
 		Args: exactly("NAME"),
 		RunE: func(command *cobra.Command, args []string) error {
-			return shared.createRestore(command.Context(), args[0], wish, command.Flags().Changed("cluster-scope"))
+			wish.clusterScopeGiven = command.Flags().Changed("cluster-scope")
+			return shared.createRestore(command.Context(), args[0], wish)
 		},
 	}
 	wish.filterFlags.register(command)
@@ -52,7 +54,7 @@ func newRestoreCreate(shared *session) *cobra.Command {
 }
 
 // spec turns the flags into the API's words.
-func (f *restoreFlags) spec(scopeGiven bool) (kahuv1.RestoreSpec, error) {
+func (f *restoreFlags) spec() (kahuv1.RestoreSpec, error) {
 	selector, err := f.labels()
 	if err != nil {
 		return kahuv1.RestoreSpec{}, err
@@ -64,18 +66,18 @@ func (f *restoreFlags) spec(scopeGiven bool) (kahuv1.RestoreSpec, error) {
 		LabelSelector: selector, NamespaceMapping: f.mapping,
 		PreserveNodePort: f.nodePorts, PreserveClusterIPAddr: f.clusterIPs, AllowIncomplete: f.allowIncomplete,
 	}
-	if scopeGiven {
+	if f.clusterScopeGiven {
 		spec.IncludeClusterResource = &f.clusterScope
 	}
 	return spec, nil
 }
 
 // createRestore creates the object, and waits for its end where that is asked for.
-func (s *session) createRestore(ctx context.Context, name string, wish *restoreFlags, scopeGiven bool) error {
+func (s *session) createRestore(ctx context.Context, name string, wish *restoreFlags) error {
 	if wish.backup == "" {
 		return usageError{fmt.Errorf("--backup is missing: name a Backup, see `kubectl kahu backup get`")}
 	}
-	spec, err := wish.spec(scopeGiven)
+	spec, err := wish.spec()
 	if err != nil {
 		return err
 	}
@@ -111,7 +113,7 @@ func (s *session) waitForRestore(ctx context.Context, to client.WithWatch, name 
 		status := &restore.Status
 		line := fmt.Sprintf("restore %s: %s, %d of %d objects", name, stateOf(status.State), status.Progress.ItemsRestored, status.Progress.TotalItems)
 		if line != shown {
-			s.say("%s", line)
+			s.say(line)
 			shown = line
 		}
 		return status.Stage == kahuv1.StageFinished, nil
@@ -131,7 +133,7 @@ func (s *session) concludeRestore(restore *kahuv1.Restore) error {
 	status := &restore.Status
 	if status.State != kahuv1.StateCompleted {
 		for _, line := range problems(status.Failed) {
-			s.say("%s", line)
+			s.say(line)
 		}
 		return fmt.Errorf("restore %s: %s: %w", restore.Name, status.FailureReason, ErrFailed)
 	}

@@ -195,8 +195,7 @@ func (r *backupRun) pack(ctx context.Context) error {
 // add packs one object. One that the format cannot hold is missing, and stops no other.
 func (r *backupRun) add(packer *archive.Packer, object core.Object, reason core.Reason) error {
 	err := packer.Add(object, reason)
-	var refused *archive.RefusedError
-	if errors.As(err, &refused) {
+	if _, is := errors.AsType[*archive.RefusedError](err); is {
 		r.miss(Row{Kind: object.Kind, Key: object.Key(), Reason: ReasonObjectUnreadable, Message: err.Error()})
 		return nil
 	}

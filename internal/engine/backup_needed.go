@@ -53,7 +53,7 @@ func (r *backupRun) copyNeed(ctx context.Context, need selection.Pending) error 
 			Kind: need.Kind, Key: need.Key(), Reason: ReasonObjectUnreadable,
 			Message: string(need.Reason) + ": " + err.Error(),
 		})
-		return nil
+		return nil //nolint:nilerr // What cannot be read is missing, by name, and ends nothing else.
 	}
 	if object.Terminating {
 		r.warn(object.Key(), fmt.Sprintf("%s %s is being deleted and is left out, though it is %s",

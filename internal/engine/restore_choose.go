@@ -65,38 +65,41 @@ func (r *restoreRun) chooseSelected(ctx context.Context) error {
 // chooseNeeded goes through the index again for what the chosen objects refer to, until nothing new is found: each
 // pass is one step further away from what was chosen, and there are few of them.
 func (r *restoreRun) chooseNeeded(ctx context.Context) error {
-	for {
-		wanted := map[core.Key]selection.Pending{}
-		for _, need := range r.needs.Pending() {
-			wanted[need.Key()] = need
-		}
-		if len(wanted) == 0 {
-			for _, warning := range r.needs.Warnings() {
-				r.warn(warning.Key, warning.Message)
-			}
-			return nil
-		}
-		var found []archive.Record
-		err := r.eachRecord(ctx, func(record archive.Record) error {
-			if _, asked := wanted[record.Key()]; !asked {
-				return nil
-			}
-			delete(wanted, record.Key())
-			found = append(found, record)
-			return r.take(record)
-		})
-		if err != nil {
+	for pending := r.needs.Pending(); len(pending) > 0; pending = r.needs.Pending() {
+		if err := r.chooseFrom(ctx, pending); err != nil {
 			return err
-		}
-		if err := r.visitNeeds(ctx, found); err != nil {
-			return err
-		}
-		for key, need := range wanted {
-			if !need.Optional {
-				r.warn(key, need.Missing())
-			}
 		}
 	}
+	for _, warning := range r.needs.Warnings() {
+		r.warn(warning.Key, warning.Message)
+	}
+	return nil
+}
+
+// chooseFrom gives the planner those of the needed objects that are in the backup.
+func (r *restoreRun) chooseFrom(ctx context.Context, pending []selection.Pending) error {
+	wanted := make(map[core.Key]selection.Pending, len(pending))
+	for _, need := range pending {
+		wanted[need.Key()] = need
+	}
+	var found []archive.Record
+	err := r.eachRecord(ctx, func(record archive.Record) error {
+		if _, asked := wanted[record.Key()]; !asked {
+			return nil
+		}
+		delete(wanted, record.Key())
+		found = append(found, record)
+		return r.take(record)
+	})
+	if err != nil {
+		return err
+	}
+	for key, need := range wanted {
+		if !need.Optional {
+			r.warn(key, need.Missing())
+		}
+	}
+	return r.visitNeeds(ctx, found)
 }
 
 func (r *restoreRun) take(record archive.Record) error {

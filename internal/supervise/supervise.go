@@ -68,7 +68,7 @@ func (s *Supervisor) keep(ctx context.Context, child Child, output io.Writer) er
 		started := s.Clock.Now()
 		err := s.once(ctx, child, output)
 		if ctx.Err() != nil {
-			return nil
+			return nil //nolint:nilerr // A child that was asked to end may say so in any way.
 		}
 		var exit *exec.ExitError
 		if err != nil && !errors.As(err, &exit) {
@@ -89,7 +89,7 @@ func (s *Supervisor) keep(ctx context.Context, child Child, output io.Writer) er
 
 // once runs one child until it ends or the context does.
 func (s *Supervisor) once(ctx context.Context, child Child, output io.Writer) error {
-	command := exec.CommandContext(ctx, child.Path, child.Args...)
+	command := exec.CommandContext(ctx, child.Path, child.Args...) //nolint:gosec // To run what it is given is the purpose.
 	command.Env = child.Env
 	command.Stdout, command.Stderr = output, output
 	command.Cancel = func() error { return command.Process.Signal(syscall.SIGTERM) }

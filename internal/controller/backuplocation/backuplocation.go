@@ -33,7 +33,7 @@ const (
 	retryTime = 2 * time.Second
 	// writeTime is how soon the second half of a claim follows the first.
 	writeTime = 50 * time.Millisecond
-	// TakeOwnershipAnnotation, with the location's id as its value, makes this cluster the owner of its part of the
+	// TakeOwnershipAnnotation is an annotation that, with the location's id as its value, makes this cluster the owner of its part of the
 	// location whoever wrote there last. It is a person's decision, and it is taken back once it is carried out.
 	TakeOwnershipAnnotation = "kahu.io/take-ownership"
 )

@@ -42,7 +42,7 @@ func (c *Controller) discover(ctx context.Context, s *scope) error {
 	if err := c.sync(ctx, s, found); err != nil {
 		return err
 	}
-	number := int32(min(len(found), 1<<30)) //nolint:gosec // Bounded in the same expression.
+	number := int32(min(len(found), 1<<30))
 	s.location.Status.Backups = &number
 	c.setDiscoverable(s, metav1.ConditionTrue, kahuv1.ReasonListed, "The backups at the location are shown as Backup objects.")
 	return nil

@@ -20,7 +20,7 @@ const (
 	MaxRowText = 1024
 )
 
-// ErrNotWanted: the object says that the run has ended, or is another one's.
+// ErrNotWanted says that the object says that the run has ended, or is another one's.
 var ErrNotWanted = errors.New("the run was ended, or taken over by another manager")
 
 // Failure is why a run failed.

@@ -57,7 +57,7 @@ func (e *NotUsableError) Error() string {
 
 // Of returns the files of a location whose provider is available. It does not ask whether the location itself is
 // Ready. Errors are NotUsableErrors or those of the API server.
-func (f *Finder) Of(ctx context.Context, location *kahuv1.BackupLocation) (Files, error) {
+func (f *Finder) Of(ctx context.Context, location *kahuv1.BackupLocation) (Files, error) { //nolint:ireturn // What is behind the port is main's to know.
 	provider := &kahuv1.Provider{}
 	name := location.Spec.ProviderName
 	err := f.Client.Get(ctx, client.ObjectKey{Name: name}, provider)
@@ -86,7 +86,7 @@ func (f *Finder) Of(ctx context.Context, location *kahuv1.BackupLocation) (Files
 
 // Ready returns the files of the location of that name, and the location, if it is Ready. Errors are
 // NotUsableErrors or those of the API server.
-func (f *Finder) Ready(ctx context.Context, name string) (*kahuv1.BackupLocation, Files, error) {
+func (f *Finder) Ready(ctx context.Context, name string) (*kahuv1.BackupLocation, Files, error) { //nolint:ireturn // What is behind the port is main's to know.
 	location := &kahuv1.BackupLocation{}
 	err := f.Client.Get(ctx, client.ObjectKey{Name: name}, location)
 	if apierrors.IsNotFound(err) {
@@ -107,8 +107,7 @@ func (f *Finder) Ready(ctx context.Context, name string) (*kahuv1.BackupLocation
 
 // Reason returns the API's reason for an error of a store, and whether a person must act.
 func Reason(err error) (reason string, stalled bool) {
-	var unusable *NotUsableError
-	if errors.As(err, &unusable) {
+	if unusable, is := errors.AsType[*NotUsableError](err); is {
 		return unusable.Reason, !unusable.Passing
 	}
 	for _, row := range reasons() {

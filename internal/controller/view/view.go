@@ -68,8 +68,7 @@ func Show(backup *kahuv1.Backup, id archive.BackupID, manifest archive.Manifest,
 
 func fail(backup *kahuv1.Backup, failure error) {
 	reason := kahuv1.ReasonManifestInvalid
-	var newer *archive.NewerFormatError
-	if errors.As(failure, &newer) {
+	if _, is := errors.AsType[*archive.NewerFormatError](failure); is {
 		reason = kahuv1.ReasonManifestTooNew
 	}
 	backup.Status.State, backup.Status.FailureReason = kahuv1.StateFailed, reconcile.Bounded(failure.Error(), maxText)
