@@ -33,18 +33,22 @@ func (p *Planner) graph(items []*Item) *graph {
 	made := &graph{items: items, namespaces: map[string]*Item{}, definitions: map[string]*Item{}}
 	p.placeAggregated(items)
 	owners := p.owners(items)
-	for _, reference := range p.references {
-		owner := owners[reference.key()]
-		if !reference.item.canBelongTo(owner) {
-			continue
+	edges := 0
+	p.references.each(func(reference *reference) {
+		if reference.isEdge(owners) {
+			edges++
 		}
-		if !lateOwner(reference.item.info.name, owner.info.name) {
+	})
+	made.edges = make([]edge, 0, edges)
+	p.references.drain(func(reference *reference) {
+		owner := owners[reference.owner]
+		if reference.isEdge(owners) {
 			made.edges = append(made.edges, edge{item: reference.item, owner: owner})
 		}
-		if reference.controller || reference.service {
+		if reference.item.canBelongTo(owner) {
 			p.control(reference, owner)
 		}
-	}
+	})
 	made.index()
 	return made
 }
@@ -55,46 +59,40 @@ func (i *Item) canBelongTo(owner *Item) bool {
 	return owner != nil && owner != i && (owner.Namespace == "" || owner.Namespace == i.Namespace)
 }
 
+// isEdge tells whether the item comes after the owner.
+func (r *reference) isEdge(owners map[ID]*Item) bool {
+	owner := owners[r.owner]
+	return r.item.canBelongTo(owner) && !lateOwner(r.item.info.name, owner.info.name)
+}
+
 // control leaves the item to its controller where a rule says so.
-func (p *Planner) control(by reference, controller *Item) {
-	reason := p.rules.because(by.item, controller)
-	if by.service {
+func (p *Planner) control(by *reference, controller *Item) {
+	reason := ""
+	switch {
+	case by.service:
 		reason = reasonEndpoints
+	case by.controller:
+		reason = p.rules.because(by.item, controller)
 	}
 	if reason != "" && by.item.Action == Create {
 		by.item.skip(reason)
 	}
 }
 
-// ownerKey is by what an owner is found.
-type ownerKey struct {
-	id              ID
-	namespace, name string // of a Service
-}
-
-func (r *reference) key() ownerKey {
-	if r.service {
-		return ownerKey{namespace: r.item.Namespace, name: r.item.Name}
-	}
-	return ownerKey{id: r.owner}
-}
-
 // owners returns the items that are referred to. Where two have the same UID, which no cluster makes, the first in
 // the order of keys is taken.
-func (p *Planner) owners(sorted []*Item) map[ownerKey]*Item {
-	wanted := map[ownerKey]*Item{}
-	for i := range p.references {
-		wanted[p.references[i].key()] = nil
-	}
-	set := func(key ownerKey, item *Item) {
+func (p *Planner) owners(sorted []*Item) map[ID]*Item {
+	wanted := map[ID]*Item{}
+	p.references.each(func(reference *reference) { wanted[reference.owner] = nil })
+	set := func(key ID, item *Item) {
 		if known, found := wanted[key]; found && known == nil {
 			wanted[key] = item
 		}
 	}
 	for _, item := range sorted {
-		set(ownerKey{id: item.ID}, item)
+		set(item.ID, item)
 		if item.info.name == serviceKind {
-			set(ownerKey{namespace: item.Namespace, name: item.Name}, item)
+			set(serviceID(item.Namespace, item.Name), item)
 		}
 	}
 	return wanted

@@ -70,7 +70,7 @@ func IDOf(uid types.UID) ID {
 	return ID(sum[:len(ID{})])
 }
 
-// Item is one object of a plan. An Item takes about 150 bytes besides its name.
+// Item is one object of a plan. It takes 160 bytes besides its namespace and name.
 type Item struct {
 	// Kind is the kind as the server served it when the object was read.
 	Kind *core.Kind
@@ -80,28 +80,28 @@ type Item struct {
 	Name string
 	// ID stands for the object's UID in the backup.
 	ID ID
-	// Action says what happens to the object.
-	Action Action
 	// Reason says why the object is skipped; empty for objects to create.
 	Reason string
+	// Action says what happens to the object.
+	Action Action
 	// Owns tells whether an object to create has this one as an owner: whoever creates it remembers its new UID.
 	Owns bool
 	// ClusterMade tells whether Kubernetes makes an object of this name by itself in every new namespace. Where it was
 	// faster in a namespace that this restore created, its object is to be written over with the one of the backup.
 	ClusterMade bool
 
+	// state, free and the edges that the item waits for, by number, matter only while the plan is made.
+	state    visit
+	free     bool // a definition that does not wait for its owners
+	waitFrom int32
+	waitTo   int32
+	place    place
+
 	info   *kindInfo
 	frame  *archive.FrameRef
 	offset int64
 	length int64
 	digest [sha256.Size]byte
-	place  place
-
-	// The rest is meaningful only while the plan is made.
-	state    visit
-	free     bool  // a definition that does not wait for its owners
-	waitFrom int32 // where the item's edges begin
-	waitTo   int32
 }
 
 // Key returns the object's name in the backup.
@@ -133,12 +133,21 @@ func compareReading(x, y *Item) int {
 	)
 }
 
-// compareKeys orders items as their keys do, without making them.
+// compareKeys orders items as core.Key does, without making keys.
 func compareKeys(x, y *Item) int {
 	return cmp.Or(
 		strings.Compare(x.Kind.Group, y.Kind.Group),
 		strings.Compare(x.Kind.Resource, y.Kind.Resource),
-		strings.Compare(x.Namespace, y.Namespace),
+		compareNamespaces(x.Namespace, y.Namespace),
 		strings.Compare(x.Name, y.Name),
 	)
+}
+
+// compareNamespaces orders two namespaces as if each had a slash behind it.
+func compareNamespaces(x, y string) int {
+	common := min(len(x), len(y))
+	if order := strings.Compare(x[:common], y[:common]); order != 0 || len(x) == len(y) {
+		return order
+	}
+	return strings.Compare((x + "/")[common:], (y + "/")[common:])
 }

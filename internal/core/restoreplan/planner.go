@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/soda-cdm/kahu/internal/core"
 	"github.com/soda-cdm/kahu/internal/core/archive"
@@ -18,8 +19,8 @@ import (
 type Planner struct {
 	order      order
 	rules      controlRules
-	chunks     [][]Item
-	references []reference
+	items      chunks[Item]
+	references chunks[reference]
 	kinds      map[schema.GroupResource]*kindInfo
 	frames     map[archive.FrameRef]*archive.FrameRef
 	names      map[string]string // namespaces, each once in memory
@@ -33,8 +34,10 @@ type reference struct {
 	service    bool // the owner is the Service with the item's name
 }
 
-// chunk is how many items are allocated at once; items do not move, so that they can be pointed to.
-const chunk = 1024
+// serviceID stands for a Service by its name, and differs from all that stand for UIDs, which have no spaces.
+func serviceID(namespace, name string) ID {
+	return IDOf(types.UID("Service " + namespace + "/" + name))
+}
 
 // MaxObjects is the largest number of objects in a plan.
 const MaxObjects = 1 << 27
@@ -62,13 +65,13 @@ func (p *Planner) Add(record *archive.Record) error {
 		item.skip(reason)
 	}
 	if namedAfterService(kind, record) {
-		p.references = append(p.references, reference{item: item, service: true})
+		p.references.add(reference{item: item, owner: serviceID(item.Namespace, item.Name), service: true})
 	}
 	for _, owner := range record.Owners {
 		if owner.UID == "" {
 			continue
 		}
-		p.references = append(p.references, reference{item: item, owner: IDOf(owner.UID), controller: owner.Controller})
+		p.references.add(reference{item: item, owner: IDOf(owner.UID), controller: owner.Controller})
 	}
 	return nil
 }
@@ -76,17 +79,15 @@ func (p *Planner) Add(record *archive.Record) error {
 // Plan returns what happens to the objects. The planner is of no use afterwards. An object that was added twice gives
 // core.ErrInvalid.
 func (p *Planner) Plan() (*Plan, error) {
-	var items []*Item
-	p.items(func(item *Item) { items = append(items, item) })
+	items := make([]*Item, 0, p.items.length())
+	p.items.each(func(item *Item) { items = append(items, item) })
 	slices.SortFunc(items, compareKeys)
 	for i := 1; i < len(items); i++ {
 		if compareKeys(items[i-1], items[i]) == 0 {
 			return nil, fmt.Errorf("planning %s twice: %w", items[i].Key(), core.ErrInvalid)
 		}
 	}
-	graph := p.graph(items)
-	p.references = nil
-	graph.sort()
+	p.graph(items).sort()
 	return p.cut(items), nil
 }
 
@@ -96,21 +97,15 @@ func (p *Planner) newItem(record *archive.Record) (*Item, error) {
 	if err != nil || len(digest) != len(Item{}.digest) {
 		return nil, fmt.Errorf("digest of %d bytes: %w", len(digest), core.ErrInvalid)
 	}
-	if len(p.chunks)*chunk >= MaxObjects {
+	if p.items.length() >= MaxObjects {
 		return nil, fmt.Errorf("more than %d objects: %w", MaxObjects, core.ErrInvalid)
 	}
-	last := len(p.chunks) - 1
-	if last < 0 || len(p.chunks[last]) == chunk {
-		p.chunks = append(p.chunks, make([]Item, 0, chunk))
-		last++
-	}
 	info := p.kind(record.Kind)
-	p.chunks[last] = append(p.chunks[last], Item{
+	item := p.items.add(Item{
 		Kind: &info.Kind, info: info, Namespace: p.namespace(record.Namespace), Name: record.Name, ID: IDOf(record.UID),
 		Action: Create, frame: p.frame(record.Frame), offset: record.Offset, length: record.Length,
 		digest: [len(Item{}.digest)]byte(digest),
 	})
-	item := &p.chunks[last][len(p.chunks[last])-1]
 	item.ClusterMade = clusterMade(info.name, item.Name)
 	return item, nil
 }
@@ -145,15 +140,6 @@ func (p *Planner) namespace(name string) string {
 		p.names[name] = known
 	}
 	return known
-}
-
-// items visits all items in the order in which they were added.
-func (p *Planner) items(visit func(item *Item)) {
-	for _, chunk := range p.chunks {
-		for i := range chunk {
-			visit(&chunk[i])
-		}
-	}
 }
 
 // cut makes waves of the items, which are in the order of their keys and have their places.
