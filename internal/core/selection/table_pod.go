@@ -9,6 +9,7 @@ func podSpec(prefix string) rule {
 		refer(prefix+"runtimeClassName", atCluster("node.k8s.io", "runtimeclasses")),
 		refer(prefix+"resourceClaims[].resourceClaimName", inNamespace(resourceGroup, "resourceclaims")),
 		refer(prefix+"resourceClaims[].resourceClaimTemplateName", inNamespace(resourceGroup, "resourceclaimtemplates")),
+		refer(prefix+"schedulingGroup.podGroupName", inNamespace("scheduling.k8s.io", "podgroups")),
 		environment(prefix+"initContainers[]."),
 		environment(prefix+"containers[]."),
 		environment(prefix+"ephemeralContainers[]."),

@@ -1,0 +1,423 @@
+package selection_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/labels"
+
+	"github.com/soda-cdm/kahu/internal/core"
+	"github.com/soda-cdm/kahu/internal/core/selection"
+)
+
+// cluster is objects by their keys.
+type cluster map[core.Key]core.Object
+
+// shop returns an application in a namespace, with all that it stands on.
+func shop(t testing.TB) cluster {
+	t.Helper()
+	web := map[string]string{"app": "web"}
+	objects := []core.Object{
+		object(t, "namespaces", "", "shop", `{}`),
+		object(t, "namespaces", "", "bank", `{}`),
+		labelled(object(t, "deployments.apps", "shop", "web", `
+spec:
+  template:
+    spec:
+      serviceAccountName: builder
+      priorityClassName: high
+      containers: [{envFrom: [{configMapRef: {name: settings}}, {secretRef: {name: keys}}, {secretRef: {name: maybe, optional: true}}]}]
+      volumes: [{persistentVolumeClaim: {claimName: data}}, {secret: {secretName: gone}}]
+`), web),
+		object(t, "deployments.apps", "shop", "api", `
+spec:
+  template:
+    spec:
+      containers: [{envFrom: [{secretRef: {name: keys}}, {configMapRef: {name: kube-root-ca.crt}}]}]
+`),
+		object(t, "serviceaccounts", "shop", "builder", `imagePullSecrets: [{name: registry}]`),
+		object(t, "secrets", "shop", "registry", `{}`),
+		object(t, "secrets", "shop", "keys", `{}`),
+		labelled(object(t, "configmaps", "shop", "settings", `{}`), web),
+		object(t, "configmaps", "shop", "kube-root-ca.crt", `{}`),
+		object(t, "configmaps", "shop", "nobody-needs-it", `{}`),
+		object(t, "persistentvolumeclaims", "shop", "data", `spec: {volumeName: pv-1, storageClassName: fast}`),
+		object(t, "persistentvolumes", "", "pv-1", `
+spec: {storageClassName: fast, claimRef: {namespace: shop, name: data}, csi: {nodeStageSecretRef: {namespace: bank, name: safe}}}
+`),
+		object(t, "secrets", "bank", "safe", `{}`),
+		object(t, "storageclasses.storage.k8s.io", "", "fast", `{}`),
+		object(t, "priorityclasses.scheduling.k8s.io", "", "high", `{}`),
+		object(t, "widgets.shop.example.com", "shop", "knob", `{}`),
+		object(t, "customresourcedefinitions.apiextensions.k8s.io", "", "widgets.shop.example.com", `{}`),
+		object(t, "horizontalpodautoscalers.autoscaling", "shop", "web", `
+spec: {scaleTargetRef: {apiVersion: extensions/v1beta1, kind: Deployment, name: web}, metrics: [{object: {describedObject: {kind: Nothing, name: x}}}]}
+`),
+		object(t, "horizontalpodautoscalers.autoscaling", "bank", "odd", `
+spec: {scaleTargetRef: {apiVersion: example.com/v1, kind: Machine, name: m}}
+`),
+	}
+	made := cluster{}
+	for _, object := range objects {
+		made[object.Key()] = object
+	}
+	return made
+}
+
+func labelled(object core.Object, labels map[string]string) core.Object {
+	object.Labels = labels
+	return object
+}
+
+// outcome is what a backup of a cluster would be.
+type outcome struct {
+	// Selected and Needed are what is in; Needed has the reasons.
+	Selected []string
+	Needed   map[string]core.Reason
+	// Missing was needed and is not in the cluster, Warnings was needed and stays out.
+	Missing, Warnings map[string]string
+}
+
+// run drives the closure as an engine does. It fails when an object is taken twice.
+func (c cluster) run(t testing.TB, filters selection.Filters, order []core.Key) outcome {
+	t.Helper()
+	selector := compiled(t, filters)
+	closure := selection.NewClosure(selector)
+	result := outcome{Needed: map[string]core.Reason{}, Missing: map[string]string{}, Warnings: map[string]string{}}
+	taken := map[core.Key]bool{}
+	take := func(object core.Object) {
+		if taken[object.Key()] {
+			t.Fatalf("%v is taken twice", object.Key())
+		}
+		taken[object.Key()] = true
+		if err := closure.Visit(object); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, key := range order {
+		if object := c[key]; selector.Object(object.Kind, object.Namespace, object.Name, object.Labels).In {
+			take(object)
+			result.Selected = append(result.Selected, key.String())
+		}
+	}
+	for pending := closure.Pending(); len(pending) > 0; pending = closure.Pending() {
+		for _, need := range pending {
+			object, found := c[need.Key()]
+			if !found {
+				if !need.Optional {
+					result.Missing[need.Key().String()] = need.Missing()
+				}
+				continue
+			}
+			take(object)
+			result.Needed[need.Key().String()] = need.Reason
+		}
+	}
+	for _, warning := range closure.Warnings() {
+		result.Warnings[warning.Key.String()] = warning.Message
+	}
+	return result
+}
+
+func (c cluster) keys() []core.Key {
+	var keys []core.Key
+	for key := range c {
+		keys = append(keys, key)
+	}
+	return keys
+}
+
+func TestClosure(t *testing.T) {
+	type list = []selection.ResourceFilter
+	const (
+		byWeb = core.Reason("needed by Deployment shop/web")
+		byAPI = core.Reason("needed by Deployment shop/api")
+	)
+	cases := map[string]struct {
+		filters           selection.Filters
+		needed            map[string]core.Reason
+		missing, warnings map[string]string
+	}{
+		"everything": {},
+		"deployments alone": {
+			filters: selection.Filters{IncludeResources: list{{Kind: "Deployment"}}},
+			needed: map[string]core.Reason{
+				"namespaces shop":                        byAPI,
+				"namespaces bank":                        "needed by Secret bank/safe",
+				"serviceaccounts shop/builder":           byWeb,
+				"secrets shop/registry":                  "needed by ServiceAccount shop/builder",
+				"secrets shop/keys":                      byAPI,
+				"secrets bank/safe":                      "needed by PersistentVolume pv-1",
+				"configmaps shop/settings":               byWeb,
+				"persistentvolumeclaims shop/data":       byWeb,
+				"persistentvolumes pv-1":                 "needed by PersistentVolumeClaim shop/data",
+				"storageclasses.storage.k8s.io fast":     "needed by PersistentVolumeClaim shop/data",
+				"priorityclasses.scheduling.k8s.io high": byWeb,
+			},
+			missing: map[string]string{"secrets shop/gone": "Secret shop/gone is not in, though it is needed by Deployment shop/web " +
+				"(spec.template.spec.volumes[1].secret.secretName): it was not found"},
+		},
+		"a namespace brings what it needs of cluster scope": {
+			filters: selection.Filters{IncludeNamespaces: []string{"shop"}},
+			needed: map[string]core.Reason{
+				"persistentvolumes pv-1":                 "needed by PersistentVolumeClaim shop/data",
+				"storageclasses.storage.k8s.io fast":     "needed by PersistentVolumeClaim shop/data",
+				"priorityclasses.scheduling.k8s.io high": byWeb,
+				"secrets bank/safe":                      "needed by PersistentVolume pv-1",
+				"namespaces bank":                        "needed by Secret bank/safe",
+				"customresourcedefinitions.apiextensions.k8s.io widgets.shop.example.com": "needed by Widget.shop.example.com shop/knob",
+			},
+		},
+		"labels select some, and the rest comes as it is needed": {
+			filters: selection.Filters{Labels: labels.SelectorFromSet(labels.Set{"app": "web"})},
+			needed: map[string]core.Reason{
+				"namespaces shop":                        "needed by ConfigMap shop/settings",
+				"namespaces bank":                        "needed by Secret bank/safe",
+				"serviceaccounts shop/builder":           byWeb,
+				"secrets shop/registry":                  "needed by ServiceAccount shop/builder",
+				"secrets shop/keys":                      byWeb,
+				"secrets bank/safe":                      "needed by PersistentVolume pv-1",
+				"persistentvolumeclaims shop/data":       byWeb,
+				"persistentvolumes pv-1":                 "needed by PersistentVolumeClaim shop/data",
+				"storageclasses.storage.k8s.io fast":     "needed by PersistentVolumeClaim shop/data",
+				"priorityclasses.scheduling.k8s.io high": byWeb,
+			},
+			missing: map[string]string{"secrets shop/gone": "Secret shop/gone is not in, though it is needed by Deployment shop/web " +
+				"(spec.template.spec.volumes[1].secret.secretName): it was not found"},
+		},
+		"an exclusion wins over a need, and says so once": {
+			filters: selection.Filters{
+				IncludeResources: list{{Kind: "Deployment"}},
+				ExcludeResources: list{{Kind: "PersistentVolumeClaim"}, {Kind: "Secret"}, {Kind: "sa"}, {Kind: "pc"}},
+			},
+			needed: map[string]core.Reason{"namespaces shop": byAPI, "configmaps shop/settings": byWeb},
+			warnings: map[string]string{
+				"persistentvolumeclaims shop/data": "PersistentVolumeClaim shop/data is not in, though it is needed by Deployment shop/web " +
+					"(spec.template.spec.volumes[0].persistentVolumeClaim.claimName): excluded by spec.excludeResources[0]",
+				"secrets shop/gone": "Secret shop/gone is not in, though it is needed by Deployment shop/web " +
+					"(spec.template.spec.volumes[1].secret.secretName): excluded by spec.excludeResources[1]",
+				"secrets shop/keys": "Secret shop/keys is not in, though it is needed by Deployment shop/api " +
+					"(spec.template.spec.containers[0].envFrom[0].secretRef.name): excluded by spec.excludeResources[1]",
+				"secrets shop/maybe": "Secret shop/maybe is not in, though it is needed by Deployment shop/web " +
+					"(spec.template.spec.containers[0].envFrom[2].secretRef.name): excluded by spec.excludeResources[1]",
+				"serviceaccounts shop/builder": "ServiceAccount shop/builder is not in, though it is needed by Deployment shop/web " +
+					"(spec.template.spec.serviceAccountName): excluded by spec.excludeResources[2]",
+				"priorityclasses.scheduling.k8s.io high": "PriorityClass.scheduling.k8s.io high is not in, though it is needed by Deployment shop/web " +
+					"(spec.template.spec.priorityClassName): excluded by spec.excludeResources[3]",
+			},
+		},
+		"no cluster scope but the namespace": {
+			filters: selection.Filters{IncludeResources: list{{Kind: "Widget"}}, ClusterResources: pointer(false)},
+			needed:  map[string]core.Reason{"namespaces shop": "needed by Widget.shop.example.com shop/knob"},
+			warnings: map[string]string{
+				"customresourcedefinitions.apiextensions.k8s.io widgets.shop.example.com": "CustomResourceDefinition.apiextensions.k8s.io widgets.shop.example.com is not in, " +
+					"though it is needed by Widget.shop.example.com shop/knob (apiVersion): excluded by spec.includeClusterResource",
+			},
+		},
+		"an excluded namespace": {
+			filters: selection.Filters{IncludeResources: list{{Kind: "pv"}}, ExcludeNamespaces: []string{"bank"}},
+			needed:  map[string]core.Reason{"storageclasses.storage.k8s.io fast": "needed by PersistentVolume pv-1"},
+			warnings: map[string]string{"secrets bank/safe": "Secret bank/safe is not in, though it is needed by PersistentVolume pv-1 " +
+				"(spec.csi.nodeStageSecretRef.name): excluded by spec.excludeNamespaces[0]"},
+		},
+		"a kind in the group that it came from, one that is unknown, and one that may be": {
+			filters: selection.Filters{IncludeResources: list{{Kind: "hpa"}}, ExcludeResources: list{{Kind: "Deployment", Name: "web"}}},
+			needed: map[string]core.Reason{
+				"namespaces shop": "needed by HorizontalPodAutoscaler shop/web", "namespaces bank": "needed by HorizontalPodAutoscaler bank/odd",
+			},
+			warnings: map[string]string{
+				"deployments.apps shop/web": "Deployment.apps shop/web is not in, though it is needed by HorizontalPodAutoscaler shop/web " +
+					"(spec.scaleTargetRef.name): excluded by spec.excludeResources[0]",
+				"Machine.example.com bank/m": "Machine.example.com bank/m is not in, though it is needed by HorizontalPodAutoscaler bank/odd " +
+					"(spec.scaleTargetRef.name): no such kind is known",
+			},
+		},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			world := shop(t)
+			got := world.run(t, tc.filters, world.keys())
+			compare(t, "needed", tc.needed, got.Needed)
+			compare(t, "missing", tc.missing, got.Missing)
+			compare(t, "warnings", tc.warnings, got.Warnings)
+		})
+	}
+}
+
+func compare[V any](t *testing.T, what string, want, got map[string]V) {
+	t.Helper()
+	if want == nil {
+		want = map[string]V{}
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("%s (-want +got):\n%s", what, diff)
+	}
+}
+
+// TestClosureProperties holds random wishes against what must be true of all of them: the order of visits means
+// nothing, nothing is taken twice, nothing that is excluded is in, and what is in has what it needs or a word about it.
+func TestClosureProperties(t *testing.T) {
+	random := rand.New(rand.NewPCG(3, 4))
+	world, rules := shop(t), selection.NewRules()
+	needed := 0
+	for range 300 {
+		filters := randomFilters(random)
+		selector, problems := selection.Compile(filters, kinds())
+		if len(problems) > 0 {
+			continue
+		}
+		one := world.run(t, filters, shuffled(random, world.keys()))
+		other := world.run(t, filters, shuffled(random, world.keys()))
+		one.Selected, other.Selected = nil, nil
+		if diff := cmp.Diff(one, other); diff != "" {
+			t.Fatalf("%+v: the order of visits matters:\n%s", filters, diff)
+		}
+		in := map[string]bool{}
+		for key, object := range world {
+			if _, isNeeded := one.Needed[key.String()]; isNeeded {
+				needed++
+				if words, excluded := selector.Excludes(object.Kind, object.Namespace, object.Name); excluded {
+					t.Fatalf("%+v: %v is in, though %s", filters, key, words)
+				}
+			}
+			selected := selector.Object(object.Kind, object.Namespace, object.Name, object.Labels).In
+			in[key.String()] = selected || one.Needed[key.String()] != ""
+		}
+		checkNeeds(t, world, rules, one, in)
+	}
+	if needed < 300 {
+		t.Errorf("only %d objects were needed: the test shows nothing", needed)
+	}
+}
+
+// checkNeeds checks that what is in has what it needs, or a word about it. Needs with a kind instead of a plural are
+// left to the table.
+func checkNeeds(t *testing.T, world cluster, rules *selection.Rules, got outcome, in map[string]bool) {
+	t.Helper()
+	for key, object := range world {
+		if !in[key.String()] {
+			continue
+		}
+		content := map[string]any{}
+		if err := json.Unmarshal(object.JSON, &content); err != nil {
+			t.Fatal(err)
+		}
+		content["metadata"] = map[string]any{"namespace": object.Namespace, "name": object.Name}
+		for _, need := range rules.Needs(object.Kind, content) {
+			wanted := core.Key{Group: need.Group, Resource: need.Resource, Namespace: need.Namespace, Name: need.Name}
+			_, there := world[wanted]
+			if need.Resource == "" || !there || need.Name == "kube-root-ca.crt" {
+				continue
+			}
+			if !in[wanted.String()] && got.Warnings[wanted.String()] == "" {
+				t.Fatalf("%v is in, needs %v, and nothing is said about it: %+v", key, wanted, got)
+			}
+		}
+	}
+}
+
+func TestNamesThatNothingCanHave(t *testing.T) {
+	closure := selection.NewClosure(compiled(t, selection.Filters{IncludeResources: []selection.ResourceFilter{{Kind: "Pod"}}}))
+	err := closure.Visit(object(t, "pods", "shop", "odd", `
+spec:
+  serviceAccountName: ".."
+  volumes: [{secret: {secretName: "../../nodes/a"}}, {configMap: {name: "50%"}}, {configMap: {name: "a/b", optional: true}}]
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if pending := closure.Pending(); len(pending) != 1 || pending[0].Key().String() != "namespaces shop" {
+		t.Errorf("pending: %v", pending)
+	}
+	var got []string
+	for _, warning := range closure.Warnings() {
+		if !strings.HasSuffix(warning.Message, ": no object can have this name") {
+			t.Errorf("message %q", warning.Message)
+		}
+		got = append(got, warning.Key.String())
+	}
+	want := []string{"configmaps shop/50%", "secrets shop/../../nodes/a", "serviceaccounts shop/.."}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("warnings (-want +got):\n%s", diff)
+	}
+	if again := closure.Warnings(); len(again) > 0 {
+		t.Errorf("the same warnings again: %v", again)
+	}
+}
+
+func TestAnObjectVisitedAgain(t *testing.T) {
+	filters := map[string]selection.Filters{
+		"by kind":   {IncludeResources: []selection.ResourceFilter{{Kind: "Deployment"}}},
+		"by labels": {Labels: labels.SelectorFromSet(labels.Set{"app": "web"})},
+	}
+	for name, filters := range filters {
+		t.Run(name, func(t *testing.T) {
+			world := shop(t)
+			web := world[core.Key{Group: "apps", Resource: "deployments", Namespace: "shop", Name: "web"}]
+			closure := selection.NewClosure(compiled(t, filters))
+			for range 2 {
+				if err := closure.Visit(web); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if pending := closure.Pending(); len(pending) == 0 {
+				t.Fatal("nothing is needed")
+			}
+			if err := closure.Visit(web); err != nil {
+				t.Fatal(err)
+			}
+			if pending := closure.Pending(); len(pending) > 0 {
+				t.Errorf("named again: %v", pending)
+			}
+		})
+	}
+}
+
+func TestAnOptionalNeedThatAnotherObjectHasToHave(t *testing.T) {
+	closure := selection.NewClosure(compiled(t, selection.Filters{IncludeResources: []selection.ResourceFilter{{Kind: "Pod"}}}))
+	for name, optional := range map[string]bool{"a": true, "b": false, "c": true} {
+		content := fmt.Sprintf(`spec: {volumes: [{configMap: {name: shared, optional: %v}}]}`, optional)
+		if err := closure.Visit(object(t, "pods", "shop", name, content)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	pending := closure.Pending()
+	if len(pending) != 2 || pending[0].Name != "shared" || pending[0].Optional || pending[0].Reason != "needed by Pod shop/a" {
+		t.Errorf("pending: %+v", pending)
+	}
+}
+
+func TestBrokenJSON(t *testing.T) {
+	closure := selection.NewClosure(compiled(t, selection.Filters{IncludeNamespaces: []string{"shop"}}))
+	broken := core.Object{Kind: kind(t, "secrets"), Namespace: "shop", Name: "keys", JSON: []byte(`{"data":{"a":"c2VjcmV0"`)}
+	err := closure.Visit(broken)
+	if !errors.Is(err, core.ErrCorrupt) || strings.Contains(err.Error(), "c2VjcmV0") {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestVisitsSideBySide(t *testing.T) {
+	closure := selection.NewClosure(compiled(t, selection.Filters{Labels: labels.SelectorFromSet(labels.Set{"app": "web"})}))
+	var visiting sync.WaitGroup
+	for worker := range 8 {
+		visiting.Go(func() {
+			for i := range 100 {
+				content := fmt.Sprintf(`spec: {serviceAccountName: sa-%d}`, i)
+				if err := closure.Visit(object(t, "pods", "shop", fmt.Sprintf("pod-%d-%d", worker, i), content)); err != nil {
+					t.Error(err)
+				}
+				closure.Warnings()
+			}
+		})
+	}
+	visiting.Wait()
+	if pending := closure.Pending(); len(pending) != 101 {
+		t.Errorf("%d objects are pending, not 100 service accounts and a namespace", len(pending))
+	}
+}
