@@ -1,0 +1,96 @@
+package compare
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// walker compares two values field by field.
+type walker struct {
+	run    *run
+	key    Key
+	object Object
+	custom bool
+}
+
+// value compares what is at a path. An absent field and one that is empty are not the same.
+func (w *walker) value(path string, before, after any) {
+	switch was := before.(type) {
+	case map[string]any:
+		if is, isMap := after.(map[string]any); isMap {
+			w.fields(path, was, is)
+			return
+		}
+	case []any:
+		if is, isList := after.([]any); isList {
+			w.elements(path, was, is)
+			return
+		}
+	default:
+		w.run.result.Fields++
+		if before == after {
+			return
+		}
+	}
+	w.differ(path, before, after)
+}
+
+func (w *walker) fields(path string, before, after map[string]any) {
+	if len(before) == 0 && len(after) == 0 {
+		w.run.result.Fields++
+	}
+	names := maps.Clone(before)
+	maps.Copy(names, after)
+	for _, name := range slices.Sorted(maps.Keys(names)) {
+		inner := join(path, name)
+		if w.skips(inner) {
+			continue
+		}
+		was, wasThere := before[name]
+		is, isThere := after[name]
+		if wasThere != isThere {
+			w.run.note(w.key, inner, show(w.key, was, wasThere), show(w.key, is, isThere))
+			continue
+		}
+		w.value(inner, was, is)
+	}
+}
+
+func (w *walker) elements(path string, before, after []any) {
+	if len(before) != len(after) {
+		w.differ(path, before, after)
+		return
+	}
+	for i := range before {
+		if inner := fmt.Sprintf("%s[%d]", path, i); !w.skips(inner) {
+			w.value(inner, before[i], after[i])
+		}
+	}
+}
+
+// skips tells whether the field is not compared here: it is left out, or it is the UID of an owner, for which there
+// is a stricter check.
+func (w *walker) skips(path string) bool {
+	isOwner := strings.HasPrefix(path, "metadata.ownerReferences[") && strings.HasSuffix(path, "].uid")
+	return isOwner || isLeftOut(w.object, path, w.custom, len(w.run.Mapping) > 0)
+}
+
+func (w *walker) differ(path string, before, after any) {
+	w.run.note(w.key, path, show(w.key, before, true), show(w.key, after, true))
+}
+
+// join adds a field to a path: spec.replicas, data["ca.crt"].
+func join(path, name string) string {
+	isPlain := func(r rune) bool {
+		return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || r == '_' || r == '-'
+	}
+	if name == "" || strings.ContainsFunc(name, func(r rune) bool { return !isPlain(r) }) {
+		return fmt.Sprintf("%s[%q]", path, name)
+	}
+	if path == "" {
+		return name
+	}
+	return path + "." + name
+}
