@@ -38,8 +38,7 @@ func (c *Controller) accept(ctx context.Context, s *scope) error {
 	if err := c.addFinalizer(ctx, s); err != nil {
 		return err
 	}
-	attempt := c.NewAttempt()
-	c.remember(s.backup.UID, attempt)
+	attempt := c.attemptOf(s.backup.UID)
 	status.Stage, status.State, status.Attempt = kahuv1.StageResources, kahuv1.StateProcessing, attempt
 	status.StartTimestamp = &metav1.Time{Time: c.Clock.Now()}
 	status.LocationID, status.ClusterID = s.location.Status.LocationID, c.ClusterID

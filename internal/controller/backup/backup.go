@@ -132,10 +132,15 @@ func (c *Controller) id(s *scope) archive.BackupID {
 	return archive.BackupID{ClusterID: c.ClusterID, Name: s.backup.Name, UID: string(s.backup.UID)}
 }
 
-func (c *Controller) remember(uid types.UID, attempt string) {
+// attemptOf returns the id of this process's try at a run, which is the same whenever it is asked for: a pass that
+// sees an old copy of the object accepts the run once more, and must not make it another one's.
+func (c *Controller) attemptOf(uid types.UID) string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.attempts[uid] = attempt
+	if c.attempts[uid] == "" {
+		c.attempts[uid] = c.NewAttempt()
+	}
+	return c.attempts[uid]
 }
 
 func (c *Controller) forget(uid types.UID) {

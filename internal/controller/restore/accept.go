@@ -34,8 +34,7 @@ func (c *Controller) accept(ctx context.Context, s *scope) error {
 	if err := c.findBackup(ctx, s); err != nil {
 		return c.refuseOrWait(s, err)
 	}
-	attempt := c.NewAttempt()
-	c.remember(s.restore.UID, attempt)
+	attempt := c.attemptOf(s.restore.UID)
 	status.Stage, status.State, status.Attempt = kahuv1.StageResources, kahuv1.StateProcessing, attempt
 	status.StartTimestamp = &metav1.Time{Time: c.Clock.Now()}
 	meta.SetStatusCondition(&status.Conditions, metav1.Condition{
