@@ -26,7 +26,7 @@ const (
 	watchTime = 4 * time.Minute
 	// firstLook and longestLook are the waits between two looks at what the server serves, which cannot be watched.
 	firstLook   = 50 * time.Millisecond
-	longestLook = time.Second
+	longestLook = 250 * time.Millisecond
 )
 
 // WaitEstablished returns when all definitions of these names are established, their names accepted, and the API

@@ -159,3 +159,34 @@ func TestWaitEstablishedThroughTrouble(t *testing.T) {
 	}), cluster.Options{})
 	checkClass(t, denied.WaitEstablished(t.Context(), []string{"x"}), core.ErrDenied)
 }
+
+// TestWaitEstablishedForgets deletes a definition after it was established, while another one is waited for.
+func TestWaitEstablishedForgets(t *testing.T) {
+	const established = `"status":{"conditions":[{"type":"NamesAccepted","status":"True"},{"type":"Established","status":"True"}]}`
+	const a = `{"metadata":{"name":"a.g"},"spec":{"group":"g","names":{"plural":"a"}},` + established + `}`
+	const b = `{"metadata":{"name":"b.g"},"spec":{"group":"g","names":{"plural":"b"}},` + established + `}`
+	ctx, cancel := context.WithCancel(t.Context())
+	var requests counter
+	config := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Query().Get("watch") == "" {
+			items := a
+			if requests.add("list") > 1 {
+				items = b
+			}
+			answer(w, http.StatusOK, `{"metadata":{"resourceVersion":"1"},"items":[`+items+`]}`)
+			return
+		}
+		if requests.add("watch") == 1 {
+			_, _ = w.Write([]byte(`{"type":"DELETED","object":` + a + `}{"type":"ADDED","object":` + b + `}`))
+			_ = http.NewResponseController(w).Flush()
+		} else {
+			cancel()
+		}
+		<-r.Context().Done()
+	})
+	err := newClient(t, config, cluster.Options{}).WaitEstablished(ctx, []string{"a.g", "b.g"})
+	if !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "a.g (not there)") ||
+		strings.Contains(err.Error(), "b.g") {
+		t.Errorf("got error %v, want one that names a.g alone", err)
+	}
+}

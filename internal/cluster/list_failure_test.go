@@ -129,3 +129,58 @@ func TestListStops(t *testing.T) {
 		t.Errorf("after the context ended: got error %v", err)
 	}
 }
+
+// TestListOtherPage shows that objects of two moments never get into one list.
+func TestListOtherPage(t *testing.T) {
+	large := strings.Repeat("x", 1<<20)
+	items := func(prefix string, count int, content string) string {
+		var all []string
+		for i := range count {
+			all = append(all, fmt.Sprintf(`{"metadata":{"name":"%s-%03d","namespace":"n"},"data":{"x":%q}}`, prefix, i, content))
+		}
+		return strings.Join(all, ",")
+	}
+	first := `{"metadata":{"resourceVersion":"1","continue":"c"},"items":[` + items("a", 25, "") + `]}`
+	second := `{"metadata":{"resourceVersion":"1"},"items":[` + items("b", 9, large)
+	cases := map[string]struct {
+		reason string
+		// pages are the answers one after the other; one without an end breaks off.
+		pages []string
+		class error
+	}{
+		"Same":    {"The same page goes on where it broke off.", []string{first, second, second + `]}`}, nil},
+		"Others":  {"Other objects are another moment.", []string{first, second, strings.ReplaceAll(second, "b-", "c-") + `]}`}, core.ErrExpired},
+		"Fewer":   {"Fewer objects are another moment.", []string{first, second, `{"metadata":{"resourceVersion":"1"},"items":[]}`}, core.ErrExpired},
+		"NoToken": {"The first page has no moment yet.", []string{`{"items":[` + items("a", 600, ""), `{"items":[` + items("a", 600, "") + `]}`}, core.ErrExpired},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			var requests counter
+			config := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+				page := tc.pages[requests.add("list")-1]
+				_, _ = w.Write([]byte(page))
+				if !strings.HasSuffix(page, "]}") {
+					_ = http.NewResponseController(w).Flush()
+					panic(http.ErrAbortHandler)
+				}
+			})
+			client := newClient(t, config, cluster.Options{Clock: &impatientClock{}})
+			seen := map[string]int{}
+			err := client.List(t.Context(), core.ListRequest{Kind: configMaps()}, func(page core.Page) error {
+				for _, object := range page.Objects {
+					seen[object.Name]++
+				}
+				return nil
+			})
+			checkClass(t, err, tc.class)
+			for name, times := range seen {
+				if times > 1 {
+					t.Errorf("%s\n%s came %d times", tc.reason, name, times)
+				}
+			}
+			if err == nil && len(seen) != 34 {
+				t.Errorf("%s\ngot %d objects, want 34", tc.reason, len(seen))
+			}
+		})
+	}
+}
