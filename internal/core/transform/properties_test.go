@@ -61,6 +61,8 @@ func FuzzApply(f *testing.F) {
 	f.Add([]byte(`{"metadata": 1, "spec": [], "subjects": {}, "webhooks": [1, null, []], "status": null}`), true)
 	f.Add([]byte(`{"metadata": {"labels": {"job-name": {}}, "namespace": 7, "annotations": []},
 		"spec": {"ports": [1, {"nodePort": {}}], "manualSelector": "x", "template": {"metadata": {"labels": {"job-name": {}}}}}}`), true)
+	f.Add([]byte(`{"metadata": {"labels": {"app": "a"}}, "spec": {"template": {"metadata": {"labels":
+		{"app": "a", "controller-uid": "1", "job-name": "a"}}}}}`), false)
 	f.Fuzz(func(t *testing.T, text []byte, mapped bool) {
 		var probe map[string]any
 		if json.Unmarshal(text, &probe) != nil {

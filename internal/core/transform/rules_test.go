@@ -119,30 +119,27 @@ func TestRules(t *testing.T) {
 				"selector": {"matchLabels": {"batch.kubernetes.io/controller-uid": "1"}},
 				"template": {"metadata": {"labels": {"batch.kubernetes.io/controller-uid": "1", "controller-uid": "1",
 					"batch.kubernetes.io/job-name": "a", "job-name": "a"}}}}}`,
-			want: `{"metadata": {"name": "a", "labels": {}},
+			want: `{"metadata": {"name": "a"},
 				"spec": {"manualSelector": false, "selector": {"matchLabels": {}}, "template": {"metadata": {"labels": {}}}}}`,
 			paths: []string{
+				"metadata.labels",
 				"spec.selector.matchLabels['batch.kubernetes.io/controller-uid']",
 				"spec.template.metadata.labels['batch.kubernetes.io/controller-uid']",
 				"spec.template.metadata.labels.controller-uid",
 				"spec.template.metadata.labels['batch.kubernetes.io/job-name']",
 				"spec.template.metadata.labels.job-name",
-				"metadata.labels['batch.kubernetes.io/controller-uid']",
-				"metadata.labels.controller-uid",
-				"metadata.labels['batch.kubernetes.io/job-name']",
-				"metadata.labels.job-name",
 			},
 		},
 		"job with labels of its own": {
 			kind: kind("jobs.batch"),
-			object: `{"metadata": {"labels": {"app": "a", "job-name": "a", "controller-uid": "1"}}, "spec": {
+			object: `{"metadata": {"labels": {"team": "a", "job-name": "a", "controller-uid": "1"}}, "spec": {
 				"selector": {"matchLabels": {"controller-uid": "1"}},
 				"template": {"metadata": {"labels": {"app": "a", "controller-uid": "1", "job-name": "a"}}, "spec": {}}}}`,
-			want: `{"metadata": {"labels": {"app": "a", "job-name": "a"}}, "spec": {
+			want: `{"metadata": {"labels": {"team": "a", "job-name": "a"}}, "spec": {
 				"selector": {"matchLabels": {}}, "template": {"metadata": {"labels": {"app": "a"}}, "spec": {}}}}`,
 			paths: []string{
-				"spec.selector.matchLabels.controller-uid", "spec.template.metadata.labels.controller-uid",
-				"spec.template.metadata.labels.job-name", "metadata.labels.controller-uid",
+				"metadata.labels.controller-uid", "spec.selector.matchLabels.controller-uid",
+				"spec.template.metadata.labels.controller-uid", "spec.template.metadata.labels.job-name",
 			},
 		},
 		"job with a selector of its own": {

@@ -28,22 +28,22 @@ const (
 // jobRule takes out the selector that the API server made of the UID of the old Job; it makes one for the new Job, and
 // refuses labels that do not fit to it.
 //
-// A Job that was made without labels shows those of its pod template as its own. So that the new one does, too, the
-// names of the job, which would be the only labels in the template, go with the UIDs: they are written again as well.
+// A Job that was made without labels has those of its pod template, with what the API server added to them. So that
+// the new one gets them in the same way, they go altogether, and with the UIDs the names in the template, which are
+// written again as well.
 func jobRule(e *edit) {
 	if manual, _ := child(e.object, "spec")["manualSelector"].(bool); manual {
 		return
 	}
-	const reason = "the API server makes it of the UID of the new Job"
 	own := child(e.object, "metadata", "labels")
 	template := child(e.object, "spec", "template", "metadata", "labels")
-	same := reflect.DeepEqual(own, template)
-	e.removeFrom(child(e.object, "spec", "selector", "matchLabels"), "spec.selector.matchLabels", reason,
-		labelControllerUID, labelControllerUIDLegacy)
-	generated := []string{labelControllerUID, labelControllerUIDLegacy, labelJobName, labelJobNameLegacy}
-	e.removeFrom(template, "spec.template.metadata.labels", "the API server writes it for the new Job", generated...)
-	if same && len(template) == 0 {
-		e.removeFrom(own, "metadata.labels", "the Job shows the labels of its template", generated...)
+	if own[labelControllerUIDLegacy] != nil && reflect.DeepEqual(own, template) {
+		e.remove("the new Job gets the labels of its template, as the old one did", "metadata", "labels")
 	}
-	e.removeFrom(own, "metadata.labels", "it is the identity of the old Job", labelControllerUID, labelControllerUIDLegacy)
+	e.removeFrom(child(e.object, "metadata", "labels"), "metadata.labels", "it is the identity of the old Job",
+		labelControllerUID, labelControllerUIDLegacy)
+	e.removeFrom(child(e.object, "spec", "selector", "matchLabels"), "spec.selector.matchLabels",
+		"the API server makes it of the UID of the new Job", labelControllerUID, labelControllerUIDLegacy)
+	e.removeFrom(template, "spec.template.metadata.labels", "the API server writes it for the new Job",
+		labelControllerUID, labelControllerUIDLegacy, labelJobName, labelJobNameLegacy)
 }
