@@ -43,15 +43,15 @@ lint: bin/golangci-lint ## Check the written rules of .golangci.yml in all modul
 
 .PHONY: vet
 vet: ## Run go vet in all modules.
-	$(GO) vet ./...
-	$(GO) -C api vet ./...
-	$(GO) -C provider vet ./...
-	$(GO) -C devcluster vet ./...
+	$(GO) vet -trimpath ./...
+	$(GO) -C api vet -trimpath ./...
+	$(GO) -C provider vet -trimpath ./...
+	$(GO) -C devcluster vet -trimpath ./...
 	$(GO) -C tools vet ./testcount/...
 
 .PHONY: test
 test: build bin/testcount ## Run all unit and integration tests; the last line counts them.
-	@bin/testcount $(MODULES)
+	@KAHU_DEVCLUSTER=$(CURDIR)/bin/devcluster bin/testcount $(MODULES)
 
 .PHONY: race
 race: bin/testcount ## Look for data races in the packages that need no cluster.
@@ -59,7 +59,7 @@ race: bin/testcount ## Look for data races in the packages that need no cluster.
 
 .PHONY: demo
 demo: build ## Back up an application, lose it, restore it, in two real clusters; KEEP=1 leaves them running.
-	@$(GO) run ./test/demo
+	@$(GO) run -trimpath ./test/demo
 
 bin/controller-gen: tools/go.mod tools/go.sum
 	$(GO) -C tools build -trimpath -o ../bin/ sigs.k8s.io/controller-tools/cmd/controller-gen

@@ -32,7 +32,8 @@ func main() {
 	timeout := flag.Duration("timeout", 15*time.Minute, "how long the tests of one package may take")
 	flag.Parse()
 
-	flags := []string{"test", "-json", "-p", strconv.Itoa(*parallel), "-timeout", timeout.String()}
+	// The programs are built with -trimpath, so that tests share their cache.
+	flags := []string{"test", "-trimpath", "-json", "-p", strconv.Itoa(*parallel), "-timeout", timeout.String()}
 	if *race {
 		flags = append(flags, "-race")
 	}
