@@ -3,7 +3,6 @@ package selection
 import (
 	"cmp"
 	"crypto/sha256"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -97,9 +96,11 @@ func (c *Closure) Visit(object core.Object) error {
 	}
 	of := subject{kind: object.Kind, namespace: object.Namespace, name: object.Name}
 	if c.rules.reads(object.Kind) {
-		if err := json.Unmarshal(object.JSON, &of.content); err != nil {
+		content, err := contentOf(object.Kind, object.JSON)
+		if err != nil {
 			return fmt.Errorf("%w: reading what %s needs: %w", core.ErrCorrupt, object.Key(), err)
 		}
+		of.content = content
 	}
 	needs := c.rules.needs(of)
 	reason := core.NeededBy(nameOf(object.Kind), object.Namespace, object.Name)

@@ -1,10 +1,8 @@
 package selection_test
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"strings"
 	"sync"
 	"testing"
@@ -20,7 +18,7 @@ import (
 type cluster map[core.Key]core.Object
 
 // shop returns an application in a namespace, with all that it stands on.
-func shop(t testing.TB) cluster {
+func shop(t *testing.T) cluster {
 	t.Helper()
 	web := map[string]string{"app": "web"}
 	objects := []core.Object{
@@ -70,8 +68,8 @@ spec: {scaleTargetRef: {apiVersion: example.com/v1, kind: Machine, name: m}}
 	return made
 }
 
-func labelled(object core.Object, labels map[string]string) core.Object {
-	object.Labels = labels
+func labelled(object core.Object, set map[string]string) core.Object {
+	object.Labels = set
 	return object
 }
 
@@ -85,7 +83,7 @@ type outcome struct {
 }
 
 // run drives the closure as an engine does. It fails when an object is taken twice.
-func (c cluster) run(t testing.TB, filters selection.Filters, order []core.Key) outcome {
+func (c cluster) run(t *testing.T, filters selection.Filters, order []core.Key) outcome {
 	t.Helper()
 	selector := compiled(t, filters)
 	closure := selection.NewClosure(selector)
@@ -213,7 +211,7 @@ func TestClosure(t *testing.T) {
 			},
 		},
 		"no cluster scope but the namespace": {
-			filters: selection.Filters{IncludeResources: list{{Kind: "Widget"}}, ClusterResources: pointer(false)},
+			filters: selection.Filters{IncludeResources: list{{Kind: "Widget"}}, ClusterResources: new(false)},
 			needed:  map[string]core.Reason{"namespaces shop": "needed by Widget.shop.example.com shop/knob"},
 			warnings: map[string]string{
 				"customresourcedefinitions.apiextensions.k8s.io widgets.shop.example.com": "CustomResourceDefinition.apiextensions.k8s.io widgets.shop.example.com is not in, " +
@@ -257,68 +255,6 @@ func compare[V any](t *testing.T, what string, want, got map[string]V) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("%s (-want +got):\n%s", what, diff)
-	}
-}
-
-// TestClosureProperties holds random wishes against what must be true of all of them: the order of visits means
-// nothing, nothing is taken twice, nothing that is excluded is in, and what is in has what it needs or a word about it.
-func TestClosureProperties(t *testing.T) {
-	random := rand.New(rand.NewPCG(3, 4))
-	world, rules := shop(t), selection.NewRules()
-	needed := 0
-	for range 300 {
-		filters := randomFilters(random)
-		selector, problems := selection.Compile(filters, kinds())
-		if len(problems) > 0 {
-			continue
-		}
-		one := world.run(t, filters, shuffled(random, world.keys()))
-		other := world.run(t, filters, shuffled(random, world.keys()))
-		one.Selected, other.Selected = nil, nil
-		if diff := cmp.Diff(one, other); diff != "" {
-			t.Fatalf("%+v: the order of visits matters:\n%s", filters, diff)
-		}
-		in := map[string]bool{}
-		for key, object := range world {
-			if _, isNeeded := one.Needed[key.String()]; isNeeded {
-				needed++
-				if words, excluded := selector.Excludes(object.Kind, object.Namespace, object.Name); excluded {
-					t.Fatalf("%+v: %v is in, though %s", filters, key, words)
-				}
-			}
-			selected := selector.Object(object.Kind, object.Namespace, object.Name, object.Labels).In
-			in[key.String()] = selected || one.Needed[key.String()] != ""
-		}
-		checkNeeds(t, world, rules, one, in)
-	}
-	if needed < 300 {
-		t.Errorf("only %d objects were needed: the test shows nothing", needed)
-	}
-}
-
-// checkNeeds checks that what is in has what it needs, or a word about it. Needs with a kind instead of a plural are
-// left to the table.
-func checkNeeds(t *testing.T, world cluster, rules *selection.Rules, got outcome, in map[string]bool) {
-	t.Helper()
-	for key, object := range world {
-		if !in[key.String()] {
-			continue
-		}
-		content := map[string]any{}
-		if err := json.Unmarshal(object.JSON, &content); err != nil {
-			t.Fatal(err)
-		}
-		content["metadata"] = map[string]any{"namespace": object.Namespace, "name": object.Name}
-		for _, need := range rules.Needs(object.Kind, content) {
-			wanted := core.Key{Group: need.Group, Resource: need.Resource, Namespace: need.Namespace, Name: need.Name}
-			_, there := world[wanted]
-			if need.Resource == "" || !there || need.Name == "kube-root-ca.crt" {
-				continue
-			}
-			if !in[wanted.String()] && got.Warnings[wanted.String()] == "" {
-				t.Fatalf("%v is in, needs %v, and nothing is said about it: %+v", key, wanted, got)
-			}
-		}
 	}
 }
 
@@ -419,5 +355,29 @@ func TestVisitsSideBySide(t *testing.T) {
 	visiting.Wait()
 	if pending := closure.Pending(); len(pending) != 101 {
 		t.Errorf("%d objects are pending, not 100 service accounts and a namespace", len(pending))
+	}
+}
+
+func BenchmarkVisit(b *testing.B) {
+	pod := core.Object{
+		Kind: namespaced("", "v1", "Pod", "pods"), Namespace: "shop", Name: "web",
+		JSON: []byte(`{"spec":{"serviceAccountName":"builder","containers":[{"envFrom":[{"secretRef":{"name":"keys"}}]}],` +
+			`"volumes":[{"name":"v","configMap":{"name":"settings"}}]},"status":{"text":"` + strings.Repeat("x", 4096) + `"}}`),
+	}
+	cases := map[string]selection.Filters{
+		"everything": {}, "namespace": {IncludeNamespaces: []string{"shop"}},
+		"labels": {Labels: labels.SelectorFromSet(labels.Set{"app": "web"})},
+	}
+	for name, filters := range cases {
+		b.Run(name, func(b *testing.B) {
+			selector, _ := selection.Compile(filters, kinds())
+			closure := selection.NewClosure(selector)
+			b.ReportAllocs()
+			for b.Loop() {
+				if err := closure.Visit(pod); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }

@@ -162,7 +162,7 @@ func TestProblems(t *testing.T) {
 			want: []found{{"spec", selection.ReasonContradiction}},
 		},
 		"only kinds at cluster scope, and none of them": {
-			filters: filters{IncludeResources: list{{Kind: "ClusterRole"}}, ClusterResources: pointer(false)},
+			filters: filters{IncludeResources: list{{Kind: "ClusterRole"}}, ClusterResources: new(false)},
 			want:    []found{{"spec", selection.ReasonContradiction}},
 		},
 		"some included namespaces excluded": {

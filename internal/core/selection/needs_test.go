@@ -1,10 +1,8 @@
 package selection_test
 
 import (
-	"encoding/json"
 	"fmt"
 	"slices"
-	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -359,45 +357,4 @@ spec: {replicas: %s, ordinals: {start: %s}, volumeClaimTemplates: [{metadata: {n
 			t.Errorf("%s replicas give %d needs", replicas, len(needs))
 		}
 	}
-}
-
-// FuzzNeeds holds that no shape of an object makes the rules stumble, and that what they find has a name, a kind and a
-// field.
-func FuzzNeeds(f *testing.F) {
-	f.Add(uint8(0), `{"spec":{"volumes":[{"secret":{"secretName":"a"}}]}}`)
-	f.Add(uint8(1), `{"metadata":{"name":"db"},"spec":{"replicas":3,"volumeClaimTemplates":[{"metadata":{"name":"d"}}]}}`)
-	f.Add(uint8(2), `{"spec":{"rules":[{"http":{"paths":[{"backend":{"service":{"name":"a"}}}]}}]}}`)
-	f.Add(uint8(3), `{"spec":{"template":{"spec":{"containers":[{"env":[{"valueFrom":{"secretKeyRef":{"name":"a"}}}]}]}}}}`)
-	f.Add(uint8(4), `{"parameters":{"csi.storage.k8s.io/x-secret-name":"a","csi.storage.k8s.io/x-secret-namespace":"b"}}`)
-	f.Add(uint8(5), `{"roleRef":{"apiGroup":"a","kind":"b","name":"c"}}`)
-	f.Add(uint8(6), `{"type":"kubernetes.io/service-account-token","metadata":{"annotations":{"kubernetes.io/service-account.name":"a"}}}`)
-	f.Add(uint8(7), `{"spec":{"volumes":[{"name":"a","ephemeral":{"volumeClaimTemplate":{"spec":{}}}}]}}`)
-	rules := selection.NewRules()
-	ruled := []core.Kind{
-		namespaced("", "v1", "Pod", "pods"), namespaced("apps", "v1", "StatefulSet", "statefulsets"),
-		namespaced("networking.k8s.io", "v1", "Ingress", "ingresses"), namespaced("apps", "v1", "Deployment", "deployments"),
-		clustered("storage.k8s.io", "v1", "StorageClass", "storageclasses"),
-		namespaced("rbac.authorization.k8s.io", "v1", "RoleBinding", "rolebindings"),
-		namespaced("", "v1", "Secret", "secrets"), clustered("", "v1", "PersistentVolume", "persistentvolumes"),
-		namespaced("", "v1", "PersistentVolumeClaim", "persistentvolumeclaims"),
-		namespaced("autoscaling", "v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers"),
-	}
-	f.Fuzz(func(t *testing.T, which uint8, text string) {
-		content := map[string]any{}
-		if json.Unmarshal([]byte(text), &content) != nil {
-			t.Skip()
-		}
-		kind := ruled[int(which)%len(ruled)]
-		for _, need := range rules.Needs(kind, content) {
-			if need.Name == "" || need.Field == "" || (need.Resource == "") == (need.Kind == "") {
-				t.Errorf("need %+v", need)
-			}
-			if kind.Namespaced && need.Resource == "secrets" && need.Namespace == "" {
-				t.Errorf("need %+v has no namespace", need)
-			}
-			if strings.Contains(need.Field, "[]") {
-				t.Errorf("field of %+v has no position", need)
-			}
-		}
-	})
 }

@@ -75,24 +75,24 @@ func TestNoReferenceIsForgotten(t *testing.T) {
 		},
 		"ServiceAccount": {
 			kind:   namespaced("", "v1", "ServiceAccount", "serviceaccounts"),
-			object: pointer(filled[corev1.ServiceAccount]()),
+			object: new(filled[corev1.ServiceAccount]()),
 		},
 		"MutatingWebhookConfiguration": {
 			kind:   clustered("admissionregistration.k8s.io", "v1", "MutatingWebhookConfiguration", "mutatingwebhookconfigurations"),
-			object: pointer(filled[admissionv1.MutatingWebhookConfiguration]()),
+			object: new(filled[admissionv1.MutatingWebhookConfiguration]()),
 		},
 		"ValidatingWebhookConfiguration": {
 			kind:   clustered("admissionregistration.k8s.io", "v1", "ValidatingWebhookConfiguration", "validatingwebhookconfigurations"),
-			object: pointer(filled[admissionv1.ValidatingWebhookConfiguration]()),
+			object: new(filled[admissionv1.ValidatingWebhookConfiguration]()),
 		},
 		"ValidatingAdmissionPolicyBinding": {
 			kind:   clustered("admissionregistration.k8s.io", "v1", "ValidatingAdmissionPolicyBinding", "validatingadmissionpolicybindings"),
-			object: pointer(filled[admissionv1.ValidatingAdmissionPolicyBinding]()),
+			object: new(filled[admissionv1.ValidatingAdmissionPolicyBinding]()),
 			passed: []string{"spec.paramRef.name"}, // its kind stands in the policy
 		},
 		"MutatingAdmissionPolicyBinding": {
 			kind:   clustered("admissionregistration.k8s.io", "v1", "MutatingAdmissionPolicyBinding", "mutatingadmissionpolicybindings"),
-			object: pointer(filled[admissionv1.MutatingAdmissionPolicyBinding]()),
+			object: new(filled[admissionv1.MutatingAdmissionPolicyBinding]()),
 			passed: []string{"spec.paramRef.name"},
 		},
 		"CustomResourceDefinition": {
@@ -120,16 +120,16 @@ func TestNoReferenceIsForgotten(t *testing.T) {
 		},
 		"IngressClass": {
 			kind:   clustered("networking.k8s.io", "v1", "IngressClass", "ingressclasses"),
-			object: pointer(filled[networkingv1.IngressClass]()),
+			object: new(filled[networkingv1.IngressClass]()),
 		},
 		"RoleBinding": {
 			kind:   namespaced("rbac.authorization.k8s.io", "v1", "RoleBinding", "rolebindings"),
-			object: pointer(filled[rbacv1.RoleBinding]()),
+			object: new(filled[rbacv1.RoleBinding]()),
 			passed: []string{"subjects[0].name"}, // it may be in any namespace
 		},
 		"ClusterRoleBinding": {
 			kind:   clustered("rbac.authorization.k8s.io", "v1", "ClusterRoleBinding", "clusterrolebindings"),
-			object: pointer(filled[rbacv1.ClusterRoleBinding]()),
+			object: new(filled[rbacv1.ClusterRoleBinding]()),
 			passed: []string{"subjects[0].name"},
 		},
 		"ResourceClaimTemplate": {
@@ -141,7 +141,7 @@ func TestNoReferenceIsForgotten(t *testing.T) {
 		},
 		"StorageClass": {
 			kind:   clustered("storage.k8s.io", "v1", "StorageClass", "storageclasses"),
-			object: pointer(filled[storagev1.StorageClass]()),
+			object: new(filled[storagev1.StorageClass]()),
 		},
 	}
 	reference := regexp.MustCompile(`(?i)(ref|secrets?|class|group|backend|service|source|account|user|subjects?|requests?|available|resource|object|configuration|parameters|port)(\[0\])?\.name$|` +
@@ -200,27 +200,23 @@ func fill(value reflect.Value, depth int) {
 	if depth > maxDepth {
 		return
 	}
-	switch value.Kind() {
-	case reflect.Pointer:
+	switch kind := value.Kind(); {
+	case kind == reflect.Pointer:
 		value.Set(reflect.New(value.Type().Elem()))
 		fill(value.Elem(), depth+1)
-	case reflect.Slice:
+	case kind == reflect.Slice:
 		value.Set(reflect.MakeSlice(value.Type(), 1, 1))
 		fill(value.Index(0), depth+1)
-	case reflect.Map:
+	case kind == reflect.Map:
 		fillMap(value, depth)
-	case reflect.Struct:
-		if skipped(value) {
-			return
+	case kind == reflect.Struct && !skipped(value):
+		for _, field := range value.Fields() {
+			fill(field, depth+1)
 		}
-		for i := range value.NumField() {
-			fill(value.Field(i), depth+1)
-		}
-	case reflect.String:
+	case kind == reflect.String:
 		value.SetString("given")
-	case reflect.Int, reflect.Int32, reflect.Int64:
+	case value.CanInt():
 		value.SetInt(1)
-	default:
 	}
 }
 

@@ -1,14 +1,11 @@
 package selection_test
 
 import (
-	"math/rand/v2"
-	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/labels"
 
-	"github.com/soda-cdm/kahu/internal/core"
 	"github.com/soda-cdm/kahu/internal/core/selection"
 )
 
@@ -80,11 +77,11 @@ func TestVerdicts(t *testing.T) {
 			in: []string{cmShop, role},
 		},
 		"a namespace, and cluster scope by the switch": {
-			filters: selection.Filters{IncludeNamespaces: []string{"shop"}, ClusterResources: pointer(true)},
+			filters: selection.Filters{IncludeNamespaces: []string{"shop"}, ClusterResources: new(true)},
 			in:      []string{nsShop, cmShop, secret, web, role, class, api},
 		},
 		"no cluster scope": {
-			filters:  selection.Filters{ClusterResources: pointer(false)},
+			filters:  selection.Filters{ClusterResources: new(false)},
 			in:       []string{nsShop, nsBank, cmShop, cmBank, secret, web, web2},
 			excluded: []string{role, class, managed, api},
 		},
@@ -179,7 +176,7 @@ func TestVerdicts(t *testing.T) {
 	}
 }
 
-func compiled(t testing.TB, filters selection.Filters) *selection.Selector {
+func compiled(t *testing.T, filters selection.Filters) *selection.Selector {
 	t.Helper()
 	selector, problems := selection.Compile(filters, kinds())
 	if len(problems) > 0 {
@@ -288,8 +285,8 @@ func TestEverything(t *testing.T) {
 		"no filters":       {want: true},
 		"all namespaces":   {filters: selection.Filters{IncludeNamespaces: []string{"*"}}, want: true},
 		"all labels":       {filters: selection.Filters{Labels: labels.Everything()}, want: true},
-		"cluster scope":    {filters: selection.Filters{ClusterResources: pointer(true)}, want: true},
-		"no cluster scope": {filters: selection.Filters{ClusterResources: pointer(false)}},
+		"cluster scope":    {filters: selection.Filters{ClusterResources: new(true)}, want: true},
+		"no cluster scope": {filters: selection.Filters{ClusterResources: new(false)}},
 		"a namespace":      {filters: selection.Filters{IncludeNamespaces: []string{"a"}}},
 		"not a namespace":  {filters: selection.Filters{ExcludeNamespaces: []string{"a"}}},
 		"a label":          {filters: selection.Filters{Labels: labels.SelectorFromSet(labels.Set{"a": "b"})}},
@@ -305,110 +302,16 @@ func TestEverything(t *testing.T) {
 	}
 }
 
-// TestProperties holds many wishes against what must be true of all of them.
-func TestProperties(t *testing.T) {
-	random := rand.New(rand.NewPCG(1, 2))
-	selected := 0
-	served := kinds()
-	for range 1000 {
-		filters := randomFilters(random)
-		selector, problems := selection.Compile(filters, served)
-		if len(problems) > 0 {
-			if problems[0].Reason != selection.ReasonContradiction {
-				t.Fatalf("%+v: %v", filters, problems)
-			}
-			continue
-		}
-		shuffled, _ := selection.Compile(shuffle(random, filters), served)
-		open := filters
-		open.IncludeNamespaces, open.IncludeResources, open.Labels = nil, nil, nil
-		if open.ClusterResources != nil && *open.ClusterResources {
-			open.ClusterResources = nil
-		}
-		excluding, _ := selection.Compile(open, served)
-		for _, thing := range things() {
-			kind := kind(t, thing.kind)
-			verdict := selector.Object(kind, thing.namespace, thing.name, thing.labels)
-			if verdict.In {
-				selected++
-			}
-			if other := shuffled.Object(kind, thing.namespace, thing.name, thing.labels); verdict.In != other.In || verdict.Excluded != other.Excluded {
-				t.Fatalf("%+v: %v depends on the order of the filters: %+v, %+v", filters, thing, verdict, other)
-			}
-			if _, excluded := selector.Excludes(kind, thing.namespace, thing.name); excluded != verdict.Excluded || excluded && verdict.In {
-				t.Fatalf("%+v: %v is excluded (%v) beside verdict %+v", filters, thing, excluded, verdict)
-			}
-			if excluding != nil {
-				if _, excluded := excluding.Excludes(kind, thing.namespace, thing.name); excluded != verdict.Excluded {
-					t.Fatalf("%+v: that %v is excluded depends on what is included", filters, thing)
-				}
-			}
-			checkPlan(t, selector, kind, thing, verdict)
+func BenchmarkObject(b *testing.B) {
+	selector, _ := selection.Compile(selection.Filters{
+		IncludeNamespaces: []string{"shop"}, ExcludeResources: []selection.ResourceFilter{{Kind: "*", Name: "^tmp-", IsRegex: true}},
+		Labels: labels.SelectorFromSet(labels.Set{"app": "web"}),
+	}, kinds())
+	pod := namespaced("", "v1", "Pod", "pods")
+	b.ReportAllocs()
+	for b.Loop() {
+		if !selector.Object(pod, "shop", "web-7d4b9c-x2x4k", map[string]string{"app": "web"}).In {
+			b.Fatal("the pod is not in")
 		}
 	}
-	if selected < 500 {
-		t.Errorf("the filters of this test selected %d objects only: it shows nothing", selected)
-	}
-}
-
-// checkPlan checks that what is selected would also be read.
-func checkPlan(t *testing.T, selector *selection.Selector, kind core.Kind, thing thing, verdict selection.Verdict) {
-	t.Helper()
-	plan := selector.Kind(kind)
-	if !verdict.In {
-		return
-	}
-	if plan.Skip {
-		t.Fatalf("%v is selected and its kind is not read: %+v", thing, plan)
-	}
-	if plan.Namespaces != nil && !slices.Contains(plan.Namespaces, thing.namespace) {
-		t.Fatalf("%v is selected and its namespace is not read: %+v", thing, plan)
-	}
-	parsed, err := labels.Parse(plan.LabelSelector)
-	if err != nil || !parsed.Matches(labels.Set(thing.labels)) {
-		t.Fatalf("%v is selected and the server would not give it: %+v, %v", thing, plan, err)
-	}
-}
-
-func randomFilters(random *rand.Rand) selection.Filters {
-	spaces := []string{"shop", "bank", "*", "other"}
-	resources := []selection.ResourceFilter{
-		{Kind: "*", Name: "web", IsRegex: true}, {Kind: "Deployment"}, {Kind: "cm", Name: "settings"}, {Kind: "*", Name: "shop"},
-		{Kind: "ClusterRole"}, {Kind: "ns"}, {Kind: "secrets", Name: "*"}, {Kind: "*", Name: "^[a-f]", IsRegex: true},
-	}
-	filters := selection.Filters{
-		IncludeNamespaces: some(random, spaces), ExcludeNamespaces: some(random, []string{"shop", "bank", "other"}),
-		IncludeResources: some(random, resources), ExcludeResources: some(random, resources),
-	}
-	switch random.IntN(4) {
-	case 0:
-		filters.ClusterResources = pointer(random.IntN(2) == 0)
-	case 1:
-		filters.Labels = labels.SelectorFromSet(labels.Set{"app": "web"})
-	}
-	return filters
-}
-
-func some[T any](random *rand.Rand, from []T) []T {
-	var chosen []T
-	for _, one := range from {
-		if random.IntN(4) == 0 {
-			chosen = append(chosen, one)
-		}
-	}
-	return chosen
-}
-
-func shuffle(random *rand.Rand, filters selection.Filters) selection.Filters {
-	filters.IncludeNamespaces = shuffled(random, filters.IncludeNamespaces)
-	filters.ExcludeNamespaces = shuffled(random, filters.ExcludeNamespaces)
-	filters.IncludeResources = shuffled(random, filters.IncludeResources)
-	filters.ExcludeResources = shuffled(random, filters.ExcludeResources)
-	return filters
-}
-
-func shuffled[T any](random *rand.Rand, from []T) []T {
-	other := slices.Clone(from)
-	random.Shuffle(len(other), func(i, j int) { other[i], other[j] = other[j], other[i] })
-	return other
 }

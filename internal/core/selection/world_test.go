@@ -55,7 +55,7 @@ func clustered(group, version, name, resource string, short ...string) core.Kind
 }
 
 // kind returns one of the kinds, by resource.group or the resource of the core group.
-func kind(t testing.TB, called string) core.Kind {
+func kind(t *testing.T, called string) core.Kind {
 	t.Helper()
 	all := kinds()
 	at := slices.IndexFunc(all, func(kind core.Kind) bool { return kind.GroupResource().String() == called })
@@ -66,7 +66,7 @@ func kind(t testing.TB, called string) core.Kind {
 }
 
 // object returns an object of the kind with the content that is given as YAML.
-func object(t testing.TB, called, namespace, name, content string) core.Object {
+func object(t *testing.T, called, namespace, name, content string) core.Object {
 	t.Helper()
 	fields := map[string]any{}
 	if err := yaml.Unmarshal([]byte(content), &fields); err != nil {
@@ -78,5 +78,3 @@ func object(t testing.TB, called, namespace, name, content string) core.Object {
 	}
 	return core.Object{Kind: kind(t, called), Namespace: namespace, Name: name, JSON: encoded}
 }
-
-func pointer[T any](value T) *T { return &value }

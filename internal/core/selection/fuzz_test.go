@@ -1,0 +1,109 @@
+package selection_test
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/soda-cdm/kahu/internal/core"
+	"github.com/soda-cdm/kahu/internal/core/selection"
+)
+
+// ruledKinds are kinds whose rules differ in what they do.
+func ruledKinds() []core.Kind {
+	return []core.Kind{
+		namespaced("", "v1", "Pod", "pods"), namespaced("apps", "v1", "StatefulSet", "statefulsets"),
+		namespaced("networking.k8s.io", "v1", "Ingress", "ingresses"), namespaced("apps", "v1", "Deployment", "deployments"),
+		clustered("storage.k8s.io", "v1", "StorageClass", "storageclasses"),
+		namespaced("rbac.authorization.k8s.io", "v1", "RoleBinding", "rolebindings"),
+		namespaced("", "v1", "Secret", "secrets"), clustered("", "v1", "PersistentVolume", "persistentvolumes"),
+		namespaced("", "v1", "PersistentVolumeClaim", "persistentvolumeclaims"),
+		namespaced("snapshot.storage.k8s.io", "v1", "VolumeSnapshot", "volumesnapshots"),
+	}
+}
+
+func seedObjects(f *testing.F) {
+	f.Helper()
+	f.Add(uint8(0), `{"spec":{"volumes":[{"secret":{"secretName":"a"}}]}}`)
+	f.Add(uint8(1), `{"metadata":{"name":"db"},"spec":{"replicas":3,"volumeClaimTemplates":[{"metadata":{"name":"d"}}]}}`)
+	f.Add(uint8(2), `{"spec":{"rules":[{"http":{"paths":[{"backend":{"service":{"name":"a"}}}]}}]}}`)
+	f.Add(uint8(3), `{"spec":{"template":{"spec":{"containers":[{"env":[{"valueFrom":{"secretKeyRef":{"name":"a"}}}]}]}}}}`)
+	f.Add(uint8(4), `{"parameters":{"csi.storage.k8s.io/x-secret-name":"a","csi.storage.k8s.io/x-secret-namespace":"b"}}`)
+	f.Add(uint8(5), `{"roleRef":{"apiGroup":"a","kind":"b","name":"c"}}`)
+	f.Add(uint8(6), `{"type":"kubernetes.io/service-account-token","metadata":{"annotations":{"kubernetes.io/service-account.name":"a"}}}`)
+	f.Add(uint8(7), `{"spec":{"volumes":[{"name":"a","ephemeral":{"volumeClaimTemplate":{"spec":{}}}}]}}`)
+	f.Add(uint8(9), `{"status":{"boundVolumeSnapshotContentName":"a"},"metadata":{"x":["}\\\\",{"\\"":1}]}, "data": {"a":"]\\""}}`)
+}
+
+// FuzzNeeds holds that no shape of an object makes the rules stumble, and that what they find has a name, a kind and a
+// field.
+func FuzzNeeds(f *testing.F) {
+	seedObjects(f)
+	rules := selection.NewRules()
+	ruled := ruledKinds()
+	f.Fuzz(func(t *testing.T, which uint8, text string) {
+		content := map[string]any{}
+		if json.Unmarshal([]byte(text), &content) != nil {
+			t.Skip()
+		}
+		kind := ruled[int(which)%len(ruled)]
+		for _, need := range rules.Needs(kind, content) {
+			if need.Name == "" || need.Field == "" || (need.Resource == "") == (need.Kind == "") {
+				t.Errorf("need %+v", need)
+			}
+			if kind.Namespaced && need.Resource == "secrets" && need.Namespace == "" {
+				t.Errorf("need %+v has no namespace", need)
+			}
+			if strings.Contains(need.Field, "[]") {
+				t.Errorf("field of %+v has no position", need)
+			}
+		}
+	})
+}
+
+// FuzzVisit holds that the needs that a Closure finds in JSON, most of which it does not decode, are those of the whole.
+func FuzzVisit(f *testing.F) {
+	seedObjects(f)
+	f.Add(uint8(0), ` { "a" : "\\"}" , "spec":{"serviceAccountName":"b"} , "status": [ "{", {"x":"\\\\"} ], "n": -1.5e3 } `)
+	rules := selection.NewRules()
+	ruled := ruledKinds()
+	f.Fuzz(func(t *testing.T, which uint8, text string) {
+		kind := ruled[int(which)%len(ruled)]
+		object := core.Object{Kind: kind, Name: "it", JSON: []byte(text)}
+		if kind.Namespaced {
+			object.Namespace = "shop"
+		}
+		// Nothing is known besides a kind that nothing needs, so each need becomes a warning.
+		selector, _ := selection.Compile(selection.Filters{ExcludeNamespaces: []string{"x"}},
+			[]core.Kind{clustered("example.com", "v1", "Lonely", "lonelies")})
+		closure := selection.NewClosure(selector)
+		err := closure.Visit(object)
+		content := map[string]any{}
+		if json.Unmarshal([]byte(text), &content) != nil || content == nil {
+			return // Whatever is said of what is no JSON object: it was no panic.
+		}
+		if err != nil {
+			t.Fatalf("JSON is refused: %v", err)
+		}
+		metadata, _ := content["metadata"].(map[string]any)
+		if metadata == nil {
+			metadata = map[string]any{}
+		}
+		metadata["name"], metadata["namespace"] = object.Name, object.Namespace
+		content["metadata"] = metadata
+		want, got := map[string]bool{}, map[string]bool{}
+		for _, need := range rules.Needs(kind, content) {
+			if !need.Optional {
+				want[need.Namespace+"/"+need.Name] = true
+			}
+		}
+		for _, warning := range closure.Warnings() {
+			got[warning.Key.Namespace+"/"+warning.Key.Name] = true
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("needs (-want +got):\n%s", diff)
+		}
+	})
+}
