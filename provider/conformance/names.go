@@ -78,10 +78,13 @@ func checkLongestNames(ctx context.Context, s *session) {
 	wide := strings.Repeat("é", provider.MaxElementBytes/2)
 	rest := provider.MaxNameBytes - len(s.prefix) - 1
 	deep := strings.Repeat("d/", rest/2-1) + strings.Repeat("d", 2+rest%2)
-	full := strings.Repeat(element+"/", rest/(provider.MaxElementBytes+1))
+	full := strings.Repeat(strings.Repeat("g", provider.MaxElementBytes)+"/", rest/(provider.MaxElementBytes+1))
 	full += strings.Repeat("f", rest-len(full))
 	for _, text := range []string{element, wide, deep, full} {
 		name := s.name(text)
+		if err := provider.ValidateName(name); err != nil {
+			s.Fatalf("the check itself is wrong: %v", err)
+		}
 		content := pattern(uint64(len(name)), kib)
 		s.upload(ctx, name, content)
 		s.expectContent(ctx, name, content)
