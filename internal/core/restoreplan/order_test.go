@@ -227,7 +227,10 @@ func TestItems(t *testing.T) {
 			found[item.Kind.Resource+" "+item.Name] = item
 		}
 	}
-	if diff := cmp.Diff([]string{"other"}, plan.Namespaces); diff != "" {
+	if diff := cmp.Diff([]string{"other", "shop"}, plan.Namespaces); diff != "" {
+		t.Errorf("namespaces (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]string{"other"}, plan.Awaited); diff != "" {
 		t.Errorf("namespaces that must be there (-want +got):\n%s", diff)
 	}
 	for name, want := range map[string][2]bool{

@@ -19,9 +19,11 @@ type Plan struct {
 	Waves []Wave
 	// Skipped are the objects that are not created, in the order of their keys.
 	Skipped []*Item
-	// Namespaces are the namespaces (by their names in the backup, sorted) in which something is created and whose
-	// Namespace objects are not in the plan: they must be there already.
+	// Namespaces are the namespaces (by their names in the backup, sorted) that are created or in which something is
+	// created.
 	Namespaces []string
+	// Awaited are those of Namespaces whose Namespace objects are not created: they must be there already.
+	Awaited []string
 }
 
 // Wave is a set of objects that can be created at the same time.

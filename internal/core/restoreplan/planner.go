@@ -146,7 +146,7 @@ func (p *Planner) namespace(name string) string {
 func (p *Planner) cut(items []*Item) *Plan {
 	plan := &Plan{}
 	created := make([]*Item, 0, len(items))
-	used := map[string]bool{}
+	awaited := map[string]bool{} // all namespaces, and whether they must be there
 	for _, item := range items {
 		if item.Action != Create {
 			plan.Skipped = append(plan.Skipped, item)
@@ -154,15 +154,17 @@ func (p *Planner) cut(items []*Item) *Plan {
 		}
 		created = append(created, item)
 		if item.Namespace != "" {
-			used[item.Namespace] = true
+			awaited[item.Namespace] = true
 		}
 	}
 	for _, item := range created {
 		if item.info.name == namespaceKind {
-			delete(used, item.Name)
+			awaited[item.Name] = false
 		}
 	}
-	plan.Namespaces = slices.Sorted(maps.Keys(used))
+	plan.Namespaces = slices.Sorted(maps.Keys(awaited))
+	maps.DeleteFunc(awaited, func(_ string, is bool) bool { return !is })
+	plan.Awaited = slices.Sorted(maps.Keys(awaited))
 	slices.SortFunc(created, func(x, y *Item) int { return cmp.Or(x.compareWave(y), compareReading(x, y)) })
 	for len(created) > 0 {
 		wave := p.wave(created)

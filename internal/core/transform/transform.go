@@ -53,6 +53,20 @@ func (t *Transformer) Name(kind core.Kind, name string) string {
 	return name
 }
 
+// Collision returns two of the namespaces of a backup that would get the same name in the cluster, and that name, or
+// nothing: their objects would become one heap, of which only the first of each name is created.
+func (t *Transformer) Collision(namespaces []string) (first, second, name string) {
+	owners := make(map[string]string, len(namespaces))
+	for _, namespace := range namespaces {
+		mapped := t.Namespace(namespace)
+		if other, taken := owners[mapped]; taken && other != namespace {
+			return other, namespace, mapped
+		}
+		owners[mapped] = namespace
+	}
+	return "", "", ""
+}
+
 // Apply changes the object, which is of the kind, in place, and returns what was changed, in a fixed order. Owner
 // references are left as they are. Applied to what it returned, it changes nothing more, but for names of namespaces,
 // which it maps every time.

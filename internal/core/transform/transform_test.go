@@ -225,3 +225,27 @@ func TestNames(t *testing.T) {
 		}
 	}
 }
+
+func TestCollision(t *testing.T) {
+	t.Parallel()
+	mapping := map[string]string{"a": "b", "b": "a", "c": "d"}
+	cases := map[string]struct {
+		namespaces []string
+		want       [3]string
+	}{
+		"nothing":                         {},
+		"swap":                            {namespaces: []string{"a", "b", "c", "e"}},
+		"onto one that is not mapped":     {namespaces: []string{"a", "c", "d"}, want: [3]string{"c", "d", "d"}},
+		"onto one that is not restored":   {namespaces: []string{"c"}},
+		"one that is named twice is none": {namespaces: []string{"c", "c"}},
+	}
+	for name, test := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			first, second, target := transform.New(transform.Options{NamespaceMapping: mapping}).Collision(test.namespaces)
+			if got := [3]string{first, second, target}; got != test.want {
+				t.Errorf("collision is %v, want %v", got, test.want)
+			}
+		})
+	}
+}
