@@ -59,14 +59,21 @@ func newManagerCommand() *cobra.Command {
 	flags.StringVar(&options.metricsAddress, "metrics-address", "0", "where /metrics is served; 0 turns it off")
 	flags.BoolVar(&options.leaderElection, "leader-elect", true, "let only one of several managers work")
 	flags.IntVar(&options.runs, "runs", 4, "how many backups, and how many restores, go on at once")
-	flags.DurationVar(&options.locationEvery, "location-interval", time.Minute, "time between two looks at a location")
-	flags.DurationVar(&options.patience, "location-patience", time.Minute, "how long a new run waits for its location to become ready")
+	flags.DurationVar(&options.locationEvery, "location-interval", defaultLocationEvery, "time between two looks at a location")
+	flags.DurationVar(&options.patience, "location-patience", defaultPatience, "how long a new run waits for its location to become ready")
 	flags.IntVar(&options.verbosity, "verbosity", 0, "how much is logged, from 0 to 5")
 	return command
 }
 
-// defaultNamespace is Kahu's own namespace unless a flag says otherwise.
-const defaultNamespace = "kahu-system"
+// What the flags say unless they are given.
+const (
+	// defaultNamespace is Kahu's own namespace.
+	defaultNamespace = "kahu-system"
+	// defaultLocationEvery is the time between two looks at a location.
+	defaultLocationEvery = time.Minute
+	// defaultPatience is how long a new run waits for its location.
+	defaultPatience = time.Minute
+)
 
 // runManager runs the controllers until the context ends.
 func runManager(ctx context.Context, options managerOptions) error {

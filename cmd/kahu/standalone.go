@@ -22,6 +22,7 @@ import (
 	"github.com/soda-cdm/kahu/internal/cluster"
 	"github.com/soda-cdm/kahu/internal/install"
 	"github.com/soda-cdm/kahu/internal/pki"
+	"github.com/soda-cdm/kahu/internal/sidecar"
 	"github.com/soda-cdm/kahu/internal/supervise"
 )
 
@@ -33,6 +34,9 @@ type standaloneOptions struct {
 	namespace     string
 	healthAddress string
 	installCRDs   bool
+	leaseDuration time.Duration
+	locationEvery time.Duration
+	patience      time.Duration
 	verbosity     int
 }
 
@@ -57,6 +61,9 @@ end with this process.`,
 	flags.StringVar(&options.namespace, "namespace", defaultNamespace, "Kahu's own namespace; made if it is not there")
 	flags.StringVar(&options.healthAddress, "health-address", "127.0.0.1:0", "where the manager serves /healthz and /readyz; 0 turns them off")
 	flags.BoolVar(&options.installCRDs, "install-crds", false, "install Kahu's definitions, or bring them up to date")
+	flags.DurationVar(&options.leaseDuration, "lease-duration", sidecar.DefaultLeaseDuration, "how long the provider counts as healthy after its last sign of life")
+	flags.DurationVar(&options.locationEvery, "location-interval", defaultLocationEvery, "time between two looks at a location")
+	flags.DurationVar(&options.patience, "location-patience", defaultPatience, "how long a new run waits for its location to become ready")
 	flags.IntVar(&options.verbosity, "verbosity", 0, "how much is logged, from 0 to 5")
 	_ = command.MarkFlagRequired("kubeconfig") // It fails only for a flag that is not there.
 	_ = command.MarkFlagRequired("store")
@@ -239,14 +246,17 @@ func newChildren(options standaloneOptions) ([]supervise.Child, error) {
 			Args: []string{
 				"meta-service", "--kubeconfig", options.kubeconfig, "--namespace", options.namespace,
 				"--driver", endpoint, "--listen", "127.0.0.1:0", "--pki", serverFolder(options),
-				"--server-name", serverName, "--client-name", managerName, verbosity,
+				"--server-name", serverName, "--client-name", managerName,
+				"--lease-duration", options.leaseDuration.String(), verbosity,
 			},
 		},
 		{
 			Name: "manager", Path: self,
 			Args: []string{
 				"manager", "--kubeconfig", options.kubeconfig, "--namespace", options.namespace,
-				"--pki", managerFolder(options), "--health-address", options.healthAddress, verbosity,
+				"--pki", managerFolder(options), "--health-address", options.healthAddress,
+				"--location-interval", options.locationEvery.String(),
+				"--location-patience", options.patience.String(), verbosity,
 			},
 		},
 	}, nil
