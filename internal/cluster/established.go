@@ -152,16 +152,28 @@ func (w *waiter) follow(events *json.Decoder) error {
 			}
 			return broken(err)
 		}
-		switch event.Type {
-		case watch.Added, watch.Modified:
-			if err := w.note(event.Object); err != nil {
-				return err
-			}
-		case watch.Deleted, watch.Bookmark, watch.Error:
-			// One that was deleted is missing again, and an error (mostly that the version is too old) tells nothing
-			// of its own: both are seen by looking once more.
-			return core.ErrExpired
+		if err := w.apply(event.Type, event.Object); err != nil {
+			return err
 		}
+	}
+	return nil
+}
+
+// apply takes in one event of a watch.
+func (w *waiter) apply(event watch.EventType, content []byte) error {
+	switch event {
+	case watch.Added, watch.Modified:
+		return w.note(content)
+	case watch.Deleted:
+		var gone definition
+		if err := json.Unmarshal(content, &gone); err == nil && !slices.Contains(w.names, gone.Metadata.Name) {
+			return nil
+		}
+		// One that was waited for is missing again, which is seen by looking once more.
+		return core.ErrExpired
+	case watch.Bookmark, watch.Error:
+		// An error mostly says that the version is too old: looking once more gives a new one.
+		return core.ErrExpired
 	}
 	return nil
 }

@@ -177,6 +177,7 @@ func TestWaitEstablishedForgets(t *testing.T) {
 			return
 		}
 		if requests.add("watch") == 1 {
+			_, _ = w.Write([]byte(`{"type":"DELETED","object":{"metadata":{"name":"other"}}}`))
 			_, _ = w.Write([]byte(`{"type":"DELETED","object":` + a + `}{"type":"ADDED","object":` + b + `}`))
 			_ = http.NewResponseController(w).Flush()
 		} else {
