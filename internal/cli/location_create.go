@@ -26,7 +26,7 @@ func newLocationCreate(shared *session) *cobra.Command {
 	command := &cobra.Command{
 		Use:     "create NAME --provider PROVIDER",
 		Short:   "Make a place known that holds backups, or will",
-		Example: `  kubectl kahu location create default --provider filesystem.kahu.io --config path=team-a --wait`,
+		Example: `  kubectl kahu location create default --provider filesystem --config path=team-a --wait`,
 		Args:    exactly("NAME"),
 		RunE: func(command *cobra.Command, args []string) error {
 			return shared.createLocation(command.Context(), args[0], wish)

@@ -15,6 +15,7 @@ import (
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
@@ -27,6 +28,9 @@ import (
 
 // Finalizer keeps a Backup until its data is gone from the store.
 const Finalizer = "kahu.io/backup-data"
+
+// workers is how many objects are reconciled at once: a store that hangs holds up no other.
+const workers = 8
 
 // Tasks are the runs that go on in this process.
 type Tasks = reconcile.Tasks[engine.Progress, engine.BackupResult]
@@ -103,6 +107,7 @@ func (c *Controller) SetUp(manager ctrl.Manager) error {
 	return ctrl.NewControllerManagedBy(manager).Named("backup").
 		For(&kahuv1.Backup{}).
 		WatchesRawSource(source.Channel(c.Tasks.Events(), &handler.EnqueueRequestForObject{})).
+		WithOptions(controller.Options{MaxConcurrentReconciles: workers}).
 		Complete(c.Loop())
 }
 

@@ -16,6 +16,8 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	ctrlreconcile "sigs.k8s.io/controller-runtime/pkg/reconcile"
@@ -29,6 +31,8 @@ import (
 const (
 	// probeTime bounds one look at a location, its listing included.
 	probeTime = 5 * time.Minute
+	// workers is how many locations are looked at once: a store that hangs holds up no other.
+	workers = 8
 	// retryTime is the time after which a location that cannot be used is looked at again.
 	retryTime = 2 * time.Second
 	// writeTime is how soon the second half of a claim follows the first.
@@ -89,7 +93,37 @@ func (c *Controller) SetUp(manager ctrl.Manager) error {
 	return ctrl.NewControllerManagedBy(manager).Named("backuplocation").
 		For(&kahuv1.BackupLocation{}, builder.WithPredicates(changed)).
 		Watches(&kahuv1.Provider{}, handler.EnqueueRequestsFromMapFunc(c.ofProvider)).
+		Watches(&kahuv1.Backup{}, handler.EnqueueRequestsFromMapFunc(ofBackup), builder.WithPredicates(ended())).
+		WithOptions(controller.Options{MaxConcurrentReconciles: workers}).
 		Complete(c.Loop())
+}
+
+// ofBackup returns the location of a backup.
+func ofBackup(_ context.Context, object client.Object) []ctrlreconcile.Request {
+	backup, ok := object.(*kahuv1.Backup)
+	if !ok {
+		return nil
+	}
+	key := client.ObjectKey{Name: backup.Spec.MetadataLocation}
+	return []ctrlreconcile.Request{{NamespacedName: key}}
+}
+
+// ended lets those changes of backups through after which something else lies at their location.
+func ended() predicate.Predicate {
+	stage := func(object client.Object) kahuv1.Stage {
+		if backup, ok := object.(*kahuv1.Backup); ok && backup.Spec.Origin == nil {
+			return backup.Status.Stage
+		}
+		return ""
+	}
+	return predicate.Funcs{
+		CreateFunc: func(event.CreateEvent) bool { return false },
+		UpdateFunc: func(change event.UpdateEvent) bool {
+			return stage(change.ObjectNew) == kahuv1.StageFinished && stage(change.ObjectOld) != kahuv1.StageFinished
+		},
+		DeleteFunc:  func(change event.DeleteEvent) bool { return stage(change.Object) != "" },
+		GenericFunc: func(event.GenericEvent) bool { return false },
+	}
 }
 
 // ofProvider returns the locations at a provider that changed.

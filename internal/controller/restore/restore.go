@@ -14,6 +14,7 @@ import (
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
@@ -23,6 +24,9 @@ import (
 	"github.com/soda-cdm/kahu/internal/engine"
 	"github.com/soda-cdm/kahu/internal/reconcile"
 )
+
+// workers is how many objects are reconciled at once: a store that hangs holds up no other.
+const workers = 8
 
 // Tasks are the runs that go on in this process.
 type Tasks = reconcile.Tasks[engine.Progress, engine.RestoreResult]
@@ -89,6 +93,7 @@ func (c *Controller) SetUp(manager ctrl.Manager) error {
 	return ctrl.NewControllerManagedBy(manager).Named("restore").
 		For(&kahuv1.Restore{}).
 		WatchesRawSource(source.Channel(c.Tasks.Events(), &handler.EnqueueRequestForObject{})).
+		WithOptions(controller.Options{MaxConcurrentReconciles: workers}).
 		Complete(c.Loop())
 }
 
