@@ -12,6 +12,9 @@ import (
 	"testing"
 	"time"
 
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/backoff"
+
 	"github.com/soda-cdm/kahu/provider"
 	"github.com/soda-cdm/kahu/provider/memory"
 )
@@ -22,22 +25,19 @@ func begin(t *testing.T, endpoint string, options provider.Options) (stop func()
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	ended := make(chan error, 1)
 	go func() { ended <- provider.NewServer(options).Serve(ctx, endpoint) }()
-	waiting, give := context.WithTimeout(t.Context(), 10*time.Second)
+	waiting, give := context.WithTimeout(t.Context(), 20*time.Second)
 	defer give()
-	client := dial(t, endpoint)
-	for {
-		_, err := client.Probe(waiting)
-		if err == nil {
-			break
-		}
-		select {
-		case err := <-ended:
-			t.Fatalf("serving: %v", err)
-		case <-waiting.Done():
-			t.Fatalf("the server does not answer: %v", err)
-		default:
-		}
-		client = dial(t, endpoint) // A new connection begins without the old one's back-off.
+	connection, err := provider.Dial(endpoint,
+		grpc.WithDefaultCallOptions(grpc.WaitForReady(true)),
+		grpc.WithConnectParams(grpc.ConnectParams{
+			Backoff: backoff.Config{BaseDelay: 10 * time.Millisecond, Multiplier: 1.5, MaxDelay: 100 * time.Millisecond},
+		}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer connection.Close()
+	if _, err := provider.NewClient(connection).Probe(waiting); err != nil {
+		t.Fatalf("the server does not answer: %v", err)
 	}
 	return func() error {
 		cancel()
