@@ -6,11 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"k8s.io/utils/clock"
 
 	"github.com/soda-cdm/kahu/internal/core"
 	"github.com/soda-cdm/kahu/internal/store"
@@ -61,7 +63,7 @@ func TestRetry(t *testing.T) {
 				driver := newFaulty()
 				must(t, driver.Store.Upload(t.Context(), "there", nil, bytes.NewReader([]byte("content"))))
 				driver.before = times(tc.times, call, tc.fault)
-				files := store.New(driver, store.Options{Attempts: 4})
+				files := store.New(driver, store.Options{Attempts: 4, Clock: &hastyClock{}})
 				if err := operation(files); !errors.Is(err, tc.want) {
 					t.Errorf("%s: got %v, want %v", tc.reason, err, tc.want)
 				}
@@ -71,6 +73,45 @@ func TestRetry(t *testing.T) {
 			})
 		}
 	}
+}
+
+// The pauses grow, and are not the same for everybody who waits.
+func TestPauses(t *testing.T) {
+	driver, clk := newFaulty(), &hastyClock{}
+	driver.before = times(-1, "Delete", provider.ErrUnavailable)
+	_ = store.New(driver, store.Options{Clock: clk}).Remove(t.Context(), "a") // It fails, which another test shows.
+	base := 50 * time.Millisecond
+	if want := 7; len(clk.waits) != want {
+		t.Fatalf("%d pauses, want %d: %v", len(clk.waits), want, clk.waits)
+	}
+	even := 0
+	for i, pause := range clk.waits {
+		if pause < base || pause > base+base/2 {
+			t.Errorf("pause %d is %s, want %s and up to a half more", i, pause, base)
+		}
+		if pause == base {
+			even++
+		}
+		base = min(2*base, 4*time.Second)
+	}
+	if even == len(clk.waits) {
+		t.Error("everybody who waits comes back at the same time")
+	}
+}
+
+// hastyClock is a clock whose timers wait for a hundredth of the time. It remembers for how long they should.
+type hastyClock struct {
+	clock.RealClock
+
+	mutex sync.Mutex
+	waits []time.Duration
+}
+
+func (c *hastyClock) NewTimer(wait time.Duration) clock.Timer {
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	c.waits = append(c.waits, wait)
+	return c.RealClock.NewTimer(wait / 100)
 }
 
 func TestCancelEndsTheWaiting(t *testing.T) {
@@ -168,7 +209,7 @@ func TestBrokenDownload(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			driver := newFaulty()
-			files := store.New(tc.driver(driver), store.Options{Attempts: 4})
+			files := store.New(tc.driver(driver), store.Options{Attempts: 4, Clock: &hastyClock{}})
 			must(t, write(t, files, "a", content))
 			var broke atomic.Int32
 			driver.stream = func(stream io.ReadCloser) io.ReadCloser {

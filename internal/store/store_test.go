@@ -4,14 +4,18 @@ import (
 	"context"
 	"errors"
 	"io"
+	"io/fs"
+	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/soda-cdm/kahu/internal/core"
 	"github.com/soda-cdm/kahu/internal/store"
 	"github.com/soda-cdm/kahu/provider"
+	"github.com/soda-cdm/kahu/providers/filesystem"
 )
 
 // drivers returns the sorts of drivers over which a Store must be the same.
@@ -19,10 +23,15 @@ func drivers(t *testing.T) map[string]provider.Driver {
 	t.Helper()
 	return map[string]provider.Driver{
 		"New":         newFaulty(),
+		"Filesystem":  newFilesystem(t.TempDir()),
 		"Old":         old{newFaulty()},
 		"OverSocket":  served(t, newFaulty()),
 		"OldBySocket": served(t, old{newFaulty()}),
 	}
+}
+
+func newFilesystem(root string) *filesystem.Store {
+	return filesystem.New(filesystem.Options{Root: root, Now: time.Now}) //nolint:forbidigo // Files have real times.
 }
 
 func TestRoundTrip(t *testing.T) {
@@ -125,6 +134,23 @@ func TestAbortLeavesNothing(t *testing.T) {
 			})
 		}
 	}
+}
+
+// What is given up leaves no byte on the disk either, not even under a temporary name.
+func TestAbortLeavesNothingOnDisk(t *testing.T) {
+	root := t.TempDir()
+	files := store.New(newFilesystem(root), store.Options{})
+	file, err := files.Create(t.Context(), "a/b")
+	must(t, err)
+	_, err = file.Write(noise(3 << 20))
+	must(t, err)
+	file.Abort()
+	must(t, filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+		if err == nil && !entry.IsDir() {
+			t.Errorf("%s is left", path)
+		}
+		return err
+	}))
 }
 
 // A goroutine of ours that outlives its file would write into what comes later.
