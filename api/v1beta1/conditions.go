@@ -51,14 +51,8 @@ const (
 	ReasonPending = "Pending"
 	// ReasonDeleting: the object is being deleted.
 	ReasonDeleting = "Deleting"
-	// ReasonDeleted: the data is gone from the location.
-	ReasonDeleted = "Deleted"
-	// ReasonRetained: the data stays at the location, as deletionPolicy says.
-	ReasonRetained = "Retained"
 	// ReasonInterrupted: the manager stopped while the run went on; start another.
 	ReasonInterrupted = "Interrupted"
-	// ReasonCanceled: a person stopped the run.
-	ReasonCanceled = "Canceled"
 	// ReasonFailed: the run ended for a cause that no other reason names; the
 	// message tells it.
 	ReasonFailed = "Failed"
@@ -74,6 +68,11 @@ const (
 	// ReasonKindNotFound: a kind that the spec names is not served by the cluster,
 	// or is not in the backup.
 	ReasonKindNotFound = "KindNotFound"
+	// ReasonKindNeverSelected: the spec names a kind that is never backed up; the
+	// message says why.
+	ReasonKindNeverSelected = "KindNeverSelected"
+	// ReasonContradiction: the filters exclude all that they include.
+	ReasonContradiction = "Contradiction"
 	// ReasonNothingSelected: the filters select nothing. The run is Completed.
 	ReasonNothingSelected = "NothingSelected"
 	// ReasonHasWarnings: the run is Completed, and something should be read.
@@ -89,8 +88,6 @@ const (
 	ReasonProviderUnavailable = "ProviderUnavailable"
 	// ReasonProviderWrongType: the provider does not store objects.
 	ReasonProviderWrongType = "ProviderWrongType"
-	// ReasonDriverNotReady: the driver answers that it is not ready.
-	ReasonDriverNotReady = "DriverNotReady"
 	// ReasonLeaseExpired: the sidecar has not renewed its lease in time.
 	ReasonLeaseExpired = "LeaseExpired"
 	// ReasonLocationNotFound: no BackupLocation has that name.
@@ -108,9 +105,6 @@ const (
 	ReasonMarkerMismatch = "MarkerMismatch"
 	// ReasonMarkerInvalid: kahu.json cannot be read.
 	ReasonMarkerInvalid = "MarkerInvalid"
-	// ReasonSecretNotFound: the Secret of the location, or what it must hold, does
-	// not exist in Kahu's namespace.
-	ReasonSecretNotFound = "SecretNotFound"
 	// ReasonListed: the backups at the location were listed.
 	ReasonListed = "Listed"
 	// ReasonListingUnsupported: the driver of the location cannot list.

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -11,6 +12,9 @@ import (
 	"github.com/soda-cdm/kahu/internal/core"
 	"github.com/soda-cdm/kahu/internal/core/selection"
 )
+
+// ErrCluster marks errors that come from the API server, and not from the store.
+var ErrCluster = errors.New("asking the API server")
 
 // InvalidError says that the wish itself is wrong: nothing was read or written because of it.
 type InvalidError struct {
@@ -31,7 +35,7 @@ func (e *InvalidError) Error() string {
 func (r *backupRun) survey(ctx context.Context) error {
 	served, unserved, err := r.Cluster.Kinds(ctx)
 	if err != nil {
-		return err
+		return fmt.Errorf("%w: %w", ErrCluster, err)
 	}
 	for _, group := range unserved {
 		version, err := schema.ParseGroupVersion(group.GroupVersion)
@@ -80,7 +84,7 @@ func (r *backupRun) namespaceProblems(ctx context.Context) ([]selection.Problem,
 		return nil
 	})
 	if err != nil {
-		return nil, fmt.Errorf("listing namespaces: %w", err)
+		return nil, fmt.Errorf("%w: listing namespaces: %w", ErrCluster, err)
 	}
 	return selection.CheckNamespaces(r.request.Filters, existing), nil
 }

@@ -183,7 +183,7 @@ func (r *restoreRun) lookUp(ctx context.Context, owner core.Owner, namespace str
 func (r *restoreRun) survey(ctx context.Context) error {
 	kinds, _, err := r.Cluster.Kinds(ctx)
 	if err != nil {
-		return err
+		return fmt.Errorf("%w: %w", ErrCluster, err)
 	}
 	r.owners = restoreplan.NewOwnerFinder(kinds)
 	return nil

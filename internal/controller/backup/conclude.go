@@ -26,7 +26,9 @@ func (c *Controller) conclude(_ context.Context, s *scope) error {
 	manifest := snapshot.Result.Manifest
 	view.Fill(s.status(), manifest)
 	s.status().Sizes.ManifestBytes = snapshot.Result.ManifestBytes
-	s.status().Warnings = failure.Texts(snapshot.Result.Warnings)
+	warnings := append(ownWarnings(&s.backup.Spec), snapshot.Result.Warnings...)
+	s.status().Counts.Warnings += int64(len(warnings) - len(snapshot.Result.Warnings))
+	s.status().Warnings = failure.Texts(warnings)
 	s.status().Missing = failure.Problems(snapshot.Result.Missing)
 	s.status().Progress = kahuv1.BackupProgress{
 		ItemsDone: manifest.Counts.Objects, ItemsTotal: manifest.Counts.Objects,
@@ -34,6 +36,14 @@ func (c *Controller) conclude(_ context.Context, s *scope) error {
 	}
 	view.Conclude(s.backup, manifest)
 	return reconcile.Repeat(s.status().Conditions)
+}
+
+// ownWarnings are about the spec, whatever is backed up.
+func ownWarnings(spec *kahuv1.BackupSpec) []string {
+	if spec.ReclaimPolicy == (kahuv1.ReclaimPolicy{}) {
+		return nil
+	}
+	return []string{"spec.reclaimPolicy has no effect and never had one: use spec.deletionPolicy"}
 }
 
 // fail ends the run. Nothing of it is in the store.

@@ -15,6 +15,7 @@ import (
 	"github.com/soda-cdm/kahu/internal/core"
 	"github.com/soda-cdm/kahu/internal/core/archive"
 	"github.com/soda-cdm/kahu/internal/engine"
+	"github.com/soda-cdm/kahu/internal/reconcile"
 )
 
 // identity is what makes a backup the same in a store and in a cluster.
@@ -34,7 +35,7 @@ func (c *Controller) discover(ctx context.Context, s *scope) error {
 	if errors.Is(err, core.ErrUnsupported) {
 		c.setDiscoverable(s, metav1.ConditionFalse, kahuv1.ReasonListingUnsupported,
 			"the provider cannot list: backups of other clusters, and those whose Backup object is lost, are not shown")
-		return nil
+		return c.ready(s)
 	}
 	if err != nil {
 		return outcome(err)
@@ -45,6 +46,12 @@ func (c *Controller) discover(ctx context.Context, s *scope) error {
 	number := int32(min(len(found), 1<<30))
 	s.location.Status.Backups = &number
 	c.setDiscoverable(s, metav1.ConditionTrue, kahuv1.ReasonListed, "The backups at the location are shown as Backup objects.")
+	return c.ready(s)
+}
+
+// ready ends a pass in which nothing was wrong.
+func (c *Controller) ready(s *scope) error {
+	reconcile.SetReady(&s.location.Status.Conditions, kahuv1.ReasonAvailable, "The location can be used.", s.location.Generation)
 	return nil
 }
 

@@ -50,6 +50,9 @@ func Of(err error) Failure {
 			Reason: kahuv1.ReasonInterrupted, Message: "the run was interrupted: " + err.Error() + "; create another one",
 		}
 	}
+	if errors.Is(err, engine.ErrCluster) {
+		return Failure{Reason: kahuv1.ReasonFailed, Message: err.Error()}
+	}
 	reason, _ := place.Reason(err)
 	return Failure{Reason: reason, Message: err.Error()}
 }

@@ -102,6 +102,7 @@ func (c *Controller) judge(_ context.Context, s *scope) error {
 		s.provider.Status.LastHeartbeatTime = &metav1.Time{Time: s.lease.Spec.RenewTime.Time}
 	}
 	s.provider.Status.State = kahuv1.ProviderStateAvailable
+	reconcile.SetReady(&s.provider.Status.Conditions, kahuv1.ReasonAvailable, "The sidecar renews its lease.", s.provider.Generation)
 	return reconcile.After(left + slack)
 }
 

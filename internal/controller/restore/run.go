@@ -9,6 +9,7 @@ import (
 	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
 	"github.com/soda-cdm/kahu/internal/controller/failure"
 	"github.com/soda-cdm/kahu/internal/controller/filters"
+	"github.com/soda-cdm/kahu/internal/controller/view"
 	"github.com/soda-cdm/kahu/internal/core/archive"
 	"github.com/soda-cdm/kahu/internal/core/transform"
 	"github.com/soda-cdm/kahu/internal/engine"
@@ -95,12 +96,12 @@ func (c *Controller) conclude(_ context.Context, s *scope) error {
 	}
 	status.Stage, status.State = kahuv1.StageFinished, kahuv1.StateCompleted
 	status.CompletionTimestamp = &metav1.Time{Time: c.Clock.Now()}
-	message := "Everything that was asked for is in the cluster."
+	reason, message := view.Completeness(found.Counts.Total, found.WarningsTotal)
 	meta.SetStatusCondition(&status.Conditions, metav1.Condition{
-		Type: kahuv1.ConditionComplete, Status: metav1.ConditionTrue, Reason: kahuv1.ReasonCompleted,
+		Type: kahuv1.ConditionComplete, Status: metav1.ConditionTrue, Reason: reason,
 		Message: message, ObservedGeneration: s.restore.Generation,
 	})
-	reconcile.SetReady(&status.Conditions, kahuv1.ReasonCompleted, message, s.restore.Generation)
+	reconcile.SetReady(&status.Conditions, reason, message, s.restore.Generation)
 	return reconcile.ErrDone
 }
 

@@ -127,18 +127,29 @@ func namespaces(manifest archive.Manifest) int64 {
 	return 0
 }
 
+// Completeness returns what a run that did all that it was asked for has to say of it.
+func Completeness(objects, warnings int64) (reason, message string) {
+	switch {
+	case objects == 0:
+		return kahuv1.ReasonNothingSelected, "The filters select nothing: if that is not what was meant, correct them in another run."
+	case warnings > 0:
+		return kahuv1.ReasonHasWarnings, "Everything that was asked for is done; status.warnings has what should be known."
+	}
+	return kahuv1.ReasonCompleted, "Everything that was asked for is done."
+}
+
 // Conclude writes state and conditions of a backup that has a manifest.
 func Conclude(backup *kahuv1.Backup, manifest archive.Manifest) {
 	status := &backup.Status
 	status.Stage = kahuv1.StageFinished
 	complete := metav1.Condition{
-		Type: kahuv1.ConditionComplete, Status: metav1.ConditionTrue, Reason: kahuv1.ReasonCompleted,
-		Message: "Everything that was asked for is in the backup.", ObservedGeneration: backup.Generation,
+		Type: kahuv1.ConditionComplete, Status: metav1.ConditionTrue, ObservedGeneration: backup.Generation,
 	}
 	if manifest.Complete {
 		status.State = kahuv1.StateCompleted
+		complete.Reason, complete.Message = Completeness(manifest.Counts.Objects, status.Counts.Warnings)
 		meta.SetStatusCondition(&status.Conditions, complete)
-		reconcile.SetReady(&status.Conditions, kahuv1.ReasonCompleted, complete.Message, backup.Generation)
+		reconcile.SetReady(&status.Conditions, complete.Reason, complete.Message, backup.Generation)
 		return
 	}
 	status.State = kahuv1.StateFailed
