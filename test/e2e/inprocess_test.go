@@ -175,4 +175,3 @@ func controllerOptions(t *testing.T, manager ctrl.Manager, kubeconfig *rest.Conf
 }
 
 func newAttempt() string { return strings.ReplaceAll(uuid.NewString(), "-", "") }
-

@@ -8,6 +8,7 @@ import (
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/watch"
@@ -82,6 +83,17 @@ func (a *api) remove(objects ...client.Object) {
 	}
 }
 
+// drop deletes objects at the end of a test, which does not wait for that.
+func (a *api) drop(objects ...client.Object) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(a.t.Context()), waitLimit)
+	defer cancel()
+	for _, object := range objects {
+		if err := a.client.Delete(ctx, object); client.IgnoreNotFound(err) != nil {
+			a.t.Errorf("deleting %T %s: %v", object, object.GetName(), err)
+		}
+	}
+}
+
 // listOf returns an empty list for the kind of an object.
 func (a *api) listOf(object client.Object) client.ObjectList {
 	a.t.Helper()
@@ -90,6 +102,11 @@ func (a *api) listOf(object client.Object) client.ObjectList {
 		a.t.Fatalf("finding the kind of %T: %v", object, err)
 	}
 	kind.Kind += "List"
+	if _, ok := object.(*unstructured.Unstructured); ok {
+		list := &unstructured.UnstructuredList{}
+		list.SetGroupVersionKind(kind)
+		return list
+	}
 	list, err := a.client.Scheme().New(kind)
 	if err != nil {
 		a.t.Fatalf("making a %s: %v", kind, err)
