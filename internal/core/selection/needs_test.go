@@ -76,7 +76,7 @@ spec:
 `,
 			want: []string{
 				"namespaces shop", "configmaps shop/files ?", "secrets shop/keys", "configmaps shop/p1", "secrets shop/p2 ?",
-				"persistentvolumeclaims shop/data", "storageclasses.storage.k8s.io fast", "secrets shop/azure",
+				"persistentvolumeclaims shop/data", "storageclasses.storage.k8s.io fast ?", "secrets shop/azure",
 				"secrets shop/csi-secret", "persistentvolumeclaims shop/web-0-h ?",
 			},
 		},
@@ -102,7 +102,7 @@ spec:
     spec: {storageClassName: fast, volumeAttributesClassName: gold}
 `,
 			want: []string{
-				"namespaces shop", "services shop/db-peers", "storageclasses.storage.k8s.io fast",
+				"namespaces shop", "services shop/db-peers", "storageclasses.storage.k8s.io fast ?",
 				"volumeattributesclasses.storage.k8s.io gold",
 				"persistentvolumeclaims shop/data-db-5 ?", "persistentvolumeclaims shop/data-db-6 ?",
 			},
@@ -122,7 +122,7 @@ spec:
   dataSourceRef: {apiGroup: snapshot.storage.k8s.io, kind: VolumeSnapshot, name: monday, namespace: archive}
 `,
 			want: []string{
-				"namespaces shop", "storageclasses.storage.k8s.io fast", "volumeattributesclasses.storage.k8s.io gold",
+				"namespaces shop", "storageclasses.storage.k8s.io fast ?", "volumeattributesclasses.storage.k8s.io gold",
 				"(PersistentVolumeClaim) shop/origin ?", "(VolumeSnapshot).snapshot.storage.k8s.io archive/monday ?",
 				"persistentvolumes pv-1",
 			},
@@ -140,7 +140,7 @@ spec:
     nodeStageSecretRef: {name: stage, namespace: storage}
     nodePublishSecretRef: {name: nowhere}
 `,
-			want: []string{"storageclasses.storage.k8s.io fast", "secrets storage/stage"},
+			want: []string{"storageclasses.storage.k8s.io fast ?", "secrets storage/stage"},
 		},
 		"a volume of Azure": {
 			kind: volume, content: `spec: {azureFile: {secretName: key, secretNamespace: azure}}`, want: []string{"secrets azure/key"},

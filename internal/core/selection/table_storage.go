@@ -11,11 +11,11 @@ import (
 // anything. Claims beyond it come by selection alone.
 const maxSetClaims = 10_000
 
-// claimSpec is the rule for the spec of a claim, wherever it stands. What a claim's data came from is optional: once
-// the claim is bound, nothing depends on it.
+// claimSpec is the rule for the spec of a claim, wherever it stands. A claim and a volume may find each other by the
+// name of a class that does not exist; and once a claim is bound, nothing depends on what its data came from.
 func claimSpec(prefix string) rule {
 	return all(
-		refer(prefix+"storageClassName", storageClasses()),
+		optional(refer(prefix+"storageClassName", storageClasses())),
 		refer(prefix+"volumeAttributesClassName", attributesClasses()),
 		optional(referAny(prefix+"dataSource"), referAny(prefix+"dataSourceRef")),
 	)
@@ -24,7 +24,7 @@ func claimSpec(prefix string) rule {
 // volume is the rule for a PersistentVolume: its classes, and the secrets with which its storage is reached.
 func volume() rule {
 	rules := []rule{
-		refer("spec.storageClassName", storageClasses()),
+		optional(refer("spec.storageClassName", storageClasses())),
 		refer("spec.volumeAttributesClassName", attributesClasses()),
 		referIn("spec.azureFile.secretName", "secretNamespace", secrets()),
 		referIn("spec.glusterfs.endpoints", "endpointsNamespace", inNamespace("", "endpoints")),

@@ -1,0 +1,92 @@
+package selection_test
+
+import (
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/soda-cdm/kahu/internal/core"
+	"github.com/soda-cdm/kahu/internal/core/selection"
+)
+
+func TestNever(t *testing.T) {
+	cases := map[string]bool{
+		"Event":                              true,
+		"Event.events.k8s.io":                true,
+		"Node":                               true,
+		"ComponentStatus":                    true,
+		"Lease.coordination.k8s.io":          true,
+		"LeaseCandidate.coordination.k8s.io": true,
+		"CertificateSigningRequest.certificates.k8s.io": true,
+		"PodCertificateRequest.certificates.k8s.io":     true,
+		"StorageVersion.internal.apiserver.k8s.io":      true,
+		"IPAddress.networking.k8s.io":                   true,
+		"ResourceSlice.resource.k8s.io":                 true,
+		"CSINode.storage.k8s.io":                        true,
+		"CSIStorageCapacity.storage.k8s.io":             true,
+		"VolumeAttachment.storage.k8s.io":               true,
+		"Backup.kahu.io":                                true,
+		"Provider.kahu.io":                              true,
+
+		"Pod":                                    false,
+		"Endpoints":                              false,
+		"Node.example.com":                       false,
+		"Lease.example.com":                      false,
+		"CSIDriver.storage.k8s.io":               false,
+		"Backup.velero.io":                       false,
+		"Backup.sub.kahu.io":                     false,
+		"ServiceCIDR.networking.k8s.io":          false,
+		"VolumeSnapshot.snapshot.storage.k8s.io": false,
+	}
+	page, err := os.ReadFile("../../../docs/selection.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range cases {
+		t.Run(name, func(t *testing.T) {
+			called, group, _ := strings.Cut(name, ".")
+			plural := strings.ToLower(called) + "s"
+			switch {
+			case called == "Endpoints":
+				plural = "endpoints"
+			case strings.HasSuffix(plural, "ys"):
+				plural = strings.TrimSuffix(plural, "ys") + "ies"
+			case strings.HasSuffix(plural, "ss"):
+				plural = strings.TrimSuffix(plural, "s") + "es"
+			}
+			reason, got := selection.Never(core.Kind{Group: group, Name: called, Resource: plural})
+			if got != want || (reason != "") != want {
+				t.Errorf("Never says %v (%q)", got, reason)
+			}
+			if want && group != "kahu.io" && !strings.Contains(string(page), "`"+name+"`") {
+				t.Errorf("docs/selection.md does not name %s", name)
+			}
+		})
+	}
+}
+
+func TestNeverObject(t *testing.T) {
+	configMap := namespaced("", "v1", "ConfigMap", "configmaps")
+	apiService := clustered("apiregistration.k8s.io", "v1", "APIService", "apiservices")
+	managed := map[string]string{"kube-aggregator.kubernetes.io/automanaged": "onstart"}
+	cases := map[string]struct {
+		kind   core.Kind
+		name   string
+		labels map[string]string
+		want   bool
+	}{
+		"the certificate of the cluster":           {kind: configMap, name: "kube-root-ca.crt", want: true},
+		"another config map":                       {kind: configMap, name: "settings", labels: managed},
+		"a secret of that name":                    {kind: namespaced("", "v1", "Secret", "secrets"), name: "kube-root-ca.crt"},
+		"an API that the server serves itself":     {kind: apiService, name: "v1.apps", labels: managed, want: true},
+		"an API that another server was added for": {kind: apiService, name: "v1beta1.metrics.k8s.io"},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			reason, got := selection.NeverObject(tc.kind, tc.name, tc.labels)
+			if got != tc.want || (reason != "") != tc.want {
+				t.Errorf("NeverObject says %v (%q)", got, reason)
+			}
+		})
+	}
+}
