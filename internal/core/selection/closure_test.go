@@ -282,6 +282,9 @@ spec:
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("warnings (-want +got):\n%s", diff)
 	}
+	if err := closure.Visit(object(t, "pods", "shop", "odd", `spec: {serviceAccountName: ".."}`)); err != nil {
+		t.Fatal(err)
+	}
 	if again := closure.Warnings(); len(again) > 0 {
 		t.Errorf("the same warnings again: %v", again)
 	}
@@ -330,11 +333,27 @@ func TestAnOptionalNeedThatAnotherObjectHasToHave(t *testing.T) {
 }
 
 func TestBrokenJSON(t *testing.T) {
-	closure := selection.NewClosure(compiled(t, selection.Filters{IncludeNamespaces: []string{"shop"}}))
-	broken := core.Object{Kind: kind(t, "secrets"), Namespace: "shop", Name: "keys", JSON: []byte(`{"data":{"a":"c2VjcmV0"`)}
-	err := closure.Visit(broken)
-	if !errors.Is(err, core.ErrCorrupt) || strings.Contains(err.Error(), "c2VjcmV0") {
-		t.Errorf("error %v", err)
+	cases := map[string]string{
+		"nothing":                ``,
+		"no object":              `["c2VjcmV0"]`,
+		"no end":                 `{"data":{"a":"c2VjcmV0"`,
+		"no end of a string":     `{"data":"c2VjcmV0`,
+		"no end of an inner one": `{"data":{"a":"c2VjcmV0}}`,
+		"no end after an escape": `{"data":"c2VjcmV0\"`,
+		"no value":               `{"data":}`,
+		"no colon":               `{"data" "c2VjcmV0"}`,
+		"no comma":               `{"data":"c2VjcmV0" "type":"x"}`,
+		"no name":                `{c2VjcmV0:"x"}`,
+		"a wrong value":          `{"type":c2VjcmV0}`,
+	}
+	for name, text := range cases {
+		t.Run(name, func(t *testing.T) {
+			closure := selection.NewClosure(compiled(t, selection.Filters{IncludeNamespaces: []string{"shop"}}))
+			err := closure.Visit(core.Object{Kind: kind(t, "secrets"), Namespace: "shop", Name: "keys", JSON: []byte(text)})
+			if !errors.Is(err, core.ErrCorrupt) || strings.Contains(err.Error(), "c2VjcmV0") {
+				t.Errorf("error %v", err)
+			}
+		})
 	}
 }
 

@@ -39,7 +39,7 @@ func contentOf(kind core.Kind, text []byte) (map[string]any, error) {
 			return nil, errNotJSON
 		}
 		value := at.value()
-		if !at.take(',') && !at.is('}') {
+		if len(value) == 0 || !at.take(',') && !at.is('}') {
 			return nil, errNotJSON
 		}
 		if unread(kind, name) {
