@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -17,6 +18,7 @@ import (
 
 	"github.com/soda-cdm/kahu/provider"
 	"github.com/soda-cdm/kahu/provider/conformance"
+	"github.com/soda-cdm/kahu/providers/filesystem"
 )
 
 // build builds the program and returns its path.
@@ -139,6 +141,63 @@ func TestProcess(t *testing.T) {
 	if !strings.Contains(driver.log.String(), "root cannot be used yet") {
 		t.Errorf("the log does not say that the root is missing:\n%s", driver.log)
 	}
+}
+
+// TestKilledInTheMiddle kills the driver in the middle of an upload over an object and of one of a new object.
+func TestKilledInTheMiddle(t *testing.T) {
+	binary, root := build(t), t.TempDir()
+	driver := start(t, binary, root)
+	client := connect(t, driver.endpoint)
+	if err := client.Upload(t.Context(), "old", nil, strings.NewReader("before")); err != nil {
+		t.Fatal(err)
+	}
+	killed, ended := make(chan struct{}), make(chan error, 2)
+	for _, name := range []string{"old", "new"} {
+		begun := make(chan struct{})
+		go func() {
+			// More than is on its way at once, so that the driver has some of it when the rest is asked for.
+			beginning := bytes.NewReader(make([]byte, 24<<20))
+			ended <- client.Upload(t.Context(), name, nil, io.MultiReader(beginning, held{begun, killed}))
+		}()
+		<-begun
+	}
+	if err := driver.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = driver.Wait()
+	close(killed)
+	for range 2 {
+		if err := <-ended; !errors.Is(err, provider.ErrUnavailable) {
+			t.Errorf("an upload whose driver was killed: got %v, want %v", err, provider.ErrUnavailable)
+		}
+	}
+
+	client = connect(t, start(t, binary, root).endpoint)
+	page, err := client.List(t.Context(), provider.ListRequest{})
+	if err != nil || len(page.Objects) != 1 || page.Objects[0].Name != "old" {
+		t.Errorf("after the kill there are %v, %v; want the old object", page.Objects, err)
+	}
+	reader, err := client.Download(t.Context(), "old", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer reader.Close()
+	if content, err := io.ReadAll(reader); string(content) != "before" || err != nil {
+		t.Errorf("the old object has %q, %v", content, err)
+	}
+	if leftovers, err := os.ReadDir(filepath.Join(root, filesystem.PartialFolder)); err != nil || len(leftovers) != 2 {
+		t.Errorf("the kill left %v, %v; want the parts of two uploads, or this test shows nothing", leftovers, err)
+	}
+}
+
+// held is the end of a content, and comes when it is released.
+type held struct{ begun, release chan struct{} }
+
+// Read implements io.Reader.
+func (h held) Read([]byte) (int, error) {
+	close(h.begun)
+	<-h.release
+	return 0, io.EOF
 }
 
 func TestCommandLine(t *testing.T) {
