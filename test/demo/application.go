@@ -152,7 +152,9 @@ func promises(key compare.Key, object compare.Object) map[compare.Group]int {
 	case "Endpoints":
 		return map[compare.Group]int{group("EndpointSlice"): 1}
 	case "Deployment":
-		return map[compare.Group]int{group("ReplicaSet"): 1}
+		if at(object, "spec", "paused") != true {
+			return map[compare.Group]int{group("ReplicaSet"): 1}
+		}
 	case "DaemonSet":
 		return map[compare.Group]int{group("ControllerRevision"): 1}
 	case "StatefulSet":

@@ -16,6 +16,7 @@ type restoring struct {
 	served   kinds        // where to look for the objects before they are back
 	known    compare.Copy // what is in the cluster and has nothing to do with it
 	before   compare.Copy // what must be back
+	all      compare.Copy // the whole copy, of which that is a part
 	mapping  compare.Mapping
 	sabotage bool
 }
@@ -48,7 +49,7 @@ func (s *story) restore(ctx context.Context, wish restoring) error {
 		return err
 	}
 	comparison := compare.Comparison{
-		Before: wish.before, After: after, Known: wish.known, Absent: absent, Mapping: wish.mapping,
+		Before: wish.before, Whole: wish.all, After: after, Known: wish.known, Absent: absent, Mapping: wish.mapping,
 	}
 	return s.judge(comparison, late)
 }

@@ -12,6 +12,8 @@ import (
 type Comparison struct {
 	// Before is what must be back, as kubectl showed it.
 	Before Copy
+	// Whole is the copy of which Before is a part: the owners of objects are looked up in it.
+	Whole Copy
 	// After is all that there is now.
 	After Copy
 	// Known is what has nothing to do with it and is there as well.
@@ -52,7 +54,7 @@ func (d Difference) String() string {
 
 // Compare compares.
 func (c Comparison) Compare() Result {
-	run := &run{Comparison: c, before: byUID(c.Before), custom: customKinds(c.Before)}
+	run := &run{Comparison: c, owned: byUID(c.Whole), plain: plainKinds(c.Whole)}
 	for _, key := range c.Before.Authored().Keys() {
 		run.object(key)
 	}
@@ -66,8 +68,8 @@ func (c Comparison) Compare() Result {
 type run struct {
 	Comparison
 
-	before map[string]Object
-	custom map[[2]string]bool
+	owned  map[string]Object // all objects of the copy, by their UIDs
+	plain  map[[2]string]bool
 	result Result
 }
 
@@ -89,7 +91,7 @@ func (r *run) object(key Key) {
 	}
 	r.owners(expectedKey, before, after)
 	walk := walker{
-		run: r, key: expectedKey, object: after, custom: r.custom[[2]string{key.Group, key.Kind}],
+		run: r, key: expectedKey, object: after, plain: r.plain[[2]string{key.Group, key.Kind}],
 	}
 	walk.value("", map[string]any(r.Mapping.expect(before)), map[string]any(after))
 }
@@ -102,7 +104,7 @@ func (r *run) owners(key Key, before, after Object) {
 		if i >= len(was) {
 			return // that there are more is found field by field
 		}
-		owner, found := r.before[was[i].uid]
+		owner, found := r.owned[was[i].uid]
 		if !found {
 			r.note(key, path, "an owner that is in the copy", was[i].uid)
 			continue
@@ -167,15 +169,24 @@ func byUID(objects Copy) map[string]Object {
 	return found
 }
 
-// customKinds returns group and kind of everything that the definitions in the copy define.
-func customKinds(objects Copy) map[[2]string]bool {
+// plainKinds returns group and kind of what the definitions in the copy define without a status of its own.
+func plainKinds(objects Copy) map[[2]string]bool {
 	kinds := map[[2]string]bool{}
 	for key, object := range objects {
-		if key.Kind == "CustomResourceDefinition" {
+		if key.Kind == "CustomResourceDefinition" && !hasStatus(object) {
 			kinds[[2]string{textAt(object, "spec", "group"), textAt(object, "spec", "names", "kind")}] = true
 		}
 	}
 	return kinds
+}
+
+// hasStatus tells whether a definition has a version in which status is written apart from the rest.
+func hasStatus(definition Object) bool {
+	versions, _ := valueAt(definition, "spec", "versions").([]any)
+	return slices.ContainsFunc(versions, func(element any) bool {
+		version, _ := element.(map[string]any)
+		return valueAt(version, "subresources", "status") != nil
+	})
 }
 
 // show returns a value as it stands in a report: as JSON, shortened. What is in a Secret is not shown.

@@ -31,8 +31,8 @@ const (
 	apiServer    = "kube-apiserver, for every object that is created"
 	jobStrategy  = "kube-apiserver, from the UID of the Job"
 	tokens       = "kube-controller-manager, token controller"
-	allocator    = "kube-apiserver, address allocator: the original still has the address"
-	portRegistry = "kube-apiserver, port allocator: the original still has the port"
+	allocator    = "kube-apiserver, address allocator"
+	portRegistry = "kube-apiserver, port allocator"
 )
 
 // LeftOut returns the fields that are not compared: at most MaxLeftOut.
@@ -43,7 +43,7 @@ func LeftOut() []Path {
 		{Kind: Every, JSON: "metadata.creationTimestamp", Writer: apiServer},
 		{Kind: Every, JSON: "metadata.generation", Writer: apiServer},
 		{Kind: Every, JSON: "metadata.managedFields", Writer: apiServer},
-		{Kind: Every, JSON: statusPath, Writer: "the kind's controller; compared in custom resources, which have none here"},
+		{Kind: Every, JSON: statusPath, Writer: "the kind's controller; compared where the API serves it as a field like any other"},
 		{Kind: "Job", JSON: `metadata.labels["batch.kubernetes.io/controller-uid"]`, Writer: jobStrategy},
 		{Kind: "Job", JSON: `metadata.labels["controller-uid"]`, Writer: jobStrategy},
 		{Kind: "Job", JSON: `spec.selector.matchLabels["batch.kubernetes.io/controller-uid"]`, Writer: jobStrategy},
@@ -55,9 +55,9 @@ func LeftOut() []Path {
 		{Kind: "Secret", JSON: "data.token", Writer: tokens},
 		{Kind: "Secret", JSON: `data["ca.crt"]`, Writer: tokens},
 		{Kind: "Secret", JSON: "data.namespace", Writer: tokens, Mapped: true},
-		{Kind: "Service", JSON: "spec.clusterIP", Writer: allocator, Mapped: true},
-		{Kind: "Service", JSON: "spec.clusterIPs[0]", Writer: allocator, Mapped: true},
-		{Kind: "Service", JSON: "spec.ports[0].nodePort", Writer: portRegistry, Mapped: true},
+		{Kind: "Service", JSON: "spec.clusterIP", Writer: allocator},
+		{Kind: "Service", JSON: "spec.clusterIPs[0]", Writer: allocator},
+		{Kind: "Service", JSON: "spec.ports[0].nodePort", Writer: portRegistry},
 	}
 }
 
@@ -65,12 +65,12 @@ func LeftOut() []Path {
 const tokenType = "kubernetes.io/service-account-token"
 
 // isLeftOut tells whether a field is not compared.
-func isLeftOut(object Object, path string, custom, mapped bool) bool {
+func isLeftOut(object Object, path string, plain, mapped bool) bool {
 	kind := textAt(object, "kind")
 	for _, left := range LeftOut() {
 		switch {
 		case left.JSON != path, left.Kind != Every && left.Kind != kind, left.Mapped && !mapped:
-		case path == statusPath && custom:
+		case path == statusPath && plain:
 		case kind == "Secret" && left.Kind == kind && textAt(object, "type") != tokenType:
 		default:
 			return true

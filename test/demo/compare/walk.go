@@ -12,7 +12,7 @@ type walker struct {
 	run    *run
 	key    Key
 	object Object
-	custom bool
+	plain  bool // status is a field like any other
 }
 
 // value compares what is at a path. An absent field and one that is empty are not the same.
@@ -74,7 +74,7 @@ func (w *walker) elements(path string, before, after []any) {
 // is a stricter check.
 func (w *walker) skips(path string) bool {
 	isOwner := strings.HasPrefix(path, "metadata.ownerReferences[") && strings.HasSuffix(path, "].uid")
-	return isOwner || isLeftOut(w.object, path, w.custom, len(w.run.Mapping) > 0)
+	return isOwner || isLeftOut(w.object, path, w.plain, len(w.run.Mapping) > 0)
 }
 
 func (w *walker) differ(path string, before, after any) {
@@ -84,7 +84,7 @@ func (w *walker) differ(path string, before, after any) {
 // join adds a field to a path: spec.replicas, data["ca.crt"].
 func join(path, name string) string {
 	isPlain := func(r rune) bool {
-		return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || r == '_' || r == '-'
+		return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || r == '_'
 	}
 	if name == "" || strings.ContainsFunc(name, func(r rune) bool { return !isPlain(r) }) {
 		return fmt.Sprintf("%s[%q]", path, name)
