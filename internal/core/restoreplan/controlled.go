@@ -93,8 +93,7 @@ const (
 type markedRule struct {
 	kind   string // plural.group
 	name   string // the object's name, if not empty
-	label  string // a label that the object has, if not empty,
-	value  string // with this value, if not empty
+	label  string // a label that the object has, if not empty
 	reason string
 }
 
@@ -108,14 +107,6 @@ func markedRules() []markedRule {
 			kind: apiServiceKind, label: "kube-aggregator.kubernetes.io/automanaged",
 			reason: "the API server registers what it serves itself",
 		},
-		{
-			kind: "ipaddresses.networking.k8s.io", label: "ipaddress.kubernetes.io/managed-by", value: "ipallocator.k8s.io",
-			reason: "the API server makes one for each address that it gives to a Service",
-		},
-		{
-			kind:   "podcertificaterequests.certificates.k8s.io",
-			reason: "a node asks for the certificates of its pods when it starts them",
-		},
 	}
 }
 
@@ -127,8 +118,8 @@ func (r *markedRule) holds(record *archive.Record) bool {
 	if r.label == "" {
 		return true
 	}
-	value, found := record.Labels[r.label]
-	return found && (r.value == "" || r.value == value)
+	_, found := record.Labels[r.label]
+	return found
 }
 
 // isStaticPod tells whether the object shows a static pod: its controller is a node.

@@ -132,19 +132,23 @@ func TestControlled(t *testing.T) {
 			},
 			want: []string{"apiservices.apiregistration.k8s.io v1.apps", "apiservices.apiregistration.k8s.io v1.x.org"},
 		},
-		"addresses of services": {
-			things: []thing{
-				{
-					what:   "ipaddresses.networking.k8s.io 10.0.0.1",
-					labels: map[string]string{"ipaddress.kubernetes.io/managed-by": "ipallocator.k8s.io"},
-				},
-				{what: "ipaddresses.networking.k8s.io 10.0.0.2"},
-			},
-			want: []string{"ipaddresses.networking.k8s.io 10.0.0.1"},
-		},
 		"static pod": {
 			things: []thing{{what: "pods kube-system/etcd-n1", owners: []string{"!nodes n1"}}},
 			want:   []string{"pods kube-system/etcd-n1"},
+		},
+		"pod that a node owns in another way": {
+			things: []thing{{what: "pods kube-system/a", owners: []string{"nodes n1"}}},
+		},
+		"order": {
+			reason: "that of the keys: a slash comes after a dash",
+			things: []thing{
+				{what: "configmaps a/kube-root-ca.crt"},
+				{what: "configmaps ab/kube-root-ca.crt"},
+				{what: "configmaps a-b/kube-root-ca.crt"},
+			},
+			want: []string{
+				"configmaps a-b/kube-root-ca.crt", "configmaps a/kube-root-ca.crt", "configmaps ab/kube-root-ca.crt",
+			},
 		},
 		"claims of pods": {
 			reason: "the ephemeral volume is made with the pod, the claim of a stateful set is not",

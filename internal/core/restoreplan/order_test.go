@@ -2,6 +2,9 @@ package restoreplan_test
 
 import (
 	"errors"
+	"fmt"
+	"os"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -252,6 +255,36 @@ func TestItems(t *testing.T) {
 	}
 	if found["statefulsets s"].SameFrame(found["configmaps c"]) || !found["deployments d"].SameFrame(found["configmaps c"]) {
 		t.Error("frames are confused")
+	}
+}
+
+// The page about restores has the order of kinds as it is.
+func TestOrderIsDocumented(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("../../../docs/restore.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	plan := planOf(t,
+		thing{what: "customresourcedefinitions.apiextensions.k8s.io wells.x.org"}, thing{what: "namespaces shop"},
+		thing{what: "storageclasses.storage.k8s.io c"}, thing{what: "persistentvolumes v"},
+		thing{what: "serviceaccounts shop/a"}, thing{what: "secrets shop/s"}, thing{what: "services shop/s"},
+		thing{what: "wells.x.org shop/w", custom: true}, thing{what: "pods shop/p"}, thing{what: "ingresses.networking.k8s.io shop/i"},
+		thing{what: "resourcequotas shop/q"}, thing{what: "apiservices.apiregistration.k8s.io v1.y.org"},
+		thing{what: "flows.y.org shop/f", custom: true},
+		thing{what: "validatingwebhookconfigurations.admissionregistration.k8s.io v"},
+	)
+	from := 0
+	for number, wave := range plan.Waves {
+		begin := strings.Index(string(page[from:]), fmt.Sprintf("| %d. %s |", number+1, wave.Name))
+		if begin < 0 {
+			t.Fatalf("the page has no row %d for %s after those before it", number+1, wave.Name)
+		}
+		line, _, _ := strings.Cut(string(page[from+begin:]), "\n")
+		if !strings.Contains(line, wave.Why) {
+			t.Errorf("the page does not say of %s that %s", wave.Name, wave.Why)
+		}
+		from += begin
 	}
 }
 
