@@ -148,8 +148,18 @@ type restoreRun struct {
 
 func (r *restoreRun) makePlan(context.Context) error {
 	plan, err := r.planner.Plan()
+	if err != nil {
+		return err
+	}
 	r.plan = plan
-	return err
+	if first, second, name := r.transformer.Collision(plan.Namespaces); name != "" {
+		return &InvalidError{Problems: []selection.Problem{{
+			Field: "spec.namespaceMapping", Reason: selection.ReasonContradiction,
+			Message: fmt.Sprintf("namespaces %s and %s would both become %s, and their objects would mix: "+
+				"map one of them elsewhere, or exclude it", first, second, name),
+		}}}
+	}
+	return nil
 }
 
 func (r *restoreRun) readManifest(ctx context.Context) error {
