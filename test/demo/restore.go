@@ -48,6 +48,7 @@ func (s *story) restore(ctx context.Context, wish restoring) error {
 	if err != nil {
 		return err
 	}
+	s.back = after
 	comparison := compare.Comparison{
 		Before: wish.before, Whole: wish.all, After: after, Known: wish.known, Absent: absent, Mapping: wish.mapping,
 	}

@@ -23,6 +23,7 @@ type story struct {
 	first, second *cluster
 	known         compare.Copy // what the first cluster had before the application
 	was           compare.Copy // the application
+	back          compare.Copy // all that was there after the last restore
 	served        kinds        // what the first cluster served with the application
 	totals        totals
 }
@@ -194,12 +195,8 @@ func (s *story) restoreHere(ctx context.Context) error {
 		return err
 	}
 	s.say.chapter("5. A restore of the namespace shop under the name shop-copy, beside the original")
-	known, served, err := s.first.copy(ctx)
-	if err != nil {
-		return err
-	}
 	return s.restore(ctx, restoring{
-		name: "copy", to: s.first, served: served, known: known, before: within(s.was, "shop"), all: s.was,
+		name: "copy", to: s.first, served: s.served, known: s.back, before: within(s.was, "shop"), all: s.was,
 		mapping: compare.Mapping{"shop": "shop-copy"},
 		flags:   []string{"--include-namespaces=shop", "--namespace-mapping=shop=shop-copy"},
 	})
