@@ -59,7 +59,8 @@ type Controller struct {
 	Every time.Duration
 
 	mu      sync.Mutex
-	claimed map[string]bool // the locations whose nonce this process has written
+	claimed map[string]bool               // the locations whose nonce this process has written
+	looks   map[string]context.CancelFunc // the looks at locations that go on
 }
 
 type scope struct {
@@ -87,7 +88,7 @@ func (c *Controller) Loop() *reconcile.Loop[*kahuv1.BackupLocation, *scope] {
 
 // SetUp registers the controller with the manager.
 func (c *Controller) SetUp(manager ctrl.Manager) error {
-	c.claimed = map[string]bool{}
+	c.claimed, c.looks = map[string]bool{}, map[string]context.CancelFunc{}
 	// Status writes of its own wake nobody; annotations do, as a person decides with one.
 	changed := predicate.Or(predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{})
 	return ctrl.NewControllerManagedBy(manager).Named("backuplocation").
@@ -126,20 +127,51 @@ func ended() predicate.Predicate {
 	}
 }
 
-// ofProvider returns the locations at a provider that changed.
-func (c *Controller) ofProvider(ctx context.Context, provider client.Object) []ctrlreconcile.Request {
+// ofProvider returns the locations at a provider that changed. Looks at them through a provider that has gone are
+// broken off: a driver that hangs would hold them for minutes, and the location would seem to be Ready.
+func (c *Controller) ofProvider(ctx context.Context, object client.Object) []ctrlreconcile.Request {
+	provider, ok := object.(*kahuv1.Provider)
+	if !ok {
+		return nil
+	}
 	locations := &kahuv1.BackupLocationList{}
 	if err := c.Client.List(ctx, locations); err != nil {
 		return nil // The locations are looked at again in any case, after a time.
 	}
 	var requests []ctrlreconcile.Request
 	for i := range locations.Items {
-		if locations.Items[i].Spec.ProviderName == provider.GetName() {
-			key := client.ObjectKeyFromObject(&locations.Items[i])
-			requests = append(requests, ctrlreconcile.Request{NamespacedName: key})
+		if locations.Items[i].Spec.ProviderName != provider.Name {
+			continue
 		}
+		if provider.Status.State != kahuv1.ProviderStateAvailable {
+			c.breakOff(locations.Items[i].Name)
+		}
+		key := client.ObjectKeyFromObject(&locations.Items[i])
+		requests = append(requests, ctrlreconcile.Request{NamespacedName: key})
 	}
 	return requests
+}
+
+// look returns the context of one look at a location, and what ends it.
+func (c *Controller) look(ctx context.Context, location string) (context.Context, func()) {
+	ctx, cancel := context.WithTimeout(ctx, probeTime)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.looks[location] = cancel
+	return ctx, func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		delete(c.looks, location)
+		cancel()
+	}
+}
+
+func (c *Controller) breakOff(location string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if cancel, there := c.looks[location]; there {
+		cancel()
+	}
 }
 
 // leave ends the pass for a location that goes: it has nothing to clean, and its backups stay where they are.
@@ -162,8 +194,8 @@ func (c *Controller) find(ctx context.Context, s *scope) error {
 
 // checkMarker looks whether the place is what it was, and marks it where it is new.
 func (c *Controller) checkMarker(ctx context.Context, s *scope) error {
-	ctx, cancel := context.WithTimeout(ctx, probeTime)
-	defer cancel()
+	ctx, end := c.look(ctx, s.location.Name)
+	defer end()
 	s.location.Status.LastProbeTime = &metav1.Time{Time: c.Clock.Now()}
 	id, err := c.place(s).Open(ctx, s.location.Status.LocationID)
 	if err != nil {
