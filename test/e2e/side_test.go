@@ -8,6 +8,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -56,26 +57,17 @@ func (w *world) added(before listing) []string {
 	w.t.Helper()
 	after := w.listing()
 	maps.DeleteFunc(after, func(name, _ string) bool { return before[name] != "" })
-	names := make([]string, 0, len(after))
-	for name := range after {
-		names = append(names, name)
-	}
-	return names
+	return slices.Sorted(maps.Keys(after))
 }
 
-// oneOf returns the only one of the names with that end.
+// oneOf returns the first of the names with that end.
 func oneOf(t *testing.T, names []string, end string) string {
 	t.Helper()
-	var found []string
-	for _, name := range names {
-		if strings.HasSuffix(name, end) {
-			found = append(found, name)
-		}
+	at := slices.IndexFunc(names, func(name string) bool { return strings.HasSuffix(name, end) })
+	if at < 0 {
+		t.Fatalf("none of %v ends in %s", names, end)
 	}
-	if len(found) != 1 {
-		t.Fatalf("of %v, %d end in %s", names, len(found), end)
-	}
-	return found[0]
+	return names[at]
 }
 
 // driverSide is the store behind a driver.
