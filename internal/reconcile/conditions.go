@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
@@ -29,7 +30,8 @@ const (
 // maxMessage bounds a condition's message, in bytes; the API's own limit is 32,768.
 const maxMessage = 2048
 
-// show writes the outcome of a pass into the conditions. Ready keeps a reason that a step gave it in this state.
+// show writes the outcome of a pass into the conditions. Ready keeps a reason that a step gave it in this state. A race
+// that was lost shows nothing: the next pass is about to begin.
 func show(conditions *[]metav1.Condition, outcome error, generation int64) {
 	var waiting *WaitingError
 	var stalled *StalledError
@@ -40,6 +42,7 @@ func show(conditions *[]metav1.Condition, outcome error, generation int64) {
 		turn(conditions, Reconciling, Stalling, condition(waiting.Reason, waiting.Message, generation))
 	case errors.As(outcome, &stalled):
 		turn(conditions, Stalling, Reconciling, condition(stalled.Reason, stalled.Message, generation))
+	case apierrors.IsConflict(outcome):
 	default:
 		turn(conditions, Reconciling, Stalling, condition(ReasonRetrying, outcome.Error(), generation))
 	}
@@ -85,11 +88,14 @@ func condition(reason, message string, generation int64) metav1.Condition {
 	return metav1.Condition{Reason: reason, Message: Bounded(message, maxMessage), ObservedGeneration: generation}
 }
 
-// Bounded cuts a text that is longer than limit bytes, at a rune's edge, and shows that it did.
+// Bounded cuts a text that is longer than limit bytes, at a rune's edge, and shows that it did, if there is room for that.
 func Bounded(text string, limit int) string {
 	const ellipsis = "…"
 	if len(text) <= limit {
 		return text
+	}
+	if limit < len(ellipsis) {
+		return ""
 	}
 	end := 0
 	for i := range text {

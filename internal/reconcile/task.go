@@ -38,7 +38,6 @@ type Snapshot[P, R any] struct {
 type task[P, R any] struct {
 	snapshot Snapshot[P, R]
 	cancel   context.CancelFunc
-	ended    chan struct{}
 }
 
 // maxEvents bounds the queue of objects to look at again. One event is enough for an object, and a full queue means
@@ -74,7 +73,7 @@ func (t *Tasks[P, R]) Start(ctx context.Context) error {
 type Work[P, R any] func(ctx context.Context, show func(progress P)) (R, error)
 
 // Begin starts a task for the object, if it has none. It returns false where no place is free, or the manager is
-// not running.
+// not running. The object goes out with the events, from other goroutines, and must not be changed any more.
 func (t *Tasks[P, R]) Begin(object client.Object, work Work[P, R]) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -84,13 +83,16 @@ func (t *Tasks[P, R]) Begin(object client.Object, work Work[P, R]) bool {
 	if t.base == nil || t.running >= t.limit {
 		return false
 	}
-	ctx, cancel := context.WithCancel(t.base)
-	started := &task[P, R]{cancel: cancel, ended: make(chan struct{})}
+	base := t.base
+	ctx, cancel := context.WithCancel(base)
+	started := &task[P, R]{cancel: cancel}
 	t.tasks[object.GetUID()] = started
 	t.running++
 	t.group.Go(func() {
 		defer cancel()
 		t.run(ctx, object, started, work)
+		// The task's own context may have ended with Cancel, of whose success somebody waits to hear.
+		t.notifyEnd(base, object)
 	})
 	return true
 }
@@ -106,8 +108,6 @@ func (t *Tasks[P, R]) run(ctx context.Context, object client.Object, started *ta
 	started.snapshot.Ended, started.snapshot.Result, started.snapshot.Err = true, outcome, err
 	t.running--
 	t.mu.Unlock()
-	close(started.ended)
-	t.notifyEnd(ctx, object)
 }
 
 // notify asks for a look at the object, unless so much is asked for already that one will come.
