@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -15,7 +16,7 @@ import (
 )
 
 //go:embed application/*.yaml
-var manifests embed.FS //nolint:gochecknoglobals // It is how files are embedded.
+var manifests embed.FS
 
 // waitingClass is the storage class whose claims stay without a volume, as no pod runs.
 const waitingClass = "shop-local"
@@ -130,9 +131,7 @@ func (s *story) promised(ctx context.Context, in *cluster) (map[compare.Group]in
 		{Kind: "Pod", Namespace: "shop-data", For: "Job import"}: 2,
 	}
 	for key, object := range objects.Without(s.known).Authored() {
-		for made, count := range promises(key, object) {
-			groups[made] = count
-		}
+		maps.Copy(groups, promises(key, object))
 	}
 	return groups, nil
 }

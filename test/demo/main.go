@@ -74,7 +74,7 @@ func perform(ctx context.Context, wish options, out io.Writer) int {
 	defer cancel()
 	err = newStory(stage, wish).perform(ctx)
 	if err != nil {
-		stage.tell.line("FAILED: %v", err)
+		stage.tell.linef("FAILED: %v", err)
 		stage.showLogs()
 	}
 	if wish.keep && ctx.Err() == nil {

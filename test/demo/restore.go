@@ -32,7 +32,7 @@ func (s *story) restore(ctx context.Context, wish restoring) error {
 	if err != nil {
 		return err
 	}
-	s.say.line("%s", told)
+	s.say.linef("%s", told)
 	promised := map[compare.Group]int{}
 	for group, count := range wish.before.Made() {
 		promised[wish.mapping.Group(group)] += count
@@ -67,7 +67,7 @@ func (s *story) nothing(ctx context.Context, wish restoring) (map[compare.Key]bo
 	}
 	gone := maps.Clone(absent)
 	maps.DeleteFunc(gone, func(_ compare.Key, missing bool) bool { return !missing })
-	s.say.line("the API server answers 404 for %d of %d objects", len(gone), len(keys))
+	s.say.linef("the API server answers 404 for %d of %d objects", len(gone), len(keys))
 	return absent, nil
 }
 
@@ -76,7 +76,7 @@ func (s *story) alter(ctx context.Context, in *cluster) error {
 	_, err := in.kubectl(ctx, "patch", "configmap", "web", "--namespace=shop", "--type=merge",
 		`--patch={"data":{"greeting":"sabotage"}}`)
 	if err == nil {
-		s.say.line("SABOTAGE: ConfigMap shop/web was altered")
+		s.say.linef("SABOTAGE: ConfigMap shop/web was altered")
 	}
 	return err
 }
@@ -85,15 +85,15 @@ func (s *story) alter(ctx context.Context, in *cluster) error {
 func (s *story) judge(comparison compare.Comparison, late error) error {
 	result := comparison.Compare()
 	authored := len(comparison.Before.Authored())
-	s.say.line("compared %d of %d objects field by field, %d values; made again by controllers: %d of %d; differences: %d",
+	s.say.linef("compared %d of %d objects field by field, %d values; made again by controllers: %d of %d; differences: %d",
 		result.Compared, authored, result.Fields, result.MadeAgain, len(comparison.Before)-authored, len(result.Differences))
 	const most = 50
 	for i, difference := range result.Differences {
 		if i == most {
-			s.say.line("  ... and %d more", len(result.Differences)-most)
+			s.say.linef("  ... and %d more", len(result.Differences)-most)
 			break
 		}
-		s.say.line("  %s", difference)
+		s.say.linef("  %s", difference)
 	}
 	if len(result.Differences) > 0 || result.Compared != authored {
 		return fmt.Errorf("%w: %d differences", errDifferent, len(result.Differences))

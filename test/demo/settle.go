@@ -177,11 +177,12 @@ func hasReplicas(object compare.Object) bool {
 
 // at returns what is at the end of the path, or nil.
 func at(object map[string]any, path ...string) any {
-	inner, _ := object[path[0]].(map[string]any)
-	if len(path) == 1 {
-		return object[path[0]]
+	var value any = object
+	for _, name := range path {
+		inner, _ := value.(map[string]any)
+		value = inner[name]
 	}
-	return at(inner, path[1:]...)
+	return value
 }
 
 // number returns the number at the end of the path; one that is not there is 0, as in Kubernetes.

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -155,8 +156,8 @@ func (s *stage) clear(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 3*mercy)
 	defer cancel()
 	var failures []error
-	for i := len(s.running) - 1; i >= 0; i-- {
-		failures = append(failures, s.running[i].stop())
+	for _, process := range slices.Backward(s.running) {
+		failures = append(failures, process.stop())
 	}
 	for _, cluster := range s.clusters {
 		failures = append(failures, cluster.down(ctx))
@@ -174,7 +175,7 @@ func (s *stage) showLogs() {
 		}
 		lines := strings.Split(strings.TrimSpace(string(content)), "\n")
 		const most = 25
-		s.tell.chapter("The end of the log of %s:\n%s", process.name, strings.Join(lines[max(0, len(lines)-most):], "\n"))
+		s.tell.chapterf("The end of the log of %s:\n%s", process.name, strings.Join(lines[max(0, len(lines)-most):], "\n"))
 	}
 }
 
@@ -198,13 +199,12 @@ func (s *stage) leave() error {
 	if err := os.WriteFile(end, []byte(strings.Join(script, "\n")), 0o600); err != nil {
 		return fmt.Errorf("writing how to end it: %w", err)
 	}
-	s.tell.chapter(`Everything is left running. To look around:
-  alias kubectl=%[1]s/kubectl
-  export PATH=%[2]s:$PATH               # so that kubectl finds kubectl-kahu
-  export KUBECONFIG=%[3]s               # or %[4]s
-  %[1]s/kubectl get backups.kahu.io,restores.kahu.io,backuplocations.kahu.io
-  %[1]s/kubectl kahu backup describe everything
-  find %[5]s -type f                    # the backup itself; zstd -dc X.tar.zst | tar t
+	s.tell.chapterf(`Everything is left running. To look around:
+  export PATH=%[1]s:%[2]s:$PATH   # kubectl, and kubectl-kahu for it to find
+  export KUBECONFIG=%[3]s   # or %[4]s
+  kubectl get backups.kahu.io,restores.kahu.io,backuplocations.kahu.io
+  kubectl kahu backup describe everything
+  find %[5]s -type f   # the backup itself; zstd -dc X.tar.zst | tar t
 To end it:
   sh %[6]s`, s.dir, s.bin, s.clusters[0].kubeconfig, s.clusters[1].kubeconfig, s.store(), end)
 	return nil

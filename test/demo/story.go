@@ -43,16 +43,17 @@ func newStory(stage *stage, wish options) *story {
 // perform plays the chapters, the start of the second cluster beside those that need the first one alone.
 func (s *story) perform(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
-	second := make(chan error, 1)
-	go func() { second <- s.second.up(ctx) }()
-	arrived := false
+	var failure error
+	arrived := make(chan struct{})
+	go func() {
+		defer close(arrived)
+		failure = s.second.up(ctx)
+	}()
 	defer func() {
 		cancel()
-		if !arrived {
-			<-second
-		}
+		<-arrived
 	}()
-	s.say.chapter("Kahu backs up an application, loses it, and restores it three times. Objects only: there is no kubelet\n" +
+	s.say.chapterf("Kahu backs up an application, loses it, and restores it three times. Objects only: there is no kubelet\n" +
 		"here, so pods do not run, and volumes have no data. Everything else is a real Kubernetes.")
 	if err := s.prepare(ctx); err != nil {
 		return err
@@ -66,9 +67,8 @@ func (s *story) perform(ctx context.Context) error {
 	if err := s.restoreHere(ctx); err != nil {
 		return err
 	}
-	arrived = true
-	if err := <-second; err != nil {
-		return err
+	if <-arrived; failure != nil {
+		return failure
 	}
 	if err := s.restoreThere(ctx); err != nil {
 		return err
@@ -79,11 +79,11 @@ func (s *story) perform(ctx context.Context) error {
 
 // prepare starts the first cluster with Kahu beside it, and deploys the application.
 func (s *story) prepare(ctx context.Context) error {
-	s.say.chapter("1. A cluster with an application")
+	s.say.chapterf("1. A cluster with an application")
 	if err := s.first.up(ctx); err != nil {
 		return err
 	}
-	s.say.line("the first cluster is up, a second one is on its way")
+	s.say.linef("the first cluster is up, a second one is on its way")
 	if err := s.accompany(ctx, s.first); err != nil {
 		return err
 	}
@@ -107,9 +107,9 @@ func (s *story) prepare(ctx context.Context) error {
 	}
 	s.was = all.Without(s.known)
 	authored := s.was.Authored()
-	s.say.line("the application is deployed: %d objects of %d kinds in the namespaces shop and shop-data and at cluster scope,\n"+
+	s.say.linef("the application is deployed: %d objects of %d kinds in the namespaces shop and shop-data and at cluster scope,\n"+
 		"and %d that controllers have made for them", len(authored), authored.Kinds(), len(s.was)-len(authored))
-	s.say.line("kubectl took a copy of all of them")
+	s.say.linef("kubectl took a copy of all of them")
 	return nil
 }
 
@@ -139,24 +139,24 @@ func (s *story) accompany(ctx context.Context, to *cluster) error {
 	if err != nil {
 		return errors.Join(err, context.Cause(ctx))
 	}
-	s.say.line("kahu standalone runs beside the %s cluster; %s", to.name, told)
+	s.say.linef("kahu standalone runs beside the %s cluster; %s", to.name, told)
 	return nil
 }
 
 // save backs up the whole cluster.
 func (s *story) save(ctx context.Context) error {
-	s.say.chapter("2. A backup of the whole cluster")
+	s.say.chapterf("2. A backup of the whole cluster")
 	told, err := s.first.kahu(ctx, "backup", "create", backupName, "--location", locationName, "--volume-data=false", "--wait")
 	if err != nil {
 		return err
 	}
-	s.say.line("%s", told)
+	s.say.linef("%s", told)
 	return nil
 }
 
 // lose deletes the application, and sees that every object is gone.
 func (s *story) lose(ctx context.Context) error {
-	s.say.chapter("3. The application is lost")
+	s.say.chapterf("3. The application is lost")
 	var namespaces, others []string
 	for _, key := range s.was.Authored().Keys() {
 		kind := s.served.of(key)
@@ -180,13 +180,13 @@ func (s *story) lose(ctx context.Context) error {
 			return err
 		}
 	}
-	s.say.line("kubectl deleted both namespaces, the definitions and all else at cluster scope")
+	s.say.linef("kubectl deleted both namespaces, the definitions and all else at cluster scope")
 	return nil
 }
 
 // restoreHere restores into the first cluster: all of it, and then one namespace under another name.
 func (s *story) restoreHere(ctx context.Context) error {
-	s.say.chapter("4. A restore into the same cluster")
+	s.say.chapterf("4. A restore into the same cluster")
 	err := s.restore(ctx, restoring{
 		name: "back", to: s.first, served: s.served, known: s.known, before: s.was, all: s.was,
 		sabotage: s.sabotage,
@@ -194,7 +194,7 @@ func (s *story) restoreHere(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.say.chapter("5. A restore of the namespace shop under the name shop-copy, beside the original")
+	s.say.chapterf("5. A restore of the namespace shop under the name shop-copy, beside the original")
 	return s.restore(ctx, restoring{
 		name: "copy", to: s.first, served: s.served, known: s.back, before: within(s.was, "shop"), all: s.was,
 		mapping: compare.Mapping{"shop": "shop-copy"},
@@ -213,14 +213,14 @@ func within(objects compare.Copy, namespace string) compare.Copy {
 
 // restoreThere restores everything into the second cluster, which knows nothing but the store.
 func (s *story) restoreThere(ctx context.Context) error {
-	s.say.chapter("6. A restore into a second, empty cluster, from the store alone")
+	s.say.chapterf("6. A restore into a second, empty cluster, from the store alone")
 	if err := s.accompany(ctx, s.second); err != nil {
 		return err
 	}
 	if _, err := s.second.kubectl(ctx, "wait", "--for=create", "--timeout=60s", "backups.kahu.io/"+backupName); err != nil {
 		return err
 	}
-	s.say.line("the second cluster found the backup %q in the store", backupName)
+	s.say.linef("the second cluster found the backup %q in the store", backupName)
 	known, _, err := s.second.copy(ctx)
 	if err != nil {
 		return err
@@ -232,13 +232,13 @@ func (s *story) restoreThere(ctx context.Context) error {
 
 // conclude ends the story in counts.
 func (s *story) conclude() {
-	s.say.chapter("Everything came back as it was.")
-	s.say.line("%d restores, %d objects compared, %d values in them, 0 differences, %d objects made again by controllers",
+	s.say.chapterf("Everything came back as it was.")
+	s.say.linef("%d restores, %d objects compared, %d values in them, 0 differences, %d objects made again by controllers",
 		s.totals.restores, s.totals.compared, s.totals.fields, s.totals.made)
-	s.say.line("%d exact paths are not compared: go run ./test/demo --paths shows them, each with who writes it",
+	s.say.linef("%d exact paths are not compared: go run ./test/demo --paths shows them, each with who writes it",
 		len(compare.LeftOut()))
-	s.say.line("Not shown: pods that run and data in volumes (there is no kubelet), hooks, and stores other than a folder.")
-	s.say.line("The story took %.1f s.", s.say.elapsed().Seconds())
+	s.say.linef("Not shown: pods that run and data in volumes (there is no kubelet), hooks, and stores other than a folder.")
+	s.say.linef("The story took %.1f s.", s.say.elapsed().Seconds())
 }
 
 // errDifferent tells that what came back is not what was.

@@ -16,17 +16,17 @@ type teller struct {
 	begun time.Time
 }
 
-func newTeller(out io.Writer, clock clock.PassiveClock) *teller {
-	return &teller{out: out, clock: clock, begun: clock.Now()}
+func newTeller(out io.Writer, passing clock.PassiveClock) *teller {
+	return &teller{out: out, clock: passing, begun: passing.Now()}
 }
 
-// chapter opens a part of the story.
-func (t *teller) chapter(format string, args ...any) {
+// chapterf opens a part of the story.
+func (t *teller) chapterf(format string, args ...any) {
 	_, _ = fmt.Fprintf(t.out, "\n%s\n", fmt.Sprintf(format, args...)) // Where it cannot be shown, nobody reads it.
 }
 
-// line tells one fact.
-func (t *teller) line(format string, args ...any) {
+// linef tells one fact.
+func (t *teller) linef(format string, args ...any) {
 	text := strings.TrimRight(fmt.Sprintf(format, args...), "\n")
 	_, _ = fmt.Fprintf(t.out, "%6.1f s  %s\n", t.elapsed().Seconds(), strings.ReplaceAll(text, "\n", "\n          "))
 }

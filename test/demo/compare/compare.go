@@ -189,11 +189,17 @@ func hasStatus(definition Object) bool {
 	})
 }
 
-// show returns a value as it stands in a report: as JSON, shortened. What is in a Secret is not shown.
-func show(key Key, value any, found bool) string {
+// show returns a field as it stands in a report.
+func show(key Key, fields map[string]any, name string) string {
+	value, found := fields[name]
 	if !found {
 		return "no such field"
 	}
+	return showValue(key, value)
+}
+
+// showValue returns a value as it stands in a report: as JSON, shortened. What is in a Secret is not shown.
+func showValue(key Key, value any) string {
 	if key.Kind == "Secret" {
 		return "something that is kept secret"
 	}

@@ -156,7 +156,7 @@ func groupOf(apiVersion string) string {
 
 // valueAt returns what is at the end of the path, or nil.
 func valueAt(object map[string]any, path ...string) any {
-	var value any = map[string]any(object)
+	var value any = object
 	for _, name := range path {
 		inner, isMap := value.(map[string]any)
 		if !isMap {

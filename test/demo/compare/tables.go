@@ -61,24 +61,6 @@ func LeftOut() []Path {
 	}
 }
 
-// tokenType is the only type of secrets in which fields are left out.
-const tokenType = "kubernetes.io/service-account-token"
-
-// isLeftOut tells whether a field is not compared.
-func isLeftOut(object Object, path string, plain, mapped bool) bool {
-	kind := textAt(object, "kind")
-	for _, left := range LeftOut() {
-		switch {
-		case left.JSON != path, left.Kind != Every && left.Kind != kind, left.Mapped && !mapped:
-		case path == statusPath && plain:
-		case kind == "Secret" && left.Kind == kind && textAt(object, "type") != tokenType:
-		default:
-			return true
-		}
-	}
-	return false
-}
-
 // outsideRule is about objects that are in no copy.
 type outsideRule struct {
 	what string

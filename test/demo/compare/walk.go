@@ -51,7 +51,7 @@ func (w *walker) fields(path string, before, after map[string]any) {
 		was, wasThere := before[name]
 		is, isThere := after[name]
 		if wasThere != isThere {
-			w.run.note(w.key, inner, show(w.key, was, wasThere), show(w.key, is, isThere))
+			w.run.note(w.key, inner, show(w.key, before, name), show(w.key, after, name))
 			continue
 		}
 		w.value(inner, was, is)
@@ -74,11 +74,29 @@ func (w *walker) elements(path string, before, after []any) {
 // is a stricter check.
 func (w *walker) skips(path string) bool {
 	isOwner := strings.HasPrefix(path, "metadata.ownerReferences[") && strings.HasSuffix(path, "].uid")
-	return isOwner || isLeftOut(w.object, path, w.plain, len(w.run.Mapping) > 0)
+	return isOwner || w.isLeftOut(path)
+}
+
+// isLeftOut tells whether the table of paths has the field. Of secrets, that is about tokens of service accounts alone.
+func (w *walker) isLeftOut(path string) bool {
+	kind := textAt(w.object, "kind")
+	isPlainSecret := kind == "Secret" && textAt(w.object, "type") != "kubernetes.io/service-account-token"
+	for _, left := range LeftOut() {
+		if left.JSON != path || left.Mapped && len(w.run.Mapping) == 0 {
+			continue
+		}
+		if left.Kind == Every {
+			return path != statusPath || !w.plain
+		}
+		if left.Kind == kind && !isPlainSecret {
+			return true
+		}
+	}
+	return false
 }
 
 func (w *walker) differ(path string, before, after any) {
-	w.run.note(w.key, path, show(w.key, before, true), show(w.key, after, true))
+	w.run.note(w.key, path, showValue(w.key, before), showValue(w.key, after))
 }
 
 // join adds a field to a path: spec.replicas, data["ca.crt"].
