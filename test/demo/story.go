@@ -127,7 +127,10 @@ func (s *story) accompany(ctx context.Context, to *cluster) error {
 		return err
 	}
 	for _, wait := range [][]string{
-		{"crd/providers.kahu.io", "crd/backuplocations.kahu.io", "crd/backups.kahu.io", "--for=condition=Established"},
+		// One by one: kubectl gives up at once where two things to wait for are not there yet.
+		{"crd/providers.kahu.io", "--for=condition=Established"},
+		{"crd/backuplocations.kahu.io", "--for=condition=Established"},
+		{"crd/backups.kahu.io", "--for=condition=Established"},
 		{"providers.kahu.io/" + providerName},
 	} {
 		_, err := to.kubectl(ctx, append([]string{"wait", "--for=create", "--timeout=60s"}, wait...)...)
