@@ -94,7 +94,7 @@ func (b *Backup) Run(ctx context.Context, request BackupRequest, files BackupFil
 	// The run's own context may be what ended it, so the cleaning has a time of its own.
 	cleaning, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleaningTime)
 	defer cancel()
-	if cleanErr := Delete(cleaning, files, request.ID, request.Attempt); cleanErr != nil {
+	if cleanErr := run.clean(cleaning); cleanErr != nil {
 		err = errors.Join(err, fmt.Errorf("removing what the run had written: %w", cleanErr))
 	}
 	return BackupResult{}, err
@@ -121,7 +121,10 @@ type backupRun struct {
 	namer   *archive.SegmentNamer
 	batches chan batch
 	counts  backupCounts
+	homes   homes
 	mu      sync.Mutex
+	opened  []string          // the names of all segments that were begun
+	claims  map[core.Key]bool // that were looked at
 	written []archive.File
 
 	// set when the files are written
@@ -154,6 +157,7 @@ func newBackupRun(b *Backup, request BackupRequest, files BackupFiles) (*backupR
 	return &backupRun{
 		Backup: b, ledger: ledger, request: request, files: files, started: b.Clock.Now(),
 		progress: progress{clock: b.Clock, show: request.Show}, index: index, namer: namer,
+		claims: map[core.Key]bool{},
 	}, nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"golang.org/x/sync/errgroup"
 
@@ -34,7 +35,12 @@ func (r *backupRun) copy(ctx context.Context) error {
 		if err := r.copySelected(ctx); err != nil {
 			return err
 		}
-		return r.copyNeeded(ctx)
+		for _, more := range []func(ctx context.Context) error{r.copyNeeded, r.copyHomes, r.copyNeeded} {
+			if err := more(ctx); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 	return packing.Wait()
 }
@@ -67,7 +73,7 @@ func (r *backupRun) copyKind(ctx context.Context, kind core.Kind, plan selection
 			return ctx.Err()
 		case errors.Is(err, errPacking):
 			return err
-		case errors.Is(err, core.ErrNotFound):
+		case err != nil && r.isGone(ctx, kind, err):
 			r.note(kindKey(kind, namespace), "Gone", "the kind was removed while the backup ran")
 		case err != nil:
 			r.miss(Row{Kind: kind, Key: kindKey(kind, namespace), Reason: ReasonKindUnlistable, Message: err.Error()})
@@ -76,29 +82,53 @@ func (r *backupRun) copyKind(ctx context.Context, kind core.Kind, plan selection
 	return nil
 }
 
+// isGone tells whether a kind that could not be listed is not served any more. The server must say so itself: one that
+// cannot describe the kind's group, because an API server behind it is down, has not removed it.
+func (r *backupRun) isGone(ctx context.Context, kind core.Kind, err error) bool {
+	if !errors.Is(err, core.ErrNotFound) && !errors.Is(err, core.ErrUnsupported) {
+		return false
+	}
+	served, unserved, err := r.Cluster.Kinds(ctx)
+	if err != nil {
+		return false
+	}
+	for _, group := range unserved {
+		if group.GroupVersion == kind.APIVersion() {
+			return false
+		}
+	}
+	return !slices.ContainsFunc(served, func(other core.Kind) bool { return other.GroupResource() == kind.GroupResource() })
+}
+
 // listAgain lists, from the beginning where the position expired: the index keeps the later of two copies.
 func (r *backupRun) listAgain(ctx context.Context, request core.ListRequest) error {
 	var err error
 	for range listTries {
-		err = r.Cluster.List(ctx, request, func(page core.Page) error { return r.take(ctx, request.Kind, page) })
+		seen := &tally{}
+		err = r.Cluster.List(ctx, request, func(page core.Page) error { return r.take(ctx, request.Kind, page, seen) })
 		if !errors.Is(err, core.ErrExpired) {
+			r.counts.excluded.Add(seen.excluded)
+			r.counts.vanished.Add(seen.vanished)
 			return err
 		}
 	}
 	return err
 }
 
+// tally counts what one walk through a list leaves out. That of a walk whose position expired does not count.
+type tally struct{ excluded, vanished int64 }
+
 // errPacking marks an error that comes from this side of a list, not from the server's.
 var errPacking = errors.New("packing")
 
 // take chooses from a page and hands on what is chosen.
-func (r *backupRun) take(ctx context.Context, kind core.Kind, page core.Page) error {
+func (r *backupRun) take(ctx context.Context, kind core.Kind, page core.Page, seen *tally) error {
 	if err := r.index.Begin(kind, page.ResourceVersion); err != nil {
 		return fmt.Errorf("%w: %w", errPacking, err)
 	}
 	chosen := page.Objects[:0]
 	for _, object := range page.Objects {
-		if !r.choose(object) {
+		if !r.choose(object, seen) {
 			continue
 		}
 		if err := r.accept(object); err != nil {
@@ -111,15 +141,15 @@ func (r *backupRun) take(ctx context.Context, kind core.Kind, page core.Page) er
 }
 
 // choose tells whether the filters choose the object, and counts why not.
-func (r *backupRun) choose(object core.Object) bool {
+func (r *backupRun) choose(object core.Object, seen *tally) bool {
 	verdict := r.selector.Object(object.Kind, object.Namespace, object.Name, object.Labels)
 	if !verdict.In {
-		r.counts.excluded.Add(1)
+		seen.excluded++
 		return false
 	}
 	if object.Terminating {
 		r.note(object.Key(), "Terminating", "its deletion had been asked for before the backup")
-		r.counts.vanished.Add(1)
+		seen.vanished++
 		return false
 	}
 	return true
@@ -130,7 +160,8 @@ func (r *backupRun) accept(object core.Object) error {
 	if err := r.needs.Visit(object); err != nil {
 		return fmt.Errorf("%w: %w", errPacking, err)
 	}
-	if !isClaim(object.Kind) {
+	r.homes.note(object)
+	if !isClaim(object.Kind) || !r.first(object.Key()) {
 		return nil
 	}
 	volume, err := boundVolume(object.JSON)
@@ -146,6 +177,15 @@ func (r *backupRun) accept(object core.Object) error {
 			"as spec.enableVolumeBackup is false", object.Namespace, object.Name, volume))
 	}
 	return nil
+}
+
+// first tells whether the claim was not met before, as it is when a list begins again.
+func (r *backupRun) first(claim core.Key) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	met := r.claims[claim]
+	r.claims[claim] = true
+	return !met
 }
 
 // send gives a batch to the packers.
@@ -165,7 +205,7 @@ func (r *backupRun) send(ctx context.Context, out batch) error {
 func (r *backupRun) pack(ctx context.Context) error {
 	packer, err := archive.NewPacker(archive.PackerOptions{
 		Open:     func(name string) (core.FileWriter, error) { return r.files.Create(ctx, name) },
-		NextName: r.namer.Next,
+		NextName: r.nextSegment,
 		Emit:     r.emit,
 	})
 	if err != nil {
@@ -190,6 +230,21 @@ func (r *backupRun) pack(ctx context.Context) error {
 	defer r.mu.Unlock()
 	r.written = append(r.written, files...)
 	return nil
+}
+
+// nextSegment names a segment, and remembers the name.
+func (r *backupRun) nextSegment() string {
+	name := r.namer.Next()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.opened = append(r.opened, name)
+	return name
+}
+
+func (r *backupRun) segmentNames() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.opened)
 }
 
 // add packs one object. One that the format cannot hold is missing, and stops no other.

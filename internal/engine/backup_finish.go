@@ -19,8 +19,28 @@ func (r *backupRun) writeIntent(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r.begun = true
-	return createFile(ctx, r.files, r.request.ID.IntentName(), content)
+	err = createFile(ctx, r.files, r.request.ID.IntentName(), content)
+	// An intent of another attempt is not this run's to remove. After every other error it may be there.
+	r.begun = !errors.Is(err, core.ErrAlreadyExists)
+	return err
+}
+
+// clean removes what the run has written. Where another attempt at the same backup has begun in the meantime, only the
+// segments, whose names are this run's alone, are removed: the other files may be the other one's by now.
+func (r *backupRun) clean(ctx context.Context) error {
+	intent, err := readIntent(ctx, r.files, r.request.ID)
+	if err != nil {
+		return err
+	}
+	if intent.Attempt == "" || intent.Attempt == r.request.Attempt {
+		return deleteAll(ctx, r.files, r.request.ID, r.request.Attempt, r.segmentNames())
+	}
+	for _, name := range r.segmentNames() {
+		if err := r.files.Remove(ctx, name); err != nil {
+			return fmt.Errorf("removing %s: %w", name, err)
+		}
+	}
+	return nil
 }
 
 // writeIndex writes the index as a stream.
@@ -81,12 +101,26 @@ func (r *backupRun) checkSegments(ctx context.Context) error {
 	})
 	switch {
 	case errors.Is(err, core.ErrUnsupported):
-		return nil
+		return r.openSegments(ctx)
 	case err != nil:
 		return err
 	case len(missing) > 0:
 		return fmt.Errorf("%d segments that were written are not in the store as they were written: %w",
 			len(missing), core.ErrCorrupt)
+	}
+	return nil
+}
+
+// openSegments looks for every segment in a store that cannot list.
+func (r *backupRun) openSegments(ctx context.Context) error {
+	for _, segment := range r.written {
+		file, err := r.files.Open(ctx, segment.Name)
+		if err != nil {
+			return fmt.Errorf("segment %s: %w", segment.Name, notFoundIsCorrupt(err))
+		}
+		if err := file.Close(); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -76,6 +76,12 @@ func (l *Location) mark(ctx context.Context) (string, error) {
 	err := l.Files.List(ctx, "", func(file core.FileInfo) error {
 		return fmt.Errorf("%s is there: %w", file.Name, ErrNotEmpty)
 	})
+	if errors.Is(err, ErrNotEmpty) {
+		// What is there may be of the other one, who wrote the marker first.
+		if marker, markerErr := l.marker(ctx); markerErr == nil {
+			return marker.LocationID, nil
+		}
+	}
 	if err != nil && !errors.Is(err, core.ErrUnsupported) {
 		return "", err
 	}

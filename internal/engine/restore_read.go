@@ -89,16 +89,16 @@ func (r *restoreRun) checkSegments(ctx context.Context) error {
 	checking, ctx := errgroup.WithContext(ctx)
 	checking.SetLimit(checkers)
 	for name := range needed {
-		file, ok := r.manifest.Segment(name)
-		if !ok {
-			return fmt.Errorf("the manifest does not name segment %s: %w", name, core.ErrCorrupt)
-		}
-		checking.Go(func() error { return r.checkSegment(ctx, file) })
+		checking.Go(func() error { return r.checkSegment(ctx, name) })
 	}
 	return checking.Wait()
 }
 
-func (r *restoreRun) checkSegment(ctx context.Context, file archive.File) error {
+func (r *restoreRun) checkSegment(ctx context.Context, name string) error {
+	file, ok := r.manifest.Segment(name)
+	if !ok {
+		return fmt.Errorf("the manifest does not name segment %s: %w", name, core.ErrCorrupt)
+	}
 	content, err := r.files.Open(ctx, file.Name)
 	if err != nil {
 		return fmt.Errorf("opening segment %s: %w", file.Name, notFoundIsCorrupt(err))

@@ -29,6 +29,7 @@ type IndexBuilder struct {
 	pending []runEntry
 	limit   int
 	sorter  *runSorter
+	omitted map[string]bool // namespaces whose objects stay out of the index
 	err     error
 }
 
@@ -60,6 +61,28 @@ func (b *IndexBuilder) Begin(kind core.Kind, listResourceVersion string) error {
 	}
 	known.ListResourceVersion = listResourceVersion
 	return nil
+}
+
+// OmitNamespace leaves the objects of a namespace out of the index, those that were added and those that will be. Their
+// bytes stay in the segments, where nothing refers to them.
+func (b *IndexBuilder) OmitNamespace(namespace string) {
+	b.mutex.Lock()
+	defer b.mutex.Unlock()
+	if b.omitted == nil {
+		b.omitted = map[string]bool{}
+	}
+	b.omitted[namespace] = true
+}
+
+// merge visits the entries that are in the index, in order.
+func (b *IndexBuilder) merge(visit func(key, line []byte) error) error {
+	return b.sorter.merge(func(key, line []byte) error {
+		name := key[bytes.LastIndexByte(key, 0)+1:]
+		if namespace, _, _ := bytes.Cut(name, []byte{'/'}); len(namespace) > 0 && b.omitted[string(namespace)] {
+			return nil
+		}
+		return visit(key, line)
+	})
 }
 
 // Add takes records; it does not hold on to the slice. Where the same object comes twice, as it does when a list
@@ -169,7 +192,7 @@ func (b *IndexBuilder) count() ([]IndexedKind, int64, error) {
 		kind.Count = 0
 	}
 	var objects int64
-	err := b.sorter.merge(func(key, _ []byte) error {
+	err := b.merge(func(key, _ []byte) error {
 		group, rest, _ := bytes.Cut(key, []byte{0})
 		resource, _, _ := bytes.Cut(rest, []byte{0})
 		b.kinds[schema.GroupResource{Group: string(group), Resource: string(resource)}].Count++
@@ -208,7 +231,7 @@ func (b *IndexBuilder) write(target io.Writer, kinds []IndexedKind, objects int6
 	}
 	err = encoder.Encode(header)
 	if err == nil {
-		err = b.sorter.merge(func(_, line []byte) error {
+		err = b.merge(func(_, line []byte) error {
 			if err := heads(); err != nil {
 				return err
 			}

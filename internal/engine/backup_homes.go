@@ -1,0 +1,112 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+
+	"github.com/soda-cdm/kahu/internal/core"
+)
+
+// homes are what objects cannot be restored without: the namespace that they live in, and the definition of their
+// kind. Kinds are listed side by side, so that an object can be in a backup whose namespace came, or went, after the
+// namespaces were listed. What is held is a name for each namespace and each definition.
+type homes struct {
+	mu          sync.Mutex
+	namespaces  map[string]bool // of the objects that are in; true where the Namespace object is in too
+	definitions map[string]bool // of the custom kinds that objects are in of; true where the definition is in too
+}
+
+const (
+	reasonHome       core.Reason = "needed by the objects in it"
+	reasonDefinition core.Reason = "needed by the objects of its kind"
+)
+
+func isDefinition(kind core.Kind) bool {
+	return kind.Group == "apiextensions.k8s.io" && kind.Resource == "customresourcedefinitions"
+}
+
+// note takes notice of an object that is in.
+func (h *homes) note(object core.Object) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.namespaces == nil {
+		h.namespaces, h.definitions = map[string]bool{}, map[string]bool{}
+	}
+	if object.Namespace != "" {
+		h.namespaces[object.Namespace] = h.namespaces[object.Namespace]
+	}
+	if object.Kind.Custom {
+		name := object.Kind.GroupResource().String()
+		h.definitions[name] = h.definitions[name]
+	}
+	switch {
+	case isNamespace(object.Kind):
+		h.namespaces[object.Name] = true
+	case isDefinition(object.Kind):
+		h.definitions[object.Name] = true
+	}
+}
+
+// missing returns the names of namespaces and definitions that are not in, sorted.
+func (h *homes) missing() (namespaces, definitions []string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return absent(h.namespaces), absent(h.definitions)
+}
+
+func absent(names map[string]bool) []string {
+	return slices.DeleteFunc(slices.Sorted(maps.Keys(names)), func(name string) bool { return names[name] })
+}
+
+// copyHomes reads the namespaces and definitions that were not in when their kind was listed. The objects of a
+// namespace that is gone, or on its way out, are left out: they could not be restored, and were going with it.
+func (r *backupRun) copyHomes(ctx context.Context) error {
+	namespaces, definitions := r.homes.missing()
+	for _, kind := range r.kinds {
+		names, reason := namespaces, reasonHome
+		switch {
+		case isDefinition(kind):
+			names, reason = definitions, reasonDefinition
+		case !isNamespace(kind):
+			continue
+		}
+		for _, name := range names {
+			if err := r.copyHome(ctx, kind, name, reason); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// copyHome reads one of them.
+func (r *backupRun) copyHome(ctx context.Context, kind core.Kind, name string, reason core.Reason) error {
+	if _, excluded := r.selector.Excludes(kind, "", name); excluded {
+		return nil
+	}
+	object, err := r.Cluster.Get(ctx, kind, "", name)
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case err == nil && !object.Terminating:
+		if err := r.accept(object); err != nil {
+			return err
+		}
+		r.counts.needed.Add(1)
+		r.progress.expect(1)
+		return r.send(ctx, batch{objects: []core.Object{object}, reason: reason})
+	case err != nil && !errors.Is(err, core.ErrNotFound):
+		r.miss(Row{Kind: kind, Key: core.Key{Group: kind.Group, Resource: kind.Resource, Name: name}, Reason: ReasonObjectUnreadable, Message: err.Error()})
+		return nil
+	case isNamespace(kind):
+		r.index.OmitNamespace(name)
+		r.note(core.Key{Resource: kind.Resource, Name: name}, "Vanished",
+			fmt.Sprintf("namespace %s was deleted while the backup ran, and the objects in it with it", name))
+		r.counts.vanished.Add(1)
+	}
+	return nil
+}
