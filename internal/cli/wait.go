@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/watch"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -34,7 +36,16 @@ func (s *session) waitFor(
 func (s *session) watchOnce(
 	ctx context.Context, to client.WithWatch, list client.ObjectList, name string, judge func(object client.Object) (bool, error),
 ) (bool, error) {
-	watcher, err := to.Watch(ctx, list, &client.ListOptions{FieldSelector: fields.OneTermEqualSelector("metadata.name", name)})
+	only := &client.ListOptions{FieldSelector: fields.OneTermEqualSelector("metadata.name", name)}
+	if err := to.List(ctx, list, only); err != nil {
+		return false, fmt.Errorf("reading %s: %w", name, err)
+	}
+	if settled, err := judgeListed(list, name, judge); err != nil || settled {
+		return settled, err
+	}
+	// From the list's version on, so that nothing between the list and the watch is missed.
+	only.Raw = &metav1.ListOptions{ResourceVersion: list.GetResourceVersion()}
+	watcher, err := to.Watch(ctx, list, only)
 	if err != nil {
 		return false, fmt.Errorf("watching %s: %w", name, err)
 	}
@@ -52,6 +63,22 @@ func (s *session) watchOnce(
 		}
 	}
 	return false, nil
+}
+
+// judgeListed judges the one object of a list.
+func judgeListed(list client.ObjectList, name string, judge func(object client.Object) (bool, error)) (bool, error) {
+	items, err := meta.ExtractList(list)
+	if err != nil {
+		return false, fmt.Errorf("reading %s: %w", name, err)
+	}
+	if len(items) == 0 {
+		return false, fmt.Errorf("%s is not there: %w", name, errGone)
+	}
+	object, ok := items[0].(client.Object)
+	if !ok {
+		return false, fmt.Errorf("reading %s: got %T", name, items[0])
+	}
+	return judge(object)
 }
 
 // errGone: the object that was waited for does not exist any more.

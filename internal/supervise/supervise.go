@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"os/exec"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -21,7 +22,7 @@ import (
 
 const (
 	// grace is how long a child may take to end once it is asked to.
-	grace = 20 * time.Second
+	grace = 45 * time.Second
 	// firstPause and longestPause bound the wait before a child that ended is started again.
 	firstPause   = 200 * time.Millisecond
 	longestPause = 10 * time.Second
@@ -50,13 +51,27 @@ type Supervisor struct {
 	Clock clock.Clock
 }
 
-// Run starts the children and returns when the context has ended and all of them with it. A program that cannot be
-// started at all is an error, which ends the others.
+// Run starts the children and returns when the context has ended and all of them with it: the last child is ended
+// first, and the one before it when it has ended, so that a child can use those before it until its end. A program
+// that cannot be started at all is an error, which ends the others.
 func (s *Supervisor) Run(ctx context.Context, children []Child) error {
 	output := &serialWriter{out: s.Output}
 	group, ctx := errgroup.WithContext(ctx)
-	for _, child := range children {
-		group.Go(func() error { return s.keep(ctx, child, output) })
+	var next <-chan struct{} = ctx.Done()
+	for _, child := range slices.Backward(children) {
+		own, end := context.WithCancel(context.WithoutCancel(ctx))
+		ended := make(chan struct{})
+		before := next
+		group.Go(func() error {
+			<-before
+			end()
+			return nil
+		})
+		group.Go(func() error {
+			defer close(ended)
+			return s.keep(own, child, output)
+		})
+		next = ended
 	}
 	return group.Wait()
 }

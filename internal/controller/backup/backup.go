@@ -68,7 +68,8 @@ type Controller struct {
 	Patience time.Duration
 
 	mu       sync.Mutex
-	attempts map[types.UID]string // the runs that this process has accepted
+	attempts map[types.UID]string    // the runs that this process has accepted
+	orphans  map[types.UID]time.Time // the runs of another process, and since when this one waits to clean up after it
 }
 
 type scope struct {
@@ -100,7 +101,7 @@ func (c *Controller) Loop() *reconcile.Loop[*kahuv1.Backup, *scope] {
 
 // SetUp registers the controller and its tasks with the manager.
 func (c *Controller) SetUp(manager ctrl.Manager) error {
-	c.attempts = map[types.UID]string{}
+	c.attempts, c.orphans = map[types.UID]string{}, map[types.UID]time.Time{}
 	if err := manager.Add(c.Tasks); err != nil {
 		return err
 	}
@@ -152,6 +153,7 @@ func (c *Controller) forget(uid types.UID) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.attempts, uid)
+	delete(c.orphans, uid)
 }
 
 // isOurs tells whether this process accepted the run.

@@ -4,13 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
 	"github.com/soda-cdm/kahu/internal/controller/failure"
+	"github.com/soda-cdm/kahu/internal/controller/place"
 	"github.com/soda-cdm/kahu/internal/controller/view"
+	"github.com/soda-cdm/kahu/internal/core"
+	"github.com/soda-cdm/kahu/internal/engine"
 	"github.com/soda-cdm/kahu/internal/reconcile"
 )
 
@@ -66,10 +70,23 @@ func (c *Controller) fail(s *scope, why failure.Failure) error {
 	return reconcile.Stalled(why.Reason, status.FailureReason)
 }
 
+// fenceTime is how soon the removal of what an interrupted run wrote follows its end.
+const fenceTime = 50 * time.Millisecond
+
 // endInterrupted ends a run that another process began and did not finish: it removes what is in the store, and says
 // what to do.
 func (c *Controller) endInterrupted(ctx context.Context, s *scope) error {
-	if s.status().State != kahuv1.StateProcessing || c.isOurs(s) {
+	if c.isOurs(s) {
+		return nil
+	}
+	switch s.status().State {
+	case kahuv1.StateProcessing:
+		// From here on no run of this attempt is confirmed any more, should its process live after all: only then is
+		// it safe to remove what it wrote.
+		s.status().State = kahuv1.StateDeleting
+		return reconcile.Waiting(kahuv1.ReasonInterrupted, "The manager stopped while the run went on.", fenceTime)
+	case kahuv1.StateDeleting:
+	default:
 		return nil
 	}
 	message := "the manager stopped while the run went on; create another Backup"
@@ -77,7 +94,30 @@ func (c *Controller) endInterrupted(ctx context.Context, s *scope) error {
 		if errors.Is(err, errFinished) {
 			return c.adopt(ctx, s)
 		}
+		if c.maySoonPass(s, err) {
+			return reconcile.Waiting(kahuv1.ReasonInterrupted,
+				"the manager stopped while the run went on; what it wrote will be removed: "+err.Error(), waitTime)
+		}
 		message += fmt.Sprintf(" (what it wrote could not be removed: %v; deleting this Backup removes it)", err)
 	}
 	return c.fail(s, failure.Failure{Reason: kahuv1.ReasonInterrupted, Message: message})
+}
+
+// maySoonPass tells whether what keeps a run's debris in the store may pass without a person, in the time that a new
+// run would wait. After a restart providers are looked for anew, and the ownership of the location is claimed anew.
+func (c *Controller) maySoonPass(s *scope, err error) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	since, seen := c.orphans[s.backup.UID]
+	if !seen {
+		since = c.Clock.Now()
+		c.orphans[s.backup.UID] = since
+	}
+	if c.Clock.Since(since) >= c.Patience {
+		delete(c.orphans, s.backup.UID)
+		return false
+	}
+	var unusable *place.NotUsableError
+	return errors.As(err, &unusable) && unusable.Passing ||
+		errors.Is(err, core.ErrUnavailable) || errors.Is(err, engine.ErrNotOwner)
 }

@@ -133,10 +133,10 @@ func (c *Controller) removeDebris(ctx context.Context, s *scope) error {
 	switch {
 	case err == nil && manifest.Attempt == s.status().Attempt:
 		return errFinished
-	case err != nil && !errors.Is(err, core.ErrNotFound) && !view.Lasting(err):
+	case err != nil && !errors.Is(err, core.ErrNotFound) && !errors.Is(err, core.ErrCorrupt):
 		return err
 	}
-	return engine.Delete(ctx, s.files, c.id(s), s.status().Attempt)
+	return engine.Discard(ctx, s.files, c.id(s), s.status().Attempt)
 }
 
 // adopt concludes a run whose manifest is in the store although its process ended before it could say so: the last

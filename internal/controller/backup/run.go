@@ -3,6 +3,7 @@ package backup
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -11,6 +12,7 @@ import (
 	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
 	"github.com/soda-cdm/kahu/internal/controller/failure"
 	"github.com/soda-cdm/kahu/internal/controller/filters"
+	"github.com/soda-cdm/kahu/internal/controller/place"
 	"github.com/soda-cdm/kahu/internal/engine"
 	"github.com/soda-cdm/kahu/internal/reconcile"
 )
@@ -41,11 +43,15 @@ func (c *Controller) begin(ctx context.Context, s *scope) (bool, error) {
 	if err := c.findLocation(ctx, s); err != nil {
 		return false, c.refuseOrWait(s, err)
 	}
+	files := s.files
+	// That the location is ready was found some time ago; the store may have been swapped or unmounted since.
+	if err := c.checkPlace(ctx, files, s.status().LocationID); err != nil {
+		return false, c.refuseOrWait(s, placeProblem(err))
+	}
 	request, err := c.request(ctx, s)
 	if err != nil {
 		return false, err
 	}
-	files := s.files
 	return c.Tasks.Begin(s.backup.DeepCopy(), func(ctx context.Context, show func(engine.Progress)) (engine.BackupResult, error) {
 		request.Show = show
 		return c.Runner.Run(ctx, request, files)
@@ -68,11 +74,27 @@ func (c *Controller) request(ctx context.Context, s *scope) (engine.BackupReques
 	}
 	enabled := s.backup.Spec.EnableVolumeBackup
 	key, attempt := client.ObjectKeyFromObject(s.backup), s.status().Attempt
+	files, locationID := s.files, s.status().LocationID
 	return engine.BackupRequest{
 		ID: c.id(s), Attempt: attempt, LocationID: s.status().LocationID, ServerVersion: version,
 		Object: object, Filters: wish, VolumeData: enabled == nil || *enabled,
-		Confirm: func(ctx context.Context) error { return c.confirm(ctx, key, attempt) },
+		Confirm: func(ctx context.Context) error {
+			return errors.Join(c.confirm(ctx, key, attempt), c.checkPlace(ctx, files, locationID))
+		},
 	}, nil
+}
+
+// checkPlace makes sure that the place still has the marker of the location.
+func (c *Controller) checkPlace(ctx context.Context, files place.Files, locationID string) error {
+	location := &engine.Location{Files: files, Clock: c.Clock, NewID: c.NewAttempt}
+	_, err := location.Open(ctx, locationID)
+	return err
+}
+
+// placeProblem tells what is wrong with a place as the location itself would.
+func placeProblem(err error) error {
+	reason, stalled := place.Reason(err)
+	return &place.NotUsableError{Reason: reason, Message: err.Error(), Passing: !stalled}
 }
 
 // asItWas returns the object as the user wrote it, without what the API server and this controller added.

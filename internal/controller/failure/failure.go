@@ -54,6 +54,9 @@ func Of(err error) Failure {
 		return Failure{Reason: kahuv1.ReasonFailed, Message: err.Error()}
 	}
 	reason, _ := place.Reason(err)
+	if reason == kahuv1.ReasonMarkerInvalid {
+		reason = kahuv1.ReasonArchiveCorrupt
+	}
 	return Failure{Reason: reason, Message: err.Error()}
 }
 
@@ -66,7 +69,7 @@ func OfReading(err error) Failure {
 		found.Reason = kahuv1.ReasonManifestTooNew
 	case errors.Is(err, core.ErrCorrupt):
 		found.Reason = kahuv1.ReasonArchiveCorrupt
-		found.Message += "; nothing was created. Restore the store's files from a copy, or use another backup"
+		found.Message += "; bring the store's files back from a copy, or use another backup"
 	case errors.Is(err, core.ErrNotFound):
 		found.Reason = kahuv1.ReasonManifestNotFound
 		found.Message = "spec.backupName: the location has no manifest of this backup: " + found.Message

@@ -132,8 +132,8 @@ func reasons() []reasonRow {
 		{engine.ErrNotOwner, kahuv1.ReasonNotOwner, true},
 		{core.ErrCorrupt, kahuv1.ReasonMarkerInvalid, true},
 		{core.ErrFull, kahuv1.ReasonStoreFull, false},
-		{core.ErrDenied, kahuv1.ReasonStoreDenied, false},
-		{core.ErrInvalid, kahuv1.ReasonStoreDenied, false},
+		{core.ErrDenied, kahuv1.ReasonStoreDenied, true},
+		{core.ErrInvalid, kahuv1.ReasonStoreDenied, true},
 		{core.ErrUnavailable, kahuv1.ReasonLocationUnreachable, false},
 	}
 }
