@@ -37,13 +37,7 @@ func (r *backupRun) survey(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrCluster, err)
 	}
-	for _, group := range unserved {
-		version, err := schema.ParseGroupVersion(group.GroupVersion)
-		if err != nil {
-			version = schema.GroupVersion{Version: group.GroupVersion}
-		}
-		r.miss(Row{Kind: core.Kind{Group: version.Group, Version: version.Version}, Reason: ReasonKindUnlistable, Message: group.Message})
-	}
+	r.judgeUnserved(unserved)
 	served = selection.Cohabiting(served)
 	r.kinds = r.backedUp(served)
 	selector, problems := selection.Compile(r.request.Filters, served)
@@ -57,6 +51,26 @@ func (r *backupRun) survey(ctx context.Context) error {
 	r.selector = selector
 	r.needs = selection.NewClosure(selector)
 	return nil
+}
+
+// judgeUnserved writes down the groups that the server cannot describe. What is in them is missing, unless the filters
+// name kinds, all of which were found elsewhere, or the group holds measurements and no objects.
+func (r *backupRun) judgeUnserved(unserved []core.UnservedGroup) {
+	for _, group := range unserved {
+		version, err := schema.ParseGroupVersion(group.GroupVersion)
+		if err != nil {
+			version = schema.GroupVersion{Version: group.GroupVersion}
+		}
+		key := core.Key{Group: version.Group}
+		if len(r.request.Filters.IncludeResources) > 0 || selection.Measures(version.Group) {
+			r.warn(key, fmt.Sprintf("the API server cannot say what is in %s: %s", group.GroupVersion, group.Message))
+			continue
+		}
+		r.miss(Row{
+			Kind: core.Kind{Group: version.Group, Version: version.Version}, Key: key,
+			Reason: ReasonKindUnlistable, Message: group.Message,
+		})
+	}
 }
 
 // backedUp returns the kinds that can be in a backup, and reports the others with the reason.

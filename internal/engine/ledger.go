@@ -73,6 +73,9 @@ func newLedger(passive clock.PassiveClock) (*ledger, error) {
 	return made, nil
 }
 
+// newSilentLedger returns a ledger without a report: for runs whose report nobody keeps.
+func newSilentLedger(passive clock.PassiveClock) *ledger { return &ledger{clock: passive} }
+
 // miss writes down something that was asked for and cannot be had.
 func (l *ledger) miss(row Row) {
 	l.mu.Lock()
@@ -106,6 +109,9 @@ func (l *ledger) note(key core.Key, action, message string) {
 
 // write adds to the report; the first error is kept until the report is closed.
 func (l *ledger) write(entry archive.ReportEntry) {
+	if l.report == nil {
+		return
+	}
 	entry.Time = l.clock.Now().UTC()
 	if err := l.report.Write(entry); err != nil && l.failure == nil {
 		l.failure = err

@@ -9,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/clock"
 
+	"github.com/soda-cdm/kahu/internal/core"
 	"github.com/soda-cdm/kahu/internal/core/archive"
 	"github.com/soda-cdm/kahu/internal/core/restoreplan"
 	"github.com/soda-cdm/kahu/internal/core/selection"
@@ -87,15 +88,11 @@ func (e *IncompleteError) Error() string {
 // definitionTime bounds the wait for the definitions of a restore to be served.
 const definitionTime = 2 * time.Minute
 
-// Run restores. An error means that nothing was created, or that the run could not go on; an object that the API
-// server refuses is a row of the result and stops no other.
+// Run restores. An error means that the run could not go on; the result says what had been done until then. An object
+// that the API server refuses is a row of the result and stops no other.
 func (r *Restore) Run(ctx context.Context, request RestoreRequest, files FileReader) (RestoreResult, error) {
-	ledger, err := newLedger(r.Clock)
-	if err != nil {
-		return RestoreResult{}, err
-	}
 	run := &restoreRun{
-		Restore: r, ledger: ledger, request: request, files: files,
+		Restore: r, ledger: newSilentLedger(r.Clock), request: request, files: files,
 		progress: progress{clock: r.Clock, show: request.Show},
 		living:   map[restoreplan.ID]types.UID{}, ownNamespaces: map[string]bool{},
 		transformer: transform.New(request.Transform),
@@ -105,15 +102,15 @@ func (r *Restore) Run(ctx context.Context, request RestoreRequest, files FileRea
 		do   func(ctx context.Context) error
 	}{
 		{"reading the manifest", run.readManifest},
+		{"asking what the cluster serves", run.survey},
 		{"choosing objects", run.choose},
 		{"planning", run.makePlan},
 		{"checking the archive", run.checkSegments},
-		{"asking what the cluster serves", run.survey},
 		{"creating objects", run.create},
 	}
 	for _, step := range steps {
 		if err := step.do(ctx); err != nil {
-			return RestoreResult{}, fmt.Errorf("%s: %w", step.name, err)
+			return run.result(), fmt.Errorf("%s: %w", step.name, err)
 		}
 	}
 	return run.result(), nil
@@ -138,6 +135,7 @@ type restoreRun struct {
 	chosen   int64
 
 	plan   *restoreplan.Plan       // set by makePlan
+	served []core.Kind             // what the cluster serves, set by survey
 	owners restoreplan.OwnerFinder // of what the cluster serves, set by survey
 
 	mu            sync.Mutex

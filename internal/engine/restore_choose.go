@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
 	"github.com/soda-cdm/kahu/internal/core"
 	"github.com/soda-cdm/kahu/internal/core/archive"
 	"github.com/soda-cdm/kahu/internal/core/restoreplan"
@@ -19,6 +21,19 @@ func (r *restoreRun) choose(ctx context.Context) error {
 	kinds := make([]core.Kind, 0, len(r.manifest.Kinds))
 	for i := range r.manifest.Kinds {
 		kinds = append(kinds, r.manifest.Kinds[i].Kind)
+	}
+	// To include what the backup has none of is a mistake, to exclude it is none.
+	if _, problems := selection.Compile(selection.Filters{IncludeResources: r.request.Filters.IncludeResources}, kinds); len(problems) > 0 {
+		return &InvalidError{Problems: problems}
+	}
+	inBackup := make(map[schema.GroupResource]bool, len(kinds))
+	for _, kind := range kinds {
+		inBackup[kind.GroupResource()] = true
+	}
+	for _, kind := range r.served {
+		if !inBackup[kind.GroupResource()] {
+			kinds = append(kinds, kind)
+		}
 	}
 	selector, problems := selection.Compile(r.request.Filters, kinds)
 	problems = append(problems, r.namespaceProblems(ctx)...)

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
+	utiljson "k8s.io/apimachinery/pkg/util/json"
 
 	"github.com/soda-cdm/kahu/internal/core"
 	"github.com/soda-cdm/kahu/internal/core/archive"
@@ -76,8 +77,9 @@ func (r *restoreRun) createWave(ctx context.Context, wave restoreplan.Wave) erro
 // createItem creates one object. What the API server refuses is a row of the result and no error.
 func (r *restoreRun) createItem(ctx context.Context, item *restoreplan.Item, content []byte) error {
 	object := &unstructured.Unstructured{}
-	if err := object.UnmarshalJSON(content); err != nil {
-		return fmt.Errorf("reading %s: %w", item.Key(), err)
+	// The decoder's own words could quote the content of a Secret.
+	if err := utiljson.Unmarshal(content, &object.Object); err != nil {
+		return fmt.Errorf("%s is not the JSON of an object: %w", item.Key(), core.ErrCorrupt)
 	}
 	for _, change := range r.transformer.Apply(*item.Kind, object.Object) {
 		r.note(item.Key(), "Changed", change.Path+": "+change.Reason)
@@ -126,6 +128,13 @@ func (r *restoreRun) existing(ctx context.Context, item *restoreplan.Item, objec
 	r.mu.Lock()
 	ours := r.ownNamespaces[object.GetNamespace()]
 	r.mu.Unlock()
+	living, err := r.Cluster.Get(ctx, *item.Kind, object.GetNamespace(), object.GetName())
+	if err != nil {
+		return fmt.Errorf("reading the object that is there: %w", err)
+	}
+	if living.Terminating {
+		return errors.New("an object of that name is there and is being deleted: wait until it is gone, and restore again")
+	}
 	if item.ClusterMade && ours {
 		if err := r.Cluster.Replace(ctx, *item.Kind, object); err != nil {
 			return fmt.Errorf("writing over what the cluster made: %w", err)
@@ -136,16 +145,9 @@ func (r *restoreRun) existing(ctx context.Context, item *restoreplan.Item, objec
 		r.count(func(counts *RestoreCounts) { counts.Existing++ })
 		r.note(targetKey(item, object), "Existing", "an object of that name is there already")
 	}
-	if !item.Owns {
-		return nil
+	if item.Owns {
+		r.count(func(*RestoreCounts) { r.living[item.ID] = living.UID })
 	}
-	living, err := r.Cluster.Get(ctx, *item.Kind, object.GetNamespace(), object.GetName())
-	if err != nil {
-		r.warn(targetKey(item, object), fmt.Sprintf("%s %s: objects that it owns lose their owner reference, as it cannot be read: %v",
-			item.Kind, path(object.GetNamespace(), object.GetName()), err))
-		return nil
-	}
-	r.count(func(*RestoreCounts) { r.living[item.ID] = living.UID })
 	return nil
 }
 
@@ -185,7 +187,7 @@ func (r *restoreRun) survey(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrCluster, err)
 	}
-	r.owners = restoreplan.NewOwnerFinder(kinds)
+	r.served, r.owners = kinds, restoreplan.NewOwnerFinder(kinds)
 	return nil
 }
 

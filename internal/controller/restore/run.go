@@ -2,6 +2,7 @@ package restore
 
 import (
 	"context"
+	"fmt"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -75,18 +76,18 @@ func (c *Controller) conclude(_ context.Context, s *scope) error {
 	if !there || !snapshot.Ended {
 		return nil
 	}
-	if snapshot.Err != nil {
-		return c.fail(s, failure.OfReading(snapshot.Err))
-	}
 	found, status := snapshot.Result, s.status()
-	status.Progress = kahuv1.RestoreProgress{TotalItems: found.Counts.Total, ItemsRestored: found.Counts.Total}
-	status.Counts = kahuv1.RestoreCounts{
-		Created: found.Counts.Created, Updated: found.Counts.Updated, SkippedExisting: found.Counts.Existing,
-		SkippedControlled: found.Counts.Controlled, SkippedExcluded: found.Counts.Excluded,
-		Failed: found.FailedTotal, Warnings: found.WarningsTotal,
+	show(status, found)
+	if snapshot.Err != nil {
+		why := failure.OfReading(snapshot.Err)
+		if done := found.Counts.Created + found.Counts.Updated; done == 0 {
+			why.Message += " (nothing was created)"
+		} else {
+			why.Message += fmt.Sprintf(" (%d objects had been created; another Restore skips them)", done)
+		}
+		return c.fail(s, why)
 	}
-	status.Warnings = failure.Texts(found.Warnings)
-	status.Failed = failure.Problems(found.Failed)
+	status.Progress = kahuv1.RestoreProgress{TotalItems: found.Counts.Total, ItemsRestored: found.Counts.Total}
 	if found.FailedTotal > 0 {
 		return c.fail(s, failure.Failure{
 			Reason: kahuv1.ReasonPartiallyFailed,
@@ -103,6 +104,17 @@ func (c *Controller) conclude(_ context.Context, s *scope) error {
 	})
 	reconcile.SetReady(&status.Conditions, reason, message, s.restore.Generation)
 	return reconcile.ErrDone
+}
+
+// show writes what was done.
+func show(status *kahuv1.RestoreStatus, found engine.RestoreResult) {
+	status.Counts = kahuv1.RestoreCounts{
+		Created: found.Counts.Created, Updated: found.Counts.Updated, SkippedExisting: found.Counts.Existing,
+		SkippedControlled: found.Counts.Controlled, SkippedExcluded: found.Counts.Excluded,
+		Failed: found.FailedTotal, Warnings: found.WarningsTotal,
+	}
+	status.Warnings = failure.Texts(found.Warnings)
+	status.Failed = failure.Problems(found.Failed)
 }
 
 // fail ends the run.

@@ -73,3 +73,13 @@ func NeverObject(kind core.Kind, name string, labels map[string]string) (string,
 	}
 	return "", false
 }
+
+// Measures tells whether an API group holds measurements, which are computed when they are asked for, and no objects
+// that could be backed up. That the server behind such a group is down takes nothing from a backup.
+func Measures(group string) bool {
+	switch group {
+	case "metrics.k8s.io", "custom.metrics.k8s.io", "external.metrics.k8s.io":
+		return true
+	}
+	return false
+}
