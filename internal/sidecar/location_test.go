@@ -163,6 +163,10 @@ func TestCredentialsStaySecret(t *testing.T) {
 		"list":    files.List(t.Context(), "", func(core.FileInfo) error { return nil }),
 		"remove":  files.Remove(t.Context(), "a"),
 	}
+	good.change(func(d *driver) { d.tear = true })
+	must(t, w.write(files, "torn"))
+	told["read"] = drain(files.Open(t.Context(), "torn"))
+	told["read a range"] = drain(files.OpenRange(t.Context(), "torn", 0, 100))
 	for call, err := range told {
 		if !errors.Is(err, core.ErrDenied) || !strings.Contains(err.Error(), "backups") {
 			t.Errorf("%s: the driver's words and class are lost: %v", call, err)

@@ -203,12 +203,31 @@ func TestAnotherDriverComesBack(t *testing.T) {
 	must(t, w.write(files, "b"))
 }
 
+// A driver that is replaced so quickly that it never seems to be away is asked again who it is.
+func TestDriverIsReplaced(t *testing.T) {
+	w := newWorld(t)
+	stop := w.serve(newDriver(w.name))
+	options := w.options()
+	options.LeaseDuration = 5 * patience // Nothing happens by the clock alone.
+	w.run(options)
+	must(t, w.log.await(t.Context(), healthy, 1))
+	newer := newDriver(w.name)
+	newer.info.Version = "2.0.0"
+	w.serve(newer)
+	stop()
+	w.await(w.providers(), w.name, func(object *unstructured.Unstructured) bool { return text(object, "spec", "version") == "2.0.0" })
+	if strings.Contains(w.log.String(), unusable) {
+		t.Log("the driver was away for a moment")
+	}
+}
+
 // A Provider that somebody deletes is there again after a while.
 func TestProviderIsWrittenAgain(t *testing.T) {
 	w := newWorld(t)
 	w.serve(newDriver(w.name))
 	w.run(w.options())
 	first := w.await(w.providers(), w.name, hasEndpoint)
+	w.awaitRenewal(3) // What belongs to the beginning is over.
 	must(t, w.providers().Delete(t.Context(), w.name, metav1.DeleteOptions{}))
 	w.await(w.providers(), w.name, func(object *unstructured.Unstructured) bool {
 		return object.GetUID() != first.GetUID() && hasEndpoint(object)

@@ -3,6 +3,7 @@ package sidecar_test
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -13,6 +14,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"github.com/go-logr/logr/funcr"
@@ -58,6 +60,7 @@ type driver struct {
 	asleep   bool
 	seen     []provider.Attributes
 	failWith func(attributes provider.Attributes) error
+	tear     bool // Whether failWith comes in the middle of a download, and nowhere else.
 	block    chan struct{}
 }
 
@@ -92,10 +95,23 @@ func (d *driver) note(attributes provider.Attributes) error {
 	d.mutex.Lock()
 	defer d.mutex.Unlock()
 	d.seen = append(d.seen, maps.Clone(attributes))
-	if d.failWith != nil {
+	if d.failWith != nil && !d.tear {
 		return d.failWith(attributes)
 	}
 	return nil
+}
+
+// torn breaks a download off, where a test wants that.
+func (d *driver) torn(attributes provider.Attributes, content io.ReadCloser, err error) (io.ReadCloser, error) {
+	d.mutex.Lock()
+	defer d.mutex.Unlock()
+	if err != nil || !d.tear {
+		return content, err
+	}
+	return struct {
+		io.Reader
+		io.Closer
+	}{io.MultiReader(content, iotest.ErrReader(d.failWith(attributes))), content}, nil
 }
 
 func (d *driver) last() provider.Attributes {
@@ -130,14 +146,16 @@ func (d *driver) Download(ctx context.Context, name string, attributes provider.
 	if err := d.note(attributes); err != nil {
 		return nil, err
 	}
-	return d.Store.Download(ctx, name, attributes)
+	content, err := d.Store.Download(ctx, name, attributes)
+	return d.torn(attributes, content, err)
 }
 
 func (d *driver) DownloadRange(ctx context.Context, request provider.RangeRequest) (io.ReadCloser, error) {
 	if err := d.note(request.Attributes); err != nil {
 		return nil, err
 	}
-	return d.Store.DownloadRange(ctx, request)
+	content, err := d.Store.DownloadRange(ctx, request)
+	return d.torn(request.Attributes, content, err)
 }
 
 func (d *driver) Delete(ctx context.Context, name string, attributes provider.Attributes) error {
@@ -204,9 +222,13 @@ func newWorld(t *testing.T) *world {
 // serve serves a driver at the socket until the function that it returns is called.
 func (w *world) serve(driver provider.Driver) (stop func()) {
 	w.t.Helper()
+	// The socket appears ready, in place of one that may be there, and is left behind.
+	hidden := w.socket + "." + rand.Text()[:4]
 	var config net.ListenConfig
-	listener, err := config.Listen(w.t.Context(), "unix", w.socket)
+	listener, err := config.Listen(w.t.Context(), "unix", hidden)
 	must(w.t, err)
+	listener.(*net.UnixListener).SetUnlinkOnClose(false)
+	must(w.t, os.Rename(hidden, w.socket))
 	ctx, cancel := context.WithCancel(w.t.Context())
 	var serving sync.WaitGroup
 	serving.Go(func() {

@@ -136,6 +136,29 @@ func TestAbortLeavesNothing(t *testing.T) {
 	}
 }
 
+// The driver learns from the content itself that it was given up: its context may end too late, or not be looked at.
+func TestAbortedContentHasNoEnd(t *testing.T) {
+	driver := stubborn{newFaulty()}
+	files := store.New(driver, store.Options{})
+	for range 300 { // A wrong end would be seen now and then only.
+		file, err := files.Create(t.Context(), "a")
+		must(t, err)
+		_, err = file.Write(noise(256 << 10))
+		must(t, err)
+		file.Abort()
+		if found := inside(t, driver); len(found) > 0 {
+			t.Fatalf("the driver took the content for whole: %v", found)
+		}
+	}
+}
+
+// stubborn does not look at its context.
+type stubborn struct{ *faulty }
+
+func (s stubborn) Create(ctx context.Context, name string, attributes provider.Attributes, content io.Reader) error {
+	return s.faulty.Create(context.WithoutCancel(ctx), name, attributes, content)
+}
+
 // What is given up leaves no byte on the disk either, not even under a temporary name.
 func TestAbortLeavesNothingOnDisk(t *testing.T) {
 	root := t.TempDir()
