@@ -91,7 +91,7 @@ func (r *restoreRun) createItem(ctx context.Context, item *restoreplan.Item, con
 		return ctx.Err()
 	case err == nil:
 		r.created(item, object, uid)
-	case errors.Is(err, core.ErrAlreadyExists):
+	case errors.Is(err, core.ErrAlreadyExists), errors.Is(err, core.ErrInvalid) && r.isThere(ctx, item, object):
 		err = r.existing(ctx, item, object)
 	}
 	if err != nil {
@@ -120,6 +120,13 @@ func (r *restoreRun) created(item *restoreplan.Item, object *unstructured.Unstru
 		}
 	})
 	r.note(targetKey(item, object), "Created", "")
+}
+
+// isThere tells whether an object of that name is there. A server that hands out addresses refuses one that the living
+// Service has before it looks whether the name is taken.
+func (r *restoreRun) isThere(ctx context.Context, item *restoreplan.Item, object *unstructured.Unstructured) bool {
+	_, err := r.Cluster.Get(ctx, *item.Kind, object.GetNamespace(), object.GetName())
+	return err == nil
 }
 
 // existing deals with an object that is there already: it stays as it is, unless the cluster made it by itself in a
@@ -160,7 +167,7 @@ func (r *restoreRun) fixOwners(ctx context.Context, item *restoreplan.Item, obje
 		if !known {
 			uid, known = r.lookUp(ctx, owner, object.GetNamespace())
 		}
-		if !known {
+		if !known && !writtenAgain(*item.Kind, owner) {
 			r.warn(targetKey(item, object), fmt.Sprintf("%s %s: its reference to owner %s %s is dropped, as there is no such owner",
 				item.Kind, path(object.GetNamespace(), object.GetName()), owner.Kind, owner.Name))
 		}
@@ -169,6 +176,12 @@ func (r *restoreRun) fixOwners(ctx context.Context, item *restoreplan.Item, obje
 	for _, change := range changes {
 		r.note(targetKey(item, object), "Changed", change.Path+": "+change.Reason)
 	}
+}
+
+// writtenAgain tells whether the owner's controller writes the reference itself: claims come before the StatefulSet that
+// would otherwise make empty ones.
+func writtenAgain(kind core.Kind, owner core.Owner) bool {
+	return isClaim(kind) && owner.Kind == "StatefulSet"
 }
 
 // lookUp finds an owner that is not in the plan, by its kind and name.

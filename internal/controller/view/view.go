@@ -133,7 +133,7 @@ func Completeness(objects, warnings int64) (reason, message string) {
 	case objects == 0:
 		return kahuv1.ReasonNothingSelected, "The filters select nothing: if that is not what was meant, correct them in another run."
 	case warnings > 0:
-		return kahuv1.ReasonHasWarnings, "Everything that was asked for is done; status.warnings has what should be known."
+		return kahuv1.ReasonHasWarnings, "Everything that was asked for is done; read the warnings: they are in status.warnings of the run, and those of a backup in its report at the location."
 	}
 	return kahuv1.ReasonCompleted, "Everything that was asked for is done."
 }
