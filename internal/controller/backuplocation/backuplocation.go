@@ -59,8 +59,8 @@ type Controller struct {
 	Every time.Duration
 
 	mu      sync.Mutex
-	claimed map[string]bool               // the locations whose nonce this process has written
-	looks   map[string]context.CancelFunc // the looks at locations that go on
+	claimed map[string]bool                    // the locations whose nonce this process has written
+	looks   map[string]context.CancelCauseFunc // the looks at locations that go on
 }
 
 type scope struct {
@@ -79,16 +79,16 @@ func (c *Controller) Loop() *reconcile.Loop[*kahuv1.BackupLocation, *scope] {
 		Steps: []reconcile.Step[*scope]{
 			{Name: "leaving what is being deleted", Do: c.leave},
 			{Name: "finding the files", Do: c.find},
-			{Name: "checking the marker", Do: c.checkMarker},
-			{Name: "claiming ownership", Do: c.claim},
-			{Name: "showing what lies there", Do: c.discover},
+			{Name: "checking the marker", Do: c.looking(c.checkMarker)},
+			{Name: "claiming ownership", Do: c.looking(c.claim)},
+			{Name: "showing what lies there", Do: c.looking(c.discover)},
 		},
 	}
 }
 
 // SetUp registers the controller with the manager.
 func (c *Controller) SetUp(manager ctrl.Manager) error {
-	c.claimed, c.looks = map[string]bool{}, map[string]context.CancelFunc{}
+	c.claimed, c.looks = map[string]bool{}, map[string]context.CancelCauseFunc{}
 	// Status writes of its own wake nobody; annotations do, as a person decides with one.
 	changed := predicate.Or(predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{})
 	return ctrl.NewControllerManagedBy(manager).Named("backuplocation").
@@ -152,25 +152,40 @@ func (c *Controller) ofProvider(ctx context.Context, object client.Object) []ctr
 	return requests
 }
 
-// look returns the context of one look at a location, and what ends it.
-func (c *Controller) look(ctx context.Context, location string) (context.Context, func()) {
-	ctx, cancel := context.WithTimeout(ctx, probeTime)
+// errGone: the provider has gone while its location was looked at.
+var errGone = errors.New("the provider is not available any more")
+
+// looking makes a step that asks the store one that has an end, and that is broken off when the provider has gone.
+func (c *Controller) looking(do func(ctx context.Context, s *scope) error) func(ctx context.Context, s *scope) error {
+	return func(ctx context.Context, s *scope) error {
+		ctx, cancel := context.WithTimeout(ctx, probeTime)
+		defer cancel()
+		ctx, breakOff := context.WithCancelCause(ctx)
+		defer breakOff(nil)
+		c.setLook(s.location.Name, breakOff)
+		defer c.setLook(s.location.Name, nil)
+		err := do(ctx, s)
+		if err != nil && errors.Is(context.Cause(ctx), errGone) {
+			return reconcile.Waiting(kahuv1.ReasonProviderUnavailable, errGone.Error(), retryTime)
+		}
+		return err
+	}
+}
+
+func (c *Controller) setLook(location string, breakOff context.CancelCauseFunc) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.looks[location] = cancel
-	return ctx, func() {
-		c.mu.Lock()
-		defer c.mu.Unlock()
+	c.looks[location] = breakOff
+	if breakOff == nil {
 		delete(c.looks, location)
-		cancel()
 	}
 }
 
 func (c *Controller) breakOff(location string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if cancel, there := c.looks[location]; there {
-		cancel()
+	if breakOff, there := c.looks[location]; there {
+		breakOff(errGone)
 	}
 }
 
@@ -194,8 +209,6 @@ func (c *Controller) find(ctx context.Context, s *scope) error {
 
 // checkMarker looks whether the place is what it was, and marks it where it is new.
 func (c *Controller) checkMarker(ctx context.Context, s *scope) error {
-	ctx, end := c.look(ctx, s.location.Name)
-	defer end()
 	s.location.Status.LastProbeTime = &metav1.Time{Time: c.Clock.Now()}
 	id, err := c.place(s).Open(ctx, s.location.Status.LocationID)
 	if err != nil {

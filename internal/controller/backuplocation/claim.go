@@ -17,8 +17,6 @@ import (
 // remembered in the status before it is written to the store, in two passes, so that a crash in between is not taken
 // for another owner. A nonce that this cluster did not write stops nothing but deletion.
 func (c *Controller) claim(ctx context.Context, s *scope) error {
-	ctx, end := c.look(ctx, s.location.Name)
-	defer end()
 	owner := &s.location.Status.Owner
 	place := c.place(s)
 	err := place.CheckOwner(ctx, c.ClusterID, owner.Nonce, owner.PendingNonce)

@@ -25,8 +25,6 @@ type identity struct{ clusterID, uid string }
 // without a backup goes. The store is listed first and the objects after it, from the API server itself, so that a
 // backup of this cluster is never taken for one without an object.
 func (c *Controller) discover(ctx context.Context, s *scope) error {
-	ctx, end := c.look(ctx, s.location.Name)
-	defer end()
 	var found []archive.BackupID
 	err := engine.Discover(ctx, s.files, func(id archive.BackupID) error {
 		found = append(found, id)
