@@ -21,6 +21,7 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
@@ -45,6 +46,9 @@ type Loop[T client.Object, S any] struct {
 	Scope func(object T) S
 	// Steps are run in order.
 	Steps []Step[S]
+	// Release is told of each pass, with the name of the object and its UID, empty where it is gone, so that what was
+	// begun for an earlier object of that name can be ended. It may be nil.
+	Release func(name string, living types.UID)
 	// Resync is the time after which an object is looked at again although nothing changed; zero means never.
 	Resync time.Duration
 }
@@ -52,7 +56,11 @@ type Loop[T client.Object, S any] struct {
 // Reconcile runs one pass over the object of that name.
 func (l *Loop[T, S]) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
 	object := l.New()
-	if err := l.Client.Get(ctx, request.NamespacedName, object); err != nil {
+	err := l.Client.Get(ctx, request.NamespacedName, object)
+	if l.Release != nil && client.IgnoreNotFound(err) == nil {
+		l.Release(request.Name, object.GetUID())
+	}
+	if err != nil {
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
 	before, ok := object.DeepCopyObject().(T)

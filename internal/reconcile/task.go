@@ -36,6 +36,7 @@ type Snapshot[P, R any] struct {
 }
 
 type task[P, R any] struct {
+	name     string
 	snapshot Snapshot[P, R]
 	cancel   context.CancelFunc
 }
@@ -85,7 +86,7 @@ func (t *Tasks[P, R]) Begin(object client.Object, work Work[P, R]) bool {
 	}
 	base := t.base
 	ctx, cancel := context.WithCancel(base)
-	started := &task[P, R]{cancel: cancel}
+	started := &task[P, R]{name: object.GetName(), cancel: cancel}
 	t.tasks[object.GetUID()] = started
 	t.running++
 	t.group.Go(func() {
@@ -143,6 +144,22 @@ func (t *Tasks[P, R]) Forget(uid types.UID) {
 	defer t.mu.Unlock()
 	if found, ok := t.tasks[uid]; ok && found.snapshot.Ended {
 		delete(t.tasks, uid)
+	}
+}
+
+// Release ends the tasks of objects of that name with another UID than the living one's, and forgets them when they
+// have ended: their objects are gone.
+func (t *Tasks[P, R]) Release(name string, living types.UID) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for uid, found := range t.tasks {
+		switch {
+		case found.name != name || uid == living:
+		case found.snapshot.Ended:
+			delete(t.tasks, uid)
+		default:
+			found.cancel()
+		}
 	}
 }
 

@@ -167,6 +167,29 @@ func TestCancel(t *testing.T) {
 	})
 }
 
+func TestReleaseEndsTheTasksOfObjectsThatAreGone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		of := reconcile.NewTasks[int, string](2)
+		defer start(t, of)()
+		if !of.Begin(numbered(1), until(nil)) {
+			t.Fatal("the task was not begun")
+		}
+		of.Release("1", uid)
+		if snapshot, there := of.Look(uid); !there || snapshot.Ended {
+			t.Fatal("the task of the living object was ended")
+		}
+		of.Release("1", "")
+		synctest.Wait()
+		if snapshot, there := of.Look(uid); !there || !snapshot.Ended {
+			t.Fatal("the task of an object that is gone goes on")
+		}
+		of.Release("1", "")
+		if _, there := of.Look(uid); there {
+			t.Error("the task of an object that is gone is not forgotten")
+		}
+	})
+}
+
 func TestManagersEndEndsTheTasks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		all := reconcile.NewTasks[int, string](2)

@@ -87,6 +87,7 @@ func (c *Controller) Loop() *reconcile.Loop[*kahuv1.Backup, *scope] {
 		New:        func() *kahuv1.Backup { return &kahuv1.Backup{} },
 		Conditions: func(backup *kahuv1.Backup) *[]metav1.Condition { return &backup.Status.Conditions },
 		Scope:      func(backup *kahuv1.Backup) *scope { return &scope{backup: backup} },
+		Release:    c.Tasks.Release,
 		Steps: []reconcile.Step[*scope]{
 			{Name: "leaving views alone", Do: c.leaveViews},
 			{Name: "deleting", Do: c.delete},

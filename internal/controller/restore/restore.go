@@ -73,6 +73,7 @@ func (c *Controller) Loop() *reconcile.Loop[*kahuv1.Restore, *scope] {
 		New:        func() *kahuv1.Restore { return &kahuv1.Restore{} },
 		Conditions: func(restore *kahuv1.Restore) *[]metav1.Condition { return &restore.Status.Conditions },
 		Scope:      func(restore *kahuv1.Restore) *scope { return &scope{restore: restore} },
+		Release:    c.Tasks.Release,
 		Steps: []reconcile.Step[*scope]{
 			{Name: "stopping", Do: c.stop},
 			{Name: "leaving what is over", Do: c.leaveFinished},
