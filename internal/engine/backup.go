@@ -94,7 +94,7 @@ func (b *Backup) Run(ctx context.Context, request BackupRequest, files BackupFil
 	// The run's own context may be what ended it, so the cleaning has a time of its own.
 	cleaning, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleaningTime)
 	defer cancel()
-	if cleanErr := run.clean(cleaning); cleanErr != nil {
+	if cleanErr := Discard(cleaning, files, request.ID, request.Attempt); cleanErr != nil {
 		err = errors.Join(err, fmt.Errorf("removing what the run had written: %w", cleanErr))
 	}
 	return BackupResult{}, err
@@ -123,7 +123,6 @@ type backupRun struct {
 	counts  backupCounts
 	homes   homes
 	mu      sync.Mutex
-	opened  []string          // the names of all segments that were begun
 	claims  map[core.Key]bool // that were looked at
 	written []archive.File
 

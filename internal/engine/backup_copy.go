@@ -205,7 +205,7 @@ func (r *backupRun) send(ctx context.Context, out batch) error {
 func (r *backupRun) pack(ctx context.Context) error {
 	packer, err := archive.NewPacker(archive.PackerOptions{
 		Open:     func(name string) (core.FileWriter, error) { return r.files.Create(ctx, name) },
-		NextName: r.nextSegment,
+		NextName: r.namer.Next,
 		Emit:     r.emit,
 	})
 	if err != nil {
@@ -230,21 +230,6 @@ func (r *backupRun) pack(ctx context.Context) error {
 	defer r.mu.Unlock()
 	r.written = append(r.written, files...)
 	return nil
-}
-
-// nextSegment names a segment, and remembers the name.
-func (r *backupRun) nextSegment() string {
-	name := r.namer.Next()
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.opened = append(r.opened, name)
-	return name
-}
-
-func (r *backupRun) segmentNames() []string {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return slices.Clone(r.opened)
 }
 
 // add packs one object. One that the format cannot hold is missing, and stops no other.

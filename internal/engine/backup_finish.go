@@ -25,24 +25,6 @@ func (r *backupRun) writeIntent(ctx context.Context) error {
 	return err
 }
 
-// clean removes what the run has written. Where another attempt at the same backup has begun in the meantime, only the
-// segments, whose names are this run's alone, are removed: the other files may be the other one's by now.
-func (r *backupRun) clean(ctx context.Context) error {
-	intent, err := readIntent(ctx, r.files, r.request.ID)
-	if err != nil {
-		return err
-	}
-	if intent.Attempt == "" || intent.Attempt == r.request.Attempt {
-		return deleteAll(ctx, r.files, r.request.ID, r.request.Attempt, r.segmentNames())
-	}
-	for _, name := range r.segmentNames() {
-		if err := r.files.Remove(ctx, name); err != nil {
-			return fmt.Errorf("removing %s: %w", name, err)
-		}
-	}
-	return nil
-}
-
 // writeIndex writes the index as a stream.
 func (r *backupRun) writeIndex(ctx context.Context) error {
 	name := r.request.ID.IndexName()

@@ -24,11 +24,6 @@ type DeletionFiles interface {
 // segments that neither manifest nor intent tells of. A manifest of a newer format gives an error and nothing is
 // removed, as only a newer release knows what belongs to it, and to whom else.
 func Delete(ctx context.Context, files DeletionFiles, id archive.BackupID, attempt string) error {
-	return deleteAll(ctx, files, id, attempt, nil)
-}
-
-// deleteAll is Delete, of which some segments are known.
-func deleteAll(ctx context.Context, files DeletionFiles, id archive.BackupID, attempt string, known []string) error {
 	if err := id.Check(); err != nil {
 		return err
 	}
@@ -36,9 +31,10 @@ func deleteAll(ctx context.Context, files DeletionFiles, id archive.BackupID, at
 	if err != nil {
 		return fmt.Errorf("finding the segments of backup %s: %w", id, err)
 	}
-	segments = append(segments, known...)
-	slices.Sort(segments)
-	names := append([]string{id.ManifestName()}, slices.Compact(segments)...)
+	// The last segments first: what an interruption leaves then begins with number 1, where a store that cannot list is
+	// looked through.
+	slices.Reverse(segments)
+	names := append([]string{id.ManifestName()}, segments...)
 	// The manifest a second time: a run that does not know yet that it was given up may have written it just now.
 	for _, name := range append(names, id.IndexName(), id.ReportName(), id.ManifestName(), id.IntentName()) {
 		if err := files.Remove(ctx, name); err != nil {
@@ -155,14 +151,14 @@ func readIntent(ctx context.Context, files FileReader, id archive.BackupID) (arc
 	return intent, nil
 }
 
-// manifestAttempt adds the attempt that the manifest names. One that is gone or cannot be read names none.
+// manifestAttempt adds the attempt that the manifest names. One that is gone or damaged names none.
 func manifestAttempt(ctx context.Context, files FileReader, id archive.BackupID, attempts map[string]bool) error {
 	manifest, err := ReadManifest(ctx, files, id)
-	if errors.Is(err, core.ErrUnavailable) || errors.Is(err, core.ErrDenied) || errors.Is(err, core.ErrUnsupported) || ctx.Err() != nil {
-		return err
+	if errors.Is(err, core.ErrNotFound) || errors.Is(err, core.ErrCorrupt) {
+		return nil
 	}
 	if err == nil {
 		attempts[manifest.Attempt] = true
 	}
-	return nil
+	return err
 }
