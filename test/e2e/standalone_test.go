@@ -32,6 +32,7 @@ const (
 type tree struct {
 	t       *testing.T
 	folder  string // of the whole store
+	state   string // its sockets and certificates
 	command *exec.Cmd
 	output  *lines
 	ended   chan struct{}
@@ -64,7 +65,7 @@ func startTree(t *testing.T, kubeconfig, folder string, arguments ...string) *tr
 		"--lease-duration", leaseTime.String(), "--location-interval", lookEvery.String(),
 		"--location-patience", patience.String(),
 	}, arguments...)...)
-	made := &tree{t: t, folder: folder, command: command, output: newLines(), ended: make(chan struct{})}
+	made := &tree{t: t, folder: folder, state: state, command: command, output: newLines(), ended: make(chan struct{})}
 	command.Stdout, command.Stderr = made.output, made.output
 	command.Cancel = func() error { return command.Process.Signal(syscall.SIGTERM) }
 	command.WaitDelay = endLimit
@@ -127,6 +128,13 @@ func (p *tree) signal(pid int, which syscall.Signal) {
 	if err := syscall.Kill(pid, which); err != nil {
 		p.t.Fatalf("sending %s to %d: %v", which, pid, err)
 	}
+}
+
+// stopChild asks a child to end, and returns when it is started again.
+func (p *tree) stopChild(name string) {
+	p.t.Helper()
+	p.signal(p.child(name, 1), syscall.SIGTERM)
+	p.child(name, 2)
 }
 
 // newFileWorld is a world in the shared cluster with the process tree over a folder. Its location has a folder of its

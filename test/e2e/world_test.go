@@ -143,20 +143,35 @@ func (a *api) follow(object client.Object, enough func(event watch.Event) bool) 
 	a.t.Fatalf("waiting for %T %s: %v; it was last %s (%v)", object, object.GetName(), ctx.Err(), shown, err)
 }
 
-// awaitGone returns when the object is not there any more.
+// awaitGone returns when the object is not there any more, or is another one of that name.
 func (a *api) awaitGone(object client.Object) {
 	a.t.Helper()
 	if !a.get(object) {
 		return
 	}
 	uid := object.GetUID()
-	a.follow(object, func(event watch.Event) bool {
-		found, ok := event.Object.(client.Object)
-		if !ok || event.Type == watch.Error {
-			return !a.get(object)
-		}
-		return event.Type == watch.Deleted && found.GetUID() == uid
+	ctx, cancel := context.WithTimeout(a.t.Context(), waitLimit)
+	defer cancel()
+	version := object.GetResourceVersion()
+	events, err := a.client.Watch(ctx, a.listOf(object), &client.ListOptions{
+		Namespace: object.GetNamespace(), FieldSelector: fields.OneTermEqualSelector("metadata.name", object.GetName()),
+		Raw: &metav1.ListOptions{ResourceVersion: version},
 	})
+	if err != nil {
+		a.t.Fatalf("watching %T %s: %v", object, object.GetName(), err)
+	}
+	defer events.Stop()
+	for event := range events.ResultChan() {
+		if event.Type == watch.Error {
+			break
+		}
+		if found, ok := event.Object.(client.Object); ok && event.Type == watch.Deleted && found.GetUID() == uid {
+			return
+		}
+	}
+	if a.get(object) && object.GetUID() == uid {
+		a.t.Fatalf("%T %s is still there: %+v", object, object.GetName(), object)
+	}
 }
 
 // await returns the object when it is as it should be.
@@ -297,3 +312,5 @@ func (a *api) clear() {
 		}
 	}
 }
+
+func inNamespace(name string) client.ListOption { return client.InNamespace(name) }
