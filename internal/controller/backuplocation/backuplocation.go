@@ -59,7 +59,7 @@ type Controller struct {
 	Every time.Duration
 
 	mu      sync.Mutex
-	claimed map[string]bool                    // the locations whose nonce this process has written
+	claimed map[string]bool                    // by location id: the locations whose nonce this process has written
 	looks   map[string]context.CancelCauseFunc // the looks at locations that go on
 }
 

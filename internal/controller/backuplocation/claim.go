@@ -9,6 +9,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
+	"github.com/soda-cdm/kahu/internal/core"
 	"github.com/soda-cdm/kahu/internal/engine"
 	"github.com/soda-cdm/kahu/internal/reconcile"
 )
@@ -21,14 +22,14 @@ func (c *Controller) claim(ctx context.Context, s *scope) error {
 	place := c.place(s)
 	err := place.CheckOwner(ctx, c.ClusterID, owner.Nonce, owner.PendingNonce)
 	switch {
-	case errors.Is(err, engine.ErrNotOwner) && !c.decided(s):
+	case (errors.Is(err, engine.ErrNotOwner) || errors.Is(err, core.ErrCorrupt)) && !c.decided(s):
 		c.setOwned(s, metav1.ConditionFalse, kahuv1.ReasonNotOwner, err.Error()+"; deletion of backups is held. "+
 			"If this cluster alone should own them, annotate the BackupLocation with "+
 			TakeOwnershipAnnotation+"="+s.location.Status.LocationID)
 		return nil
-	case err != nil && !errors.Is(err, engine.ErrNotOwner):
+	case err != nil && !errors.Is(err, engine.ErrNotOwner) && !errors.Is(err, core.ErrCorrupt):
 		return outcome(err)
-	case c.hasClaimed(s.location.Name) && err == nil:
+	case c.hasClaimed(s.location.Status.LocationID) && err == nil:
 		c.setOwned(s, metav1.ConditionTrue, kahuv1.ReasonOwned, "This cluster wrote the owner file last.")
 		return nil
 	}
@@ -47,16 +48,16 @@ func (c *Controller) take(ctx context.Context, s *scope, place *engine.Location)
 	}
 	owner.Nonce, owner.PendingNonce = owner.PendingNonce, ""
 	c.mu.Lock()
-	c.claimed[s.location.Name] = true
+	c.claimed[s.location.Status.LocationID] = true
 	c.mu.Unlock()
 	c.setOwned(s, metav1.ConditionTrue, kahuv1.ReasonOwned, "This cluster wrote the owner file last.")
 	return c.forgetDecision(ctx, s)
 }
 
-func (c *Controller) hasClaimed(name string) bool {
+func (c *Controller) hasClaimed(locationID string) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.claimed[name]
+	return c.claimed[locationID]
 }
 
 // decided tells whether a person decided that this cluster is the owner.

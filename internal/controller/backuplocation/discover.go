@@ -38,12 +38,17 @@ func (c *Controller) discover(ctx context.Context, s *scope) error {
 	if err != nil {
 		return outcome(err)
 	}
-	if err := c.sync(ctx, s, found); err != nil {
+	hidden, err := c.sync(ctx, s, found)
+	if err != nil {
 		return err
 	}
 	number := int32(min(len(found), 1<<30))
 	s.location.Status.Backups = &number
-	c.setDiscoverable(s, metav1.ConditionTrue, kahuv1.ReasonListed, "The backups at the location are shown as Backup objects.")
+	message := "The backups at the location are shown as Backup objects."
+	if len(hidden) > 0 {
+		message += fmt.Sprintf(" %d of them are not: %s", len(hidden), hidden[0])
+	}
+	c.setDiscoverable(s, metav1.ConditionTrue, kahuv1.ReasonListed, message)
 	return c.ready(s)
 }
 
@@ -60,11 +65,11 @@ func (c *Controller) setDiscoverable(s *scope, status metav1.ConditionStatus, re
 	})
 }
 
-// sync makes and removes views.
-func (c *Controller) sync(ctx context.Context, s *scope, found []archive.BackupID) error {
+// sync makes and removes views. It returns why backups could not be shown: one with an impossible name hides no other.
+func (c *Controller) sync(ctx context.Context, s *scope, found []archive.BackupID) (hidden []string, err error) {
 	objects := &kahuv1.BackupList{}
 	if err := c.Direct.List(ctx, objects); err != nil {
-		return fmt.Errorf("listing backups: %w", err)
+		return nil, fmt.Errorf("listing backups: %w", err)
 	}
 	shown, names := map[identity]*kahuv1.Backup{}, map[string]bool{}
 	for i := range objects.Items {
@@ -76,13 +81,19 @@ func (c *Controller) sync(ctx context.Context, s *scope, found []archive.BackupI
 	}
 	for _, id := range found {
 		key := identity{id.ClusterID, id.UID}
-		if err := c.show(ctx, s, id, shown[key], names); err != nil {
-			return err
+		err := c.show(ctx, s, id, shown[key], names)
+		if impossible, is := errors.AsType[*impossibleError](err); is {
+			hidden = append(hidden, impossible.Error())
+		} else if err != nil {
+			return nil, err
 		}
 		delete(shown, key)
 	}
-	return c.remove(ctx, shown)
+	return hidden, c.settle(ctx, s, shown)
 }
+
+// impossibleError says why a backup cannot be shown, whatever the store and the cluster do.
+type impossibleError struct{ error }
 
 func (c *Controller) identityOf(backup *kahuv1.Backup) identity {
 	if origin := backup.Spec.Origin; origin != nil {
@@ -91,11 +102,12 @@ func (c *Controller) identityOf(backup *kahuv1.Backup) identity {
 	return identity{c.ClusterID, string(backup.UID)}
 }
 
-// show makes a view of a backup that has no object, and completes one that has no status yet.
+// show makes a view of a backup that has no object, and completes one that has no status yet, or whose manifest could
+// not be used when it was read before: it may have been mended since, or Kahu upgraded.
 func (c *Controller) show(
 	ctx context.Context, s *scope, id archive.BackupID, shown *kahuv1.Backup, names map[string]bool,
 ) error {
-	if shown != nil && (shown.Spec.Origin == nil || shown.Status.State != "") {
+	if shown != nil && isShown(shown) {
 		return nil
 	}
 	manifest, err := engine.ReadManifest(ctx, s.files, id)
@@ -120,6 +132,16 @@ func (c *Controller) show(
 	return nil
 }
 
+// isShown tells that an object shows its backup as it is. A view shows what its manifest said once it could be used, and
+// a run of this cluster what came of it, unless its backup was lost and is there again.
+func isShown(backup *kahuv1.Backup) bool {
+	ready := meta.FindStatusCondition(backup.Status.Conditions, kahuv1.ConditionReady)
+	if ready != nil && ready.Reason == kahuv1.ReasonManifestNotFound {
+		return false
+	}
+	return backup.Spec.Origin == nil || backup.Status.LastBackup != nil
+}
+
 // create makes the view, under the backup's own name or, where that one is taken, with a part of its UID.
 func (c *Controller) create(
 	ctx context.Context, s *scope, id archive.BackupID, names map[string]bool,
@@ -134,22 +156,57 @@ func (c *Controller) create(
 		if err == nil {
 			return made, nil
 		}
+		if apierrors.IsInvalid(err) {
+			return nil, &impossibleError{fmt.Errorf("backup %s: %w", id, err)}
+		}
 		if !apierrors.IsAlreadyExists(err) {
 			return nil, fmt.Errorf("creating a view of backup %s: %w", id, err)
 		}
 	}
-	return nil, fmt.Errorf("creating a view of backup %s: its names are taken by other objects", id)
+	return nil, &impossibleError{fmt.Errorf("backup %s: its names are taken by other objects", id)}
 }
 
-// remove removes the views whose backups are gone from the location. The objects of runs of this cluster stay.
-func (c *Controller) remove(ctx context.Context, gone map[identity]*kahuv1.Backup) error {
+// settle deals with the objects whose backups are not at the location: views go, and runs of this cluster say that their
+// backup is lost. The marker is looked at once more before, as an empty listing may be that of an unmounted store.
+func (c *Controller) settle(ctx context.Context, s *scope, gone map[identity]*kahuv1.Backup) error {
+	if len(gone) == 0 {
+		return nil
+	}
+	if _, err := c.place(s).Open(ctx, s.location.Status.LocationID); err != nil {
+		return outcome(err)
+	}
 	for _, backup := range gone {
 		if backup.Spec.Origin == nil {
+			if err := c.showLost(ctx, s, backup); err != nil {
+				return err
+			}
 			continue
 		}
-		if err := c.Client.Delete(ctx, backup); client.IgnoreNotFound(err) != nil {
+		only := client.Preconditions{UID: &backup.UID}
+		if err := c.Client.Delete(ctx, backup, only); client.IgnoreNotFound(err) != nil && !apierrors.IsConflict(err) {
 			return fmt.Errorf("removing view %s: %w", backup.Name, err)
 		}
+	}
+	return nil
+}
+
+// showLost says of a run of this cluster that had made a backup that it is not in the store any more.
+func (c *Controller) showLost(ctx context.Context, s *scope, backup *kahuv1.Backup) error {
+	if backup.Status.LastBackup == nil || !backup.DeletionTimestamp.IsZero() {
+		return nil
+	}
+	id := archive.BackupID{ClusterID: c.ClusterID, Name: backup.Name, UID: string(backup.UID)}
+	// The run may have ended since the store was listed.
+	if _, err := engine.ReadManifest(ctx, s.files, id); !errors.Is(err, core.ErrNotFound) {
+		return nil
+	}
+	before := backup.DeepCopy()
+	message := "the manifest is not at the location any more: the backup is lost, unless its files come back from a copy of the store"
+	backup.Status.State, backup.Status.FailureReason = kahuv1.StateFailed, message
+	reconcile.SetStalled(&backup.Status.Conditions, kahuv1.ReasonManifestNotFound, message, backup.Generation)
+	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
+	if err := c.Client.Status().Patch(ctx, backup, patch); client.IgnoreNotFound(err) != nil && !apierrors.IsConflict(err) {
+		return fmt.Errorf("showing that backup %s is lost: %w", backup.Name, err)
 	}
 	return nil
 }
