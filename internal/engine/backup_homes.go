@@ -37,17 +37,23 @@ func (h *homes) note(object core.Object) {
 		h.namespaces, h.definitions = map[string]bool{}, map[string]bool{}
 	}
 	if object.Namespace != "" {
-		h.namespaces[object.Namespace] = h.namespaces[object.Namespace]
+		want(h.namespaces, object.Namespace)
 	}
 	if object.Kind.Custom {
-		name := object.Kind.GroupResource().String()
-		h.definitions[name] = h.definitions[name]
+		want(h.definitions, object.Kind.GroupResource().String())
 	}
 	switch {
 	case isNamespace(object.Kind):
 		h.namespaces[object.Name] = true
 	case isDefinition(object.Kind):
 		h.definitions[object.Name] = true
+	}
+}
+
+// want adds a name that is not known yet.
+func want(names map[string]bool, name string) {
+	if _, known := names[name]; !known {
+		names[name] = false
 	}
 }
 

@@ -57,7 +57,7 @@ type Supervisor struct {
 func (s *Supervisor) Run(ctx context.Context, children []Child) error {
 	output := &serialWriter{out: s.Output}
 	group, ctx := errgroup.WithContext(ctx)
-	var next <-chan struct{} = ctx.Done()
+	next := ctx.Done()
 	for _, child := range slices.Backward(children) {
 		own, end := context.WithCancel(context.WithoutCancel(ctx))
 		ended := make(chan struct{})
