@@ -26,7 +26,7 @@ func interruptedChecks() []Check {
 			Promise: "An upload over an object that breaks off fails, and the object stays as it was.",
 			Needs:   []provider.Capability{provider.CapabilityAtomicOverwrite},
 			run: func(ctx context.Context, s *session) {
-				checkInterrupted(ctx, s, s.driver.Upload, pattern(9, 5*mib))
+				checkInterrupted(ctx, s, s.driver.Upload, pattern(9, 2*mib))
 			},
 		},
 		{
@@ -77,7 +77,7 @@ func interruptions() []interruption {
 // checkInterrupted breaks off the storing of an object that has the content before, or is not there if that is nil.
 func checkInterrupted(ctx context.Context, s *session, store storing, before []byte) {
 	for _, interruption := range interruptions() {
-		for _, sent := range []int{0, 10, 3*mib + 1} {
+		for _, sent := range []int{0, 10, 3 * mib} {
 			what := fmt.Sprintf("%s after %d bytes", interruption.what, sent)
 			name := s.name("object")
 			if before != nil {

@@ -54,7 +54,7 @@ func checkOverwriteWhole(ctx context.Context, s *session) {
 func checkOverwriteAtomic(ctx context.Context, s *session) {
 	const readers, rounds = 4, 20
 	name := s.name("object")
-	contents := [][]byte{bytes.Repeat([]byte("a"), 3*mib), bytes.Repeat([]byte("b"), 2*mib+1)}
+	contents := [][]byte{bytes.Repeat([]byte("a"), 2*mib), bytes.Repeat([]byte("b"), mib+1)}
 	s.upload(ctx, name, contents[0])
 	writing := make(chan struct{})
 	for _, err := range inParallel(readers+1, func(i int) error {
@@ -104,9 +104,12 @@ func oneOf(got []byte, contents [][]byte) error {
 	return fmt.Errorf("a reader got %d bytes that nobody has stored", len(got))
 }
 
+// moreThanOnItsWay is more than a download has on its way between the driver and a reader that does not read on, so that
+// the driver has not sent all of it.
+const moreThanOnItsWay = 10 * mib
+
 func checkOpenReader(ctx context.Context, s *session) {
-	// More than a connection holds on its way, so that the driver has not read all when the object is overwritten.
-	before, after := pattern(1, 24*mib), pattern(2, mib)
+	before, after := pattern(1, moreThanOnItsWay), pattern(2, mib)
 	name := s.name("object")
 	s.upload(ctx, name, before)
 	reader, err := s.driver.Download(ctx, name, s.attributes)

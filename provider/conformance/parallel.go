@@ -133,7 +133,7 @@ func checkDeadline(ctx context.Context, s *session) {
 }
 
 func checkCancelledDownload(ctx context.Context, s *session) {
-	content := pattern(1, 24*mib)
+	content := pattern(1, moreThanOnItsWay)
 	name := s.name("object")
 	s.upload(ctx, name, content)
 	calling, cancel := context.WithCancel(ctx)
