@@ -17,34 +17,34 @@ import (
 
 // serve serves a driver on a unix socket until the test ends, and returns its endpoint. The socket is open already,
 // so nobody needs to wait for it.
-func serve(t *testing.T, driver provider.Driver) string {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), "s")
+func serve(tb testing.TB, driver provider.Driver) string {
+	tb.Helper()
+	path := filepath.Join(tb.TempDir(), "s")
 	var config net.ListenConfig
-	listener, err := config.Listen(t.Context(), "unix", path)
+	listener, err := config.Listen(tb.Context(), "unix", path)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
+	ctx, stop := context.WithCancel(context.WithoutCancel(tb.Context()))
 	ended := make(chan error, 1)
 	go func() { ended <- provider.NewServer(provider.Options{Driver: driver}).ServeListener(ctx, listener) }()
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		stop()
 		if err := <-ended; err != nil {
-			t.Errorf("serving: %v", err)
+			tb.Errorf("serving: %v", err)
 		}
 	})
 	return "unix://" + path
 }
 
 // dial returns a client of an endpoint.
-func dial(t *testing.T, endpoint string) *provider.Client {
-	t.Helper()
+func dial(tb testing.TB, endpoint string) *provider.Client {
+	tb.Helper()
 	connection, err := provider.Dial(endpoint)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() { connection.Close() })
+	tb.Cleanup(func() { connection.Close() })
 	return provider.NewClient(connection)
 }
 
