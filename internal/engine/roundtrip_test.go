@@ -1,0 +1,110 @@
+package engine_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/soda-cdm/kahu/internal/core"
+	"github.com/soda-cdm/kahu/internal/core/selection"
+	"github.com/soda-cdm/kahu/internal/testkit/fakecluster"
+)
+
+// TestReadAfterWrite: what was backed up from any cluster comes back as it was, whatever the names, contents, pages and
+// expired lists. A seed that fails is in the name of its case.
+func TestReadAfterWrite(t *testing.T) {
+	for seed := range uint64(40) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			random := rand.New(rand.NewPCG(seed, 1))
+			w := newWorld(t)
+			w.workers = 1 + random.IntN(4)
+			w.cluster.PageSize = 1 + random.IntN(20)
+			w.cluster.Backwards = random.IntN(2) == 0
+			populate(t, w.cluster, random)
+			expires := random.IntN(2) == 0
+			expired := map[core.Key]bool{}
+			if expires {
+				w.workers = 1
+				w.cluster.Intercept = func(call fakecluster.Call) error {
+					if call.Verb == "page" && call.Page == 2 && !expired[call.Key] {
+						expired[call.Key] = true
+						return core.ErrExpired
+					}
+					return nil
+				}
+			}
+			result, err := w.backup("one", selection.Filters{})
+			if err != nil || !result.Manifest.Complete {
+				t.Fatalf("got %v, missing %+v", err, result.Missing)
+			}
+			want := w.cluster.Contents()
+			if int(result.Manifest.Counts.Objects) != len(want) {
+				t.Errorf("%d objects are counted, %d are there", result.Manifest.Counts.Objects, len(want))
+			}
+			if diff := cmp.Diff(want, w.restored()); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+// populate puts random objects into the cluster. They have no fields that a restore changes.
+func populate(t *testing.T, cluster *fakecluster.Cluster, random *rand.Rand) {
+	t.Helper()
+	for number := range 1 + random.IntN(4) {
+		namespace := fmt.Sprintf("ns-%d", number)
+		cluster.Put(t, namespaces, "", namespace, `{}`)
+		for _, kind := range []core.Kind{configMaps, secrets, widgets} {
+			for range random.IntN(30) {
+				content, err := json.Marshal(map[string]any{
+					"metadata": map[string]any{"labels": map[string]any{"a": text(random, 10, "abc")}},
+					"data":     randomValue(random, 3),
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+				cluster.Put(t, kind, namespace, "x"+text(random, 8, "ab-.0")+"x", string(content))
+			}
+		}
+	}
+}
+
+func randomValue(random *rand.Rand, depth int) any {
+	switch choice := random.IntN(7); {
+	case choice == 0 && depth > 0:
+		found := map[string]any{}
+		for range random.IntN(5) {
+			found[text(random, 6, "abä \"\\/<\u2028")] = randomValue(random, depth-1)
+		}
+		return found
+	case choice == 1 && depth > 0:
+		found := []any{}
+		for range random.IntN(5) {
+			found = append(found, randomValue(random, depth-1))
+		}
+		return found
+	case choice == 2:
+		return random.Int64() - random.Int64()
+	case choice == 3:
+		return random.IntN(2) == 0
+	case choice == 4:
+		return nil
+	case choice == 5:
+		return random.NormFloat64()
+	}
+	return text(random, 3000, "abcdefgh 𝄞\x00\n\"<&>")
+}
+
+// text returns a text of at most that many letters.
+func text(random *rand.Rand, most int, letters string) string {
+	runes := []rune(letters)
+	var made strings.Builder
+	for range random.IntN(most + 1) {
+		made.WriteRune(runes[random.IntN(len(runes))])
+	}
+	return made.String()
+}
