@@ -3,7 +3,6 @@ package e2e_test
 import (
 	"bytes"
 	"slices"
-	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
@@ -14,7 +13,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/utils/ptr"
 
 	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
 	"github.com/soda-cdm/kahu/internal/core/archive"
@@ -83,7 +81,7 @@ func (w *world) claim(namespace string) {
 	claim := &corev1.PersistentVolumeClaim{
 		ObjectMeta: in(namespace, "data"),
 		Spec: corev1.PersistentVolumeClaimSpec{
-			AccessModes: modes, StorageClassName: ptr.To(namespace), VolumeName: namespace,
+			AccessModes: modes, StorageClassName: new(namespace), VolumeName: namespace,
 			Resources: corev1.VolumeResourceRequirements{Requests: size},
 		},
 	}
@@ -102,7 +100,7 @@ func newDefinition(group string) *apiextensionsv1.CustomResourceDefinition {
 			Versions: []apiextensionsv1.CustomResourceDefinitionVersion{{
 				Name: "v1", Served: true, Storage: true,
 				Schema: &apiextensionsv1.CustomResourceValidation{OpenAPIV3Schema: &apiextensionsv1.JSONSchemaProps{
-					Type: "object", XPreserveUnknownFields: ptr.To(true),
+					Type: "object", XPreserveUnknownFields: new(true),
 				}},
 			}},
 		},
@@ -110,13 +108,13 @@ func newDefinition(group string) *apiextensionsv1.CustomResourceDefinition {
 }
 
 // define creates a definition and returns when it is served.
-func (w *world) define(group string) *apiextensionsv1.CustomResourceDefinition {
+func (w *world) define(group string) {
 	w.t.Helper()
 	definition := newDefinition(group)
 	w.create(definition)
 	w.t.Cleanup(func() { w.drop(newDefinition(group)) })
 	w.awaitKind(schema.GroupKind{Group: group, Kind: "Widget"})
-	return await(w.api, definition, func(definition *apiextensionsv1.CustomResourceDefinition) bool {
+	await(w.api, definition, func(definition *apiextensionsv1.CustomResourceDefinition) bool {
 		return slices.ContainsFunc(definition.Status.Conditions, func(c apiextensionsv1.CustomResourceDefinitionCondition) bool {
 			return c.Type == apiextensionsv1.Established && c.Status == apiextensionsv1.ConditionTrue
 		})
@@ -126,18 +124,10 @@ func (w *world) define(group string) *apiextensionsv1.CustomResourceDefinition {
 // awaitKind returns when the API server shows a kind, which cannot be watched.
 func (a *api) awaitKind(kind schema.GroupKind) {
 	a.t.Helper()
-	const longest = 200 * time.Millisecond
-	deadline := time.Now().Add(waitLimit)
-	for wait := 5 * time.Millisecond; ; wait = min(2*wait, longest) {
+	a.eventually("discovery of "+kind.String(), func() bool {
 		_, err := a.client.RESTMapper().RESTMapping(kind)
-		if err == nil {
-			return
-		}
-		if time.Now().After(deadline) {
-			a.t.Fatalf("waiting for %s: %v", kind, err)
-		}
-		<-time.After(wait)
-	}
+		return err == nil
+	})
 }
 
 func newWidget(group, namespace, name string) *unstructured.Unstructured {
@@ -153,7 +143,7 @@ func newCronJob(namespace, name string) *batchv1.CronJob {
 	return &batchv1.CronJob{
 		ObjectMeta: in(namespace, name),
 		Spec: batchv1.CronJobSpec{
-			Schedule: "0 0 31 2 *", Suspend: ptr.To(true),
+			Schedule: "0 0 31 2 *", Suspend: new(true),
 			JobTemplate: batchv1.JobTemplateSpec{Spec: newJobSpec()},
 		},
 	}

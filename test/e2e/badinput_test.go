@@ -6,12 +6,11 @@ import (
 	"strings"
 	"testing"
 
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
 	testcluster "github.com/soda-cdm/kahu/internal/testkit/cluster"
-
-	corev1 "k8s.io/api/core/v1"
 )
 
 // badInput is one wrong thing: what is done, and what must come of it.

@@ -6,12 +6,11 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
-	"time"
 
 	admissionv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/utils/ptr"
+	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
@@ -55,7 +54,7 @@ func badLocations() map[string]badInput {
 		"MarkerOfAnotherLocation": {
 			harm: func(s *scene) func() {
 				return s.badMarker(func(string) {
-					other, err := archive.EncodeMarker(archive.Marker{LocationID: "another-one", Created: time.Now()})
+					other, err := archive.EncodeMarker(archive.Marker{LocationID: "another-one", Created: clock.RealClock{}.Now()})
 					if err != nil {
 						s.t.Fatal(err)
 					}
@@ -181,7 +180,7 @@ func refuseObject(s *scene) func() {
 	policy := &admissionv1.ValidatingAdmissionPolicy{
 		ObjectMeta: named("refuse-" + s.namespace),
 		Spec: admissionv1.ValidatingAdmissionPolicySpec{
-			FailurePolicy: ptr.To(admissionv1.Fail),
+			FailurePolicy: new(admissionv1.Fail),
 			MatchConstraints: &admissionv1.MatchResources{
 				NamespaceSelector: &metav1.LabelSelector{MatchLabels: map[string]string{corev1.LabelMetadataName: s.namespace}},
 				ResourceRules: []admissionv1.NamedRuleWithOperations{{RuleWithOperations: admissionv1.RuleWithOperations{
@@ -206,12 +205,9 @@ func refuseObject(s *scene) func() {
 	// The API server takes a policy up after a while, and says nothing of it: it is tried until it is refused, or not.
 	refused := func(wanted bool) {
 		probe := &corev1.ConfigMap{ObjectMeta: in(s.namespace, "settings")}
-		for deadline := time.Now().Add(waitLimit); (s.client.Create(s.t.Context(), probe.DeepCopy(), client.DryRunAll) != nil) != wanted; {
-			if time.Now().After(deadline) {
-				s.t.Fatalf("the policy does not do what it should (refuse: %t)", wanted)
-			}
-			<-time.After(50 * time.Millisecond)
-		}
+		s.eventually("the policy to be taken up", func() bool {
+			return (s.client.Create(s.t.Context(), probe.DeepCopy(), client.DryRunAll) != nil) == wanted
+		})
 	}
 	refused(true)
 	return func() {

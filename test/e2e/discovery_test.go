@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"context"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -10,10 +11,14 @@ import (
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
+	"github.com/soda-cdm/kahu/internal/store"
 	testcluster "github.com/soda-cdm/kahu/internal/testkit/cluster"
+	"github.com/soda-cdm/kahu/provider"
+	"github.com/soda-cdm/kahu/provider/memory"
 )
 
 // awaitView returns the view of a backup when it shows something.
@@ -47,6 +52,20 @@ func TestSecondCluster(t *testing.T) {
 		t.Errorf("the config map is not in the second cluster: %v", found.Data)
 	}
 
+	t.Run("WholeCluster", func(t *testing.T) {
+		whole := func(spec *kahuv1.BackupSpec) { spec.EnableVolumeBackup = new(false) }
+		backup := first.completedBackup("whole", whole)
+		second := second.during(t)
+		second.awaitView("whole")
+		counts := second.completedRestore("whole", "whole", nil).Status.Counts
+		if sum := counts.Created + counts.Updated + counts.SkippedExisting + counts.SkippedControlled; sum != backup.Status.Counts.Objects {
+			t.Errorf("%+v are %d of %d objects", counts, sum, backup.Status.Counts.Objects)
+		}
+		over := first.completedRestore("whole", "whole", nil).Status.Counts
+		if over.Created+over.Updated != 0 {
+			t.Errorf("over what is there: %+v", over)
+		}
+	})
 	t.Run("RemovingAViewRemovesNothing", func(t *testing.T) {
 		second := second.during(t)
 		before := second.listing()
@@ -142,7 +161,7 @@ func TestHeldDeletion(t *testing.T) {
 		t.Errorf("the state is %s", held.Status.State)
 	}
 	w.unchanged(full)
-	w.renew(time.Now())
+	w.renew(clock.RealClock{}.Now())
 	w.awaitGone(backup)
 	w.unchanged(before)
 }
@@ -150,16 +169,48 @@ func TestHeldDeletion(t *testing.T) {
 // expire lets the lease of the in-process world end, and returns when the provider is Unavailable.
 func (w *world) expire() {
 	w.t.Helper()
-	w.renew(time.Now().Add(-2 * time.Hour))
-	provider := &kahuv1.Provider{ObjectMeta: named(memoryProvider)}
+	w.renew(clock.RealClock{}.Now().Add(-2 * time.Hour))
+	registered := &kahuv1.Provider{ObjectMeta: named(memoryProvider)}
 	// The lease is read when it is due, which was in an hour: a look at the provider is asked for.
-	w.get(provider)
-	touched := provider.DeepCopy()
+	w.get(registered)
+	touched := registered.DeepCopy()
 	touched.Annotations = map[string]string{"kahu.test/look": "now"}
-	if err := w.client.Patch(w.t.Context(), touched, client.MergeFrom(provider)); err != nil {
+	if err := w.client.Patch(w.t.Context(), touched, client.MergeFrom(registered)); err != nil {
 		w.t.Fatal(err)
 	}
-	await(w.api, provider, func(provider *kahuv1.Provider) bool {
-		return provider.Status.State == kahuv1.ProviderStateUnavailable
+	await(w.api, registered, func(found *kahuv1.Provider) bool {
+		return found.Status.State == kahuv1.ProviderStateUnavailable
 	})
+}
+
+// listless hides all functions of a driver that it need not have.
+type listless struct{ provider.Driver }
+
+// Capabilities tells what is left.
+func (l listless) Capabilities(context.Context) ([]provider.Capability, error) {
+	return provider.CapabilitiesOf(l), nil
+}
+
+// TestDriverThatCannotList: backups, restores and deletion work, and the location says what does not.
+func TestDriverThatCannotList(t *testing.T) {
+	objects := memory.New(memory.Options{})
+	stores := newDrivers(func(string) provider.Driver { return listless{objects} })
+	w := newWorldIn(t, testcluster.Config(t), stores)
+	w.store = driverSide{t: t, files: store.New(objects, store.Options{})}
+	location := w.awaitLocation("main", metav1.ConditionTrue)
+	if found := meta.FindStatusCondition(location.Status.Conditions, kahuv1.ConditionDiscoverable); found == nil ||
+		found.Status != metav1.ConditionFalse || found.Reason != kahuv1.ReasonListingUnsupported {
+		t.Errorf("the condition Discoverable is %+v", found)
+	}
+	namespace := testcluster.Namespace(t)
+	w.create(&corev1.ConfigMap{ObjectMeta: in(namespace, "settings")})
+	before := w.listing()
+	backup := w.completedBackup("unlisted", only(namespace))
+	w.remove(&corev1.ConfigMap{ObjectMeta: in(namespace, "settings")})
+	w.completedRestore("unlisted", "unlisted", nil)
+	if !w.get(&corev1.ConfigMap{ObjectMeta: in(namespace, "settings")}) {
+		t.Error("the config map is not back")
+	}
+	w.remove(backup)
+	w.unchanged(before)
 }

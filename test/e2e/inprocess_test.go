@@ -14,7 +14,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
 	"k8s.io/utils/clock"
-	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/config"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
@@ -52,7 +51,9 @@ func newDrivers(driverOf func(location string) provider.Driver) *drivers {
 }
 
 // newMemory gives every location a memory of its own.
-func newMemory(string) provider.Driver { return memory.New(memory.Options{}) }
+func newMemory(string) provider.Driver { //nolint:ireturn // Other worlds have other drivers.
+	return memory.New(memory.Options{})
+}
 
 // Files returns the files of a location, as the pool of the manager does.
 func (d *drivers) Files(location string, _ kahuv1.ProviderEndpoint) (place.Files, error) { //nolint:ireturn // It is the port's word.
@@ -75,13 +76,13 @@ func newWorld(t *testing.T) *world {
 }
 
 // newWorldIn is a world in any cluster with the definitions, over any stores. Its location is named main.
-func newWorldIn(t *testing.T, config *rest.Config, stores *drivers) *world {
+func newWorldIn(t *testing.T, kubeconfig *rest.Config, stores *drivers) *world {
 	t.Helper()
 	const location = "main"
-	made := &world{api: newAPI(t, config), location: location, store: driverSide{t: t, files: stores.of(location)}}
+	made := &world{api: newAPI(t, kubeconfig), location: location, store: driverSide{t: t, files: stores.of(location)}}
 	t.Cleanup(made.clear)
 	made.register()
-	startManager(t, config, stores)
+	startManager(t, kubeconfig, stores)
 	made.newLocation(location, memoryProvider, nil)
 	return made
 }
@@ -93,7 +94,7 @@ func (a *api) register() {
 	if err != nil && !apierrors.IsAlreadyExists(err) {
 		a.t.Fatalf("making %s: %v", kahuNamespace, err)
 	}
-	a.renew(time.Now())
+	a.renew(clock.RealClock{}.Now())
 	made := &kahuv1.Provider{
 		ObjectMeta: named(memoryProvider),
 		Spec:       kahuv1.ProviderSpec{Version: "v1", Type: kahuv1.ProviderTypeMetadata},
@@ -112,7 +113,7 @@ func (a *api) renew(at time.Time) {
 	lease := &coordinationv1.Lease{ObjectMeta: in(kahuNamespace, memoryProvider)}
 	there := a.get(lease)
 	lease.Spec.RenewTime = &metav1.MicroTime{Time: at}
-	lease.Spec.LeaseDurationSeconds = ptr.To[int32](3600)
+	lease.Spec.LeaseDurationSeconds = new(int32(3600))
 	write := func() error { return a.client.Create(a.t.Context(), lease) }
 	if there {
 		write = func() error { return a.client.Update(a.t.Context(), lease) }
@@ -132,7 +133,7 @@ func startManager(t *testing.T, kubeconfig *rest.Config, stores place.Stores) (s
 	manager, err := ctrl.NewManager(kubeconfig, ctrl.Options{
 		Scheme:     reached.client.Scheme(),
 		Metrics:    metricsserver.Options{BindAddress: "0"},
-		Controller: config.Controller{SkipNameValidation: ptr.To(true)},
+		Controller: config.Controller{SkipNameValidation: new(true)},
 	})
 	if err != nil {
 		t.Fatalf("making a manager: %v", err)

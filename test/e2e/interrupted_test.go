@@ -118,3 +118,25 @@ func TestInterruptedRestore(t *testing.T) {
 	}
 	w.unchanged(before)
 }
+
+// TestDeletedWhileItRuns: a Backup that is deleted while it runs is stopped, and leaves nothing in the store.
+func TestDeletedWhileItRuns(t *testing.T) {
+	w, running := newFileWorld(t)
+	namespace := testcluster.Namespace(t)
+	w.many(namespace, 10)
+	w.completedBackup("before", only(namespace))
+	before := w.listing()
+	provider := running.child("provider", 1)
+	running.signal(provider, syscall.SIGSTOP)
+	w.startBackup("deleted", only(namespace))
+	w.awaitProcessing("deleted")
+	deleted := &kahuv1.Backup{ObjectMeta: named("deleted")}
+	if err := w.client.Delete(t.Context(), deleted); err != nil {
+		t.Fatal(err)
+	}
+	await(w.api, deleted, func(backup *kahuv1.Backup) bool { return !backup.DeletionTimestamp.IsZero() })
+	running.signal(provider, syscall.SIGCONT)
+	w.awaitGone(deleted)
+	w.unchanged(before)
+	w.completedBackup("next", only(namespace))
+}

@@ -8,7 +8,6 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/utils/ptr"
 
 	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
 	testcluster "github.com/soda-cdm/kahu/internal/testkit/cluster"
@@ -118,7 +117,7 @@ func TestSelection(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := w.during(t)
 			backup := w.completedBackup(strings.ToLower(name), func(spec *kahuv1.BackupSpec) {
-				spec.EnableVolumeBackup = ptr.To(false)
+				spec.EnableVolumeBackup = new(false)
 				if test.change != nil {
 					test.change(spec, namespace)
 				}
@@ -164,7 +163,7 @@ func TestBoundClaim(t *testing.T) {
 
 	objects := w.completedBackup("objects", func(spec *kahuv1.BackupSpec) {
 		only(spec)
-		spec.EnableVolumeBackup = ptr.To(false)
+		spec.EnableVolumeBackup = new(false)
 	})
 	if !strings.Contains(strings.Join(objects.Status.Warnings, " "), namespace+"/data") {
 		t.Errorf("no warning names the claim: %v", objects.Status.Warnings)
@@ -181,7 +180,6 @@ func TestBoundClaim(t *testing.T) {
 	if !w.get(&appsv1.Deployment{ObjectMeta: in(namespace, "web")}) {
 		t.Error("the deployment is not back")
 	}
-
 }
 
 // during is the world for a part of a test.

@@ -11,10 +11,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-logr/logr"
 	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
-
-	"github.com/go-logr/logr"
 
 	testcluster "github.com/soda-cdm/kahu/internal/testkit/cluster"
 )
@@ -27,7 +26,10 @@ const top = "../.."
 
 func TestMain(m *testing.M) {
 	ctrl.SetLogger(logr.Discard())
-	os.Exit(testcluster.Main(m, testcluster.Setup(func(tb testing.TB, config *rest.Config) {
-		testcluster.InstallCRDs(tb, config, filepath.Join(top, "config", "crd"))
-	})))
+	os.Exit(testcluster.Main(m, testcluster.Setup(install))) //nolint:forbidigo // The exit code is that of Main.
+}
+
+func install(tb testing.TB, config *rest.Config) {
+	tb.Helper()
+	testcluster.InstallCRDs(tb, config, filepath.Join(top, "config", "crd"))
 }

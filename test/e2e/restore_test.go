@@ -10,7 +10,6 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
@@ -20,7 +19,7 @@ import (
 func only(namespace string) func(spec *kahuv1.BackupSpec) {
 	return func(spec *kahuv1.BackupSpec) {
 		spec.IncludeNamespaces = []string{namespace}
-		spec.EnableVolumeBackup = ptr.To(false)
+		spec.EnableVolumeBackup = new(false)
 	}
 }
 
@@ -214,8 +213,8 @@ func newDeafWebhook(namespace string) *admissionv1.ValidatingWebhookConfiguratio
 		ObjectMeta: named("deaf-" + namespace),
 		Webhooks: []admissionv1.ValidatingWebhook{{
 			Name: "deaf.kahu.test", AdmissionReviewVersions: []string{"v1"},
-			SideEffects: ptr.To(admissionv1.SideEffectClassNone), FailurePolicy: ptr.To(admissionv1.Fail),
-			ClientConfig: admissionv1.WebhookClientConfig{URL: ptr.To("https://127.0.0.1:1/")},
+			SideEffects: new(admissionv1.SideEffectClassNone), FailurePolicy: new(admissionv1.Fail),
+			ClientConfig: admissionv1.WebhookClientConfig{URL: new("https://127.0.0.1:1/")},
 			NamespaceSelector: &metav1.LabelSelector{
 				MatchLabels: map[string]string{corev1.LabelMetadataName: namespace},
 			},

@@ -11,6 +11,7 @@ import (
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/clock"
 
 	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
 	testcluster "github.com/soda-cdm/kahu/internal/testkit/cluster"
@@ -27,10 +28,11 @@ func TestProviderDiesAndComesBack(t *testing.T) {
 			pid := running.child(child, 1)
 			// A process that is frozen is not started again by its supervisor, so it stays away until it is killed.
 			running.signal(pid, syscall.SIGSTOP)
-			began := time.Now()
+			began := clock.RealClock{}.Now()
 			w.awaitProvider(kahuv1.ProviderStateUnavailable)
 			// The sidecar asks the driver before the lease ends, and a call that hangs has a limit of its own.
-			if took := time.Since(began); took > 2*leaseTime+5*time.Second {
+			took := clock.RealClock{}.Since(began)
+			if took > 2*leaseTime+5*time.Second {
 				t.Errorf("it took %s to find the provider unavailable, with a lease of %s", took, leaseTime)
 			}
 			location := w.awaitLocation("main", metav1.ConditionFalse)

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/clock"
 
 	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
 	testcluster "github.com/soda-cdm/kahu/internal/testkit/cluster"
@@ -54,12 +55,12 @@ func program(t *testing.T, name string) string {
 // startTree starts the process tree over a folder. It ends with the test.
 func startTree(t *testing.T, kubeconfig, folder string, arguments ...string) *tree {
 	t.Helper()
-	program(t, "kahu-provider-filesystem") // the tree runs it
-	state, err := os.MkdirTemp("", "kahu-e2e-")
+	program(t, "kahu-provider-filesystem")      // the tree runs it
+	state, err := os.MkdirTemp("", "kahu-e2e-") //nolint:usetesting // t.TempDir is too long a path for a socket.
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = os.RemoveAll(state) }) // t.TempDir is too long a path for a socket
+	t.Cleanup(func() { _ = os.RemoveAll(state) }) // what remains is in a folder for such things
 	command := exec.CommandContext(t.Context(), program(t, "kahu"), append([]string{
 		"standalone", "--kubeconfig", kubeconfig, "--store", folder, "--state", state, "--install-crds",
 		"--lease-duration", leaseTime.String(), "--location-interval", lookEvery.String(),
@@ -100,7 +101,7 @@ func (p *tree) kill() {
 func (p *tree) awaitEnd() {
 	select {
 	case <-p.ended:
-	case <-time.After(endLimit):
+	case <-clock.RealClock{}.After(endLimit):
 		p.t.Errorf("the process tree does not end")
 		_ = p.command.Process.Kill()
 	}
@@ -186,7 +187,7 @@ func (l *lines) String() string {
 
 func (l *lines) await(t *testing.T, what string, enough func(text string) bool) {
 	t.Helper()
-	limit := time.After(waitLimit)
+	limit := clock.RealClock{}.After(waitLimit)
 	for {
 		l.mu.Lock()
 		text, more := l.text.String(), l.more

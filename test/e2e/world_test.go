@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"testing"
+	"time"
 
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -14,6 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/watch"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
+	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
@@ -186,6 +188,21 @@ func await[T client.Object](a *api, object T, ready func(object T) bool) T {
 		return true
 	})
 	return object
+}
+
+// eventually returns when something is so that cannot be watched.
+func (a *api) eventually(what string, so func() bool) {
+	a.t.Helper()
+	ctx, cancel := context.WithTimeout(a.t.Context(), waitLimit)
+	defer cancel()
+	const longest = 200 * time.Millisecond
+	for pause := 5 * time.Millisecond; !so(); pause = min(2*pause, longest) {
+		select {
+		case <-clock.RealClock{}.After(pause):
+		case <-ctx.Done():
+			a.t.Fatalf("waiting for %s: %v", what, ctx.Err())
+		}
+	}
 }
 
 // named is the metadata of an object of that name.
