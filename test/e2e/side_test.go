@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"io"
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -127,6 +129,9 @@ func (s folderSide) names() []string {
 	s.t.Helper()
 	var names []string
 	err := filepath.WalkDir(s.folder, func(path string, entry os.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil // It was removed since the listing of its folder.
+		}
 		if err != nil || entry.IsDir() {
 			return err
 		}
