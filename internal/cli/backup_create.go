@@ -135,6 +135,9 @@ func (s *session) concludeBackup(backup *kahuv1.Backup) error {
 	}
 	status := &backup.Status
 	if status.State != kahuv1.StateCompleted {
+		for _, line := range problems(status.Missing) {
+			s.say(line)
+		}
 		return fmt.Errorf("backup %s: %s: %w", backup.Name, status.FailureReason, ErrFailed)
 	}
 	if done {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 
 	"github.com/spf13/cobra"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -56,9 +55,6 @@ func (s *session) deleteBackup(ctx context.Context, name string, limits waiting)
 func (s *session) waitUntilGone(ctx context.Context, to client.WithWatch, name string, limits waiting) error {
 	ctx, cancel := context.WithTimeout(ctx, limits.timeout)
 	defer cancel()
-	if err := to.Get(ctx, client.ObjectKey{Name: name}, &kahuv1.Backup{}); apierrors.IsNotFound(err) {
-		return nil
-	}
 	shown := ""
 	err := s.waitFor(ctx, to, &kahuv1.BackupList{}, name, func(object client.Object) (bool, error) {
 		backup, ok := object.(*kahuv1.Backup)

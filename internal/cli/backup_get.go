@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"github.com/spf13/cobra"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
@@ -78,6 +79,6 @@ func wholeOf(list client.ObjectList, found int, names []string, first func() any
 	if len(names) == 1 && found == 1 {
 		return first()
 	}
-	list.GetObjectKind().SetGroupVersionKind(kahuv1.GroupVersion.WithKind("List"))
+	list.GetObjectKind().SetGroupVersionKind(schema.GroupVersionKind{Version: "v1", Kind: "List"})
 	return list
 }

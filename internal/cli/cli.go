@@ -85,7 +85,9 @@ type session struct {
 func New(options Options) *cobra.Command {
 	shared := &session{Options: options}
 	root := &cobra.Command{
-		Use:   "kubectl-kahu",
+		Use: "kubectl-kahu",
+		// Without these two, cobra answers an unknown command itself, with an error that is no usageError.
+		Args: cobra.ArbitraryArgs, RunE: showHelp,
 		Short: "Back up and restore what runs in a Kubernetes cluster",
 		Long: `Back up and restore what runs in a Kubernetes cluster.
 
@@ -115,17 +117,20 @@ waited for failed, 4 the time for waiting ran out.`,
 func newGroup(name, short string, shared *session, makers ...func(shared *session) *cobra.Command) *cobra.Command {
 	group := &cobra.Command{
 		Use: name, Short: short, Aliases: []string{name + "s"},
-		RunE: func(command *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				return usageError{fmt.Errorf("unknown command %q for %q: see --help", args[0], command.CommandPath())}
-			}
-			return command.Help()
-		},
+		RunE: showHelp,
 	}
 	for _, maker := range makers {
 		group.AddCommand(maker(shared))
 	}
 	return group
+}
+
+// showHelp is what a command does that has only further commands: an argument is a command that there is not.
+func showHelp(command *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return usageError{fmt.Errorf("unknown command %q for %q: see --help", args[0], command.CommandPath())}
+	}
+	return command.Help()
 }
 
 // exactly returns a check of the number of arguments.
@@ -151,8 +156,8 @@ func (s *session) client() (client.WithWatch, error) {
 		return nil, fmt.Errorf("reading the kubeconfig: %w", err)
 	}
 	config.UserAgent = "kubectl-kahu/" + s.Version
-	scheme := runtime.NewScheme()
-	if err := kahuv1.AddToScheme(scheme); err != nil {
+	scheme, err := newScheme()
+	if err != nil {
 		return nil, err
 	}
 	made, err := client.NewWithWatch(config, client.Options{Scheme: scheme})
@@ -160,6 +165,12 @@ func (s *session) client() (client.WithWatch, error) {
 		return nil, fmt.Errorf("reaching the cluster: %w", err)
 	}
 	return made, nil
+}
+
+// newScheme returns the scheme of Kahu's own kinds.
+func newScheme() (*runtime.Scheme, error) {
+	scheme := runtime.NewScheme()
+	return scheme, kahuv1.AddToScheme(scheme)
 }
 
 // waiting are the flags of commands that can wait.

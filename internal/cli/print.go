@@ -7,9 +7,12 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/duration"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
 	"sigs.k8s.io/yaml"
 )
 
@@ -34,6 +37,9 @@ func (s *session) printWhole(object any) (bool, error) {
 	if s.output == "" {
 		return false, nil
 	}
+	if err := presentable(object); err != nil {
+		return true, fmt.Errorf("encoding: %w", err)
+	}
 	content, err := json.MarshalIndent(object, "", "  ")
 	if err != nil {
 		return true, fmt.Errorf("encoding: %w", err)
@@ -46,6 +52,35 @@ func (s *session) printWhole(object any) (bool, error) {
 	}
 	_, err = fmt.Fprintln(s.Out, strings.TrimSuffix(string(content), "\n"))
 	return true, err
+}
+
+// presentable gives objects their kind, which the client drops, and takes away who wrote which field, which is longer
+// than all the rest and of no use to people.
+func presentable(object any) error {
+	scheme, err := newScheme()
+	if err != nil {
+		return err
+	}
+	each := func(one runtime.Object) error {
+		kind, err := apiutil.GVKForObject(one, scheme)
+		if err != nil {
+			return err
+		}
+		one.GetObjectKind().SetGroupVersionKind(kind)
+		metadata, err := meta.Accessor(one)
+		if err != nil {
+			return err
+		}
+		metadata.SetManagedFields(nil)
+		return nil
+	}
+	switch printed := object.(type) {
+	case client.ObjectList:
+		return meta.EachListItem(printed, each)
+	case client.Object:
+		return each(printed)
+	}
+	return nil
 }
 
 // say writes a line of progress. That nobody can read it is no reason to stop.

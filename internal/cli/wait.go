@@ -50,6 +50,11 @@ func (s *session) watchOnce(
 		return false, fmt.Errorf("watching %s: %w", name, err)
 	}
 	defer watcher.Stop()
+	return judgeWatched(watcher, name, judge)
+}
+
+// judgeWatched judges each version of the object until the watch ends.
+func judgeWatched(watcher watch.Interface, name string, judge func(object client.Object) (bool, error)) (bool, error) {
 	for event := range watcher.ResultChan() {
 		object, ok := event.Object.(client.Object)
 		switch {

@@ -1,0 +1,204 @@
+package cli_test
+
+import (
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/yaml"
+
+	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
+)
+
+// put creates an object with its status.
+func put(t *testing.T, object client.Object, status func()) {
+	t.Helper()
+	to := newClient(t)
+	if err := to.Create(t.Context(), object); err != nil {
+		t.Fatal(err)
+	}
+	remove(t, object, object.GetName())
+	status()
+	if err := to.Status().Update(t.Context(), object); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// stale is a time that the tests show.
+func stale(minutes int) *metav1.Time {
+	at := metav1.NewTime(time.Date(2026, time.March, 1, 2, minutes, 0, 0, time.UTC))
+	return &at
+}
+
+func putShown(t *testing.T) {
+	t.Helper()
+	backup := &kahuv1.Backup{ObjectMeta: metav1.ObjectMeta{Name: "shown"}, Spec: kahuv1.BackupSpec{MetadataLocation: "default"}}
+	put(t, backup, func() {
+		backup.Status = kahuv1.BackupStatus{
+			Stage: kahuv1.StageFinished, State: kahuv1.StateFailed, FailureReason: "one object is missing",
+			StartTimestamp: stale(3), CompletionTimestamp: stale(5), ArchivePath: "clusters/c/backups/shown/u/",
+			Counts: kahuv1.BackupCounts{Objects: 12, NeededObjects: 2, Kinds: 3, Namespaces: 1, Segments: 2, SkippedObjects: 4, VanishedObjects: 5, Missing: 1, Warnings: 1},
+			Sizes:  kahuv1.BackupSizes{ObjectBytes: 2048, SegmentBytes: 1536, IndexBytes: 100},
+			Missing: []kahuv1.ItemProblem{{
+				APIVersion: "v1", Kind: "Secret", Namespace: "shop", Name: "x", Reason: "ObjectUnreadable", Message: "denied",
+			}},
+			Warnings: []string{"something is odd"},
+		}
+		meta.SetStatusCondition(&backup.Status.Conditions, metav1.Condition{
+			Type: kahuv1.ConditionComplete, Status: metav1.ConditionFalse, Reason: "PartiallyFailed", Message: "one is missing",
+		})
+	})
+	put(t, &kahuv1.Backup{ObjectMeta: metav1.ObjectMeta{Name: "shown-new"}, Spec: kahuv1.BackupSpec{MetadataLocation: "default"}}, func() {})
+	restore := &kahuv1.Restore{
+		ObjectMeta: metav1.ObjectMeta{Name: "shown"},
+		Spec:       kahuv1.RestoreSpec{BackupName: "nightly", NamespaceMapping: map[string]string{"a": "b"}},
+	}
+	put(t, restore, func() {
+		restore.Status = kahuv1.RestoreStatus{
+			Stage: kahuv1.StageFinished, State: kahuv1.StateCompleted,
+			Counts:   kahuv1.RestoreCounts{Created: 1, Updated: 2, SkippedExisting: 3, SkippedControlled: 4},
+			Progress: kahuv1.RestoreProgress{TotalItems: 10, ItemsRestored: 10},
+		}
+	})
+	location := &kahuv1.BackupLocation{ObjectMeta: metav1.ObjectMeta{Name: "shown"}, Spec: kahuv1.BackupLocationSpec{ProviderName: "filesystem.kahu.io"}}
+	put(t, location, func() {
+		backups := int32(9)
+		location.Status.Backups = &backups
+		meta.SetStatusCondition(&location.Status.Conditions, metav1.Condition{
+			Type: kahuv1.ConditionReady, Status: metav1.ConditionTrue, Reason: "Reconciled", Message: "it is",
+		})
+	})
+}
+
+// squeezed replaces the columns' spaces and ages, which are the clock's.
+func squeezed(table string) string {
+	table = regexp.MustCompile(` +`).ReplaceAllString(table, " ")
+	return regexp.MustCompile(`(?m) (\d+m|\d+h|\d+m\d+s)$`).ReplaceAllString(table, " AGO")
+}
+
+func TestTables(t *testing.T) {
+	putShown(t)
+	cases := map[string]struct {
+		arguments []string
+		want      string
+	}{
+		"backups": {
+			[]string{"backup", "get"},
+			"NAME LOCATION STAGE STATE OBJECTS SIZE ORIGIN AGE\n" +
+				"shown default Finished Failed 12 1.5 KiB this cluster AGO\n" +
+				"shown-new default New 0 0 B this cluster AGO\n",
+		},
+		"one backup": {
+			[]string{"backups", "get", "shown"},
+			"NAME LOCATION STAGE STATE OBJECTS SIZE ORIGIN AGE\nshown default Finished Failed 12 1.5 KiB this cluster AGO\n",
+		},
+		"restores": {
+			[]string{"restore", "get"},
+			"NAME BACKUP STAGE STATE CREATED THERE FAILED AGE\nshown nightly Finished Completed 1 3 0 AGO\n",
+		},
+		"locations": {
+			[]string{"location", "get"}, "NAME PROVIDER READY REASON BACKUPS AGE\nshown filesystem.kahu.io True Reconciled 9 AGO\n",
+		},
+	}
+	for name, test := range cases {
+		t.Run(name, func(t *testing.T) {
+			if diff := cmp.Diff(test.want, squeezed(succeed(t, test.arguments...))); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+func TestDescriptions(t *testing.T) {
+	putShown(t)
+	cases := map[string]struct {
+		arguments []string
+		want      string
+	}{
+		"backup": {[]string{"backup", "describe", "shown"}, `Name: shown
+Location: default
+Stage: Finished
+State: Failed
+Failure: one object is missing
+Started: 2026-03-01T02:03:00Z
+Ended: 2026-03-01T02:05:00Z
+Took: AGO
+Objects: 12 of 3 kinds in 1 namespaces, 2 of them because others need them
+Left out: 4 by a rule, 5 that were being deleted
+Size: 2.0 KiB of JSON, 1.5 KiB stored in 2 segments, index 100 B
+Folder: clusters/c/backups/shown/u/
+Missing (1):
+ Secret shop/x: ObjectUnreadable: denied
+Warnings (1):
+ something is odd
+Conditions:
+ Complete False PartiallyFailed: one is missing
+`},
+		"restore": {[]string{"restore", "describe", "shown"}, `Name: shown
+Backup: nightly
+Namespaces mapped:
+ a -> b
+Stage: Finished
+State: Completed
+Progress: 10 of 10 objects
+Objects: 1 created, 2 updated, 3 were there, 4 made again by controllers, 0 failed
+Not asked for: 0
+`},
+	}
+	for name, test := range cases {
+		t.Run(name, func(t *testing.T) {
+			if diff := cmp.Diff(test.want, squeezed(succeed(t, test.arguments...))); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+// TestWholeObjects: what -o prints is what the API server has, the same each time, as an object or as a list that
+// kubectl knows.
+func TestWholeObjects(t *testing.T) {
+	putShown(t)
+	for kind, word := range map[string]string{"Backup": "backup", "Restore": "restore", "BackupLocation": "location"} {
+		t.Run(kind, func(t *testing.T) {
+			printed := map[string]string{}
+			for _, format := range []string{"json", "yaml"} {
+				printed[format] = succeed(t, word, "get", "shown", "-o", format)
+				if again := succeed(t, word, "get", "shown", "-o", format); again != printed[format] {
+					t.Errorf("printed again: %s", cmp.Diff(printed[format], again))
+				}
+			}
+			var fromJSON, fromYAML metav1.PartialObjectMetadata
+			for text, into := range map[string]*metav1.PartialObjectMetadata{printed["json"]: &fromJSON, printed["yaml"]: &fromYAML} {
+				if err := yaml.Unmarshal([]byte(text), into); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if diff := cmp.Diff(fromJSON, fromYAML); diff != "" || fromJSON.Kind != kind || fromJSON.APIVersion != "kahu.io/v1beta1" || fromJSON.Name != "shown" {
+				t.Errorf("got %+v: %s", fromJSON.TypeMeta, diff)
+			}
+			if strings.Contains(printed["yaml"], "managedFields") {
+				t.Error("managed fields are printed")
+			}
+			var list struct {
+				metav1.TypeMeta `json:",inline"`
+
+				Items []metav1.PartialObjectMetadata `json:"items"`
+			}
+			if err := yaml.Unmarshal([]byte(succeed(t, word, "get", "-o", "json")), &list); err != nil {
+				t.Fatal(err)
+			}
+			if list.Kind != "List" || list.APIVersion != "v1" || len(list.Items) == 0 || list.Items[0].Kind != kind {
+				t.Errorf("got %+v", list)
+			}
+		})
+	}
+	described := succeed(t, "backup", "describe", "shown", "-o", "yaml")
+	if described != succeed(t, "backup", "get", "shown", "-o", "yaml") {
+		t.Errorf("described otherwise than got: %s", described)
+	}
+}
