@@ -19,7 +19,7 @@ import (
 	"github.com/soda-cdm/kahu/provider/memory"
 )
 
-func TestMain(m *testing.M) { os.Exit(testcluster.Main(m)) }
+func TestMain(m *testing.M) { os.Exit(testcluster.Main(m)) } //nolint:forbidigo // This is the main of the tests.
 
 // clusterID is any identity: here no cluster is told from another one.
 const clusterID = "11111111-2222-3333-4444-555555555555"

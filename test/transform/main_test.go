@@ -9,4 +9,4 @@ import (
 	"github.com/soda-cdm/kahu/internal/testkit/cluster"
 )
 
-func TestMain(m *testing.M) { os.Exit(cluster.Main(m)) }
+func TestMain(m *testing.M) { os.Exit(cluster.Main(m)) } //nolint:forbidigo // This is the main of the tests.

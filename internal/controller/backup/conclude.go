@@ -79,14 +79,13 @@ func (c *Controller) endInterrupted(ctx context.Context, s *scope) error {
 	if c.isOurs(s) {
 		return nil
 	}
-	switch s.status().State {
-	case kahuv1.StateProcessing:
+	if s.status().State == kahuv1.StateProcessing {
 		// From here on no run of this attempt is confirmed any more, should its process live after all: only then is
 		// it safe to remove what it wrote.
 		s.status().State = kahuv1.StateDeleting
 		return reconcile.Waiting(kahuv1.ReasonInterrupted, "The manager stopped while the run went on.", fenceTime)
-	case kahuv1.StateDeleting:
-	default:
+	}
+	if s.status().State != kahuv1.StateDeleting {
 		return nil
 	}
 	message := "the manager stopped while the run went on; create another Backup"

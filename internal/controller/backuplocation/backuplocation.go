@@ -110,7 +110,7 @@ func ofBackup(_ context.Context, object client.Object) []ctrlreconcile.Request {
 }
 
 // ended lets those changes of backups through after which something else lies at their location.
-func ended() predicate.Predicate {
+func ended() predicate.Predicate { //nolint:ireturn // controller-runtime wants its interface.
 	stage := func(object client.Object) kahuv1.Stage {
 		if backup, ok := object.(*kahuv1.Backup); ok && backup.Spec.Origin == nil {
 			return backup.Status.Stage
