@@ -82,7 +82,7 @@ func newWorldIn(t *testing.T, kubeconfig *rest.Config, stores *drivers) *world {
 	made := &world{api: newAPI(t, kubeconfig), location: location, store: driverSide{t: t, files: stores.of(location)}}
 	t.Cleanup(made.clear)
 	made.register()
-	startManager(t, kubeconfig, stores)
+	made.stop = startManager(t, kubeconfig, stores)
 	made.newLocation(location, memoryProvider, nil)
 	return made
 }
@@ -127,6 +127,12 @@ func (a *api) renew(at time.Time) {
 // they have ended.
 func startManager(t *testing.T, kubeconfig *rest.Config, stores place.Stores) (stop func()) {
 	t.Helper()
+	return startPatientManager(t, kubeconfig, stores, patience)
+}
+
+// startPatientManager is startManager with another patience.
+func startPatientManager(t *testing.T, kubeconfig *rest.Config, stores place.Stores, patience time.Duration) (stop func()) {
+	t.Helper()
 	kubeconfig = rest.CopyConfig(kubeconfig)
 	kubeconfig.QPS = -1
 	reached := newAPI(t, kubeconfig)
@@ -138,7 +144,9 @@ func startManager(t *testing.T, kubeconfig *rest.Config, stores place.Stores) (s
 	if err != nil {
 		t.Fatalf("making a manager: %v", err)
 	}
-	if err := controller.SetUp(manager, controllerOptions(t, manager, kubeconfig, stores)); err != nil {
+	options := controllerOptions(t, manager, kubeconfig, stores)
+	options.Patience = patience
+	if err := controller.SetUp(manager, options); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
@@ -171,7 +179,7 @@ func controllerOptions(t *testing.T, manager ctrl.Manager, kubeconfig *rest.Conf
 		Client: manager.GetClient(), Direct: manager.GetAPIReader(), Namespace: kahuNamespace,
 		Cluster: adapter, ClusterID: string(id), Stores: stores,
 		Clock: clock.RealClock{}, NewID: uuid.NewString, NewAttempt: newAttempt,
-		Runs: 4, LocationEvery: lookEvery, Patience: patience, Writer: "kahu/test",
+		Runs: 4, LocationEvery: lookEvery, Writer: "kahu/test",
 	}
 }
 

@@ -7,10 +7,13 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/utils/clock"
 
 	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
+	"github.com/soda-cdm/kahu/internal/core/archive"
 	testcluster "github.com/soda-cdm/kahu/internal/testkit/cluster"
 )
 
@@ -174,4 +177,43 @@ func TestDeletedWhileItRuns(t *testing.T) {
 	w.awaitGone(deleted)
 	w.unchanged(before)
 	w.completedBackup("next", only(namespace))
+}
+
+// TestDebrisWaitsForTheStore: a manager that finds an interrupted run before its store is back waits for the store, and
+// then removes what is there.
+func TestDebrisWaitsForTheStore(t *testing.T) {
+	stores := newDrivers(newMemory)
+	w := newWorldIn(t, testcluster.Config(t), stores)
+	namespace := testcluster.Namespace(t)
+	w.create(&corev1.ConfigMap{ObjectMeta: in(namespace, "settings")})
+	done := w.completedBackup("done", only(namespace))
+	w.stop()
+
+	// What a manager leaves that is killed after the first write.
+	before := w.listing()
+	w.startBackup("orphan", only(namespace))
+	orphan := &kahuv1.Backup{ObjectMeta: named("orphan")}
+	w.get(orphan)
+	orphan.Status = kahuv1.BackupStatus{
+		Stage: kahuv1.StageResources, State: kahuv1.StateProcessing, Attempt: newAttempt(),
+		ClusterID: done.Status.ClusterID, LocationID: done.Status.LocationID,
+	}
+	if err := w.client.Status().Update(t.Context(), orphan); err != nil {
+		t.Fatal(err)
+	}
+	segment := archive.SegmentID{ClusterID: done.Status.ClusterID, Attempt: orphan.Status.Attempt, Number: 1}
+	w.store.write(segment.Name(), []byte("half of something"))
+
+	w.renew(clock.RealClock{}.Now().Add(-2 * time.Hour))
+	startPatientManager(t, testcluster.Config(t), stores, waitLimit)
+	await(w.api, orphan, func(backup *kahuv1.Backup) bool {
+		return reason(backup.Status.Conditions, kahuv1.ConditionReconciling) == kahuv1.ReasonInterrupted
+	})
+	w.renew(clock.RealClock{}.Now())
+	ended := w.awaitBackup("orphan")
+	if reason(ended.Status.Conditions, kahuv1.ConditionReady) != kahuv1.ReasonInterrupted ||
+		strings.Contains(ended.Status.FailureReason, "could not be removed") {
+		t.Errorf("the backup is %s: %s", ended.Status.State, ended.Status.FailureReason)
+	}
+	w.unchanged(before)
 }

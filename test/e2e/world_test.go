@@ -27,6 +27,7 @@ type world struct {
 
 	location string
 	store    side
+	stop     func() // ends the manager of an in-process world
 }
 
 // api is a cluster as its users see it.
