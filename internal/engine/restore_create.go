@@ -50,15 +50,14 @@ func (r *restoreRun) createWave(ctx context.Context, wave restoreplan.Wave) erro
 		if end < 0 {
 			end = len(items)
 		}
-		next := 0
 		records := make([]archive.Record, 0, end)
+		frame := make(map[core.Key]*restoreplan.Item, end)
 		for _, item := range items[:end] {
 			records = append(records, item.Record())
+			frame[item.Key()] = item
 		}
-		frame := items[:end]
-		err := r.readObjects(inner, records, func(_ archive.Record, content []byte) error {
-			item := frame[next]
-			next++
+		err := r.readObjects(inner, records, func(record archive.Record, content []byte) error {
+			item := frame[record.Key()]
 			own := slices.Clone(content)
 			creating.Go(func() error { return r.createItem(inner, item, own) })
 			return inner.Err()
