@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -93,9 +94,12 @@ func checkRefused(t *testing.T, err error, want ...refusal) {
 	if len(got) != len(want) {
 		t.Fatalf("got %d refusals, want %d: %v", len(got), len(want), err)
 	}
-	for i, cause := range got {
-		if cause.Field != want[i].field || !strings.Contains(cause.Message, want[i].says) {
-			t.Errorf("got %s: %s; want %s: ... %s", cause.Field, cause.Message, want[i].field, want[i].says)
+	// The server says what is wrong with the fields of an object in no order.
+	for _, each := range want {
+		if !slices.ContainsFunc(got, func(cause metav1.StatusCause) bool {
+			return cause.Field == each.field && strings.Contains(cause.Message, each.says)
+		}) {
+			t.Errorf("got %v; want among them %s: ... %s", got, each.field, each.says)
 		}
 	}
 }
