@@ -3,6 +3,8 @@ package engine
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
@@ -158,9 +160,11 @@ func (r *restoreRun) eachRecord(ctx context.Context, visit func(record archive.R
 	return nil
 }
 
-// namespaceProblems checks that the included namespaces are in the backup.
+// namespaceProblems checks that the included namespaces, and those that are mapped, are in the backup: what a slip in a
+// mapping leaves out would be restored under its old name.
 func (r *restoreRun) namespaceProblems(ctx context.Context) []selection.Problem {
-	if len(r.request.Filters.IncludeNamespaces) == 0 {
+	mapping := r.request.Transform.NamespaceMapping
+	if len(r.request.Filters.IncludeNamespaces) == 0 && len(mapping) == 0 {
 		return nil
 	}
 	seen := map[string]bool{}
@@ -179,5 +183,14 @@ func (r *restoreRun) namespaceProblems(ctx context.Context) []selection.Problem 
 	for name := range seen {
 		existing = append(existing, name)
 	}
-	return selection.CheckNamespaces(r.request.Filters, existing)
+	problems := selection.CheckNamespaces(r.request.Filters, existing)
+	for _, name := range slices.Sorted(maps.Keys(mapping)) {
+		if !seen[name] {
+			problems = append(problems, selection.Problem{
+				Field: "spec.namespaceMapping[" + name + "]", Reason: selection.ReasonNamespaceNotFound,
+				Message: fmt.Sprintf("there is no namespace %q in the backup: correct the name, or remove it", name),
+			})
+		}
+	}
+	return problems
 }
