@@ -19,6 +19,7 @@ import (
 	"regexp"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/soda-cdm/kahu/provider"
 	"github.com/soda-cdm/kahu/provider/conformance"
@@ -54,7 +55,34 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		}
 		return exitPassed
 	}
+	if len(checks) == 0 {
+		printf(stderr, "no check matches --run; see --list\n")
+		return exitUsage
+	}
+	if err := reach(ctx, options.target); err != nil {
+		printf(stderr, "asking the driver at %s who it is: %v\n", options.target.Endpoint, err)
+		return exitUsage
+	}
 	return execute(ctx, checks, options.target, stdout)
+}
+
+// reachTime bounds the first question to a driver.
+const reachTime = 10 * time.Second
+
+// reach returns nil where a driver answers: a suite without one says nothing of it.
+func reach(ctx context.Context, target conformance.Target) error {
+	ctx, cancel := context.WithTimeout(ctx, reachTime)
+	defer cancel()
+	connection, err := provider.Dial(target.Endpoint, target.DialOptions...)
+	if err != nil {
+		return err
+	}
+	defer connection.Close() //nolint:errcheck // It carried one question.
+	_, err = provider.NewClient(connection).Info(ctx)
+	if errors.Is(err, provider.ErrUnavailable) || ctx.Err() != nil {
+		return err
+	}
+	return nil
 }
 
 // execute runs the checks and prints their results.

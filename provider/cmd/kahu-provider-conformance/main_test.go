@@ -87,8 +87,11 @@ func TestCommand(t *testing.T) {
 		},
 		"nobody listens": {
 			args: []string{"--endpoint", "unix:///does/not/exist", "--run", "identity/probe"},
-			code: 1,
-			last: "0 passed, 1 failed, 0 skipped",
+			code: 2,
+			want: []string{"asking the driver at unix:///does/not/exist"},
+		},
+		"no check of that name": {
+			args: []string{"--endpoint", right, "--run", "nothing"}, code: 2, want: []string{"no check matches"},
 		},
 		"no endpoint":         {code: 2, want: []string{"--endpoint is missing"}},
 		"a bad expression":    {args: []string{"--list", "--run", "("}, code: 2, want: []string{"--run"}},
