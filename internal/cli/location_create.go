@@ -34,7 +34,7 @@ func newLocationCreate(shared *session) *cobra.Command {
 	}
 	wish.register(command, "wait until the location is ready and its backups are listed")
 	flags := command.Flags()
-	flags.StringVar(&wish.provider, "provider", "", "Provider that reaches the place (required); `kubectl get providers.kahu.io` shows them")
+	flags.StringVar(&wish.provider, "provider", "", "name of the Provider that reaches the place (required); kubectl get providers.kahu.io shows them")
 	flags.StringToStringVar(&wish.config, "config", nil, "key=value: what the provider needs to know")
 	flags.StringVar(&wish.secret, "credentials", "", "Secret in Kahu's namespace with what the provider must keep to itself")
 	return command

@@ -99,7 +99,7 @@ func TestStandardToolsReadABackup(t *testing.T) {
 			"configmaps settings\ndeployments web\nwidgets w\n",
 		},
 		"one object": {
-			`record=$(zstd -dc index.zst | jq -c 'select(.digest and .namespace == "shop" and .name == "web")')
+			`record=$(zstd -dc index.zst | jq -nc 'foreach inputs as $line (null; if $line.resource then $line.resource else . end; if $line.digest and . == "deployments" and $line.namespace == "shop" and $line.name == "web" then $line else empty end)')
 			field() { printf '%s' "$record" | jq -r ".$1"; }
 			tail -c +$(( $(field frameOffset) + 1 )) "../../../../../$(field segment)" | head -c "$(field frameLength)" |
 			zstd -dc | tail -c +$(( $(field offset) + 1 )) | head -c "$(field length)" | jq -c .spec`,
