@@ -11,6 +11,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/utils/clock"
 
+	"github.com/soda-cdm/kahu/internal/manager"
 	"github.com/soda-cdm/kahu/internal/pki"
 	"github.com/soda-cdm/kahu/internal/sidecar"
 )
@@ -46,7 +47,7 @@ and serves it to the cluster over TCP with mutual TLS.`,
 	}
 	flags := command.Flags()
 	flags.StringVar(&options.kubeconfig, "kubeconfig", "", "file that says how to reach the cluster; empty inside of one")
-	flags.StringVar(&options.namespace, "namespace", defaultNamespace, "Kahu's own namespace")
+	flags.StringVar(&options.namespace, "namespace", manager.DefaultNamespace, "Kahu's own namespace")
 	flags.StringVar(&options.driver, "driver", "", "endpoint of the driver, unix:///path (required)")
 	flags.StringVar(&options.providerName, "provider-name", "", "name that the driver must have; empty means the one that it has")
 	flags.StringVar(&options.listen, "listen", "127.0.0.1:0", "host:port where the driver is served; port 0 is a free one")

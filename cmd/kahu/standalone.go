@@ -21,6 +21,7 @@ import (
 	"github.com/soda-cdm/kahu/config/crd"
 	"github.com/soda-cdm/kahu/internal/cluster"
 	"github.com/soda-cdm/kahu/internal/install"
+	"github.com/soda-cdm/kahu/internal/manager"
 	"github.com/soda-cdm/kahu/internal/pki"
 	"github.com/soda-cdm/kahu/internal/sidecar"
 	"github.com/soda-cdm/kahu/internal/supervise"
@@ -58,12 +59,12 @@ end with this process.`,
 	flags.StringVar(&options.kubeconfig, "kubeconfig", "", "file that says how to reach the cluster (required)")
 	flags.StringVar(&options.store, "store", "", "folder for the backups; made if it is not there (required)")
 	flags.StringVar(&options.state, "state", "", "folder for sockets and certificates; empty means a temporary one that is removed at the end")
-	flags.StringVar(&options.namespace, "namespace", defaultNamespace, "Kahu's own namespace; made if it is not there")
+	flags.StringVar(&options.namespace, "namespace", manager.DefaultNamespace, "Kahu's own namespace; made if it is not there")
 	flags.StringVar(&options.healthAddress, "health-address", "127.0.0.1:0", "where the manager serves /healthz and /readyz; 0 turns them off")
 	flags.BoolVar(&options.installCRDs, "install-crds", false, "install Kahu's definitions, or bring them up to date")
 	flags.DurationVar(&options.leaseDuration, "lease-duration", sidecar.DefaultLeaseDuration, "how long the provider counts as healthy after its last sign of life")
-	flags.DurationVar(&options.locationEvery, "location-interval", defaultLocationEvery, "time between two looks at a location")
-	flags.DurationVar(&options.patience, "location-patience", defaultPatience, "how long a new run waits for its location to become ready")
+	flags.DurationVar(&options.locationEvery, "location-interval", manager.DefaultLocationEvery, "time between two looks at a location")
+	flags.DurationVar(&options.patience, "location-patience", manager.DefaultPatience, "how long a new run waits for its location to become ready")
 	flags.IntVar(&options.verbosity, "verbosity", 0, "how much is logged, from 0 to 5")
 	_ = command.MarkFlagRequired("kubeconfig") // It fails only for a flag that is not there.
 	_ = command.MarkFlagRequired("store")

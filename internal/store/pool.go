@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"sync"
 	"time"
 
@@ -48,6 +49,7 @@ type TLSSource func(serverName string) (*tls.Config, error)
 type Pool struct {
 	source  TLSSource
 	options Options
+	dial    []grpc.DialOption
 
 	mutex sync.Mutex
 	links map[Endpoint]*link // Nil once the pool is closed; guarded by mutex.
@@ -64,9 +66,10 @@ type link struct {
 }
 
 // NewPool returns a pool without connections. The options are those of its Stores: Prefix and Attributes must be empty,
-// and the limit of transfers counts for each endpoint. The caller closes the pool.
-func NewPool(source TLSSource, options Options) *Pool {
-	return &Pool{source: source, options: options.completed(), links: map[Endpoint]*link{}}
+// and the limit of transfers counts for each endpoint; dial are further options of its connections, such as
+// interceptors. The caller closes the pool.
+func NewPool(source TLSSource, options Options, dial ...grpc.DialOption) *Pool {
+	return &Pool{source: source, options: options.completed(), dial: dial, links: map[Endpoint]*link{}}
 }
 
 // Location returns the Store of the backup location of that name, behind the meta-service at that endpoint. It makes no
@@ -109,13 +112,13 @@ func (p *Pool) link(endpoint Endpoint) (*link, error) {
 		found.used = p.turns
 		return found, nil
 	}
-	connection, err := provider.Dial(endpoint.Address,
+	connection, err := provider.Dial(endpoint.Address, slices.Concat(p.dial, []grpc.DialOption{
 		grpc.WithTransportCredentials(&renewedTLS{source: p.source, serverName: endpoint.ServerName}),
 		grpc.WithConnectParams(grpc.ConnectParams{
 			Backoff:           backoff.Config{BaseDelay: firstPause, Multiplier: 2, Jitter: 0.2, MaxDelay: reconnectPause},
 			MinConnectTimeout: connectTimeout,
 		}),
-	)
+	})...)
 	if err != nil {
 		return nil, classed(err)
 	}

@@ -1,0 +1,67 @@
+package manager
+
+import (
+	"fmt"
+	"time"
+)
+
+// Options say how a manager works. Its program has a flag for each.
+type Options struct {
+	// Version is the version of the program.
+	Version string
+	// Namespace is Kahu's own namespace, where the leases are.
+	Namespace string
+	// PKI is a folder with tls.crt, tls.key and ca.crt, for the connections to providers.
+	PKI string
+	// HealthAddress is where /healthz and /readyz are served, MetricsAddress where /metrics is; "0" turns one off.
+	HealthAddress  string
+	MetricsAddress string
+	// LeaderElection lets only one of several managers work.
+	LeaderElection bool
+	// LeaseDuration is how long the others wait after the last sign of life of the one that leads, RenewDeadline how
+	// long it goes on without renewing its lease, and RetryPeriod the time between two tries to get or renew it.
+	LeaseDuration time.Duration
+	RenewDeadline time.Duration
+	RetryPeriod   time.Duration
+	// Runs is how many backups, and how many restores, go on at once.
+	Runs int
+	// LocationEvery is the time between two looks at a location, Patience how long a new run waits for its location.
+	LocationEvery time.Duration
+	Patience      time.Duration
+}
+
+// What the flags say unless they are given.
+const (
+	// DefaultNamespace is Kahu's own namespace.
+	DefaultNamespace = "kahu-system"
+	// DefaultLocationEvery is the time between two looks at a location.
+	DefaultLocationEvery = time.Minute
+	// DefaultPatience is how long a new run waits for its location.
+	DefaultPatience = time.Minute
+	// DefaultLeaseDuration and the other times of leader election are those that most controllers have.
+	DefaultLeaseDuration = 15 * time.Second
+	DefaultRenewDeadline = 10 * time.Second
+	DefaultRetryPeriod   = 2 * time.Second
+)
+
+// retryJitter is by how much leader election lengthens a pause between two tries.
+const retryJitter = 1.2
+
+// Validate says which flag is wrong, and why.
+func (o Options) Validate() error {
+	if o.RetryPeriod <= 0 {
+		return fmt.Errorf("--leader-election-retry-period %s: it must be above zero", o.RetryPeriod)
+	}
+	if float64(o.RenewDeadline) <= retryJitter*float64(o.RetryPeriod) {
+		return fmt.Errorf("--leader-election-renew-deadline %s: it must be above %.1f times --leader-election-retry-period, which is %s",
+			o.RenewDeadline, retryJitter, o.RetryPeriod)
+	}
+	if o.LeaseDuration <= o.RenewDeadline {
+		return fmt.Errorf("--leader-election-lease-duration %s: it must be above --leader-election-renew-deadline, which is %s",
+			o.LeaseDuration, o.RenewDeadline)
+	}
+	if o.LeaseDuration < time.Second {
+		return fmt.Errorf("--leader-election-lease-duration %s: a lease has whole seconds, and at least one", o.LeaseDuration)
+	}
+	return nil
+}
