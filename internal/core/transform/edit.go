@@ -90,4 +90,5 @@ func join(path string, fields ...string) string {
 	return path
 }
 
-func at(path string, index int) string { return path + "[" + strconv.Itoa(index) + "]" }
+// position appends a position in a list to a path.
+func position(path string, index int) string { return path + "[" + strconv.Itoa(index) + "]" }

@@ -20,7 +20,7 @@ func Owners(object map[string]any, resolve func(owner core.Owner) (uid types.UID
 	var changes []Change
 	kept := make([]any, 0, len(references))
 	for i, element := range references {
-		path := at("metadata.ownerReferences", i)
+		path := position("metadata.ownerReferences", i)
 		reference, isMap := element.(map[string]any)
 		owner := ownerOf(reference)
 		uid, ok := resolve(owner)

@@ -25,6 +25,9 @@ func ruledKinds() []core.Kind {
 		kind("customresourcedefinitions.apiextensions.k8s.io"),
 		kind("validatingwebhookconfigurations.admissionregistration.k8s.io"),
 		kind("mutatingwebhookconfigurations.admissionregistration.k8s.io"),
+		kind("clusterroles.rbac.authorization.k8s.io"), kind("flowschemas.flowcontrol.apiserver.k8s.io"),
+		kind("storageclasses.storage.k8s.io"), kind("volumesnapshotcontents.snapshot.storage.k8s.io"),
+		kind("validatingadmissionpolicybindings.admissionregistration.k8s.io"), kind("deployments.apps"),
 	}
 }
 
@@ -43,12 +46,20 @@ const everything = `{"apiVersion": "v1", "kind": "X", "type": "kubernetes.io/ser
 		"healthCheckNodePort": 3, "nodeName": "n", "priority": 1, "priorityClassName": "p", "preemptionPolicy": "p",
 		"overhead": {}, "ephemeralContainers": [], "containers": [{"name": "a"}],
 		"selector": {"matchLabels": {"batch.kubernetes.io/controller-uid": "1", "app": "a"}},
-		"template": {"metadata": {"labels": {"controller-uid": "1", "job-name": "a", "app": "a"}}},
+		"template": {"metadata": {"labels": {"controller-uid": "1", "job-name": "a", "app": "a"}},
+			"spec": {"affinity": {"podAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [{"namespaces": ["shop", "a"]}]}}}},
 		"service": {"namespace": "shop"},
 		"conversion": {"webhook": {"clientConfig": {"service": {"namespace": "shop"}}}},
 		"ingress": [{"from": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "shop"}}}]}],
-		"egress": [{"to": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "shop"}}}]}]},
+		"egress": [{"to": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "shop"},
+			"matchExpressions": [{"key": "kubernetes.io/metadata.name", "values": ["shop", 1]}, {"key": "a", "values": ["shop"]}]}}]}],
+		"volumeSnapshotRef": {"uid": "1", "resourceVersion": "2", "namespace": "shop", "name": "a"},
+		"paramRef": {"namespace": "shop", "name": "shop"},
+		"rules": [{"subjects": [{"group": {"name": "system:serviceaccounts:shop"}, "serviceAccount": {"namespace": "shop"}}],
+			"resourceRules": [{"namespaces": ["shop"]}]}]},
 	"subjects": [{"kind": "ServiceAccount", "namespace": "shop"}, {"kind": "Group", "name": "system:serviceaccounts:shop"}],
+	"rules": [{"apiGroups": [""], "resources": ["namespaces"], "resourceNames": ["shop", "a"]}],
+	"parameters": {"csi.storage.k8s.io/provisioner-secret-namespace": "shop", "namespace": "shop"},
 	"webhooks": [{"clientConfig": {"service": {"namespace": "shop"}}, "namespaceSelector": {"matchLabels":
 		{"kubernetes.io/metadata.name": "shop"}}}],
 	"status": {"phase": "a"}}`

@@ -3,7 +3,7 @@ package transform
 // rule changes what has to be changed in the objects of one kind, after what holds for every kind.
 type rule func(e *edit)
 
-// rules are by plural.group. Kinds that need no rule have none.
+// rules are by plural.group; where objects merely name namespaces, that is in namespaceFields. Kinds that need no rule have none.
 func rules() map[string]rule {
 	return map[string]rule{
 		"namespaces":             namespaceRule,
@@ -16,25 +16,15 @@ func rules() map[string]rule {
 		"podgroups.scheduling.k8s.io": podGroupRule,
 		"jobs.batch":                  jobRule,
 
+		"clusterroles.rbac.authorization.k8s.io":        roleRule,
 		"rolebindings.rbac.authorization.k8s.io":        subjectsRule,
 		"clusterrolebindings.rbac.authorization.k8s.io": subjectsRule,
-		"networkpolicies.networking.k8s.io":             networkPolicyRule,
+		"flowschemas.flowcontrol.apiserver.k8s.io":      flowSchemaRule,
 
-		"apiservices.apiregistration.k8s.io":                           apiServiceRule,
-		"customresourcedefinitions.apiextensions.k8s.io":               definitionRule,
-		"validatingwebhookconfigurations.admissionregistration.k8s.io": webhooksRule,
-		"mutatingwebhookconfigurations.admissionregistration.k8s.io":   webhooksRule,
+		"storageclasses.storage.k8s.io":                  parametersRule,
+		"volumesnapshotclasses.snapshot.storage.k8s.io":  parametersRule,
+		"volumesnapshotcontents.snapshot.storage.k8s.io": snapshotContentRule,
 	}
-}
-
-// labelNamespaceName is the label by which selectors name a namespace.
-const labelNamespaceName = "kubernetes.io/metadata.name"
-
-// namespaceRule gives a namespace the name under which it is restored.
-func namespaceRule(e *edit) {
-	metadata := child(e.object, "metadata")
-	e.mapNamespace(metadata, "metadata", "name")
-	e.mapNamespace(child(metadata, "labels"), "metadata.labels", labelNamespaceName)
 }
 
 // secretRule makes the token controller fill a service account's token again: it removes secrets that name the UID of

@@ -13,7 +13,13 @@ func volumeRule(e *edit) {
 	claim := child(e.object, "spec", "claimRef")
 	e.removeFrom(claim, path, "it is the identity of the old claim; the volume stays reserved for the new one by name",
 		"uid", "resourceVersion")
-	e.mapNamespace(claim, path, "namespace")
+}
+
+// snapshotContentRule does the same for the content of a snapshot, which belongs to the new snapshot by name.
+func snapshotContentRule(e *edit) {
+	const path = "spec.volumeSnapshotRef"
+	e.removeFrom(child(e.object, "spec", "volumeSnapshotRef"), path, "it is the identity of the old snapshot",
+		"uid", "resourceVersion")
 }
 
 // claimRule lets a claim be bound once more: one that says that it is bound, to a volume that does not name its UID, is

@@ -28,13 +28,18 @@ type Change struct {
 
 // Transformer changes objects as its options say. It is safe for concurrent use.
 type Transformer struct {
-	options Options
-	rules   map[string]rule
+	options    Options
+	rules      map[string]rule
+	namespaces map[string][]string // the fields that name namespaces; empty where none is mapped
 }
 
 // New returns a Transformer.
 func New(options Options) *Transformer {
-	return &Transformer{options: options, rules: rules()}
+	made := &Transformer{options: options, rules: rules()}
+	if len(options.NamespaceMapping) > 0 {
+		made.namespaces = namespaceFields()
+	}
+	return made
 }
 
 // Namespace returns the name in the cluster of a namespace of the backup.
@@ -73,8 +78,10 @@ func (t *Transformer) Collision(namespaces []string) (first, second, name string
 func (t *Transformer) Apply(kind core.Kind, object map[string]any) []Change {
 	e := &edit{options: t.options, namespace: t.Namespace, object: object}
 	e.metadata(kind)
-	if apply, found := t.rules[kind.GroupResource().String()]; found {
+	name := kind.GroupResource().String()
+	if apply, found := t.rules[name]; found {
 		apply(e)
 	}
+	e.mapFields(t.namespaces[name])
 	return e.changes
 }

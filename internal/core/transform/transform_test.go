@@ -179,6 +179,72 @@ func TestApply(t *testing.T) {
 				"spec.egress[1].to[0].namespaceSelector.matchLabels['kubernetes.io/metadata.name']",
 			},
 		},
+		"network policy with expressions": {
+			reason:  "a namespace is named by its label in expressions as well",
+			options: chain, kind: kind("networkpolicies.networking.k8s.io"),
+			object: `{"spec": {"ingress": [{"from": [{"namespaceSelector": {"matchExpressions": [
+				{"key": "kubernetes.io/metadata.name", "operator": "In", "values": ["other", "shop", "stage"]},
+				{"key": "kubernetes.io/metadata.name", "operator": "NotIn", "values": ["shop"]},
+				{"key": "kubernetes.io/metadata.name", "operator": "Exists"},
+				{"key": "team", "operator": "In", "values": ["shop"]}]}}]}]}}`,
+			want: `{"spec": {"ingress": [{"from": [{"namespaceSelector": {"matchExpressions": [
+				{"key": "kubernetes.io/metadata.name", "operator": "In", "values": ["other", "stage", "old"]},
+				{"key": "kubernetes.io/metadata.name", "operator": "NotIn", "values": ["stage"]},
+				{"key": "kubernetes.io/metadata.name", "operator": "Exists"},
+				{"key": "team", "operator": "In", "values": ["shop"]}]}}]}]}}`,
+			paths: []string{
+				"spec.ingress[0].from[0].namespaceSelector.matchExpressions[0].values[1]",
+				"spec.ingress[0].from[0].namespaceSelector.matchExpressions[0].values[2]",
+				"spec.ingress[0].from[0].namespaceSelector.matchExpressions[1].values[0]",
+			},
+		},
+		"role": {
+			reason:  "rights to single namespaces follow them, rights to other things of that name do not",
+			options: swap, kind: kind("clusterroles.rbac.authorization.k8s.io"),
+			object: `{"rules": [
+				{"apiGroups": [""], "resources": ["namespaces"], "resourceNames": ["shop", "other"]},
+				{"apiGroups": ["*"], "resources": ["*"], "resourceNames": ["stage"]},
+				{"apiGroups": [""], "resources": ["secrets"], "resourceNames": ["shop"]},
+				{"apiGroups": ["apps"], "resources": ["namespaces"], "resourceNames": ["shop"]}]}`,
+			want: `{"rules": [
+				{"apiGroups": [""], "resources": ["namespaces"], "resourceNames": ["stage", "other"]},
+				{"apiGroups": ["*"], "resources": ["*"], "resourceNames": ["shop"]},
+				{"apiGroups": [""], "resources": ["secrets"], "resourceNames": ["shop"]},
+				{"apiGroups": ["apps"], "resources": ["namespaces"], "resourceNames": ["shop"]}]}`,
+			paths: []string{"rules[0].resourceNames[0]", "rules[1].resourceNames[0]"},
+		},
+		"flow schema": {
+			options: swap, kind: kind("flowschemas.flowcontrol.apiserver.k8s.io"),
+			object: `{"spec": {"rules": [{"subjects": [{"kind": "ServiceAccount", "serviceAccount": {"namespace": "shop", "name": "*"}},
+				{"kind": "Group", "group": {"name": "system:serviceaccounts:shop"}},
+				{"kind": "User", "user": {"name": "system:serviceaccount:stage:a"}}],
+				"resourceRules": [{"namespaces": ["shop", "*"]}]}]}}`,
+			want: `{"spec": {"rules": [{"subjects": [{"kind": "ServiceAccount", "serviceAccount": {"namespace": "stage", "name": "*"}},
+				{"kind": "Group", "group": {"name": "system:serviceaccounts:stage"}},
+				{"kind": "User", "user": {"name": "system:serviceaccount:shop:a"}}],
+				"resourceRules": [{"namespaces": ["stage", "*"]}]}]}}`,
+			paths: []string{
+				"spec.rules[0].subjects[1].group.name", "spec.rules[0].subjects[2].user.name",
+				"spec.rules[0].subjects[0].serviceAccount.namespace", "spec.rules[0].resourceRules[0].namespaces[0]",
+			},
+		},
+		"storage class": {
+			reason:  "patterns are filled in by the driver, and other parameters are its own",
+			options: swap, kind: kind("storageclasses.storage.k8s.io"),
+			object: `{"parameters": {"csi.storage.k8s.io/provisioner-secret-namespace": "shop", "namespace": "shop",
+				"csi.storage.k8s.io/node-stage-secret-namespace": "${pvc.namespace}"}}`,
+			want: `{"parameters": {"csi.storage.k8s.io/provisioner-secret-namespace": "stage", "namespace": "shop",
+				"csi.storage.k8s.io/node-stage-secret-namespace": "${pvc.namespace}"}}`,
+			paths: []string{"parameters['csi.storage.k8s.io/provisioner-secret-namespace']"},
+		},
+		"content of a snapshot": {
+			options: swap, kind: kind("volumesnapshotcontents.snapshot.storage.k8s.io"),
+			object: `{"spec": {"volumeSnapshotRef": {"namespace": "shop", "name": "a", "uid": "1", "resourceVersion": "2"}}}`,
+			want:   `{"spec": {"volumeSnapshotRef": {"namespace": "stage", "name": "a"}}}`,
+			paths: []string{
+				"spec.volumeSnapshotRef.uid", "spec.volumeSnapshotRef.resourceVersion", "spec.volumeSnapshotRef.namespace",
+			},
+		},
 	}
 	for name, test := range cases {
 		t.Run(name, func(t *testing.T) {
