@@ -4,6 +4,7 @@ package v1beta1
 //
 // +kubebuilder:validation:XValidation:rule="(has(self.isRegex) && self.isRegex) || !has(self.name) || self.name == '*' || !self.name.matches('[*^$|?+()\\\\[\\\\]{}\\\\\\\\]')",message="name looks like an expression: set isRegex to true, or name one object, or leave it empty for every object of the kind",fieldPath=".name"
 // +kubebuilder:validation:XValidation:rule="(has(self.isRegex) && self.isRegex) || !has(self.name) || !(self.name in ['.', '..'] || self.name.matches('[/%]'))",message="name is not one that Kubernetes can store: it must not be '.' or '..' nor contain '/' or '%'",fieldPath=".name"
+// +kubebuilder:validation:XValidation:rule="(has(self.isRegex) && self.isRegex) || self.kind.matches('^[A-Za-z]([-A-Za-z0-9]*[A-Za-z0-9])?([.][a-z0-9]([-a-z0-9.]*[a-z0-9])?)?$')",message="kind must be a Kind, a plural, a short name or plural.group, for example Deployment, deployments, deploy or deployments.apps; for a regular expression set isRegex to true",fieldPath=".kind"
 type ResourceFilter struct {
 	// name is the name of an object. Empty, null or * means every object of the
 	// kind.
@@ -12,14 +13,17 @@ type ResourceFilter struct {
 	Name string `json:"name,omitempty"`
 
 	// kind is a Kind, a plural, a short name or plural.group: Deployment,
-	// deployments, deploy or deployments.apps.
+	// deployments, deploy or deployments.apps. With isRegex it can be a regular
+	// expression instead, which is held against the Kind, the plural, and each of
+	// them with a dot and the group, in upper or lower case. It is one when it has
+	// any character besides letters, digits, dots and dashes.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=317
-	// +kubebuilder:validation:XValidation:rule="self.matches('^[A-Za-z]([-A-Za-z0-9]*[A-Za-z0-9])?([.][a-z0-9]([-a-z0-9.]*[a-z0-9])?)?$')",message="must be a Kind, a plural, a short name or plural.group, for example Deployment, deployments, deploy or deployments.apps"
 	Kind string `json:"kind,omitempty"`
 
-	// isRegex makes name a regular expression (RE2), not anchored unless it says so.
+	// isRegex makes name a regular expression (RE2), not anchored unless it says
+	// so, and permits one in kind.
 	// +optional
 	IsRegex bool `json:"isRegex,omitempty"`
 }

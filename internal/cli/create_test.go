@@ -25,10 +25,11 @@ func TestBackupCreate(t *testing.T) {
 			kahuv1.BackupSpec{IncludeNamespaces: []string{"a", "b", "c"}, ExcludeNamespaces: []string{"d"}},
 		},
 		"resources": {
-			[]string{"--include-resources", "Deployment,Secret/password,apps.example/~^web/.*$", "--exclude-resources", "events"},
+			[]string{"--include-resources", "Deployment,Secret/password,apps.example/~^web/.*$,~[.]apps$,~^config/^tls", "--exclude-resources", "events"},
 			kahuv1.BackupSpec{
 				IncludeResources: []kahuv1.ResourceFilter{
 					{Kind: "Deployment"}, {Kind: "Secret", Name: "password"}, {Kind: "apps.example", Name: "^web/.*$", IsRegex: true},
+					{Kind: "[.]apps$", IsRegex: true}, {Kind: "^config", Name: "^tls", IsRegex: true},
 				},
 				ExcludeResources: []kahuv1.ResourceFilter{{Kind: "events"}},
 			},

@@ -22,18 +22,19 @@ func (f *filterFlags) register(command *cobra.Command) {
 	flags.StringSliceVar(&f.includeNamespaces, "include-namespaces", nil, "namespaces; none means all of them")
 	flags.StringSliceVar(&f.excludeNamespaces, "exclude-namespaces", nil, "namespaces that are left out")
 	flags.StringSliceVar(&f.includeResources, "include-resources", nil,
-		"objects as kind, kind/name or kind/~regular expression; none means all of them")
+		"objects as kind, kind/name or kind/~expression, or ~expression for kinds, alone or with a /name expression; none means all of them")
 	flags.StringSliceVar(&f.excludeResources, "exclude-resources", nil, "objects that are left out, written in the same way")
 	flags.StringVarP(&f.selector, "selector", "l", "", "labels that chosen objects have")
 }
 
-// resources turns kind, kind/name and kind/~expression into filters.
+// resources turns kind, kind/name, kind/~expression, ~expression and ~expression/expression into filters.
 func resources(words []string) []kahuv1.ResourceFilter {
 	var filters []kahuv1.ResourceFilter
 	for _, word := range words {
 		kind, name, _ := strings.Cut(word, "/")
-		expression, isRegex := strings.CutPrefix(name, "~")
-		filters = append(filters, kahuv1.ResourceFilter{Kind: kind, Name: expression, IsRegex: isRegex})
+		kind, kindIsRegex := strings.CutPrefix(kind, "~")
+		expression, nameIsRegex := strings.CutPrefix(name, "~")
+		filters = append(filters, kahuv1.ResourceFilter{Kind: kind, Name: expression, IsRegex: kindIsRegex || nameIsRegex})
 	}
 	return filters
 }

@@ -85,6 +85,7 @@ spec:
   - {name: "*", kind: deploy}
   - {name: "*", kind: configmaps, isRegex: true}
   - {name: "^web-[0-9]+$", kind: StatefulSet, isRegex: true}
+  - {name: "", kind: '^(config|secret)|\.apps$', isRegex: true}
   - {name: "system:controller:job-controller", kind: ClusterRole}
   - {kind: snapshots.volume.example.com}
   excludeResources:

@@ -101,7 +101,7 @@ func TestRefused(t *testing.T) {
 		},
 		"KindPattern": {
 			backup + "  includeResources: [{kind: 'Deploy*'}]\n",
-			[]refusal{{"spec.includeResources[0].kind", "must be a Kind, a plural, a short name or plural.group, for example Deployment, deployments, deploy or deployments.apps"}},
+			[]refusal{{"spec.includeResources[0].kind", "kind must be a Kind, a plural, a short name or plural.group, for example Deployment, deployments, deploy or deployments.apps; for a regular expression set isRegex to true"}},
 		},
 		"NoKind": {
 			backup + "  includeResources: [{name: web}]\n", []refusal{{"spec.includeResources[0].kind", "Required value"}},

@@ -32,12 +32,8 @@ func Compile(filters Filters, kinds []core.Kind) (*Selector, []Problem) {
 	for _, rules := range compiling.all {
 		selector.plan(rules)
 	}
-	if compiling.hopeless() {
-		return nil, []Problem{{
-			Field: "spec", Reason: ReasonContradiction,
-			Message: "the filters refuse all that they ask for, so that nothing can be selected: compare what is included, " +
-				"namespaces and resources, with what is excluded",
-		}}
+	if problems := compiling.contradictions(); len(problems) > 0 {
+		return nil, problems
 	}
 	return selector, nil
 }
@@ -85,26 +81,18 @@ func (c *compilation) add(kind core.Kind) {
 	}
 }
 
-// hopeless tells whether no object of any kind could be selected.
-func (c *compilation) hopeless() bool {
-	return len(c.all) > 0 && !slices.ContainsFunc(c.all, func(rules *kindRules) bool { return !rules.skipped.Skip })
-}
-
 // include adds a filter of includeResources to the kinds that it names.
 func (c *compilation) include(field string, filter ResourceFilter) {
 	pattern, ok := c.pattern(field, filter)
-	found, never := c.find(filter.Kind)
-	switch {
-	case len(found) == 0 && never == "":
-		c.notFound(field, filter)
-	case never != "":
+	found, never, ok := c.find(field, filter, ok)
+	if never != "" {
 		c.problem(field+".kind", ReasonKindNeverSelected, fmt.Sprintf(
 			"objects of kind %q are never backed up: %s; remove the entry", filter.Kind, never))
-	case ok:
-		for _, rules := range found {
-			if filter.Kind != every || c.selector.reaches(rules.kind) {
-				rules.include.add(filter, pattern, field)
-			}
+		return
+	}
+	for _, rules := range found {
+		if ok && (!filter.everyKind() || c.selector.reaches(rules.kind)) {
+			rules.include.add(filter, pattern, field)
 		}
 	}
 }
@@ -113,12 +101,9 @@ func (c *compilation) include(field string, filter ResourceFilter) {
 // mistake here.
 func (c *compilation) exclude(field string, filter ResourceFilter) {
 	pattern, ok := c.pattern(field, filter)
-	found, never := c.find(filter.Kind)
-	switch {
-	case len(found) == 0 && never == "":
-		c.notFound(field, filter)
-	case ok:
-		for _, rules := range found {
+	found, _, ok := c.find(field, filter, ok)
+	for _, rules := range found {
+		if ok {
 			rules.exclude.add(filter, pattern, "excluded by "+field)
 		}
 	}
@@ -137,27 +122,68 @@ func (c *compilation) pattern(field string, filter ResourceFilter) (*regexp.Rege
 	return pattern, err == nil
 }
 
-// find returns the kinds that a filter's kind names; and, where it names only such as are never backed up, the reason.
-func (c *compilation) find(wanted string) ([]*kindRules, string) {
-	if wanted == every {
-		return c.all, ""
+// find returns the kinds that a filter's kind names; or, where it names only such as are never backed up, the reason.
+// Where it names none, or its expression cannot be read, it notes the problem and returns false, as it does where
+// what came before was not well.
+func (c *compilation) find(field string, filter ResourceFilter, well bool) ([]*kindRules, string, bool) {
+	if filter.everyKind() {
+		return c.all, "", well
 	}
-	name, group, _ := strings.Cut(strings.ToLower(wanted), ".")
-	var found []*kindRules
-	reason := ""
-	for _, rules := range c.called[name] {
-		switch {
-		case group != "" && !slices.Contains(groupsOf(rules.kind), group):
-		case rules.never != "":
-			reason = rules.never
-		default:
-			found = append(found, rules)
+	if filter.expressesKind() {
+		pattern, err := kindPattern(filter.Kind)
+		if err != nil {
+			c.problem(field+".kind", ReasonInvalidExpression, fmt.Sprintf("%v: correct the expression", err))
+			return nil, "", false
 		}
+		found, never := c.matching(pattern)
+		if len(found) == 0 && never == "" {
+			c.problem(field+".kind", ReasonKindNotFound, fmt.Sprintf(
+				"no kind matches %q: the expression is held against the kind, the plural, and each of them with a dot and "+
+					"the group", filter.Kind))
+		}
+		return found, never, well
 	}
+	found, never := c.calledBy(filter.Kind)
+	if len(found) == 0 && never == "" {
+		c.notFound(field, filter)
+	}
+	return found, never, well
+}
+
+// matching returns the kinds that an expression matches, as calledBy does.
+func (c *compilation) matching(pattern *regexp.Regexp) ([]*kindRules, string) {
+	return possibleOf(slices.DeleteFunc(slices.Clone(c.all), func(rules *kindRules) bool {
+		return !matchesKind(pattern, rules.kind)
+	}))
+}
+
+// calledBy returns the kinds that a name names; or, where it names only such as are never backed up, the reason.
+func (c *compilation) calledBy(wanted string) ([]*kindRules, string) {
+	name, group, _ := strings.Cut(strings.ToLower(wanted), ".")
+	found, reason := possibleOf(slices.DeleteFunc(slices.Clone(c.called[name]), func(rules *kindRules) bool {
+		return group != "" && !slices.Contains(groupsOf(rules.kind), group)
+	}))
 	if len(found) > 0 {
 		return found, ""
 	}
 	return nil, cmp.Or(reason, neverCalled(name, group))
+}
+
+// possibleOf returns those of the kinds that can be backed up; or, where none can, why the last one cannot.
+func possibleOf(kinds []*kindRules) ([]*kindRules, string) {
+	var found []*kindRules
+	reason := ""
+	for _, rules := range kinds {
+		if rules.never != "" {
+			reason = rules.never
+			continue
+		}
+		found = append(found, rules)
+	}
+	if len(found) > 0 {
+		return found, ""
+	}
+	return nil, reason
 }
 
 // neverCalled returns why a kind of that name is never backed up, also where the cluster does not serve it.

@@ -152,18 +152,106 @@ func TestProblems(t *testing.T) {
 		},
 		"every included namespace excluded": {
 			filters: filters{IncludeNamespaces: []string{"a", "b"}, ExcludeNamespaces: []string{"b", "a"}},
-			want:    []found{{"spec", selection.ReasonContradiction}},
+			want: []found{
+				{"spec.includeNamespaces[0]", selection.ReasonContradiction}, {"spec.includeNamespaces[1]", selection.ReasonContradiction},
+			},
+			says: `namespace "a" is included, and excluded by spec.excludeNamespaces[1]: remove it from one of the two`,
 		},
 		"every included kind excluded": {
 			filters: filters{
 				IncludeResources: list{{Kind: "Pod", Name: "web"}, {Kind: "Secret"}},
 				ExcludeResources: list{{Kind: "po"}, {Kind: "secrets"}},
 			},
-			want: []found{{"spec", selection.ReasonContradiction}},
+			want: []found{
+				{"spec.includeResources[0]", selection.ReasonContradiction}, {"spec.includeResources[1]", selection.ReasonContradiction},
+			},
+			says: `Pod "web" is included, and cannot be selected: excluded by spec.excludeResources[0]`,
+		},
+		"one name of one kind, included and excluded": {
+			filters: filters{
+				IncludeResources: list{{Kind: "Pod", Name: "web"}}, ExcludeResources: list{{Kind: "pods", Name: "web"}},
+			},
+			want: []found{{"spec.includeResources[0]", selection.ReasonContradiction}},
+		},
+		"a name that an expression excludes": {
+			filters: filters{
+				IncludeResources: list{{Kind: "Pod", Name: "web"}}, ExcludeResources: list{{Kind: "*", Name: "^w", IsRegex: true}},
+			},
+			want: []found{{"spec.includeResources[0]", selection.ReasonContradiction}},
+		},
+		"the same expression in both": {
+			filters: filters{
+				IncludeResources: list{{Kind: "Pod", Name: "^w", IsRegex: true}},
+				ExcludeResources: list{{Kind: "Pod", Name: "^w", IsRegex: true}},
+			},
+			want: []found{{"spec.includeResources[0]", selection.ReasonContradiction}},
+		},
+		"every object of every kind excluded, by expressions": {
+			filters: filters{ExcludeResources: list{{Kind: ".*", Name: "^.*$", IsRegex: true}}},
+			want:    []found{{"spec.excludeResources[0]", selection.ReasonContradiction}},
+		},
+		"a namespace by name, and others asked for": {
+			filters: filters{IncludeNamespaces: []string{"a"}, IncludeResources: list{{Kind: "Namespace", Name: "b"}}},
+			want:    []found{{"spec.includeResources[0]", selection.ReasonContradiction}},
+			says:    "spec.includeNamespaces",
+		},
+		"an object that is never backed up": {
+			filters: filters{IncludeResources: list{{Kind: "ConfigMap", Name: "kube-root-ca.crt"}}},
+			want:    []found{{"spec.includeResources[0]", selection.ReasonContradiction}},
+			says:    "controller manager",
+		},
+		"namespaces excluded, and kinds beside them": {
+			filters: filters{
+				IncludeNamespaces: []string{"a"}, ExcludeNamespaces: []string{"a"},
+				IncludeResources: list{{Kind: "Pod"}, {Kind: "ClusterRole"}}, ExcludeResources: list{{Kind: "ClusterRole"}},
+			},
+			want: []found{
+				{"spec.includeNamespaces[0]", selection.ReasonContradiction}, {"spec.includeResources[1]", selection.ReasonContradiction},
+			},
 		},
 		"only kinds at cluster scope, and none of them": {
 			filters: filters{IncludeResources: list{{Kind: "ClusterRole"}}, ClusterResources: new(false)},
-			want:    []found{{"spec", selection.ReasonContradiction}},
+			want:    []found{{"spec.includeResources[0]", selection.ReasonContradiction}},
+			says:    "spec.includeClusterResource",
+		},
+		"every namespace and cluster scope excluded": {
+			filters: filters{ExcludeNamespaces: []string{"*"}, ClusterResources: new(false)},
+			want:    []found{{"spec.excludeNamespaces", selection.ReasonContradiction}},
+		},
+		"all but one name excluded": {
+			filters: filters{
+				IncludeResources: list{{Kind: "Pod", Name: "web"}, {Kind: "Pod", Name: "db"}},
+				ExcludeResources: list{{Kind: "Pod", Name: "web"}, {Kind: "Secret"}},
+			},
+		},
+		"an expression for kinds that matches none": {
+			filters: filters{IncludeResources: list{{Kind: "^widgit", IsRegex: true}}},
+			want:    []found{{"spec.includeResources[0].kind", selection.ReasonKindNotFound}},
+			says:    "held against",
+		},
+		"an expression for kinds that matches none, to exclude": {
+			filters: filters{ExcludeResources: list{{Kind: "^widgit", IsRegex: true}}},
+			want:    []found{{"spec.excludeResources[0].kind", selection.ReasonKindNotFound}},
+		},
+		"an expression for kinds that does not compile": {
+			filters: filters{IncludeResources: list{{Kind: "wid(get", IsRegex: true}}},
+			want:    []found{{"spec.includeResources[0].kind", selection.ReasonInvalidExpression}},
+			says:    "wid(get",
+		},
+		"both expressions wrong": {
+			filters: filters{ExcludeResources: list{{Kind: "wid)|(get", Name: "(", IsRegex: true}}},
+			want: []found{
+				{"spec.excludeResources[0].name", selection.ReasonInvalidExpression},
+				{"spec.excludeResources[0].kind", selection.ReasonInvalidExpression},
+			},
+		},
+		"an expression for kinds that matches only such as are never backed up": {
+			filters: filters{IncludeResources: list{{Kind: "^(nodes|events)$", IsRegex: true}}},
+			want:    []found{{"spec.includeResources[0].kind", selection.ReasonKindNeverSelected}},
+		},
+		"an expression for kinds without isRegex": {
+			filters: filters{IncludeResources: list{{Kind: "^pods$"}}},
+			want:    []found{{"spec.includeResources[0].kind", selection.ReasonKindNotFound}},
 		},
 		"some included namespaces excluded": {
 			filters: filters{IncludeNamespaces: []string{"a", "b"}, ExcludeNamespaces: []string{"a"}},

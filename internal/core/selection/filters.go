@@ -32,9 +32,11 @@ type ResourceFilter struct {
 	// Name is the name of an object. Empty or * means every object of the kind, also where IsRegex is set.
 	Name string
 	// Kind is a kind, plural, singular or short name, alone or with a dot and the group, in any case; or * for every
-	// kind. A name that several groups have means the kind in each of them.
+	// kind. A name that several groups have means the kind in each of them. With IsRegex it can be a regular expression
+	// instead: it is one when it has any character besides letters, digits, dots and dashes.
 	Kind string
-	// IsRegex makes Name a regular expression (RE2), which matches anywhere in a name unless it says otherwise.
+	// IsRegex makes Name a regular expression (RE2), which matches anywhere in a name unless it says otherwise, and
+	// permits one in Kind.
 	IsRegex bool
 }
 
