@@ -28,8 +28,11 @@ func TestBackupCreate(t *testing.T) {
 			[]string{"--include-resources", "Deployment,Secret/password,apps.example/~^web/.*$,~[.]apps$,~^config/^tls", "--exclude-resources", "events"},
 			kahuv1.BackupSpec{
 				IncludeResources: []kahuv1.ResourceFilter{
-					{Kind: "Deployment"}, {Kind: "Secret", Name: "password"}, {Kind: "apps.example", Name: "^web/.*$", IsRegex: true},
-					{Kind: "[.]apps$", IsRegex: true}, {Kind: "^config", Name: "^tls", IsRegex: true},
+					{Kind: "Deployment"},
+					{Kind: "Secret", Name: "password"},
+					{Kind: "apps.example", Name: "^web/.*$", IsRegex: true},
+					{Kind: "[.]apps$", IsRegex: true},
+					{Kind: "^config", Name: "^tls", IsRegex: true},
 				},
 				ExcludeResources: []kahuv1.ResourceFilter{{Kind: "events"}},
 			},

@@ -45,10 +45,18 @@ func TestNothingPossibleIsRefused(t *testing.T) {
 // contraryFilters are wishes of which many contradict themselves.
 func contraryFilters(random *rand.Rand) selection.Filters {
 	resources := []selection.ResourceFilter{
-		{Kind: "*", Name: "web", IsRegex: true}, {Kind: ".*", Name: ".*", IsRegex: true}, {Kind: "*"},
-		{Kind: "Deployment"}, {Kind: "deploy", Name: "web"}, {Kind: "^deploy", Name: "^w", IsRegex: true},
-		{Kind: "cm", Name: "kube-root-ca.crt"}, {Kind: "ClusterRole"}, {Kind: "^ClusterRole$", Name: "^w", IsRegex: true},
-		{Kind: "ns"}, {Kind: "Namespace", Name: "shop"}, {Kind: "Namespace", Name: "^sho", IsRegex: true},
+		{Kind: "*", Name: "web", IsRegex: true},
+		{Kind: ".*", Name: ".*", IsRegex: true},
+		{Kind: "*"},
+		{Kind: "Deployment"},
+		{Kind: "deploy", Name: "web"},
+		{Kind: "^deploy", Name: "^w", IsRegex: true},
+		{Kind: "cm", Name: "kube-root-ca.crt"},
+		{Kind: "ClusterRole"},
+		{Kind: "^ClusterRole$", Name: "^w", IsRegex: true},
+		{Kind: "ns"},
+		{Kind: "Namespace", Name: "shop"},
+		{Kind: "Namespace", Name: "^sho", IsRegex: true},
 	}
 	few := func(from []selection.ResourceFilter) []selection.ResourceFilter {
 		return shuffled(random, from)[:random.IntN(4)]

@@ -57,12 +57,10 @@ func matchesAll(expression string) bool {
 	}
 	anything := false
 	for _, part := range parts {
-		switch part.Op {
-		case syntax.OpBeginText, syntax.OpEndText, syntax.OpEmptyMatch:
-		case syntax.OpStar, syntax.OpPlus:
-			if part.Sub[0].Op != syntax.OpAnyCharNotNL && part.Sub[0].Op != syntax.OpAnyChar || anything {
-				return false
-			}
+		repeats := part.Op == syntax.OpStar || part.Op == syntax.OpPlus
+		switch {
+		case part.Op == syntax.OpBeginText || part.Op == syntax.OpEndText || part.Op == syntax.OpEmptyMatch:
+		case repeats && !anything && (part.Sub[0].Op == syntax.OpAnyCharNotNL || part.Sub[0].Op == syntax.OpAnyChar):
 			anything = true
 		default:
 			return false
