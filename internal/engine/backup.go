@@ -128,6 +128,7 @@ type backupRun struct {
 
 	// set when the files are written
 	indexed    []archive.IndexedKind
+	intentFile archive.File
 	indexFile  archive.File
 	reportFile archive.File
 }

@@ -19,7 +19,9 @@ func (r *backupRun) writeIntent(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	err = createFile(ctx, r.files, r.request.ID.IntentName(), content)
+	name := r.request.ID.IntentName()
+	r.intentFile = archive.File{Name: name, Size: int64(len(content)), Digest: archive.DigestOf(content)}
+	err = createFile(ctx, r.files, name, content)
 	// An intent of another attempt is not this run's to remove. After every other error it may be there.
 	r.begun = !errors.Is(err, core.ErrAlreadyExists)
 	return err
@@ -145,6 +147,6 @@ func (r *backupRun) manifest() archive.Manifest {
 		Started: r.started, Completed: r.Clock.Now(),
 		Complete: r.rowsTotal == 0, Missing: missing, MissingCount: r.rowsTotal, Warnings: r.warningsTotal,
 		Backup: r.request.Object, Kinds: r.indexed, Counts: counts, Sizes: sizes,
-		Index: r.indexFile, Report: r.reportFile, Segments: r.written,
+		Intent: r.intentFile, Index: r.indexFile, Report: r.reportFile, Segments: r.written,
 	}
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/soda-cdm/kahu/internal/core"
 	"github.com/soda-cdm/kahu/internal/core/archive"
+	"github.com/soda-cdm/kahu/internal/core/damage"
 )
 
 // checkers is how many segments are checked at once.
@@ -55,9 +56,15 @@ func (r *restoreRun) fetch(ctx context.Context, frame archive.FrameRef) ([]byte,
 	if _, ok := r.manifest.Segment(frame.Segment); !ok {
 		return nil, fmt.Errorf("the manifest does not name segment %s: %w", frame.Segment, core.ErrCorrupt)
 	}
-	part, err := r.files.OpenRange(ctx, frame.Segment, frame.Offset, frame.Length)
+	content, err := readRange(ctx, r.files, frame)
+	return content, notFoundIsCorrupt(err)
+}
+
+// readRange reads a part of a segment, fewer bytes where the file ends before.
+func readRange(ctx context.Context, files FileReader, frame archive.FrameRef) ([]byte, error) {
+	part, err := files.OpenRange(ctx, frame.Segment, frame.Offset, frame.Length)
 	if err != nil {
-		return nil, fmt.Errorf("opening segment %s: %w", frame.Segment, notFoundIsCorrupt(err))
+		return nil, fmt.Errorf("opening segment %s: %w", frame.Segment, err)
 	}
 	content, err := io.ReadAll(io.LimitReader(part, frame.Length))
 	if closeErr := part.Close(); err == nil && closeErr != nil {
@@ -80,18 +87,56 @@ func notFoundIsCorrupt(err error) error {
 // checkSegments reads every segment that the plan needs from end to end, before the first object is created: a
 // damaged archive changes nothing in the cluster.
 func (r *restoreRun) checkSegments(ctx context.Context) error {
-	needed := map[string]bool{}
+	needed := map[string]*damage.Row{}
 	for _, wave := range r.plan.Waves {
 		for _, item := range wave.Items {
-			needed[item.Record().Frame.Segment] = true
+			name := item.Record().Frame.Segment
+			if needed[name] == nil {
+				needed[name] = &damage.Row{File: name}
+			}
+			needed[name].Concern(item.Key())
 		}
 	}
-	checking, ctx := errgroup.WithContext(ctx)
+	var damaged damage.List
+	checking, inner := errgroup.WithContext(ctx)
 	checking.SetLimit(checkers)
-	for name := range needed {
-		checking.Go(func() error { return r.checkSegment(ctx, name) })
+	for name, row := range needed {
+		checking.Go(func() error {
+			err := r.checkSegment(inner, name)
+			if !errors.Is(err, core.ErrCorrupt) {
+				return err
+			}
+			row.Message = err.Error()
+			damaged.Add(*row)
+			return nil
+		})
 	}
-	return checking.Wait()
+	if err := checking.Wait(); err != nil {
+		return err
+	}
+	return damagedError(damaged.Rows())
+}
+
+// damagedError names the damaged segments and the chosen objects that are in them.
+func damagedError(rows []damage.Row, total, objects int64) error {
+	if total == 0 {
+		return nil
+	}
+	const most = 3
+	texts := make([]string, 0, most)
+	for _, row := range rows[:min(len(rows), most)] {
+		names := make([]string, 0, len(row.Objects))
+		for _, key := range row.Objects {
+			names = append(names, key.String())
+		}
+		text := strings.Join(names, ", ")
+		if left := row.ObjectsTotal - int64(len(names)); left > 0 {
+			text += fmt.Sprintf(" and %d more", left)
+		}
+		texts = append(texts, fmt.Sprintf("%s; in it are %s", row.Message, text))
+	}
+	return fmt.Errorf("%d of the segments with the chosen objects are damaged, with %d objects in them: %s: %w",
+		total, objects, strings.Join(texts, "; "), core.ErrCorrupt)
 }
 
 func (r *restoreRun) checkSegment(ctx context.Context, name string) error {

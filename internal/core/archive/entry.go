@@ -21,6 +21,13 @@ type Entry struct {
 	Namespace string
 	// Name is the object's name.
 	Name string
+	// Offset is the number of bytes before the content in its decompressed frame, where the entry comes from one.
+	Offset int64
+}
+
+// Key returns the name of the object in the cluster.
+func (e Entry) Key() core.Key {
+	return core.Key{Group: e.Group, Resource: e.Resource, Namespace: e.Namespace, Name: e.Name}
 }
 
 const (

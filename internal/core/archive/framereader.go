@@ -72,16 +72,18 @@ func (f *FrameReader) Read(compressed []byte, records []Record, visit func(recor
 }
 
 // Entries visits all entries of a frame by what its tar headers say, for whoever has a segment and no index. The
-// bytes are valid until visit returns. Entries that are no objects give core.ErrCorrupt.
+// bytes are valid until visit returns. Entries that are no objects give core.ErrCorrupt, and so do bytes that belong
+// to no entry.
 func (f *FrameReader) Entries(compressed []byte, visit func(entry Entry, json []byte) error) error {
 	if err := f.decompress(compressed); err != nil {
 		return corrupt("frame", err)
 	}
-	entries := tar.NewReader(bytes.NewReader(f.plain))
+	plain := bytes.NewReader(f.plain)
+	entries := tar.NewReader(plain)
 	for {
 		header, err := entries.Next()
 		if errors.Is(err, io.EOF) {
-			return nil
+			return f.checkRest(plain.Len())
 		}
 		if err != nil {
 			return corrupt("frame", err)
@@ -90,14 +92,23 @@ func (f *FrameReader) Entries(compressed []byte, visit func(entry Entry, json []
 		if !ok || header.Typeflag != tar.TypeReg || header.Size > MaxObjectSize {
 			return corrupt("frame", fmt.Errorf("entry %q is no object", clip(header.Name)))
 		}
-		json, err := io.ReadAll(io.LimitReader(entries, MaxObjectSize))
-		if err != nil {
-			return corrupt("frame", fmt.Errorf("entry %q: %w", clip(header.Name), err))
+		entry.Offset = int64(len(f.plain) - plain.Len())
+		if !within(entry.Offset, header.Size, int64(len(f.plain))) {
+			return corrupt("frame", fmt.Errorf("entry %q at %d, %d bytes long, is not in the %d bytes of its frame",
+				clip(header.Name), entry.Offset, header.Size, len(f.plain)))
 		}
-		if err := visit(entry, json); err != nil {
+		if err := visit(entry, f.plain[entry.Offset:][:header.Size]); err != nil {
 			return err
 		}
 	}
+}
+
+// checkRest returns core.ErrCorrupt where bytes are left over after the end of the tar.
+func (f *FrameReader) checkRest(left int) error {
+	if left > 0 {
+		return corrupt("frame", fmt.Errorf("%d bytes of %d follow the end of the tar", left, len(f.plain)))
+	}
+	return nil
 }
 
 func (f *FrameReader) decompress(compressed []byte) error {
@@ -119,14 +130,7 @@ func ReadFrame(compressed []byte, records []Record, visit func(record Record, js
 // ByFrame sorts the records by where their objects are, and returns those of each frame: the order in which segments
 // are read with the least effort.
 func ByFrame(records []Record) iter.Seq[[]Record] {
-	slices.SortFunc(records, func(x, y Record) int {
-		return cmp.Or(
-			strings.Compare(x.Frame.Segment, y.Frame.Segment),
-			cmp.Compare(x.Frame.Offset, y.Frame.Offset),
-			cmp.Compare(x.Frame.Length, y.Frame.Length),
-			cmp.Compare(x.Offset, y.Offset),
-		)
-	})
+	SortByFrame(records)
 	return func(yield func([]Record) bool) {
 		for start := 0; start < len(records); {
 			end := start + 1
@@ -139,4 +143,16 @@ func ByFrame(records []Record) iter.Seq[[]Record] {
 			start = end
 		}
 	}
+}
+
+// SortByFrame sorts the records by where their objects are.
+func SortByFrame(records []Record) {
+	slices.SortFunc(records, func(x, y Record) int {
+		return cmp.Or(
+			strings.Compare(x.Frame.Segment, y.Frame.Segment),
+			cmp.Compare(x.Frame.Offset, y.Frame.Offset),
+			cmp.Compare(x.Frame.Length, y.Frame.Length),
+			cmp.Compare(x.Offset, y.Offset),
+		)
+	})
 }

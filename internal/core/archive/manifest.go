@@ -43,6 +43,8 @@ type Manifest struct {
 	Counts Counts `json:"counts"`
 	// Sizes are the numbers of bytes.
 	Sizes Sizes `json:"sizes"`
+	// Intent is the file that was written first; manifests of early releases do not name it.
+	Intent File `json:"intent,omitzero"`
 	// Index and Report are the backup's own files, and Segments those with the objects.
 	Index    File   `json:"index"`
 	Report   File   `json:"report"`
@@ -108,9 +110,14 @@ type manifestBody struct {
 	Encryption json.RawMessage   `json:"encryption"`
 }
 
-// Files returns every file of the backup but the manifest: index, report, segments.
+// Files returns every file of the backup but the manifest: intent, where the manifest names it, index, report,
+// segments.
 func (m *Manifest) Files() []File {
-	return append([]File{m.Index, m.Report}, m.Segments...)
+	files := make([]File, 0, 3+len(m.Segments))
+	if m.Intent != (File{}) {
+		files = append(files, m.Intent)
+	}
+	return append(append(files, m.Index, m.Report), m.Segments...)
 }
 
 // Segment returns the segment of that name; ok is false where the backup has none.
@@ -191,6 +198,9 @@ func (m *Manifest) checkSegments() error {
 func (m *Manifest) checkFiles() error {
 	if m.Index.Name != m.ID.IndexName() || m.Report.Name != m.ID.ReportName() {
 		return invalid("index %q or report %q is not in the backup's folder", clip(m.Index.Name), clip(m.Report.Name))
+	}
+	if m.Intent != (File{}) && m.Intent.Name != m.ID.IntentName() {
+		return invalid("intent %q is not in the backup's folder", clip(m.Intent.Name))
 	}
 	for _, file := range m.Files() {
 		if file.Size < 1 {

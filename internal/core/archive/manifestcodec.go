@@ -11,11 +11,6 @@ import (
 	"github.com/soda-cdm/kahu/internal/core"
 )
 
-// manifestSeal is the second line of a manifest.
-type manifestSeal struct {
-	Digest Digest `json:"digest"`
-}
-
 // EncodeManifest returns the two lines of a manifest: the body, and the digest of the body's bytes without the line
 // break. It sets the format version, turns times into whole seconds of UTC, cuts long messages and gives
 // core.ErrInvalid for a manifest that contradicts itself or is too large.
@@ -41,9 +36,7 @@ func EncodeManifest(manifest Manifest) ([]byte, error) {
 	if err := encoder.Encode(body); err != nil {
 		return nil, fmt.Errorf("encoding manifest: %w: %w", core.ErrInvalid, err)
 	}
-	if err := encoder.Encode(manifestSeal{Digest: DigestOf(bytes.TrimSuffix(lines.Bytes(), []byte("\n")))}); err != nil {
-		return nil, fmt.Errorf("encoding manifest: %w", err)
-	}
+	lines.Write(sealOf(bytes.TrimSuffix(lines.Bytes(), []byte("\n"))))
 	if lines.Len() > MaxManifestSize {
 		return nil, fmt.Errorf("encoding manifest: %d bytes are more than %d: %w",
 			lines.Len(), MaxManifestSize, core.ErrInvalid)
@@ -79,16 +72,20 @@ func DecodeManifest(reader io.Reader) (Manifest, error) {
 	return body.Manifest, nil
 }
 
+// sealOf returns the second line of a manifest with that first line. There is one way to write it: no byte of it can
+// change and leave the manifest whole.
+func sealOf(line []byte) []byte {
+	return fmt.Appendf(nil, "{\"digest\":%q}\n", DigestOf(line))
+}
+
 // openSeal returns the first line of a manifest that matches its digest. Whatever later formats change, they have a
 // first line that is a JSON object with formatVersion.
 func openSeal(data []byte) ([]byte, error) {
-	line, rest, whole := bytes.Cut(data, []byte("\n"))
-	var seal manifestSeal
-	tail, ended := bytes.CutSuffix(rest, []byte("\n"))
-	sealed := whole && ended && !bytes.Contains(tail, []byte("\n")) && json.Unmarshal(tail, &seal) == nil &&
-		seal.Digest.Check() == nil
-	if sealed && seal.Digest != DigestOf(line) {
-		return nil, corrupt("manifest", fmt.Errorf("digest is %s, not %s", DigestOf(line), seal.Digest))
+	line, seal, _ := bytes.Cut(data, []byte("\n"))
+	want := sealOf(line)
+	sealed := bytes.Equal(seal, want)
+	if !sealed && len(seal) == len(want) {
+		return nil, corrupt("manifest", fmt.Errorf("the seal is %s, not %s", clip(string(seal)), want))
 	}
 	var version struct {
 		FormatVersion int `json:"formatVersion"`
