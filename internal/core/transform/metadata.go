@@ -1,6 +1,10 @@
 package transform
 
-import "github.com/soda-cdm/kahu/internal/core"
+import (
+	"strings"
+
+	"github.com/soda-cdm/kahu/internal/core"
+)
 
 const (
 	reasonIdentity = "the API server gives it to the new object"
@@ -16,10 +20,45 @@ func (e *edit) metadata(kind core.Kind) {
 		"uid", "resourceVersion", "generation", "creationTimestamp", "selfLink")
 	e.removeFrom(metadata, "metadata", reasonDeletion, "deletionTimestamp", "deletionGracePeriodSeconds")
 	e.removeFrom(metadata, "metadata", reasonManagers, "managedFields")
+	e.finalizers(metadata)
 	namespace := text(metadata, "namespace")
 	e.mapped = namespace != "" && e.namespace(namespace) != namespace
 	e.mapNamespace(metadata, "metadata", "namespace")
 	if !kind.Custom {
 		e.remove(reasonStatus, "status")
 	}
+}
+
+// passingFinalizers are those that a built-in controller sets while it does something with an object, and would not
+// take away from one with which it has never done it. All others stay: what set them is in the cluster, or is restored.
+func passingFinalizers() map[string]bool {
+	return map[string]bool{
+		"foregroundDeletion": true, // steps in the deletion of the old object
+		"orphan":             true,
+		// Set by the controller of jobs in the pods that it makes, and by that of services when it has made a load balancer.
+		"batch.kubernetes.io/job-tracking":            true,
+		"service.kubernetes.io/load-balancer-cleanup": true,
+	}
+}
+
+// finalizers takes out those that belonged to the old object.
+func (e *edit) finalizers(metadata map[string]any) {
+	finalizers, _ := metadata["finalizers"].([]any)
+	passing := passingFinalizers()
+	kept := make([]any, 0, len(finalizers))
+	var gone []string
+	for _, item := range finalizers {
+		if name, _ := item.(string); passing[name] {
+			gone = append(gone, name)
+			continue
+		}
+		kept = append(kept, item)
+	}
+	if len(gone) == 0 {
+		return
+	}
+	if metadata["finalizers"] = kept; len(kept) == 0 {
+		delete(metadata, "finalizers")
+	}
+	e.note("metadata.finalizers", strings.Join(gone, ", ")+": a built-in controller set it for what it did with the old object")
 }

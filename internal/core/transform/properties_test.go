@@ -69,6 +69,8 @@ const everything = `{"apiVersion": "v1", "kind": "X", "type": "kubernetes.io/ser
 func FuzzApply(f *testing.F) {
 	f.Add([]byte(everything), true)
 	f.Add([]byte(everything), false)
+	f.Add([]byte(`{"metadata": {"finalizers": ["a", "orphan", 1, "orphan"]}, "spec": {"ipFamilyPolicy": "PreferDualStack",
+		"ipFamilies": ["IPv4", "IPv6"]}}`), false)
 	f.Add([]byte(`{"metadata": 1, "spec": [], "subjects": {}, "webhooks": [1, null, []], "status": null}`), true)
 	f.Add([]byte(`{"metadata": {"labels": {"job-name": {}}, "namespace": 7, "annotations": []},
 		"spec": {"ports": [1, {"nodePort": {}}], "manualSelector": "x", "template": {"metadata": {"labels": {"job-name": {}}}}}}`), true)

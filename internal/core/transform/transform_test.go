@@ -42,6 +42,20 @@ func TestApply(t *testing.T) {
 				"metadata.managedFields",
 			},
 		},
+		"finalizers": {
+			reason: "what deleted the old object does not wait in the new one; what else sets finalizers is there or is restored",
+			kind:   custom("wells.example.org"),
+			object: `{"metadata": {"finalizers": ["example.org/keep", "foregroundDeletion", "orphan",
+				"kubernetes.io/pvc-protection", "batch.kubernetes.io/job-tracking"]}}`,
+			want:  `{"metadata": {"finalizers": ["example.org/keep", "kubernetes.io/pvc-protection"]}}`,
+			paths: []string{"metadata.finalizers"},
+		},
+		"finalizers that all go": {
+			kind:   kind("services"),
+			object: `{"metadata": {"finalizers": ["service.kubernetes.io/load-balancer-cleanup"]}}`,
+			want:   `{"metadata": {}}`,
+			paths:  []string{"metadata.finalizers"},
+		},
 		"status of a built-in kind": {
 			reason: "the API server does not take it",
 			kind:   kind("deployments.apps"),
