@@ -137,6 +137,16 @@ const (
 	ReasonManifestInvalid = "ManifestInvalid"
 	// ReasonArchiveCorrupt: a file or object of the backup does not match its digest.
 	ReasonArchiveCorrupt = "ArchiveCorrupt"
+	// ReasonRestoreNotFound: no Restore has that name.
+	ReasonRestoreNotFound = "RestoreNotFound"
+	// ReasonRestoreNotFinished: the Restore has not finished yet.
+	ReasonRestoreNotFinished = "RestoreNotFinished"
+	// ReasonReportNotFound: the location has no such file of that run.
+	ReasonReportNotFound = "ReportNotFound"
+	// ReasonPageInvalid: spec.page is not a nextPage of the same question.
+	ReasonPageInvalid = "PageInvalid"
+	// ReasonAnswered: the answer is in the status.
+	ReasonAnswered = "Answered"
 	// ReasonKindUnlistable: the objects of a kind could not be listed.
 	ReasonKindUnlistable = "KindUnlistable"
 	// ReasonObjectRefused: the API server refused an object.
@@ -173,3 +183,9 @@ func (r *Restore) GetConditions() []metav1.Condition { return r.Status.Condition
 
 // SetConditions replaces the conditions of the restore.
 func (r *Restore) SetConditions(conditions []metav1.Condition) { r.Status.Conditions = conditions }
+
+// GetConditions returns the conditions of the inspection.
+func (i *Inspection) GetConditions() []metav1.Condition { return i.Status.Conditions }
+
+// SetConditions replaces the conditions of the inspection.
+func (i *Inspection) SetConditions(conditions []metav1.Condition) { i.Status.Conditions = conditions }

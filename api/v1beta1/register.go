@@ -31,6 +31,7 @@ func addKnownTypes(scheme *runtime.Scheme) error {
 		&BackupLocation{}, &BackupLocationList{},
 		&Backup{}, &BackupList{},
 		&Restore{}, &RestoreList{},
+		&Inspection{}, &InspectionList{},
 	)
 	metav1.AddToGroupVersion(scheme, GroupVersion)
 	return nil

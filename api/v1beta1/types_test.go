@@ -16,7 +16,7 @@ func TestSchemeKnowsEveryKind(t *testing.T) {
 	if err := kahuv1.AddToScheme(scheme); err != nil {
 		t.Fatal(err)
 	}
-	for _, kind := range []string{"Provider", "BackupLocation", "Backup", "Restore"} {
+	for _, kind := range []string{"Provider", "BackupLocation", "Backup", "Restore", "Inspection"} {
 		for _, name := range []string{kind, kind + "List"} {
 			if _, err := scheme.New(kahuv1.GroupVersion.WithKind(name)); err != nil {
 				t.Errorf("%s: %v", name, err)
@@ -36,6 +36,7 @@ func TestZeroIsNotSent(t *testing.T) {
 		"BackupLocation": &kahuv1.BackupLocation{},
 		"Backup":         &kahuv1.Backup{},
 		"Restore":        &kahuv1.Restore{},
+		"Inspection":     &kahuv1.Inspection{},
 	} {
 		t.Run(name, func(t *testing.T) {
 			sent, err := json.Marshal(object)

@@ -39,6 +39,7 @@ func newManagerCommand() *cobra.Command {
 	flags.IntVar(&options.Runs, "runs", 4, "how many backups, and how many restores, go on at once")
 	flags.DurationVar(&options.LocationEvery, "location-interval", manager.DefaultLocationEvery, "time between two looks at a location")
 	flags.DurationVar(&options.Patience, "location-patience", manager.DefaultPatience, "how long a new run waits for its location to become ready")
+	flags.DurationVar(&options.KeepAnswers, "inspection-ttl", manager.DefaultKeepAnswers, "how long the answer to an Inspection stays")
 	flags.IntVar(&options.verbosity, "verbosity", 0, "how much is logged, from 0 to 5")
 	return command
 }

@@ -13,7 +13,7 @@ import (
 )
 
 func TestManifests(t *testing.T) {
-	want := []string{"backuplocations.kahu.io", "backups.kahu.io", "providers.kahu.io", "restores.kahu.io"}
+	want := []string{"backuplocations.kahu.io", "backups.kahu.io", "inspections.kahu.io", "providers.kahu.io", "restores.kahu.io"}
 	var got []string
 	for _, definition := range definitions(t) {
 		got = append(got, definition.Name)

@@ -12,9 +12,11 @@ import (
 
 	"github.com/soda-cdm/kahu/internal/controller/backup"
 	"github.com/soda-cdm/kahu/internal/controller/backuplocation"
+	"github.com/soda-cdm/kahu/internal/controller/inspection"
 	"github.com/soda-cdm/kahu/internal/controller/place"
 	"github.com/soda-cdm/kahu/internal/controller/provider"
 	"github.com/soda-cdm/kahu/internal/controller/restore"
+	answer "github.com/soda-cdm/kahu/internal/core/inspection"
 	"github.com/soda-cdm/kahu/internal/engine"
 	"github.com/soda-cdm/kahu/internal/reconcile"
 )
@@ -47,6 +49,8 @@ type Options struct {
 	Runs          int
 	LocationEvery time.Duration
 	Patience      time.Duration
+	// KeepAnswers is how long the answer to an Inspection stays.
+	KeepAnswers time.Duration
 	// Writer is the name and version of this program.
 	Writer string
 }
@@ -56,6 +60,8 @@ const (
 	listers  = 4
 	packers  = 2
 	creators = 16
+	// answers is how many Inspections are answered at once: each holds a page.
+	answers = 8
 )
 
 // SetUp registers all controllers with the manager.
@@ -74,6 +80,7 @@ func SetUp(manager ctrl.Manager, options Options) error {
 		}).SetUp},
 		{"backup", newBackup(options, finder).SetUp},
 		{"restore", newRestore(options, finder).SetUp},
+		{"inspection", newInspection(options, finder).SetUp},
 	}
 	for _, each := range controllers {
 		if err := each.setUp(manager); err != nil {
@@ -101,5 +108,14 @@ func newRestore(options Options, finder *place.Finder) *restore.Controller {
 		Runner:    &engine.Restore{Cluster: options.Cluster, Clock: options.Clock, Creators: creators},
 		Tasks:     reconcile.NewTasks[engine.Progress, engine.RestoreResult](options.Runs),
 		ClusterID: options.ClusterID, Clock: options.Clock, NewAttempt: options.NewAttempt, Patience: options.Patience,
+	}
+}
+
+func newInspection(options Options, finder *place.Finder) *inspection.Controller {
+	library := &inspection.Library{Client: options.Client, Finder: finder, ClusterID: options.ClusterID}
+	return &inspection.Controller{
+		Client: options.Client, Subjects: library.Subjects(),
+		Tasks: reconcile.NewTasks[struct{}, answer.Page](answers),
+		Clock: options.Clock, Patience: options.Patience, Keep: options.KeepAnswers,
 	}
 }

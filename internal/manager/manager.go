@@ -92,6 +92,7 @@ func newManager(config *rest.Config, options Options) (ctrl.Manager, error) { //
 			ReaderFailOnMissingInformer: true,
 			ByObject: map[client.Object]cache.ByObject{
 				&kahuv1.Provider{}: {}, &kahuv1.BackupLocation{}: {}, &kahuv1.Backup{}: {}, &kahuv1.Restore{}: {},
+				&kahuv1.Inspection{}: {Transform: withoutLines},
 			},
 		},
 	})
@@ -102,6 +103,14 @@ func newManager(config *rest.Config, options Options) (ctrl.Manager, error) { //
 		return nil, err
 	}
 	return made, made.AddReadyzCheck("ping", healthz.Ping)
+}
+
+// withoutLines keeps the answers of Inspections out of the cache: nobody reads them there.
+func withoutLines(cached any) (any, error) {
+	if inspection, ok := cached.(*kahuv1.Inspection); ok {
+		inspection.Status.Lines = nil
+	}
+	return cached, nil
 }
 
 // dependencies are the adapters that the controllers get.
@@ -134,7 +143,8 @@ func (d *dependencies) controllers(made ctrl.Manager, options Options) controlle
 		Client: made.GetClient(), Direct: made.GetAPIReader(), Namespace: options.Namespace,
 		Cluster: d.cluster, ClusterID: d.clusterID, Stores: stores{d.pool},
 		Clock: clock.RealClock{}, NewID: uuid.NewString, NewAttempt: newAttempt,
-		Runs: options.Runs, LocationEvery: options.LocationEvery, Patience: options.Patience, Writer: "kahu/" + options.Version,
+		Runs: options.Runs, LocationEvery: options.LocationEvery, Patience: options.Patience,
+		KeepAnswers: options.KeepAnswers, Writer: "kahu/" + options.Version,
 	}
 }
 

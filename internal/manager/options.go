@@ -28,6 +28,8 @@ type Options struct {
 	// LocationEvery is the time between two looks at a location, Patience how long a new run waits for its location.
 	LocationEvery time.Duration
 	Patience      time.Duration
+	// KeepAnswers is how long the answer to an Inspection stays.
+	KeepAnswers time.Duration
 }
 
 // What the flags say unless they are given.
@@ -38,6 +40,8 @@ const (
 	DefaultLocationEvery = time.Minute
 	// DefaultPatience is how long a new run waits for its location.
 	DefaultPatience = time.Minute
+	// DefaultKeepAnswers is how long the answer to an Inspection stays.
+	DefaultKeepAnswers = 10 * time.Minute
 	// DefaultLeaseDuration and the other times of leader election are those that most controllers have.
 	DefaultLeaseDuration = 15 * time.Second
 	DefaultRenewDeadline = 10 * time.Second

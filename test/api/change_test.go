@@ -20,6 +20,8 @@ func TestChange(t *testing.T) {
 		refused string
 	}{
 		"Location":                {"Backup", backup + "}", "{metadataLocation: s3}", "spec.metadataLocation"},
+		"Subject":                 {"Inspection", "{subject: Report, backupName: a}", "{subject: Objects, backupName: a}", "spec"},
+		"Page":                    {"Inspection", "{subject: Report, backupName: a}", "{subject: Report, backupName: a, page: b}", "spec"},
 		"IncludeNamespaces":       {"Backup", backup + "includeNamespaces: [a]}", backup + "includeNamespaces: [a, b]}", "spec.includeNamespaces"},
 		"IncludeNamespacesAdded":  {"Backup", backup + "}", backup + "includeNamespaces: [a]}", "spec.includeNamespaces"},
 		"IncludeNamespacesGone":   {"Backup", backup + "includeNamespaces: [a]}", backup + "}", "spec.includeNamespaces"},

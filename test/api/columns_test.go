@@ -22,7 +22,8 @@ func TestColumns(t *testing.T) {
 		"backups": {
 			[]string{"Name", "Stage", "State", "Location", "Objects", "Age"}, []string{"Complete", "Reason", "Cluster"},
 		},
-		"restores": {[]string{"Name", "Stage", "State", "Backup", "Restored", "Age"}, []string{"Total", "Reason"}},
+		"restores":    {[]string{"Name", "Stage", "State", "Backup", "Restored", "Age"}, []string{"Total", "Reason"}},
+		"inspections": {[]string{"Name", "Subject", "Backup", "Restore", "State", "Age"}, []string{"Reason"}},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -67,8 +68,10 @@ func TestNames(t *testing.T) {
 		"backuplocations": {"bl", "kahu"},
 		"backups":         {"kbak", "kahu"},
 		"restores":        {"krest", "kahu"},
+		"inspections":     {"insp", "kahu"},
 
 		"providers/status": {}, "backuplocations/status": {}, "backups/status": {}, "restores/status": {},
+		"inspections/status": {},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("names differ (-want +got):\n%s", diff)

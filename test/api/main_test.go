@@ -36,6 +36,7 @@ var resources = map[string]string{
 	"BackupLocation": "backuplocations",
 	"Backup":         "backups",
 	"Restore":        "restores",
+	"Inspection":     "inspections",
 }
 
 // parse reads a manifest, with null values as they are.

@@ -9,10 +9,11 @@ import (
 // what it says to do.
 func TestRefused(t *testing.T) {
 	const (
-		backup   = "apiVersion: kahu.io/v1beta1\nkind: Backup\nspec:\n  metadataLocation: nfs\n"
-		restore  = "apiVersion: kahu.io/v1beta1\nkind: Restore\nspec:\n  backupName: shop\n"
-		location = "apiVersion: kahu.io/v1beta1\nkind: BackupLocation\nspec:\n  providerName: nfs\n"
-		provider = "apiVersion: kahu.io/v1beta1\nkind: Provider\nspec:\n  version: v1\n"
+		backup     = "apiVersion: kahu.io/v1beta1\nkind: Backup\nspec:\n  metadataLocation: nfs\n"
+		restore    = "apiVersion: kahu.io/v1beta1\nkind: Restore\nspec:\n  backupName: shop\n"
+		location   = "apiVersion: kahu.io/v1beta1\nkind: BackupLocation\nspec:\n  providerName: nfs\n"
+		inspection = "apiVersion: kahu.io/v1beta1\nkind: Inspection\nspec:\n"
+		provider   = "apiVersion: kahu.io/v1beta1\nkind: Provider\nspec:\n  version: v1\n"
 	)
 	const namespaceName = `must be the name of a namespace: lower-case letters, digits and '-', at most 63 characters, no pattern`
 	cases := map[string]struct {
@@ -40,7 +41,27 @@ func TestRefused(t *testing.T) {
 			restore + "  resourcePrefix: copy-\n",
 			[]refusal{{"spec.resourcePrefix", "prefixes are not supported yet: remove spec.resourcePrefix"}},
 		},
+		"InspectionOfRestore": {
+			inspection + "  subject: Report\n  restoreName: shop\n",
+			[]refusal{{"spec.restoreName", "reports and plans of restores are not kept yet"}},
+		},
 		// What every object must say.
+		"InspectionOfNothing": {
+			inspection + "  subject: Report\n", []refusal{{"spec", "name one of spec.backupName and spec.restoreName"}},
+		},
+		"InspectionOfUnknownSubject": {
+			inspection + "  subject: Weather\n  backupName: shop\n", []refusal{{"spec.subject", "supported values"}},
+		},
+		"PlanOfBackup": {
+			inspection + "  subject: Plan\n  backupName: shop\n", []refusal{{"spec.subject", "set spec.restoreName"}},
+		},
+		"FilteredReport": {
+			inspection + "  subject: Report\n  backupName: shop\n  includeNamespaces: [a]\n",
+			[]refusal{{"spec.subject", "set spec.subject to Objects"}},
+		},
+		"InspectionPage": {
+			inspection + "  subject: Report\n  backupName: shop\n  page: 'no page'\n", []refusal{{"spec.page", "should match"}},
+		},
 		"BackupWithoutSpec": {
 			"apiVersion: kahu.io/v1beta1\nkind: Backup\n",
 			[]refusal{{"spec", "Required value"}},

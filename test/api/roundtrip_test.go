@@ -18,6 +18,7 @@ import (
 // notYet are the fields that are refused when they ask for something.
 var notYet = map[string]bool{
 	"Spec.Hook": true, "Spec.VolumeBackupLocations": true, "Spec.ResourcePrefix": true,
+	"Spec.RestoreName": true,
 }
 
 // TestRoundTrip writes every field of every kind to the API server and reads it
@@ -145,7 +146,7 @@ func fillKnown(value reflect.Value) bool {
 			LastTransitionTime: metav1.NewTime(time.Date(2030, 1, 2, 3, 4, 5, 0, time.Local)), Message: "text",
 		},
 		kahuv1.StageResources, kahuv1.StateProcessing, kahuv1.ItemStatusFailed, kahuv1.DeletionPolicyRetain,
-		kahuv1.ProviderTypeVolume, kahuv1.ProviderStateUnavailable,
+		kahuv1.InspectionSubjectObjects, kahuv1.ProviderTypeVolume, kahuv1.ProviderStateUnavailable,
 	}
 	for _, known := range values {
 		if value.Type() == reflect.TypeOf(known) {

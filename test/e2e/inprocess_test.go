@@ -133,6 +133,12 @@ func startManager(t *testing.T, kubeconfig *rest.Config, stores place.Stores) (s
 // startPatientManager is startManager with another patience.
 func startPatientManager(t *testing.T, kubeconfig *rest.Config, stores place.Stores, patience time.Duration) (stop func()) {
 	t.Helper()
+	return startManagerWith(t, kubeconfig, stores, func(options *controller.Options) { options.Patience = patience })
+}
+
+// startManagerWith is startManager with other options.
+func startManagerWith(t *testing.T, kubeconfig *rest.Config, stores place.Stores, change func(options *controller.Options)) (stop func()) {
+	t.Helper()
 	kubeconfig = rest.CopyConfig(kubeconfig)
 	kubeconfig.QPS = -1
 	reached := newAPI(t, kubeconfig)
@@ -145,7 +151,7 @@ func startPatientManager(t *testing.T, kubeconfig *rest.Config, stores place.Sto
 		t.Fatalf("making a manager: %v", err)
 	}
 	options := controllerOptions(t, manager, kubeconfig, stores)
-	options.Patience = patience
+	change(&options)
 	if err := controller.SetUp(manager, options); err != nil {
 		t.Fatal(err)
 	}
@@ -179,7 +185,7 @@ func controllerOptions(t *testing.T, manager ctrl.Manager, kubeconfig *rest.Conf
 		Client: manager.GetClient(), Direct: manager.GetAPIReader(), Namespace: kahuNamespace,
 		Cluster: adapter, ClusterID: string(id), Stores: stores,
 		Clock: clock.RealClock{}, NewID: uuid.NewString, NewAttempt: newAttempt,
-		Runs: 4, LocationEvery: lookEvery, Writer: "kahu/test",
+		Runs: 4, LocationEvery: lookEvery, Patience: patience, KeepAnswers: time.Hour, Writer: "kahu/test",
 	}
 }
 

@@ -324,7 +324,7 @@ func (a *api) clear() {
 			a.t.Errorf("clearing: %v", err)
 		}
 	}
-	for _, kind := range []client.Object{&kahuv1.Backup{}, &kahuv1.Restore{}, &kahuv1.BackupLocation{}, &kahuv1.Provider{}} {
+	for _, kind := range []client.Object{&kahuv1.Backup{}, &kahuv1.Restore{}, &kahuv1.Inspection{}, &kahuv1.BackupLocation{}, &kahuv1.Provider{}} {
 		if err := a.client.DeleteAllOf(ctx, kind); err != nil {
 			a.t.Errorf("clearing: %v", err)
 		}

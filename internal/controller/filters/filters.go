@@ -29,6 +29,13 @@ func OfRestore(spec *kahuv1.RestoreSpec) (selection.Filters, error) {
 	return withLabels(filters, "spec.labelSelector", spec.LabelSelector)
 }
 
+// OfInspection returns the filters of a question about the objects of a backup.
+func OfInspection(spec *kahuv1.InspectionSpec) selection.Filters {
+	return selection.Filters{
+		IncludeNamespaces: spec.IncludeNamespaces, IncludeResources: resources(spec.IncludeResources),
+	}
+}
+
 func withLabels(filters selection.Filters, field string, wish *metav1.LabelSelector) (selection.Filters, error) {
 	if wish == nil {
 		return filters, nil

@@ -174,3 +174,38 @@ func nextReportEntry(lines *lineReader) (ReportEntry, error) {
 		Action: line.Action, Reason: line.Reason, Message: line.Message,
 	}, nil
 }
+
+// ReadLines returns all lines after the header of a file that is written as a report is, each a JSON object and valid
+// until the next one is asked for; the error, if any, is in the last pair.
+func ReadLines(source io.Reader) iter.Seq2[[]byte, error] {
+	return func(yield func([]byte, error) bool) {
+		lines, err := newLineReader("file of lines", source)
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		defer lines.close()
+		if err := beginReport(lines); err != nil {
+			yield(nil, err)
+			return
+		}
+		for {
+			line, err := nextValid(lines)
+			if errors.Is(err, errEnd) {
+				return
+			}
+			if !yield(line, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// nextValid returns the next line, which must be JSON.
+func nextValid(lines *lineReader) ([]byte, error) {
+	line, err := lines.next()
+	if err == nil && !json.Valid(line) {
+		return nil, lines.corrupt(errors.New("a line that is no JSON"))
+	}
+	return line, err
+}

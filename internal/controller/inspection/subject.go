@@ -1,0 +1,120 @@
+package inspection
+
+import (
+	"context"
+	"fmt"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
+	"github.com/soda-cdm/kahu/internal/controller/filters"
+	"github.com/soda-cdm/kahu/internal/controller/place"
+	"github.com/soda-cdm/kahu/internal/core/archive"
+	"github.com/soda-cdm/kahu/internal/core/inspection"
+	"github.com/soda-cdm/kahu/internal/engine"
+)
+
+// Answer makes the page of an answer that the token names. It may take its time, and ends with its context. What it
+// returns holds no value of a Secret.
+type Answer func(ctx context.Context, token string) (inspection.Page, error)
+
+// Subject is something that can be asked about.
+type Subject interface {
+	// Ask finds out what the question is about, from Kahu's own kinds and without asking a store: that is for the
+	// Answer, which runs beside the loop. Errors are place.NotUsableErrors or those of the API server.
+	Ask(ctx context.Context, question *kahuv1.Inspection) (Answer, error)
+}
+
+// SubjectFunc is a Subject that is a function.
+type SubjectFunc func(ctx context.Context, question *kahuv1.Inspection) (Answer, error)
+
+// Ask calls the function.
+func (f SubjectFunc) Ask(ctx context.Context, question *kahuv1.Inspection) (Answer, error) {
+	return f(ctx, question)
+}
+
+// Library knows the subjects that are answered out of the files of a location.
+type Library struct {
+	// Client reads Kahu's own kinds, Finder finds the files of locations.
+	Client client.Reader
+	Finder *place.Finder
+	// ClusterID is the identity of this cluster.
+	ClusterID string
+}
+
+// Subjects returns everything that can be asked about. A further subject is a further line.
+func (l *Library) Subjects() map[kahuv1.InspectionSubject]Subject {
+	return map[kahuv1.InspectionSubject]Subject{
+		kahuv1.InspectionSubjectReport:  SubjectFunc(l.report),
+		kahuv1.InspectionSubjectObjects: SubjectFunc(l.objects),
+	}
+}
+
+func (l *Library) report(ctx context.Context, question *kahuv1.Inspection) (Answer, error) {
+	id, files, err := l.Backup(ctx, question.Spec.BackupName)
+	if err != nil {
+		return nil, err
+	}
+	return func(ctx context.Context, token string) (inspection.Page, error) {
+		return engine.InspectReport(ctx, files, id, token)
+	}, nil
+}
+
+func (l *Library) objects(ctx context.Context, question *kahuv1.Inspection) (Answer, error) {
+	id, files, err := l.Backup(ctx, question.Spec.BackupName)
+	if err != nil {
+		return nil, err
+	}
+	wish := filters.OfInspection(&question.Spec)
+	return func(ctx context.Context, token string) (inspection.Page, error) {
+		return engine.InspectObjects(ctx, files, id, wish, token)
+	}, nil
+}
+
+// Backup finds a backup that has something to show: its name in the store, and the files there.
+func (l *Library) Backup(ctx context.Context, name string) (archive.BackupID, place.Files, error) { //nolint:ireturn // What is behind the port is main's to know.
+	backup := &kahuv1.Backup{}
+	err := l.Client.Get(ctx, client.ObjectKey{Name: name}, backup)
+	if apierrors.IsNotFound(err) {
+		return archive.BackupID{}, nil, &place.NotUsableError{
+			Reason: kahuv1.ReasonBackupNotFound, Field: "spec.backupName",
+			Message: fmt.Sprintf("no Backup %q exists: name one of those that `kubectl get backups.kahu.io` shows", name),
+		}
+	}
+	if err != nil {
+		return archive.BackupID{}, nil, fmt.Errorf("reading Backup %s: %w", name, err)
+	}
+	if err := readable(backup); err != nil {
+		return archive.BackupID{}, nil, err
+	}
+	_, files, err := l.Finder.Ready(ctx, backup.Spec.MetadataLocation)
+	return l.idOf(backup), files, err
+}
+
+// readable tells whether a backup has files that can be shown, or why not.
+func readable(backup *kahuv1.Backup) error {
+	status := &backup.Status
+	switch {
+	case status.Stage != kahuv1.StageFinished:
+		return &place.NotUsableError{
+			Reason: kahuv1.ReasonBackupNotFinished, Field: "spec.backupName",
+			Message: fmt.Sprintf("Backup %q has not finished yet: its report is written at the end, "+
+				"and until then its status says what is known", backup.Name),
+		}
+	case status.State == kahuv1.StateFailed && status.LastBackup == nil:
+		return &place.NotUsableError{
+			Reason: kahuv1.ReasonBackupFailed, Field: "spec.backupName",
+			Message: fmt.Sprintf("Backup %q failed and has nothing to show: %s", backup.Name, status.FailureReason),
+		}
+	}
+	return nil
+}
+
+// idOf returns the name that a backup has in its store.
+func (l *Library) idOf(backup *kahuv1.Backup) archive.BackupID {
+	if origin := backup.Spec.Origin; origin != nil {
+		return archive.BackupID{ClusterID: origin.ClusterID, Name: origin.Name, UID: origin.UID}
+	}
+	return archive.BackupID{ClusterID: l.ClusterID, Name: backup.Name, UID: string(backup.UID)}
+}
