@@ -14,6 +14,7 @@ import (
 	"github.com/soda-cdm/kahu/internal/core/restoreplan"
 	"github.com/soda-cdm/kahu/internal/core/selection"
 	"github.com/soda-cdm/kahu/internal/core/transform"
+	"github.com/soda-cdm/kahu/internal/core/transformset"
 )
 
 // RestoreCluster is what a restore asks of a cluster.
@@ -42,6 +43,8 @@ type RestoreRequest struct {
 	Filters selection.Filters
 	// Transform says what is changed in them.
 	Transform transform.Options
+	// Transforms are applied to each object after that, in their order.
+	Transforms []transformset.Set
 	// AllowIncomplete permits a backup from which something is missing.
 	AllowIncomplete bool
 	// Show receives the progress, at most once a second. It must not block.
@@ -101,12 +104,14 @@ func (r *Restore) Run(ctx context.Context, request RestoreRequest, files FileRea
 		name string
 		do   func(ctx context.Context) error
 	}{
+		{"compiling transforms", run.compileTransforms},
 		{"reading the manifest", run.readManifest},
 		{"asking what the cluster serves", run.survey},
 		{"choosing objects", run.choose},
 		{"planning", run.makePlan},
 		{"checking the archive", run.checkSegments},
 		{"creating objects", run.create},
+		{"judging transforms", run.judgeTransforms},
 	}
 	for _, step := range steps {
 		if err := step.do(ctx); err != nil {
@@ -126,7 +131,8 @@ type restoreRun struct {
 	progress    progress
 	transformer *transform.Transformer
 
-	manifest archive.Manifest // set by readManifest
+	program  *transformset.Program // set by compileTransforms
+	manifest archive.Manifest      // set by readManifest
 
 	// set by choose
 	selector *selection.Selector

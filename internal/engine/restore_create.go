@@ -84,6 +84,10 @@ func (r *restoreRun) createItem(ctx context.Context, item *restoreplan.Item, con
 		r.note(item.Key(), "Changed", change.Path+": "+change.Reason)
 	}
 	r.fixOwners(ctx, item, object)
+	if !r.applyTransforms(item, object) {
+		r.progress.done(1, int64(len(content)))
+		return nil
+	}
 	uid, err := r.Cluster.Create(ctx, *item.Kind, object)
 	switch {
 	case ctx.Err() != nil:

@@ -2,35 +2,29 @@ package transformset
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
-	"strings"
 
 	"k8s.io/apimachinery/pkg/labels"
 
-	"github.com/soda-cdm/kahu/internal/core"
 	"github.com/soda-cdm/kahu/internal/core/selection"
 )
 
 // matcher is a compiled Match.
 type matcher struct {
-	resources  []resource
+	resources  []selection.Resource
 	namespaces map[string]bool
 	labels     labels.Selector
 	condition  *condition
 }
 
-// resource names objects of one kind.
-type resource struct {
-	kind, group string // in lower case; the group may be empty, which means any
-	name        string // empty means every name
-	pattern     *regexp.Regexp
-}
-
 func (c *compilation) match(field string, match Match) matcher {
 	made := matcher{labels: match.Labels}
 	for i, filter := range match.Resources {
-		made.resources = append(made.resources, c.resource(fmt.Sprintf("%s.resources[%d]", field, i), filter))
+		resource, problems := selection.CompileResource(fmt.Sprintf("%s.resources[%d]", field, i), filter)
+		for _, problem := range problems {
+			c.problemf(problem.Field, "%s", problem.Message)
+		}
+		made.resources = append(made.resources, resource)
 	}
 	if len(match.Namespaces) > 0 {
 		made.namespaces = make(map[string]bool, len(match.Namespaces))
@@ -44,44 +38,10 @@ func (c *compilation) match(field string, match Match) matcher {
 	return made
 }
 
-func (c *compilation) resource(field string, filter selection.ResourceFilter) resource {
-	kind, group, _ := strings.Cut(strings.ToLower(filter.Kind), ".")
-	made := resource{kind: kind, group: group}
-	if kind == "" {
-		c.problemf(field+".kind", "name a kind, its plural or its short name, alone or with a dot and the group")
-	}
-	if filter.Name == "" || filter.Name == "*" {
-		return made
-	}
-	if !filter.IsRegex {
-		made.name = filter.Name
-		return made
-	}
-	pattern, err := regexp.Compile(filter.Name)
-	if err != nil {
-		c.problemf(field+".name", "%v: correct the expression, or set isRegex to false", err)
-	}
-	made.pattern = pattern
-	return made
-}
-
-// takes tells whether the object, by its name in the backup, is one of those that are named.
-func (r resource) takes(kind core.Kind, name string) bool {
-	called := slices.Concat(kind.ShortNames, []string{kind.Name, kind.Resource, kind.Singular})
-	isKind := r.kind == "*" || slices.ContainsFunc(called, func(each string) bool { return strings.EqualFold(each, r.kind) })
-	switch {
-	case !isKind, r.group != "" && r.group != kind.Group:
-		return false
-	case r.pattern != nil:
-		return r.pattern.MatchString(name)
-	}
-	return r.name == "" || r.name == name
-}
-
 // takes tells whether the object is one for the transform. The names are those in the backup.
 func (m matcher) takes(target Target, object map[string]any) (bool, error) {
-	named := len(m.resources) == 0 || slices.ContainsFunc(m.resources, func(each resource) bool {
-		return each.takes(target.Kind, target.Name)
+	named := len(m.resources) == 0 || slices.ContainsFunc(m.resources, func(each selection.Resource) bool {
+		return each.Takes(target.Kind, target.Name)
 	})
 	if !named || m.namespaces != nil && !m.namespaces[target.Namespace] {
 		return false, nil

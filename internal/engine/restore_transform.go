@@ -1,0 +1,54 @@
+package engine
+
+import (
+	"context"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/soda-cdm/kahu/internal/core"
+	"github.com/soda-cdm/kahu/internal/core/restoreplan"
+	"github.com/soda-cdm/kahu/internal/core/transformset"
+)
+
+// ReasonTransformFailed: a transform of the wish could not be applied to an object.
+const ReasonTransformFailed = "TransformFailed"
+
+// compileTransforms compiles what the wish changes in its objects, and writes down what that is.
+func (r *restoreRun) compileTransforms(context.Context) error {
+	program, problems := transformset.Compile(r.request.Transforms)
+	if len(problems) > 0 {
+		return &InvalidError{Problems: problems}
+	}
+	r.program = program
+	for _, line := range transformset.Describe(r.request.Transforms) {
+		r.note(core.Key{}, "Transforming", line)
+	}
+	return nil
+}
+
+// applyTransforms changes the object as the wish says, after everything else. An object that cannot be changed is a row of
+// the result, and false is returned.
+func (r *restoreRun) applyTransforms(item *restoreplan.Item, object *unstructured.Unstructured) bool {
+	key := item.Key()
+	target := transformset.Target{Kind: *item.Kind, Namespace: key.Namespace, Name: key.Name}
+	applied, err := r.program.Apply(target, object.Object)
+	if err != nil {
+		r.miss(Row{Kind: *item.Kind, Key: targetKey(item, object), Reason: ReasonTransformFailed, Message: err.Error()})
+		return false
+	}
+	for _, change := range applied.Changes {
+		r.note(targetKey(item, object), "Changed", change.Path+": "+change.Reason)
+	}
+	for _, skipped := range applied.Skipped {
+		r.note(targetKey(item, object), "TransformSkipped", skipped)
+	}
+	return true
+}
+
+// judgeTransforms warns of what changed nothing: most likely it was meant to.
+func (r *restoreRun) judgeTransforms(context.Context) error {
+	for _, warning := range r.program.Warnings() {
+		r.warn(core.Key{}, warning)
+	}
+	return nil
+}
