@@ -3,7 +3,6 @@ package archive
 import (
 	"bytes"
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
@@ -25,10 +24,11 @@ import (
 type IndexBuilder struct {
 	mutex   sync.Mutex
 	kinds   map[schema.GroupResource]*IndexedKind
-	buffer  bytes.Buffer
+	buffer  []byte
 	pending []runEntry
 	limit   int
 	sorter  *runSorter
+	checked segmentNames
 	omitted map[string]bool // namespaces whose objects stay out of the index
 	err     error
 }
@@ -46,7 +46,7 @@ func NewIndexBuilder(bufferSize int) (*IndexBuilder, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &IndexBuilder{kinds: map[schema.GroupResource]*IndexedKind{}, limit: bufferSize, sorter: sorter}, nil
+	return &IndexBuilder{kinds: map[schema.GroupResource]*IndexedKind{}, limit: bufferSize, sorter: sorter, checked: segmentNames{}}, nil
 }
 
 // Begin says that the objects of the kind come from a list of that version. A list that begins again is begun again:
@@ -91,45 +91,42 @@ func (b *IndexBuilder) merge(visit func(key, line []byte) error) error {
 func (b *IndexBuilder) Add(records ...Record) error {
 	b.mutex.Lock()
 	defer b.mutex.Unlock()
-	encoder := newLineEncoder(&b.buffer)
 	for i := range records {
-		if err := b.add(encoder, &records[i]); err != nil {
+		if err := b.add(&records[i]); err != nil {
 			return fmt.Errorf("adding to index: %w", err)
 		}
 	}
 	return nil
 }
 
-func (b *IndexBuilder) add(encoder *json.Encoder, record *Record) error {
+func (b *IndexBuilder) add(record *Record) error {
 	if b.err != nil {
 		return b.err
 	}
-	if err := record.check(); err != nil {
+	if err := record.check(b.checked); err != nil {
 		return err
 	}
 	if _, err := b.kind(record.Kind); err != nil {
 		return err
 	}
-	entry := runEntry{start: b.buffer.Len()}
-	b.buffer.WriteString(record.Kind.Group)
-	b.buffer.WriteByte(0)
-	b.buffer.WriteString(record.Kind.Resource)
-	b.buffer.WriteByte(0)
-	b.buffer.WriteString(record.Namespace)
-	b.buffer.WriteByte('/')
-	b.buffer.WriteString(record.Name)
-	entry.keyEnd = b.buffer.Len()
-	if err := encoder.Encode(lineOf(record)); err != nil {
-		b.buffer.Truncate(entry.start)
+	entry := runEntry{start: len(b.buffer)}
+	b.buffer = append(b.buffer, record.Kind.Group...)
+	b.buffer = append(append(b.buffer, 0), record.Kind.Resource...)
+	b.buffer = append(append(b.buffer, 0), record.Namespace...)
+	b.buffer = append(append(b.buffer, '/'), record.Name...)
+	entry.keyEnd = len(b.buffer)
+	var err error
+	if b.buffer, err = appendRecord(b.buffer, record); err != nil {
+		b.buffer = b.buffer[:entry.start]
 		return fmt.Errorf("%s: encoding: %w", record.Key(), err)
 	}
-	entry.end = b.buffer.Len()
+	entry.end = len(b.buffer)
 	if entry.end-entry.keyEnd > MaxLineSize {
-		b.buffer.Truncate(entry.start)
+		b.buffer = b.buffer[:entry.start]
 		return fmt.Errorf("%s: record of more than %d bytes: %w", record.Key(), MaxLineSize, core.ErrInvalid)
 	}
 	b.pending = append(b.pending, entry)
-	if b.buffer.Len() >= b.limit {
+	if len(b.buffer) >= b.limit {
 		b.err = b.flush()
 	}
 	return b.err
@@ -158,8 +155,8 @@ func (b *IndexBuilder) kind(kind core.Kind) (*IndexedKind, error) {
 
 // flush turns the buffer into a run.
 func (b *IndexBuilder) flush() error {
-	err := b.sorter.add(b.buffer.Bytes(), b.pending)
-	b.buffer.Reset()
+	err := b.sorter.add(b.buffer, b.pending)
+	b.buffer = b.buffer[:0]
 	b.pending = b.pending[:0]
 	return err
 }

@@ -1,6 +1,7 @@
 package archive
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -20,7 +21,9 @@ type IndexReader struct {
 	kinds  int   // kinds whose lines were read
 	read   int64 // records that were read
 	last   core.Key
-	names  map[string]string
+	// records reads the lines of records, and checked has the segments whose names are good.
+	records *recordReader
+	checked segmentNames
 }
 
 // NewIndexReader reads the first line. Close must be called at the end. The errors are core.ErrCorrupt,
@@ -30,7 +33,7 @@ func NewIndexReader(source io.Reader) (*IndexReader, error) {
 	if err != nil {
 		return nil, err
 	}
-	reader := &IndexReader{lines: lines, names: map[string]string{}}
+	reader := &IndexReader{lines: lines, records: newRecordReader(), checked: segmentNames{}}
 	if err := reader.begin(); err != nil {
 		lines.close()
 		return nil, err
@@ -86,19 +89,21 @@ func (r *IndexReader) next() (Record, error) {
 			return Record{}, err
 		}
 	}
-	var line recordLine
-	if err := r.decode(&line); err != nil {
+	line, err := r.line()
+	if err != nil {
 		return Record{}, err
 	}
-	record := line.record(r.kind.Kind)
-	if err := record.check(); err != nil {
+	record, err := r.records.readRecord(line, r.kind.Kind)
+	if err != nil {
+		return Record{}, r.lines.corrupt(err)
+	}
+	if err := record.check(r.checked); err != nil {
 		return Record{}, r.lines.corrupt(err)
 	}
 	key := record.Key()
 	if r.read > 0 && r.last.Compare(key) >= 0 {
 		return Record{}, r.lines.corrupt(fmt.Errorf("%s comes after %s", key, r.last))
 	}
-	record.Frame.Segment = r.shared(record.Frame.Segment)
 	r.last = key
 	r.read++
 	r.left--
@@ -106,9 +111,13 @@ func (r *IndexReader) next() (Record, error) {
 }
 
 func (r *IndexReader) nextKind() error {
-	var line kindLine
-	if err := r.decode(&line); err != nil {
+	text, err := r.line()
+	if err != nil {
 		return err
+	}
+	var line kindLine
+	if err := json.Unmarshal(text, &line); err != nil {
+		return r.lines.corrupt(err)
 	}
 	kind := line.kind()
 	if err := kind.check(); err != nil {
@@ -138,22 +147,13 @@ func (r *IndexReader) end() error {
 	return errEnd
 }
 
-// decode reads a line that must be there.
-func (r *IndexReader) decode(value any) error {
-	err := r.lines.decode(value)
+// line returns a line that must be there.
+func (r *IndexReader) line() ([]byte, error) {
+	line, err := r.lines.next()
 	if errors.Is(err, errEnd) {
-		return r.lines.corrupt(io.ErrUnexpectedEOF)
+		return nil, r.lines.corrupt(io.ErrUnexpectedEOF)
 	}
-	return err
-}
-
-// shared returns the one copy of a segment's name, of which there are few and in every record one.
-func (r *IndexReader) shared(name string) string {
-	if known, found := r.names[name]; found {
-		return known
-	}
-	r.names[name] = name
-	return name
+	return line, err
 }
 
 // ReadIndex returns all records of an index; the error, if any, is in the last pair. See IndexReader.

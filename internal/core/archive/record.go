@@ -51,15 +51,30 @@ func (r *Record) Key() core.Key {
 	return core.Key{Group: r.Kind.Group, Resource: r.Kind.Resource, Namespace: r.Namespace, Name: r.Name}
 }
 
+// segmentNames are names of segments that have been checked, so that not every record checks its own: few segments have
+// many records.
+type segmentNames map[string]bool
+
+func (s segmentNames) check(name string) bool {
+	if s[name] {
+		return true
+	}
+	if _, ok := ParseSegmentName(name); !ok {
+		return false
+	}
+	s[name] = true
+	return true
+}
+
 // check returns core.ErrInvalid where the record cannot be true.
-func (r *Record) check() error {
+func (r *Record) check(segments segmentNames) error {
 	if err := checkObjectName(r.Kind, r.Namespace, r.Name); err != nil {
 		return err
 	}
 	if err := r.Digest.Check(); err != nil {
 		return fmt.Errorf("%s: %w", r.Key(), err)
 	}
-	if _, ok := ParseSegmentName(r.Frame.Segment); !ok {
+	if !segments.check(r.Frame.Segment) {
 		return fmt.Errorf("%s: segment %q: %w", r.Key(), clip(r.Frame.Segment), core.ErrInvalid)
 	}
 	if !within(r.Frame.Offset, r.Frame.Length, MaxSegmentSize) {
