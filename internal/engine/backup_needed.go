@@ -15,17 +15,30 @@ import (
 // getters is how many needed objects are read at once.
 const getters = 8
 
-// copyNeeded reads what the chosen objects refer to and the filters did not choose, then what these refer to, until
-// nothing new is found.
+// copyNeeded reads what the chosen objects need and the filters did not choose, then what these need, until nothing
+// new is found: first what they name, and then what points to them.
 func (r *backupRun) copyNeeded(ctx context.Context) error {
 	for {
-		pending := r.needs.Pending()
-		if len(pending) == 0 {
-			for _, warning := range r.needs.Warnings() {
-				r.warn(warning.Key, warning.Message)
-			}
-			return nil
+		if err := r.copyPending(ctx); err != nil {
+			return err
 		}
+		searches := r.needs.Searches()
+		if len(searches) == 0 {
+			break
+		}
+		if err := r.searchAll(ctx, searches); err != nil {
+			return err
+		}
+	}
+	for _, warning := range r.needs.Warnings() {
+		r.warn(warning.Key, warning.Message)
+	}
+	return nil
+}
+
+// copyPending reads what is named by objects that are in, until nothing new is found.
+func (r *backupRun) copyPending(ctx context.Context) error {
+	for pending := r.needs.Pending(); len(pending) > 0; pending = r.needs.Pending() {
 		getting, inner := errgroup.WithContext(ctx)
 		getting.SetLimit(getters)
 		for _, need := range pending {
@@ -35,6 +48,7 @@ func (r *backupRun) copyNeeded(ctx context.Context) error {
 			return err
 		}
 	}
+	return nil
 }
 
 // copyNeed reads one needed object.
@@ -55,9 +69,14 @@ func (r *backupRun) copyNeed(ctx context.Context, need selection.Pending) error 
 		})
 		return nil //nolint:nilerr // What cannot be read is missing, by name, and ends nothing else.
 	}
+	return r.takeNeeded(ctx, object, need.Reason)
+}
+
+// takeNeeded hands on an object that is needed.
+func (r *backupRun) takeNeeded(ctx context.Context, object core.Object, reason core.Reason) error {
 	if object.Terminating {
 		r.warn(object.Key(), fmt.Sprintf("%s %s is being deleted and is left out, though it is %s",
-			object.Kind, path(object.Namespace, object.Name), need.Reason))
+			object.Kind, path(object.Namespace, object.Name), reason))
 		return nil
 	}
 	if err := r.accept(object); err != nil {
@@ -65,7 +84,7 @@ func (r *backupRun) copyNeed(ctx context.Context, need selection.Pending) error 
 	}
 	r.counts.needed.Add(1)
 	r.progress.expect(1)
-	return r.send(ctx, batch{objects: []core.Object{object}, reason: need.Reason})
+	return r.send(ctx, batch{objects: []core.Object{object}, reason: reason})
 }
 
 // boundVolume returns the name of the volume to which a claim is bound, or nothing.

@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/soda-cdm/kahu/internal/core"
+	"github.com/soda-cdm/kahu/internal/core/reference"
 	"github.com/soda-cdm/kahu/internal/core/selection"
 )
 
@@ -49,7 +50,7 @@ func (r *backupRun) survey(ctx context.Context) error {
 		return &InvalidError{Problems: problems}
 	}
 	r.selector = selector
-	r.needs = selection.NewClosure(selector)
+	r.needs = selection.NewClosure(selector, reference.NewRules())
 	return nil
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/soda-cdm/kahu/internal/core"
 	"github.com/soda-cdm/kahu/internal/core/archive"
+	"github.com/soda-cdm/kahu/internal/core/reference"
 	"github.com/soda-cdm/kahu/internal/core/restoreplan"
 	"github.com/soda-cdm/kahu/internal/core/selection"
 )
@@ -42,7 +43,7 @@ func (r *restoreRun) choose(ctx context.Context) error {
 	if len(problems) > 0 {
 		return &InvalidError{Problems: problems}
 	}
-	r.selector, r.needs = selector, selection.NewClosure(selector)
+	r.selector, r.needs = selector, selection.NewClosure(selector, reference.NewRules())
 	r.planner = restoreplan.NewPlanner()
 	if err := r.chooseSelected(ctx); err != nil {
 		return err
@@ -63,6 +64,7 @@ func (r *restoreRun) chooseSelected(ctx context.Context) error {
 		if !r.selector.Object(record.Kind, record.Namespace, record.Name, record.Labels).In {
 			return nil
 		}
+		record.Reason = core.Selected
 		if err := r.take(record); err != nil {
 			return err
 		}
@@ -79,11 +81,21 @@ func (r *restoreRun) chooseSelected(ctx context.Context) error {
 	return r.visitNeeds(ctx, pending)
 }
 
-// chooseNeeded goes through the index again for what the chosen objects refer to, until nothing new is found: each
-// pass is one step further away from what was chosen, and there are few of them.
+// chooseNeeded goes through the index again for what the chosen objects need, until nothing new is found: for what
+// they name, and then for what points to them. Each pass is one step further away from what was chosen, and there are
+// few of them.
 func (r *restoreRun) chooseNeeded(ctx context.Context) error {
-	for pending := r.needs.Pending(); len(pending) > 0; pending = r.needs.Pending() {
-		if err := r.chooseFrom(ctx, pending); err != nil {
+	for {
+		for pending := r.needs.Pending(); len(pending) > 0; pending = r.needs.Pending() {
+			if err := r.chooseFrom(ctx, pending); err != nil {
+				return err
+			}
+		}
+		searches := r.needs.Searches()
+		if len(searches) == 0 {
+			break
+		}
+		if err := r.searchAll(ctx, searches); err != nil {
 			return err
 		}
 	}
@@ -104,6 +116,7 @@ func (r *restoreRun) chooseFrom(ctx context.Context, pending []selection.Pending
 		if _, asked := wanted[record.Key()]; !asked {
 			return nil
 		}
+		record.Reason = wanted[record.Key()].Reason
 		delete(wanted, record.Key())
 		found = append(found, record)
 		return r.take(record)
@@ -119,6 +132,7 @@ func (r *restoreRun) chooseFrom(ctx context.Context, pending []selection.Pending
 	return r.visitNeeds(ctx, found)
 }
 
+// take gives an object to the planner. Its reason is by now why it is in the restore, and not why it was in the backup.
 func (r *restoreRun) take(record archive.Record) error {
 	r.chosen++
 	return r.planner.Add(&record)
@@ -130,11 +144,15 @@ func (r *restoreRun) visitNeeds(ctx context.Context, records []archive.Record) e
 		return nil
 	}
 	return r.readObjects(ctx, records, func(record archive.Record, content []byte) error {
-		return r.needs.Visit(core.Object{
-			Kind: record.Kind, Namespace: record.Namespace, Name: record.Name, UID: record.UID,
-			Labels: record.Labels, Owners: record.Owners, JSON: content,
-		})
+		return r.needs.Visit(objectOf(record, content))
 	})
+}
+
+func objectOf(record archive.Record, content []byte) core.Object {
+	return core.Object{
+		Kind: record.Kind, Namespace: record.Namespace, Name: record.Name, UID: record.UID,
+		Labels: record.Labels, Owners: record.Owners, JSON: content,
+	}
 }
 
 // eachRecord streams the index. That the index is as it was written is known at its end only, so what visit does must

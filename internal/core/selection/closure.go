@@ -12,26 +12,29 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/soda-cdm/kahu/internal/core"
+	"github.com/soda-cdm/kahu/internal/core/reference"
 )
 
 // Closure finds what the selected objects need and the filters do not select, without end: what is needed may need
 // more. Its methods may be called by several goroutines at once.
 //
 // Whoever copies objects calls Visit for each one that is in, and when all that is selected was visited, in turn
-// Pending, reads what it names, and visits that, until Pending names nothing. An object is named once at most, and
-// never one that the filters select.
+// Pending, reads what it names, and visits that, until Pending names nothing. Then it goes through the lists that
+// Searches names, offers each object there to Offer, and visits those that are wanted; and begins again with Pending,
+// until there is nothing to search. An object is named or wanted once at most, and never one that the filters select.
 //
 // Memory: nothing where everything is selected. Otherwise about 300 bytes for each object that waits in Pending or
-// Warnings, and a hash of 16 bytes for each one that was handed out there; and where labels select, whose verdict
-// cannot be foretold, another hash for each object visited.
+// Warnings, and a hash of 16 bytes for each one that was handed out there or wanted; where labels select, whose
+// verdict cannot be foretold, another hash for each object visited; and what reference.Inbound holds.
 type Closure struct {
 	selector *Selector
-	rules    *Rules
+	rules    *reference.Rules
 
 	mu      sync.Mutex
-	known   map[hash]struct{} // visited or handed out
+	known   map[hash]bool // handed out, and true where it was visited
 	pending map[core.Key]Pending
 	refused map[core.Key]refusal
+	inbound *reference.Inbound
 }
 
 // Pending is an object that is needed and not selected.
@@ -45,6 +48,8 @@ type Pending struct {
 	Reason core.Reason
 	// Field is the path of the reference in that object.
 	Field string
+
+	implied bool
 }
 
 // Key returns the object's name in the cluster.
@@ -80,11 +85,11 @@ type refusal struct {
 	matter string
 }
 
-// NewClosure returns a Closure over what the selector selects.
-func NewClosure(selector *Selector) *Closure {
+// NewClosure returns a Closure over what the selector selects, with the rules for what objects refer to.
+func NewClosure(selector *Selector, rules *reference.Rules) *Closure {
 	return &Closure{
-		selector: selector, rules: NewRules(),
-		known: map[hash]struct{}{}, pending: map[core.Key]Pending{}, refused: map[core.Key]refusal{},
+		selector: selector, rules: rules, inbound: reference.NewInbound(),
+		known: map[hash]bool{}, pending: map[core.Key]Pending{}, refused: map[core.Key]refusal{},
 	}
 }
 
@@ -94,26 +99,22 @@ func (c *Closure) Visit(object core.Object) error {
 	if c.selector.Everything() {
 		return nil
 	}
-	of := subject{kind: object.Kind, namespace: object.Namespace, name: object.Name}
-	if c.rules.reads(object.Kind) {
-		content, err := contentOf(object.Kind, object.JSON)
-		if err != nil {
-			return fmt.Errorf("%w: reading what %s needs: %w", core.ErrCorrupt, object.Key(), err)
-		}
-		of.content = content
+	of, err := c.rules.Read(object)
+	if err != nil {
+		return err
 	}
-	needs := c.rules.needs(of)
-	reason := core.NeededBy(nameOf(object.Kind), object.Namespace, object.Name)
+	needs, reason := c.rules.Needs(of), of.By()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.selector.labels != nil {
-		key := object.Key()
-		c.known[hashOf(key)] = struct{}{}
+	key := object.Key()
+	if _, handedOut := c.known[hashOf(key)]; handedOut || c.selector.labels != nil {
+		c.known[hashOf(key)] = true
 		delete(c.pending, key)
 	}
 	for _, need := range needs {
 		c.consider(need, reason)
 	}
+	c.inbound.Note(of)
 	return nil
 }
 
@@ -124,7 +125,7 @@ func (c *Closure) Pending() []Pending {
 	defer c.mu.Unlock()
 	named := slices.SortedFunc(maps.Values(c.pending), func(a, b Pending) int { return a.Key().Compare(b.Key()) })
 	for _, pending := range named {
-		c.known[hashOf(pending.Key())] = struct{}{}
+		c.known[hashOf(pending.Key())] = false
 	}
 	c.pending = map[core.Key]Pending{}
 	return named
@@ -138,7 +139,7 @@ func (c *Closure) Warnings() []Warning {
 	warnings := make([]Warning, 0, len(c.refused))
 	for key, refused := range c.refused {
 		warnings = append(warnings, Warning{Key: key, Message: refused.words(refused.matter)})
-		c.known[hashOf(key)] = struct{}{}
+		c.known[hashOf(key)] = false
 	}
 	c.refused = map[core.Key]refusal{}
 	slices.SortFunc(warnings, func(a, b Warning) int { return a.Key.Compare(b.Key) })
@@ -146,10 +147,11 @@ func (c *Closure) Warnings() []Warning {
 }
 
 // consider puts a need where it belongs. The caller holds the lock.
-func (c *Closure) consider(need Need, reason core.Reason) {
+func (c *Closure) consider(need reference.Need, reason core.Reason) {
 	kind, served := c.selector.target(need)
 	pending := Pending{
 		Kind: kind, Name: need.Name, Optional: need.Optional, Reason: reason, Field: need.Field,
+		implied: need.Implied,
 	}
 	if kind.Namespaced {
 		pending.Namespace = need.Namespace
@@ -178,7 +180,9 @@ func possible(name string) bool {
 func (c *Closure) judge(pending Pending) {
 	switch stands, words := c.selector.standing(pending.Kind, pending.Namespace, pending.Name); stands {
 	case excluded:
-		c.refuse(pending, words)
+		if !pending.implied {
+			c.refuse(pending, words)
+		}
 	case passed:
 		c.want(pending)
 	case selectable:
@@ -227,7 +231,7 @@ func merged(a, b Pending) Pending {
 
 // target returns the kind of a needed object, and whether it is known. Of one that is not known it returns what the
 // reference says.
-func (s *Selector) target(need Need) (core.Kind, bool) {
+func (s *Selector) target(need reference.Need) (core.Kind, bool) {
 	if need.Resource != "" {
 		group := schema.GroupResource{Group: need.Group, Resource: need.Resource}
 		if rules, served := s.kinds[group]; served {
@@ -240,14 +244,6 @@ func (s *Selector) target(need Need) (core.Kind, bool) {
 		Group: need.Group, Name: cmp.Or(need.Kind, need.Resource), Resource: cmp.Or(need.Resource, need.Kind),
 		Namespaced: need.Namespace != "",
 	}, false
-}
-
-// nameOf returns the kind for people: with its group where it is none of Kubernetes' own.
-func nameOf(kind core.Kind) string {
-	if kind.Custom {
-		return kind.String()
-	}
-	return kind.Name
 }
 
 // hash is a key in 16 bytes. Its strength matters, as names may be chosen by people who wish an object out of a backup.

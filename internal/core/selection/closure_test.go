@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 
 	"github.com/soda-cdm/kahu/internal/core"
+	"github.com/soda-cdm/kahu/internal/core/reference"
 	"github.com/soda-cdm/kahu/internal/core/selection"
 )
 
@@ -73,64 +74,6 @@ func labelled(object core.Object, set map[string]string) core.Object {
 	return object
 }
 
-// outcome is what a backup of a cluster would be.
-type outcome struct {
-	// Selected and Needed are what is in; Needed has the reasons.
-	Selected []string
-	Needed   map[string]core.Reason
-	// Missing was needed and is not in the cluster, Warnings was needed and stays out.
-	Missing, Warnings map[string]string
-}
-
-// run drives the closure as an engine does. It fails when an object is taken twice.
-func (c cluster) run(t *testing.T, filters selection.Filters, order []core.Key) outcome {
-	t.Helper()
-	selector := compiled(t, filters)
-	closure := selection.NewClosure(selector)
-	result := outcome{Needed: map[string]core.Reason{}, Missing: map[string]string{}, Warnings: map[string]string{}}
-	taken := map[core.Key]bool{}
-	take := func(object core.Object) {
-		if taken[object.Key()] {
-			t.Fatalf("%v is taken twice", object.Key())
-		}
-		taken[object.Key()] = true
-		if err := closure.Visit(object); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for _, key := range order {
-		if object := c[key]; selector.Object(object.Kind, object.Namespace, object.Name, object.Labels).In {
-			take(object)
-			result.Selected = append(result.Selected, key.String())
-		}
-	}
-	for pending := closure.Pending(); len(pending) > 0; pending = closure.Pending() {
-		for _, need := range pending {
-			object, found := c[need.Key()]
-			if !found {
-				if !need.Optional {
-					result.Missing[need.Key().String()] = need.Missing()
-				}
-				continue
-			}
-			take(object)
-			result.Needed[need.Key().String()] = need.Reason
-		}
-	}
-	for _, warning := range closure.Warnings() {
-		result.Warnings[warning.Key.String()] = warning.Message
-	}
-	return result
-}
-
-func (c cluster) keys() []core.Key {
-	var keys []core.Key
-	for key := range c {
-		keys = append(keys, key)
-	}
-	return keys
-}
-
 func TestClosure(t *testing.T) {
 	type list = []selection.ResourceFilter
 	const (
@@ -146,7 +89,8 @@ func TestClosure(t *testing.T) {
 		"deployments alone": {
 			filters: selection.Filters{IncludeResources: list{{Kind: "Deployment"}}},
 			needed: map[string]core.Reason{
-				"namespaces shop":                        byAPI,
+				"namespaces shop": byAPI,
+				"horizontalpodautoscalers.autoscaling shop/web": byWeb,
 				"namespaces bank":                        "needed by Secret bank/safe",
 				"serviceaccounts shop/builder":           byWeb,
 				"secrets shop/registry":                  "needed by ServiceAccount shop/builder",
@@ -175,7 +119,8 @@ func TestClosure(t *testing.T) {
 		"labels select some, and the rest comes as it is needed": {
 			filters: selection.Filters{Labels: labels.SelectorFromSet(labels.Set{"app": "web"})},
 			needed: map[string]core.Reason{
-				"namespaces shop":                        "needed by ConfigMap shop/settings",
+				"namespaces shop": "needed by ConfigMap shop/settings",
+				"horizontalpodautoscalers.autoscaling shop/web": byWeb,
 				"namespaces bank":                        "needed by Secret bank/safe",
 				"serviceaccounts shop/builder":           byWeb,
 				"secrets shop/registry":                  "needed by ServiceAccount shop/builder",
@@ -194,7 +139,9 @@ func TestClosure(t *testing.T) {
 				IncludeResources: list{{Kind: "Deployment"}},
 				ExcludeResources: list{{Kind: "PersistentVolumeClaim"}, {Kind: "Secret"}, {Kind: "sa"}, {Kind: "pc"}},
 			},
-			needed: map[string]core.Reason{"namespaces shop": byAPI, "configmaps shop/settings": byWeb},
+			needed: map[string]core.Reason{
+				"namespaces shop": byAPI, "configmaps shop/settings": byWeb, "horizontalpodautoscalers.autoscaling shop/web": byWeb,
+			},
 			warnings: map[string]string{
 				"persistentvolumeclaims shop/data": "PersistentVolumeClaim shop/data is not in, though it is needed by Deployment shop/web " +
 					"(spec.template.spec.volumes[0].persistentVolumeClaim.claimName): excluded by spec.excludeResources[0]",
@@ -259,7 +206,7 @@ func compare[V any](t *testing.T, what string, want, got map[string]V) {
 }
 
 func TestNamesThatNothingCanHave(t *testing.T) {
-	closure := selection.NewClosure(compiled(t, selection.Filters{IncludeResources: []selection.ResourceFilter{{Kind: "Pod"}}}))
+	closure := selection.NewClosure(compiled(t, selection.Filters{IncludeResources: []selection.ResourceFilter{{Kind: "Pod"}}}), reference.NewRules())
 	err := closure.Visit(object(t, "pods", "shop", "odd", `
 spec:
   serviceAccountName: ".."
@@ -299,7 +246,7 @@ func TestAnObjectVisitedAgain(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			world := shop(t)
 			web := world[core.Key{Group: "apps", Resource: "deployments", Namespace: "shop", Name: "web"}]
-			closure := selection.NewClosure(compiled(t, filters))
+			closure := selection.NewClosure(compiled(t, filters), reference.NewRules())
 			for range 2 {
 				if err := closure.Visit(web); err != nil {
 					t.Fatal(err)
@@ -319,7 +266,7 @@ func TestAnObjectVisitedAgain(t *testing.T) {
 }
 
 func TestAnOptionalNeedThatAnotherObjectHasToHave(t *testing.T) {
-	closure := selection.NewClosure(compiled(t, selection.Filters{IncludeResources: []selection.ResourceFilter{{Kind: "Pod"}}}))
+	closure := selection.NewClosure(compiled(t, selection.Filters{IncludeResources: []selection.ResourceFilter{{Kind: "Pod"}}}), reference.NewRules())
 	for name, optional := range map[string]bool{"a": true, "b": false, "c": true} {
 		content := fmt.Sprintf(`spec: {volumes: [{configMap: {name: shared, optional: %v}}]}`, optional)
 		if err := closure.Visit(object(t, "pods", "shop", name, content)); err != nil {
@@ -327,7 +274,7 @@ func TestAnOptionalNeedThatAnotherObjectHasToHave(t *testing.T) {
 		}
 	}
 	pending := closure.Pending()
-	if len(pending) != 2 || pending[0].Name != "shared" || pending[0].Optional || pending[0].Reason != "needed by Pod shop/a" {
+	if len(pending) != 3 || pending[0].Name != "shared" || pending[0].Optional || pending[0].Reason != "needed by Pod shop/a" {
 		t.Errorf("pending: %+v", pending)
 	}
 }
@@ -348,7 +295,7 @@ func TestBrokenJSON(t *testing.T) {
 	}
 	for name, text := range cases {
 		t.Run(name, func(t *testing.T) {
-			closure := selection.NewClosure(compiled(t, selection.Filters{IncludeNamespaces: []string{"shop"}}))
+			closure := selection.NewClosure(compiled(t, selection.Filters{IncludeNamespaces: []string{"shop"}}), reference.NewRules())
 			err := closure.Visit(core.Object{Kind: kind(t, "secrets"), Namespace: "shop", Name: "keys", JSON: []byte(text)})
 			if !errors.Is(err, core.ErrCorrupt) || strings.Contains(err.Error(), "c2VjcmV0") {
 				t.Errorf("error %v", err)
@@ -358,7 +305,7 @@ func TestBrokenJSON(t *testing.T) {
 }
 
 func TestVisitsSideBySide(t *testing.T) {
-	closure := selection.NewClosure(compiled(t, selection.Filters{Labels: labels.SelectorFromSet(labels.Set{"app": "web"})}))
+	closure := selection.NewClosure(compiled(t, selection.Filters{Labels: labels.SelectorFromSet(labels.Set{"app": "web"})}), reference.NewRules())
 	var visiting sync.WaitGroup
 	for worker := range 8 {
 		visiting.Go(func() {
@@ -390,7 +337,7 @@ func BenchmarkVisit(b *testing.B) {
 	for name, filters := range cases {
 		b.Run(name, func(b *testing.B) {
 			selector, _ := selection.Compile(filters, kinds())
-			closure := selection.NewClosure(selector)
+			closure := selection.NewClosure(selector, reference.NewRules())
 			b.ReportAllocs()
 			for b.Loop() {
 				if err := closure.Visit(pod); err != nil {

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+
+	"github.com/soda-cdm/kahu/internal/core/reference"
 )
 
 // maxContradictions bounds the problems that are named of filters that contradict one another: the first say it all.
@@ -120,9 +122,9 @@ func (c *compilation) contradictedResources() []Problem {
 // of names the objects of a kind for which the filter asks.
 func (f ResourceFilter) of(rules *kindRules) string {
 	if f.everyName() {
-		return nameOf(rules.kind)
+		return reference.KindName(rules.kind)
 	}
-	return fmt.Sprintf("%s %q", nameOf(rules.kind), f.Name)
+	return fmt.Sprintf("%s %q", reference.KindName(rules.kind), f.Name)
 }
 
 // contradicts returns why no object of the kind is selected by a filter of includeResources, which the field names;

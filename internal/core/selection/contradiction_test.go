@@ -19,7 +19,7 @@ func TestNothingPossibleIsRefused(t *testing.T) {
 	random := rand.New(rand.NewPCG(5, 6))
 	served := selection.Cohabiting(kinds())
 	refused, accepted, inVain := 0, 0, 0
-	for range 5000 {
+	for range 2000 {
 		filters := contraryFilters(random)
 		_, problems := selection.Compile(filters, served)
 		selectable := firstSelectable(filters, served)
@@ -37,7 +37,7 @@ func TestNothingPossibleIsRefused(t *testing.T) {
 		}
 	}
 	t.Logf("%d were refused, %d accepted, %d accepted that select nothing", refused, accepted, inVain)
-	if refused < 200 || accepted < 1000 || inVain > refused/10 {
+	if refused < 100 || accepted < 400 || inVain > refused/10 {
 		t.Error("the test shows too little")
 	}
 }

@@ -3,6 +3,7 @@ package selection
 import (
 	"regexp"
 	"regexp/syntax"
+	"slices"
 	"strings"
 
 	"github.com/soda-cdm/kahu/internal/core"
@@ -55,16 +56,12 @@ func matchesAll(expression string) bool {
 	if parts[0].Op == syntax.OpConcat {
 		parts = parts[0].Sub
 	}
-	anything := false
-	for _, part := range parts {
-		repeats := part.Op == syntax.OpStar || part.Op == syntax.OpPlus
-		switch {
-		case part.Op == syntax.OpBeginText || part.Op == syntax.OpEndText || part.Op == syntax.OpEmptyMatch:
-		case repeats && !anything && (part.Sub[0].Op == syntax.OpAnyCharNotNL || part.Sub[0].Op == syntax.OpAnyChar):
-			anything = true
-		default:
-			return false
-		}
+	parts = slices.DeleteFunc(slices.Clone(parts), func(part *syntax.Regexp) bool {
+		return part.Op == syntax.OpBeginText || part.Op == syntax.OpEndText || part.Op == syntax.OpEmptyMatch
+	})
+	if len(parts) != 1 || parts[0].Op != syntax.OpStar && parts[0].Op != syntax.OpPlus {
+		return false
 	}
-	return anything
+	repeated := parts[0].Sub[0].Op
+	return repeated == syntax.OpAnyCharNotNL || repeated == syntax.OpAnyChar
 }

@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 
 	"github.com/soda-cdm/kahu/internal/core"
+	"github.com/soda-cdm/kahu/internal/core/reference"
 	"github.com/soda-cdm/kahu/internal/core/selection"
 )
 
@@ -131,9 +132,10 @@ func shuffled[T any](random *rand.Rand, from []T) []T {
 // nothing, nothing is taken twice, nothing that is excluded is in, and what is in has what it needs or a word about it.
 func TestClosureProperties(t *testing.T) {
 	random := rand.New(rand.NewPCG(3, 4))
-	world, rules := shop(t), selection.NewRules()
+	worlds, rules := []cluster{shop(t), street(t)}, reference.NewRules()
 	needed := 0
-	for range 300 {
+	for round := range 300 {
+		world := worlds[round%len(worlds)]
 		filters := randomFilters(random)
 		selector, problems := selection.Compile(filters, kinds())
 		if len(problems) > 0 {
@@ -165,7 +167,7 @@ func TestClosureProperties(t *testing.T) {
 
 // checkNeeds checks that what is in has what it needs, or a word about it. Needs with a kind instead of a plural are
 // left to the table.
-func checkNeeds(t *testing.T, world cluster, rules *selection.Rules, got outcome, in map[string]bool) {
+func checkNeeds(t *testing.T, world cluster, rules *reference.Rules, got outcome, in map[string]bool) {
 	t.Helper()
 	for key, object := range world {
 		if !in[key.String()] {
@@ -176,7 +178,7 @@ func checkNeeds(t *testing.T, world cluster, rules *selection.Rules, got outcome
 			t.Fatal(err)
 		}
 		content["metadata"] = map[string]any{"namespace": object.Namespace, "name": object.Name}
-		for _, need := range rules.Needs(object.Kind, content) {
+		for _, need := range rules.Needs(reference.Decoded(object.Kind, content)) {
 			wanted := core.Key{Group: need.Group, Resource: need.Resource, Namespace: need.Namespace, Name: need.Name}
 			_, there := world[wanted]
 			if need.Resource == "" || !there || need.Name == "kube-root-ca.crt" {

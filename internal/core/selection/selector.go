@@ -224,7 +224,7 @@ func (s *Selector) refusesCluster() bool {
 // within tells whether the filters of namespaces speak of objects of the kind: of Namespace objects, too.
 func within(kind core.Kind) bool { return kind.Namespaced || isNamespace(kind) }
 
-func isNamespace(kind core.Kind) bool { return kind.Group == "" && kind.Resource == namespaces }
+func isNamespace(kind core.Kind) bool { return kind.Group == "" && kind.Resource == "namespaces" }
 
 // namespaceOf returns the namespace by which an object is chosen: that of a Namespace object is its name.
 func namespaceOf(kind core.Kind, namespace, name string) string {

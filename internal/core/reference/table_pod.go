@@ -1,21 +1,39 @@
-package selection
+package reference
 
 // podSpec is the rule for a pod's spec, wherever it stands: the prefix is the path to it and ends in a dot.
 func podSpec(prefix string) rule {
 	return all(
-		refer(prefix+"serviceAccountName", inNamespace("", "serviceaccounts")),
+		account(prefix),
+		optional(refer(prefix+"subdomain", services())),
 		refer(prefix+"imagePullSecrets[].name", secrets()),
-		refer(prefix+"priorityClassName", atCluster("scheduling.k8s.io", "priorityclasses")),
+		refer(prefix+"priorityClassName", priorityClasses()),
 		refer(prefix+"runtimeClassName", atCluster("node.k8s.io", "runtimeclasses")),
-		refer(prefix+"resourceClaims[].resourceClaimName", inNamespace(resourceGroup, "resourceclaims")),
-		refer(prefix+"resourceClaims[].resourceClaimTemplateName", inNamespace(resourceGroup, "resourceclaimtemplates")),
-		refer(prefix+"schedulingGroup.podGroupName", inNamespace("scheduling.k8s.io", "podgroups")),
+		resourceClaims(prefix),
+		refer(prefix+"schedulingGroup.podGroupName", inNamespace(schedulingGroup, "podgroups")),
 		environment(prefix+"initContainers[]."),
 		environment(prefix+"containers[]."),
 		environment(prefix+"ephemeralContainers[]."),
 		podVolumes(prefix+"volumes[]."),
 	)
 }
+
+// account is the rule for the service account of a pod. A pod that names none gets the one that is called default,
+// which each namespace has by itself; but it may have image secrets and roles that people gave to it.
+func account(prefix string) rule {
+	return func(of Subject, add func(need Need)) {
+		refer(prefix+"serviceAccountName", accounts())(of, add)
+		walk(of.content, prefix+"serviceAccountName", "", func(at place) {
+			if text(at.parent, at.leaf) == "" {
+				add(Need{
+					Resource: accounts().resource, Namespace: of.Namespace, Name: "default",
+					Optional: true, Implied: true, Field: at.field,
+				})
+			}
+		})
+	}
+}
+
+func accounts() target { return inNamespace("", "serviceaccounts") }
 
 // environment is the rule for the variables of a container.
 func environment(container string) rule {

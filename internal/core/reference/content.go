@@ -1,4 +1,4 @@
-package selection
+package reference
 
 import (
 	"bytes"
@@ -8,23 +8,23 @@ import (
 	"github.com/soda-cdm/kahu/internal/core"
 )
 
-// unread tells of which members no rule reads anything. They are most of the bytes of many objects, and data is what
-// a Secret keeps secret: it is not even decoded.
-func unread(kind core.Kind, member string) bool {
+// reads tells whether a rule for the kind reads a member. What none reads is most of the bytes of many objects, and
+// data is what a Secret keeps secret: it is not even decoded.
+func (r *Rules) reads(kind core.Kind, member string) bool {
 	switch member {
 	case "data", "stringData", "binaryData":
-		return true
+		return false
 	case "status":
-		return kind.Group != snapshotGroup
+		return kind.Group == snapshotGroup || kind.Group == groupSnapshotGroup
 	case "metadata":
-		return kind.Group != "" || kind.Resource != secrets().resource
+		return annotated(kind)
 	}
-	return false
+	return true
 }
 
-// contentOf decodes an object's JSON without what is unread. Of what it passes over it sees the ends of strings and
-// brackets alone.
-func contentOf(kind core.Kind, text []byte) (map[string]any, error) {
+// contentOf decodes the members of an object's JSON that are read. Of what it passes over it sees the ends of strings
+// and brackets alone.
+func contentOf(text []byte, reads func(member string) bool) (map[string]any, error) {
 	at := cursor{text: text}
 	if !at.take('{') {
 		return nil, errNotJSON
@@ -42,7 +42,7 @@ func contentOf(kind core.Kind, text []byte) (map[string]any, error) {
 		if len(value) == 0 || !at.take(',') && !at.is('}') {
 			return nil, errNotJSON
 		}
-		if unread(kind, name) {
+		if !reads(name) {
 			continue
 		}
 		var decoded any

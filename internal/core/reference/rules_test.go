@@ -1,4 +1,4 @@
-package selection_test
+package reference_test
 
 import (
 	"fmt"
@@ -9,7 +9,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/soda-cdm/kahu/internal/core"
-	"github.com/soda-cdm/kahu/internal/core/selection"
+	"github.com/soda-cdm/kahu/internal/core/reference"
 )
 
 // TestNeeds has a case for each rule. What is wanted is written as "resource.group namespace/name", with a question
@@ -76,6 +76,7 @@ spec:
 `,
 			want: []string{
 				"namespaces shop", "configmaps shop/files ?", "secrets shop/keys", "configmaps shop/p1", "secrets shop/p2 ?",
+				"serviceaccounts shop/default ?",
 				"persistentvolumeclaims shop/data", "storageclasses.storage.k8s.io fast ?", "secrets shop/azure",
 				"secrets shop/csi-secret", "persistentvolumeclaims shop/web-0-h ?",
 			},
@@ -269,14 +270,14 @@ spec:
   containers: [1, {env: no}, {env: [{valueFrom: [1]}]}, null, {envFrom: [{secretRef: {name: 7}}, {secretRef: null}]}]
   volumes: [{secret: {secretName: {a: b}}}, [], {configMap: {name: fine, optional: "yes"}}]
 `,
-			want: []string{"namespaces shop", "configmaps shop/fine"},
+			want: []string{"namespaces shop", "configmaps shop/fine", "serviceaccounts shop/default ?"},
 		},
 		"no content": {kind: pod, content: `null`, want: []string{"namespaces shop"}},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			var got []string
-			for _, need := range selection.NewRules().Needs(tc.kind, contentOf(t, tc.kind, tc.content)) {
+			for _, need := range reference.NewRules().Needs(reference.Decoded(tc.kind, contentOf(t, tc.kind, tc.content))) {
 				got = append(got, written(need))
 			}
 			slices.Sort(got)
@@ -309,7 +310,7 @@ func contentOf(t *testing.T, kind core.Kind, text string) map[string]any {
 	return content
 }
 
-func written(need selection.Need) string {
+func written(need reference.Need) string {
 	name := need.Name
 	if need.Namespace != "" {
 		name = need.Namespace + "/" + name
@@ -335,11 +336,11 @@ spec:
   volumeClaimTemplates: [{metadata: {name: data}, spec: {storageClassName: fast}}]
 `)
 	var got []string
-	for _, need := range selection.NewRules().Needs(kind(t, "statefulsets.apps"), content) {
+	for _, need := range reference.NewRules().Needs(reference.Decoded(kind(t, "statefulsets.apps"), content)) {
 		got = append(got, need.Field)
 	}
 	want := []string{
-		"metadata.namespace", "spec.template.spec.containers[1].envFrom[1].secretRef.name",
+		"metadata.namespace", "spec.template.spec.serviceAccountName", "spec.template.spec.containers[1].envFrom[1].secretRef.name",
 		"spec.volumeClaimTemplates[0].spec.storageClassName", "spec.volumeClaimTemplates[0]",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -353,7 +354,7 @@ func TestReplicasAreBounded(t *testing.T) {
 metadata: {name: db}
 spec: {replicas: %s, ordinals: {start: %s}, volumeClaimTemplates: [{metadata: {name: a}}, {metadata: {name: b}}]}
 `, replicas, replicas))
-		if needs := selection.NewRules().Needs(kind(t, "statefulsets.apps"), content); len(needs) > 10_001 {
+		if needs := reference.NewRules().Needs(reference.Decoded(kind(t, "statefulsets.apps"), content)); len(needs) > 10_001 {
 			t.Errorf("%s replicas give %d needs", replicas, len(needs))
 		}
 	}

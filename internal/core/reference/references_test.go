@@ -1,4 +1,4 @@
-package selection_test
+package reference_test
 
 import (
 	"encoding/json"
@@ -23,7 +23,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/soda-cdm/kahu/internal/core"
-	"github.com/soda-cdm/kahu/internal/core/selection"
+	"github.com/soda-cdm/kahu/internal/core/reference"
 )
 
 // TestNoReferenceIsForgotten fills objects of the API's own types to the last field and compares the fields whose
@@ -144,19 +144,19 @@ func TestNoReferenceIsForgotten(t *testing.T) {
 			object: new(filled[storagev1.StorageClass]()),
 		},
 	}
-	reference := regexp.MustCompile(`(?i)(ref|secrets?|class|group|backend|service|source|account|user|subjects?|requests?|available|resource|object|configuration|parameters|port)(\[0\])?\.name$|` +
+	looks := regexp.MustCompile(`(?i)(ref|secrets?|class|group|backend|service|source|account|user|subjects?|requests?|available|resource|object|configuration|parameters|port)(\[0\])?\.name$|` +
 		`(secret|class|claim|service|serviceaccount|volume|content|node|policy|template|group|account)name$|[a-z]account$|endpoints$`)
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			content := decoded(t, tc.object)
 			content["metadata"] = map[string]any{"namespace": "shop", "name": "it"}
 			followed := map[string]bool{}
-			for _, need := range selection.NewRules().Needs(tc.kind, content) {
+			for _, need := range reference.NewRules().Needs(reference.Decoded(tc.kind, content)) {
 				followed[need.Field] = true
 			}
 			var passed []string
 			eachText(content, "", func(field string) {
-				if reference.MatchString(field) && !followed[field] {
+				if looks.MatchString(field) && !followed[field] {
 					passed = append(passed, field)
 				}
 			})

@@ -1,4 +1,4 @@
-package selection
+package reference
 
 import (
 	"maps"
@@ -28,6 +28,8 @@ func volume() rule {
 		refer("spec.volumeAttributesClassName", attributesClasses()),
 		referIn("spec.azureFile.secretName", "secretNamespace", secrets()),
 		referIn("spec.glusterfs.endpoints", "endpointsNamespace", inNamespace("", "endpoints")),
+		optional(annotation("volume.beta.kubernetes.io/storage-class", storageClasses())),
+		annotatedSecret("volume.kubernetes.io/provisioner-deletion-secret-"),
 	}
 	for _, path := range []string{
 		"cephfs.secretRef", "cinder.secretRef", "flexVolume.secretRef", "iscsi.secretRef", "rbd.secretRef",
@@ -42,7 +44,7 @@ func volume() rule {
 
 // setClaims is the rule for the claims that a StatefulSet makes, one for each template and replica. Some may not be
 // there yet.
-func setClaims(of subject, add func(need Need)) {
+func setClaims(of Subject, add func(need Need)) {
 	spec, _ := of.content["spec"].(map[string]any)
 	first, _ := member(spec, "ordinals")["start"].(float64)
 	replicas, given := spec["replicas"].(float64)
@@ -50,7 +52,7 @@ func setClaims(of subject, add func(need Need)) {
 		replicas = 1
 	}
 	templates, _ := spec["volumeClaimTemplates"].([]any)
-	if len(templates) == 0 || of.name == "" {
+	if len(templates) == 0 || of.Name == "" {
 		return
 	}
 	count := int(min(max(replicas, 0), float64(maxSetClaims/len(templates))))
@@ -63,8 +65,8 @@ func setClaims(of subject, add func(need Need)) {
 		}
 		for ordinal := start; ordinal < start+count; ordinal++ {
 			add(Need{
-				Resource: claims().resource, Namespace: of.namespace,
-				Name:     name + "-" + of.name + "-" + strconv.Itoa(ordinal),
+				Resource: claims().resource, Namespace: of.Namespace,
+				Name:     name + "-" + of.Name + "-" + strconv.Itoa(ordinal),
 				Optional: true, Field: "spec.volumeClaimTemplates[" + strconv.Itoa(i) + "]",
 			})
 		}
@@ -72,14 +74,14 @@ func setClaims(of subject, add func(need Need)) {
 }
 
 // ephemeralClaims is the rule for the claims that are made for a pod's generic ephemeral volumes.
-func ephemeralClaims(of subject, add func(need Need)) {
+func ephemeralClaims(of Subject, add func(need Need)) {
 	walk(of.content, "spec.volumes[].ephemeral", "", func(at place) {
 		volume := text(at.parent, "name")
-		if _, given := at.parent[at.leaf].(map[string]any); !given || volume == "" || of.name == "" {
+		if _, given := at.parent[at.leaf].(map[string]any); !given || volume == "" || of.Name == "" {
 			return
 		}
 		add(Need{
-			Resource: claims().resource, Namespace: of.namespace, Name: of.name + "-" + volume,
+			Resource: claims().resource, Namespace: of.Namespace, Name: of.Name + "-" + volume,
 			Optional: true, Field: at.field,
 		})
 	})
@@ -87,7 +89,7 @@ func ephemeralClaims(of subject, add func(need Need)) {
 
 // parameterSecrets is the rule for the secrets that the parameters of a class name for its driver. One whose name is
 // a pattern that the driver fills in for each volume cannot be followed.
-func parameterSecrets(of subject, add func(need Need)) {
+func parameterSecrets(of Subject, add func(need Need)) {
 	parameters := member(of.content, "parameters")
 	for _, key := range slices.Sorted(maps.Keys(parameters)) {
 		purpose, isSecret := strings.CutSuffix(key, "-secret-name")
@@ -105,21 +107,21 @@ func parameterSecrets(of subject, add func(need Need)) {
 
 // tokenOwner is the rule for a Secret with the token of a service account, which is deleted where the account is not
 // there.
-func tokenOwner(of subject, add func(need Need)) {
+func tokenOwner(of Subject, add func(need Need)) {
 	const account = "kubernetes.io/service-account.name"
 	if text(of.content, "type") != "kubernetes.io/service-account-token" {
 		return
 	}
 	add(Need{
-		Resource: "serviceaccounts", Namespace: of.namespace,
-		Name:  text(member(member(of.content, "metadata"), "annotations"), account),
+		Resource: accounts().resource, Namespace: of.Namespace,
+		Name:  text(annotations(of), account),
 		Field: "metadata.annotations[" + account + "]",
 	})
 }
 
 // eachIn is the rule with its paths beginning where the path leads, which may end in [].
 func eachIn(path string, inner rule) rule {
-	return func(of subject, add func(need Need)) {
+	return func(of Subject, add func(need Need)) {
 		within := func(content map[string]any, prefix string) {
 			of.content = content
 			inner(of, func(need Need) {

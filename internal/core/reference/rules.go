@@ -1,6 +1,7 @@
-package selection
+package reference
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 
@@ -23,6 +24,8 @@ type Need struct {
 	Name string
 	// Optional tells that nothing is wrong when the object does not exist.
 	Optional bool
+	// Implied tells that the object names none and gets this one by itself: that it is left out is worth no word.
+	Implied bool
 	// Field is the path of the reference in the object that needs, such as spec.volumes[0].secret.secretName.
 	Field string
 }
@@ -32,70 +35,96 @@ type Rules struct {
 	byKind map[schema.GroupResource]rule
 }
 
-// NewRules returns the rules for the kinds of Kubernetes and for volume snapshots.
+// NewRules returns the rules for the kinds of Kubernetes and for volume snapshots. Kinds that were once served in
+// another group have their rule there, too.
 func NewRules() *Rules {
 	rules := table()
-	for _, row := range cohabitations() {
-		rule, found := rules[schema.GroupResource{Group: row.groups[0], Resource: row.resource}]
-		if !found {
-			continue
-		}
-		for _, group := range row.groups[1:] {
-			rules[schema.GroupResource{Group: group, Resource: row.resource}] = rule
-		}
+	for _, resource := range []string{"daemonsets", "deployments", "replicasets"} {
+		rules[schema.GroupResource{Group: "extensions", Resource: resource}] = rules[schema.GroupResource{Group: "apps", Resource: resource}]
 	}
+	rules[schema.GroupResource{Group: "extensions", Resource: "ingresses"}] = ingress()
 	return &Rules{byKind: rules}
 }
 
-// Needs returns what an object refers to, given its decoded JSON. What has an unexpected shape is passed over.
-// An object can be in the answer several times, once for each reference.
-func (r *Rules) Needs(kind core.Kind, content map[string]any) []Need {
-	metadata, _ := content["metadata"].(map[string]any)
-	return r.needs(subject{
-		kind: kind, namespace: text(metadata, "namespace"), name: text(metadata, "name"), content: content,
-	})
+// Subject is an object as the rules see it.
+type Subject struct {
+	// Kind is the kind; Namespace is empty at cluster scope.
+	Kind            core.Kind
+	Namespace, Name string
+	// Labels are the object's labels.
+	Labels map[string]string
+
+	content map[string]any
 }
 
-// reads tells whether the content of objects of the kind matters.
-func (r *Rules) reads(kind core.Kind) bool { return r.byKind[kind.GroupResource()] != nil }
+// Decoded returns an object whose JSON was decoded as a whole.
+func Decoded(kind core.Kind, content map[string]any) Subject {
+	metadata := member(content, "metadata")
+	labels := map[string]string{}
+	for key := range member(metadata, "labels") {
+		labels[key] = text(member(metadata, "labels"), key)
+	}
+	return Subject{
+		Kind: kind, Namespace: text(metadata, "namespace"), Name: text(metadata, "name"), Labels: labels, content: content,
+	}
+}
 
-// needs returns what a subject refers to; its content may be missing where reads is false.
-func (r *Rules) needs(of subject) []Need {
+// Read decodes what the rules read of an object. JSON that is none gives core.ErrCorrupt.
+func (r *Rules) Read(object core.Object) (Subject, error) {
+	of := Subject{Kind: object.Kind, Namespace: object.Namespace, Name: object.Name, Labels: object.Labels}
+	if r.byKind[object.Kind.GroupResource()] == nil {
+		return of, nil
+	}
+	content, err := contentOf(object.JSON, func(member string) bool { return r.reads(object.Kind, member) })
+	if err != nil {
+		return Subject{}, fmt.Errorf("%w: reading what %s needs: %w", core.ErrCorrupt, object.Key(), err)
+	}
+	of.content = content
+	return of, nil
+}
+
+// Needs returns what an object refers to. What has an unexpected shape is passed over. An object can be in the answer
+// several times, once for each reference.
+func (r *Rules) Needs(of Subject) []Need {
 	var found []Need
 	add := func(need Need) {
 		if need.Name != "" {
 			found = append(found, need)
 		}
 	}
-	if of.kind.Namespaced {
-		add(Need{Resource: namespaces, Name: of.namespace, Field: "metadata.namespace"})
+	if of.Kind.Namespaced {
+		add(Need{Resource: namespaces, Name: of.Namespace, Field: "metadata.namespace"})
 	}
-	if of.kind.Custom {
+	if of.Kind.Custom {
 		// An aggregated API server serves kinds that have no definition.
 		add(Need{
 			Group: "apiextensions.k8s.io", Resource: "customresourcedefinitions",
-			Name: of.kind.Resource + "." + of.kind.Group, Optional: true, Field: "apiVersion",
+			Name: of.Kind.Resource + "." + of.Kind.Group, Optional: true, Field: "apiVersion",
 		})
 	}
-	if rule := r.byKind[of.kind.GroupResource()]; rule != nil {
+	if rule := r.byKind[of.Kind.GroupResource()]; rule != nil {
 		rule(of, add)
 	}
 	return found
 }
 
-// subject is an object that may need others.
-type subject struct {
-	kind            core.Kind
-	namespace, name string
-	content         map[string]any
+// By returns the reason of an object that is in because of this one: "needed by Deployment shop/web".
+func (s Subject) By() core.Reason { return core.NeededBy(KindName(s.Kind), s.Namespace, s.Name) }
+
+// KindName returns a kind for people: with its group where it is none of Kubernetes' own.
+func KindName(kind core.Kind) string {
+	if kind.Custom {
+		return kind.String()
+	}
+	return kind.Name
 }
 
 // rule finds what objects of one kind refer to.
-type rule func(of subject, add func(need Need))
+type rule func(of Subject, add func(need Need))
 
 // all is the rule that several rules are together.
 func all(rules ...rule) rule {
-	return func(of subject, add func(need Need)) {
+	return func(of Subject, add func(need Need)) {
 		for _, rule := range rules {
 			rule(of, add)
 		}
@@ -104,7 +133,7 @@ func all(rules ...rule) rule {
 
 // optional is the rule with every need optional.
 func optional(rules ...rule) rule {
-	return func(of subject, add func(need Need)) {
+	return func(of Subject, add func(need Need)) {
 		all(rules...)(of, func(need Need) {
 			need.Optional = true
 			add(need)
@@ -131,12 +160,12 @@ func refer(path string, to target) rule { return referIn(path, "", to) }
 
 // referIn is refer where the field namespaceField beside the name has the namespace.
 func referIn(path, namespaceField string, to target) rule {
-	return func(of subject, add func(need Need)) {
+	return func(of Subject, add func(need Need)) {
 		walk(of.content, path, "", func(at place) {
 			need := Need{Group: to.group, Resource: to.resource, Name: text(at.parent, at.leaf), Field: at.field}
 			need.Optional, _ = at.parent["optional"].(bool)
 			if !to.atCluster {
-				need.Namespace = of.namespace
+				need.Namespace = of.Namespace
 				if namespace := text(at.parent, namespaceField); namespace != "" {
 					need.Namespace = namespace
 				}
@@ -152,12 +181,12 @@ func referIn(path, namespaceField string, to target) rule {
 // referAny is the rule for a field that names an object together with its kind: apiVersion or apiGroup, kind, name,
 // and perhaps a namespace.
 func referAny(path string) rule {
-	return func(of subject, add func(need Need)) {
+	return func(of Subject, add func(need Need)) {
 		walk(of.content, path, "", func(at place) {
 			reference, _ := at.parent[at.leaf].(map[string]any)
 			need := Need{
 				Group: text(reference, "apiGroup"), Kind: text(reference, "kind"), Name: text(reference, "name"),
-				Namespace: of.namespace, Field: at.field + ".name",
+				Namespace: of.Namespace, Field: at.field + ".name",
 			}
 			if group, _, grouped := strings.Cut(text(reference, "apiVersion"), "/"); grouped {
 				need.Group = group

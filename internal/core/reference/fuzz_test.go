@@ -1,4 +1,4 @@
-package selection_test
+package reference_test
 
 import (
 	"encoding/json"
@@ -8,7 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/soda-cdm/kahu/internal/core"
-	"github.com/soda-cdm/kahu/internal/core/selection"
+	"github.com/soda-cdm/kahu/internal/core/reference"
 )
 
 // ruledKinds are kinds whose rules differ in what they do.
@@ -50,7 +50,7 @@ func seedObjects(f *testing.F) {
 // field.
 func FuzzNeeds(f *testing.F) {
 	seedObjects(f)
-	rules := selection.NewRules()
+	rules := reference.NewRules()
 	ruled := ruledKinds()
 	f.Fuzz(func(t *testing.T, which uint8, text string) {
 		content := map[string]any{}
@@ -58,7 +58,7 @@ func FuzzNeeds(f *testing.F) {
 			t.Skip()
 		}
 		kind := ruled[int(which)%len(ruled)]
-		for _, need := range rules.Needs(kind, content) {
+		for _, need := range rules.Needs(reference.Decoded(kind, content)) {
 			if need.Name == "" || need.Field == "" || (need.Resource == "") == (need.Kind == "") {
 				t.Errorf("need %+v", need)
 			}
@@ -72,23 +72,18 @@ func FuzzNeeds(f *testing.F) {
 	})
 }
 
-// FuzzVisit holds that the needs that a Closure finds in JSON, most of which it does not decode, are those of the whole.
-func FuzzVisit(f *testing.F) {
+// FuzzRead holds that the needs that are found in JSON, most of which is not decoded, are those of the whole.
+func FuzzRead(f *testing.F) {
 	seedObjects(f)
 	seed(f, 0, ` { "a" : "\"}" , "spec":{"serviceAccountName":"b"} , "status": [ "{\"", {"x":"\\"} ], "n": -1.5e3 } `)
-	rules := selection.NewRules()
+	rules := reference.NewRules()
 	ruled := ruledKinds()
 	f.Fuzz(func(t *testing.T, which uint8, text string) {
-		kind := ruled[int(which)%len(ruled)]
-		object := core.Object{Kind: kind, Name: "it", JSON: []byte(text)}
-		if kind.Namespaced {
+		object := core.Object{Kind: ruled[int(which)%len(ruled)], Name: "it", JSON: []byte(text)}
+		if object.Kind.Namespaced {
 			object.Namespace = "shop"
 		}
-		// Nothing is known besides a kind that nothing needs, so each need becomes a warning.
-		selector, _ := selection.Compile(selection.Filters{ExcludeNamespaces: []string{"x"}},
-			[]core.Kind{clustered("example.com", "v1", "Lonely", "lonelies")})
-		closure := selection.NewClosure(selector)
-		err := closure.Visit(object)
+		of, err := rules.Read(object)
 		content := map[string]any{}
 		if json.Unmarshal([]byte(text), &content) != nil || content == nil {
 			return // Whatever is said of what is no JSON object: it was no panic.
@@ -96,22 +91,9 @@ func FuzzVisit(f *testing.F) {
 		if err != nil {
 			t.Fatalf("JSON is refused: %v", err)
 		}
-		metadata, _ := content["metadata"].(map[string]any)
-		if metadata == nil {
-			metadata = map[string]any{}
-		}
-		metadata["name"], metadata["namespace"] = object.Name, object.Namespace
-		content["metadata"] = metadata
-		want, got := map[string]bool{}, map[string]bool{}
-		for _, need := range rules.Needs(kind, content) {
-			if !need.Optional {
-				want[need.Namespace+"/"+need.Name] = true
-			}
-		}
-		for _, warning := range closure.Warnings() {
-			got[warning.Key.Namespace+"/"+warning.Key.Name] = true
-		}
-		if diff := cmp.Diff(want, got); diff != "" {
+		whole := reference.Decoded(object.Kind, content)
+		whole.Namespace, whole.Name, whole.Labels = object.Namespace, object.Name, nil
+		if diff := cmp.Diff(rules.Needs(whole), rules.Needs(of)); diff != "" {
 			t.Errorf("needs (-want +got):\n%s", diff)
 		}
 	})

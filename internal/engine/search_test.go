@@ -1,0 +1,180 @@
+package engine_test
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/soda-cdm/kahu/internal/core"
+	"github.com/soda-cdm/kahu/internal/core/archive"
+	"github.com/soda-cdm/kahu/internal/core/selection"
+	"github.com/soda-cdm/kahu/internal/engine"
+	"github.com/soda-cdm/kahu/internal/testkit/fakecluster"
+)
+
+// street is a world with Services, bindings, and an application in two namespaces.
+func street(t *testing.T) (*world, core.Kind) {
+	t.Helper()
+	services := fakecluster.Kind("", "Service", "services", true)
+	bindings := fakecluster.Kind("rbac.authorization.k8s.io", "ClusterRoleBinding", "clusterrolebindings", false)
+	w := newWorld(t)
+	w.cluster = fakecluster.New(append(allKinds(), services, bindings)...)
+	for _, namespace := range []string{"shop", "bank"} {
+		w.cluster.Put(t, namespaces, "", namespace, `{}`)
+		w.cluster.Put(t, accounts, namespace, "web", `{}`)
+		w.cluster.Put(t, deployments, namespace, "web",
+			`{"spec":{"template":{"metadata":{"labels":{"app":"web"}},"spec":{"serviceAccountName":"web"}}}}`)
+		for i := range 5 {
+			w.cluster.Put(t, services, namespace, fmt.Sprintf("other-%d", i), `{"spec":{"selector":{"app":"other"}}}`)
+		}
+		w.cluster.Put(t, services, namespace, "web", `{"spec":{"selector":{"app":"web"}}}`)
+		w.cluster.Put(t, bindings, "", namespace, fmt.Sprintf(
+			`{"subjects":[{"kind":"ServiceAccount","namespace":%q,"name":"web"}]}`, namespace))
+	}
+	return w, services
+}
+
+// deploymentsOfShop asks for the Deployments of one namespace.
+func deploymentsOfShop() selection.Filters {
+	return selection.Filters{
+		IncludeNamespaces: []string{"shop"}, IncludeResources: []selection.ResourceFilter{{Kind: "Deployment"}},
+	}
+}
+
+// inStreet is what is in when the Deployments of a namespace are asked for, each with its reason.
+func inStreet() map[string]core.Reason {
+	return map[string]core.Reason{
+		"deployments.apps shop/web":                          core.Selected,
+		"namespaces shop":                                    "needed by Deployment shop/web",
+		"serviceaccounts shop/web":                           "needed by Deployment shop/web",
+		"services shop/web":                                  "needed by Deployment shop/web",
+		"clusterrolebindings.rbac.authorization.k8s.io shop": "needed by ServiceAccount shop/web",
+	}
+}
+
+// TestWhatPointsToChosenObjects: a partial backup goes through the lists of the namespaces that matter, and of none
+// else, and takes what points to the chosen objects, with the reason.
+func TestWhatPointsToChosenObjects(t *testing.T) {
+	w, _ := street(t)
+	result, err := w.backup("one", deploymentsOfShop())
+	if err != nil || !result.Manifest.Complete {
+		t.Fatalf("got %v, missing %+v", err, result.Missing)
+	}
+	got := w.reasons(result.Manifest)
+	want := inStreet()
+	for name, reason := range want {
+		if got[name] != reason {
+			t.Errorf("%s is in because %q, want %q", name, got[name], reason)
+		}
+	}
+	if len(got) != len(want) {
+		t.Errorf("in are %v", got)
+	}
+	var lists []string
+	for _, call := range w.cluster.Calls("list") {
+		lists = append(lists, call.Key.Resource+" "+call.Key.Namespace)
+	}
+	slices.Sort(lists)
+	if want := []string{"clusterrolebindings ", "deployments shop", "namespaces ", "services shop"}; !slices.Equal(lists, want) {
+		t.Errorf("lists %q, want %q", lists, want)
+	}
+}
+
+// TestNothingIsSearchedForWhereAllIsIn: a backup of everything lists each kind once.
+func TestNothingIsSearchedForWhereAllIsIn(t *testing.T) {
+	w, _ := street(t)
+	if _, err := w.backup("all", selection.Filters{}); err != nil {
+		t.Fatal(err)
+	}
+	if lists := len(w.cluster.Calls("list")); lists != len(allKinds())+2 {
+		t.Errorf("%d lists of %d kinds", lists, len(allKinds())+2)
+	}
+}
+
+// TestSearchesThatFail: a list that begins again takes nothing twice; one that cannot be read makes the backup
+// incomplete, unless all that could be found there is excluded.
+func TestSearchesThatFail(t *testing.T) {
+	t.Run("expired", func(t *testing.T) {
+		w, _ := street(t)
+		tries := 0
+		w.cluster.Intercept = func(call fakecluster.Call) error {
+			if call.Verb == "page" && call.Key.Resource == "services" && call.Page == 2 {
+				if tries++; tries == 1 {
+					return core.ErrExpired
+				}
+			}
+			return nil
+		}
+		result, err := w.backup("one", deploymentsOfShop())
+		if err != nil || !result.Manifest.Complete || tries != 2 || result.Manifest.Counts.Objects != int64(len(inStreet())) {
+			t.Errorf("got %v, missing %+v, %d tries, counts %+v", err, result.Missing, tries, result.Manifest.Counts)
+		}
+	})
+	denied := func(call fakecluster.Call) error {
+		if call.Verb == "list" && call.Key.Resource == "services" {
+			return core.ErrDenied
+		}
+		return nil
+	}
+	t.Run("denied", func(t *testing.T) {
+		w, _ := street(t)
+		w.cluster.Intercept = denied
+		result, err := w.backup("one", deploymentsOfShop())
+		if err != nil || result.Manifest.Complete || len(result.Missing) != 1 || result.Missing[0].Reason != engine.ReasonKindUnlistable ||
+			!strings.Contains(result.Missing[0].Message, "points to") {
+			t.Errorf("got %v, missing %+v", err, result.Missing)
+		}
+	})
+	t.Run("denied and excluded", func(t *testing.T) {
+		w, _ := street(t)
+		w.cluster.Intercept = denied
+		filters := deploymentsOfShop()
+		filters.ExcludeResources = []selection.ResourceFilter{{Kind: "Service"}}
+		if result, err := w.backup("one", filters); err != nil || !result.Manifest.Complete {
+			t.Errorf("got %v, missing %+v", err, result.Missing)
+		}
+	})
+}
+
+// TestPartialRestoreTakesWhatPointsToIt: the same holds for what is chosen from a backup of everything.
+func TestPartialRestoreTakesWhatPointsToIt(t *testing.T) {
+	w, services := street(t)
+	if _, err := w.backup("all", selection.Filters{}); err != nil {
+		t.Fatal(err)
+	}
+	to := fakecluster.New(append(allKinds(), services, fakecluster.Kind("rbac.authorization.k8s.io", "ClusterRoleBinding", "clusterrolebindings", false))...)
+	use := &engine.Restore{Cluster: to, Clock: w.clock, Creators: 4}
+	result, err := use.Run(t.Context(), engine.RestoreRequest{Backup: id("all"), Filters: deploymentsOfShop()}, w.files)
+	if err != nil || result.FailedTotal > 0 {
+		t.Fatalf("got %v, failed %+v", err, result.Failed)
+	}
+	restored := to.Contents()
+	for name := range inStreet() {
+		if restored[name] == "" {
+			t.Errorf("%s was not restored", name)
+		}
+	}
+	if len(restored) != len(inStreet()) {
+		t.Errorf("restored were %v", slices.Sorted(maps.Keys(restored)))
+	}
+}
+
+// reasons returns why each object is in a backup.
+func (w *world) reasons(manifest archive.Manifest) map[string]core.Reason {
+	w.t.Helper()
+	index, err := w.plain().Open(w.t.Context(), manifest.Index.Name)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer index.Close()
+	found := map[string]core.Reason{}
+	for record, err := range archive.ReadIndex(index) {
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		found[record.Key().String()] = record.Reason
+	}
+	return found
+}
