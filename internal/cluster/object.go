@@ -125,11 +125,15 @@ func (c *Client) replace(ctx context.Context, kind core.Kind, object *unstructur
 func (c *Client) write(ctx context.Context, r request) (types.UID, error) {
 	r.query = url.Values{"fieldManager": {fieldManager}, "fieldValidation": {metav1.FieldValidationStrict}}
 	r.accept = acceptMetadata
-	var written metav1.PartialObjectMetadata
-	if err := c.readInto(ctx, r, &written); err != nil {
+	content, _, err := c.read(ctx, r)
+	if err != nil {
 		return "", err
 	}
-	return written.UID, nil
+	uid, err := stored.UID(content)
+	if err != nil {
+		return "", fmt.Errorf("reading what the API server answers: %w", err)
+	}
+	return uid, nil
 }
 
 // metadata returns the metadata of the object at the path.

@@ -1,13 +1,13 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
-	"golang.org/x/sync/errgroup"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 	utiljson "k8s.io/apimachinery/pkg/util/json"
@@ -41,8 +41,8 @@ func (r *restoreRun) create(ctx context.Context) error {
 
 // createWave creates the objects of a wave, as many at once as there are creators.
 func (r *restoreRun) createWave(ctx context.Context, wave restoreplan.Wave) error {
-	creating, inner := errgroup.WithContext(ctx)
-	creating.SetLimit(r.Creators)
+	creating, inner := newCrew(ctx, r.Creators)
+	var reading error
 	items := wave.Items
 	for len(items) > 0 && inner.Err() == nil {
 		// A frame is one read, so as many items are taken as are in it.
@@ -59,18 +59,18 @@ func (r *restoreRun) createWave(ctx context.Context, wave restoreplan.Wave) erro
 		err := r.readObjects(inner, records, func(record archive.Record, content []byte) error {
 			item := frame[record.Key()]
 			own := slices.Clone(content)
-			creating.Go(func() error { return r.createItem(inner, item, own) })
-			return inner.Err()
+			return creating.do(inner, func(ctx context.Context) error { return r.createItem(ctx, item, own) })
 		})
 		if err != nil && inner.Err() == nil {
-			creating.Go(func() error { return err })
+			reading = err
+			break
 		}
 		items = items[end:]
 	}
-	if err := creating.Wait(); err != nil {
+	if err := creating.end(); err != nil {
 		return err
 	}
-	return ctx.Err()
+	return cmp.Or(reading, ctx.Err())
 }
 
 // createItem creates one object. What the API server refuses is a row of the result and no error.
