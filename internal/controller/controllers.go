@@ -64,6 +64,10 @@ const (
 	answers = 8
 )
 
+// checkpointEvery is the least time between two checkpoints of a backup: what an interruption costs at most, besides the
+// kind that is being listed.
+const checkpointEvery = 10 * time.Second
+
 // SetUp registers all controllers with the manager.
 func SetUp(manager ctrl.Manager, options Options) error {
 	finder := &place.Finder{Client: options.Client, Stores: options.Stores}
@@ -95,6 +99,7 @@ func newBackup(options Options, finder *place.Finder) *backup.Controller {
 		Client: options.Client, Direct: options.Direct, Finder: finder,
 		Runner: &engine.Backup{
 			Cluster: options.Cluster, Clock: options.Clock, Listers: listers, Packers: packers, Writer: options.Writer,
+			CheckpointEvery: checkpointEvery,
 		},
 		Tasks:   reconcile.NewTasks[engine.Progress, engine.BackupResult](options.Runs),
 		Cluster: options.Cluster, ClusterID: options.ClusterID,

@@ -14,7 +14,8 @@ import (
 	"github.com/soda-cdm/kahu/internal/testkit/fakecluster"
 )
 
-// TestCancelled ends the run at each call of the cluster: it ends with the context's error and cleans up all the same.
+// TestCancelled ends the run at each call of the cluster: it ends with the context's error, and leaves
+// what another attempt can go on with, or a deletion finds.
 func TestCancelled(t *testing.T) {
 	for stop := 0; ; stop++ {
 		w := newWorld(t)
@@ -46,8 +47,14 @@ func TestCancelled(t *testing.T) {
 		if !errors.Is(err, context.Canceled) {
 			t.Errorf("stopped at call %d: %v", stop, err)
 		}
+		if w.has(id("one").ManifestName()) {
+			t.Errorf("stopped at call %d: there is a manifest", stop)
+		}
+		if err := engine.Delete(t.Context(), w.files, id("one")); err != nil {
+			t.Errorf("stopped at call %d: deleting: %v", stop, err)
+		}
 		if names := w.names(); len(names) > 0 {
-			t.Errorf("stopped at call %d: left %v", stop, names)
+			t.Errorf("stopped at call %d: left after deletion: %v", stop, names)
 		}
 	}
 }
@@ -80,6 +87,7 @@ func TestSecondAttempt(t *testing.T) {
 			}
 			return errRefused
 		}
+		w.giveUp = func(context.Context, error) error { return engine.ErrOver }
 		if _, err := w.attempt("one", "first", selection.Filters{}); !errors.Is(err, errRefused) {
 			t.Errorf("got %v", err)
 		}

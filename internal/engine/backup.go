@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/utils/clock"
 
 	"github.com/soda-cdm/kahu/internal/core"
@@ -41,13 +42,33 @@ type Backup struct {
 	Listers, Packers int
 	// Writer is the name and version of this program, for whoever reads the backup.
 	Writer string
+	// CheckpointEvery is the least time between two checkpoints.
+	CheckpointEvery time.Duration
+	// ManifestTime bounds the time from the beginning of a confirmation to the end of the manifest's writing; 0 means
+	// [ManifestTime].
+	ManifestTime time.Duration
 }
+
+// ManifestTime is how long an attempt may still write its manifest after it asked whether it is wanted.
+const ManifestTime = 10 * time.Second
+
+// The two ways in which an attempt can learn that its run is not its own any more.
+var (
+	// ErrSuperseded: another attempt goes on with the run, and with what this one has written.
+	ErrSuperseded = errors.New("another attempt goes on with the run")
+	// ErrOver: the run has ended, whatever came of it.
+	ErrOver = errors.New("the run is over")
+)
 
 // BackupRequest is one wish.
 type BackupRequest struct {
-	// ID says whose backup it is; Attempt is unique to this run and names its segments.
+	// ID says whose backup it is; Attempt is unique to this call and names its segments.
 	ID      archive.BackupID
 	Attempt string
+	// Earlier are the attempts that were interrupted, the oldest first. What they have copied is not copied again.
+	Earlier []string
+	// Started is when the first of them began; the zero value means now.
+	Started time.Time
 	// LocationID is the identity of the place that it is written to.
 	LocationID string
 	// ServerVersion is the version of the API server, for whoever reads the backup.
@@ -62,6 +83,11 @@ type BackupRequest struct {
 	// Confirm is asked right before the manifest is written whether the run is still wanted: an error ends it with
 	// nothing made real. It is how a run that lost its leadership is kept from finishing what another has given up.
 	Confirm func(ctx context.Context) error
+	// GiveUp is called when the run has failed with cause, before anything is removed. It writes down that the run has
+	// failed, for all to see, so that no attempt goes on with what is there: nil means that it has. ErrSuperseded and
+	// ErrOver say that this run is not this attempt's to give up; any other error, that nobody knows. Without it every
+	// failed run is given up.
+	GiveUp func(ctx context.Context, cause error) error
 	// Show receives the progress, at most once a second. It must not block.
 	Show func(progress Progress)
 }
@@ -75,29 +101,31 @@ type BackupResult struct {
 	// manifest has the numbers of all.
 	Missing  []Row
 	Warnings []string
+	// Adopted tells that the manifest is another attempt's, which was quicker: Missing and Warnings are not known.
+	Adopted bool
+	// Unswept says why something that does not belong to the backup is left in the store; empty where nothing is.
+	Unswept string
 }
 
 // cleaningTime bounds the removal of a failed run's files.
 const cleaningTime = 30 * time.Second
 
-// Run makes one backup. When it returns an error, the backup does not exist, and the files of the attempt are removed
-// as far as the store allows.
+// Run makes one backup. When it returns an error, the backup does not exist. The files of all its attempts are then
+// removed as far as the store allows, unless the context ended: whoever ended it lets another attempt go on, or calls
+// Delete.
 func (b *Backup) Run(ctx context.Context, request BackupRequest, files BackupFiles) (BackupResult, error) {
 	run, err := newBackupRun(b, request, files)
 	if err != nil {
 		return BackupResult{}, err
 	}
 	result, err := run.do(ctx)
-	if err == nil || !run.begun {
+	if err == nil || !run.begun || ctx.Err() != nil {
 		return result, err
 	}
-	// The run's own context may be what ended it, so the cleaning has a time of its own.
+	// The removal has a time of its own, and is not cut off half way by the end of the manager.
 	cleaning, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleaningTime)
 	defer cancel()
-	if cleanErr := Discard(cleaning, files, request.ID, request.Attempt); cleanErr != nil {
-		err = errors.Join(err, fmt.Errorf("removing what the run had written: %w", cleanErr))
-	}
-	return BackupResult{}, err
+	return BackupResult{}, run.giveUp(cleaning, err)
 }
 
 // backupRun is one run of Backup.
@@ -122,8 +150,18 @@ type backupRun struct {
 	batches chan batch
 	counts  backupCounts
 	homes   homes
+	points  checkpoints
 	mu      sync.Mutex
-	claims  map[core.Key]bool // that were looked at
+	claims  map[core.Key]bool             // that were looked at; guarded by mu
+	packed  [][]archive.File              // the segments of each packer; guarded by mu
+	refused map[schema.GroupResource]bool // kinds with an object that the format cannot hold; guarded by mu
+
+	// set by resume
+	kept        map[schema.GroupResource]bool // kinds that need not be listed
+	keptFiles   map[string]archive.File       // the segments that they are in
+	manifestNow *archive.Manifest             // of an attempt that had finished
+
+	// set when everything is copied
 	written []archive.File
 
 	// set when the files are written
@@ -154,11 +192,18 @@ func newBackupRun(b *Backup, request BackupRequest, files BackupFiles) (*backupR
 	if err != nil {
 		return nil, err
 	}
-	return &backupRun{
-		Backup: b, ledger: ledger, request: request, files: files, started: b.Clock.Now(),
+	now := b.Clock.Now()
+	run := &backupRun{
+		Backup: b, ledger: ledger, request: request, files: files, started: now, begun: len(request.Earlier) > 0,
 		progress: progress{clock: b.Clock, show: request.Show}, index: index, namer: namer,
-		claims: map[core.Key]bool{},
-	}, nil
+		claims: map[core.Key]bool{}, packed: make([][]archive.File, b.Packers), refused: map[schema.GroupResource]bool{},
+		kept: map[schema.GroupResource]bool{}, keptFiles: map[string]archive.File{},
+		points: checkpoints{last: now},
+	}
+	if !request.Started.IsZero() {
+		run.started = request.Started
+	}
+	return run, nil
 }
 
 // do is the backup, step by step.
@@ -167,8 +212,10 @@ func (r *backupRun) do(ctx context.Context) (BackupResult, error) {
 		name string
 		do   func(ctx context.Context) error
 	}{
+		{"looking for what is done already", r.findManifest},
 		{"surveying the cluster", r.survey},
 		{"writing the intent", r.writeIntent},
+		{"reading checkpoints", r.resume},
 		{"copying objects", r.copy},
 		{"writing the index", r.writeIndex},
 		{"writing the report", r.writeReport},
@@ -177,6 +224,9 @@ func (r *backupRun) do(ctx context.Context) (BackupResult, error) {
 	for _, step := range steps {
 		if err := step.do(ctx); err != nil {
 			return BackupResult{}, fmt.Errorf("%s: %w", step.name, err)
+		}
+		if r.manifestNow != nil {
+			return r.adopt(ctx, *r.manifestNow), nil
 		}
 	}
 	return r.writeManifest(ctx)

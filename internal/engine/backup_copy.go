@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"golang.org/x/sync/errgroup"
@@ -13,10 +14,11 @@ import (
 	"github.com/soda-cdm/kahu/internal/core/selection"
 )
 
-// batch is some objects of a page on their way to a packer.
+// batch is some objects of a page on their way to a packer, or the order to commit all that came before.
 type batch struct {
 	objects []core.Object
 	reason  core.Reason
+	flush   *flush
 }
 
 // listTries bounds how often a kind is listed from its beginning because the position in the list expired.
@@ -27,8 +29,8 @@ const listTries = 3
 func (r *backupRun) copy(ctx context.Context) error {
 	r.batches = make(chan batch, r.Packers)
 	packing, ctx := errgroup.WithContext(ctx)
-	for range r.Packers {
-		packing.Go(func() error { return r.pack(ctx) })
+	for number := range r.Packers {
+		packing.Go(func() error { return r.pack(ctx, number) })
 	}
 	packing.Go(func() error {
 		defer close(r.batches)
@@ -42,16 +44,21 @@ func (r *backupRun) copy(ctx context.Context) error {
 		}
 		return nil
 	})
-	return packing.Wait()
+	if err := packing.Wait(); err != nil {
+		return err
+	}
+	r.written = slices.Concat(r.packed...)
+	r.written = slices.AppendSeq(r.written, maps.Values(r.keptFiles))
+	return nil
 }
 
-// copySelected lists every kind of which the filters can choose something.
+// copySelected lists every kind of which the filters can choose something, but those that an earlier attempt copied.
 func (r *backupRun) copySelected(ctx context.Context) error {
 	listing, ctx := errgroup.WithContext(ctx)
 	listing.SetLimit(r.Listers)
 	for _, kind := range r.kinds {
 		plan := r.selector.Kind(kind)
-		if plan.Skip {
+		if plan.Skip || r.kept[kind.GroupResource()] {
 			continue
 		}
 		listing.Go(func() error { return r.copyKind(ctx, kind, plan) })
@@ -59,25 +66,42 @@ func (r *backupRun) copySelected(ctx context.Context) error {
 	return listing.Wait()
 }
 
-// copyKind lists one kind. What makes a kind impossible to list is written down as missing, and ends nothing else.
+// copyKind lists one kind.
 func (r *backupRun) copyKind(ctx context.Context, kind core.Kind, plan selection.KindPlan) error {
 	namespaces := plan.Namespaces
 	if !kind.Namespaced || len(namespaces) == 0 {
 		namespaces = []string{""}
 	}
+	done, whole := archive.CheckpointKind{IndexedKind: archive.IndexedKind{Kind: kind}}, true
 	for _, namespace := range namespaces {
 		request := core.ListRequest{Kind: kind, Namespace: namespace, LabelSelector: plan.LabelSelector}
-		err := r.listAgain(ctx, request)
-		switch {
-		case ctx.Err() != nil:
-			return ctx.Err()
-		case errors.Is(err, errPacking):
+		seen, err := r.listAgain(ctx, request)
+		seen.addTo(&done)
+		whole = whole && err == nil
+		if err := r.settle(ctx, request, err); err != nil {
 			return err
-		case err != nil && r.isGone(ctx, kind, err):
-			r.note(kindKey(kind, namespace), "Gone", "the kind was removed while the backup ran")
-		case err != nil:
-			r.miss(Row{Kind: kind, Key: kindKey(kind, namespace), Reason: ReasonKindUnlistable, Message: err.Error()})
 		}
+	}
+	if !whole || len(done.Notes) > maxRows {
+		return nil
+	}
+	return r.finish(ctx, done)
+}
+
+// settle decides what the outcome of a list means. What makes a kind impossible to list is written down as missing, and
+// ends nothing else.
+func (r *backupRun) settle(ctx context.Context, request core.ListRequest, err error) error {
+	key := kindKey(request.Kind, request.Namespace)
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case err == nil:
+	case errors.Is(err, errPacking):
+		return err
+	case r.isGone(ctx, request.Kind, err):
+		r.note(key, "Gone", "the kind was removed while the backup ran")
+	default:
+		r.miss(Row{Kind: request.Kind, Key: key, Reason: ReasonKindUnlistable, Message: err.Error()})
 	}
 	return nil
 }
@@ -101,22 +125,32 @@ func (r *backupRun) isGone(ctx context.Context, kind core.Kind, err error) bool 
 }
 
 // listAgain lists, from the beginning where the position expired: the index keeps the later of two copies.
-func (r *backupRun) listAgain(ctx context.Context, request core.ListRequest) error {
+func (r *backupRun) listAgain(ctx context.Context, request core.ListRequest) (tally, error) {
 	var err error
 	for range listTries {
-		seen := &tally{}
-		err = r.Cluster.List(ctx, request, func(page core.Page) error { return r.take(ctx, request.Kind, page, seen) })
+		seen := tally{}
+		err = r.Cluster.List(ctx, request, func(page core.Page) error { return r.take(ctx, request.Kind, page, &seen) })
 		if !errors.Is(err, core.ErrExpired) {
 			r.counts.excluded.Add(seen.excluded)
 			r.counts.vanished.Add(seen.vanished)
-			return err
+			return seen, err
 		}
 	}
-	return err
+	return tally{}, err
 }
 
 // tally counts what one walk through a list leaves out. That of a walk whose position expired does not count.
-type tally struct{ excluded, vanished int64 }
+type tally struct {
+	excluded, vanished int64
+	notes              []archive.CheckpointNote // at most one more than have a place in a checkpoint
+}
+
+// addTo adds to what a checkpoint says of a kind.
+func (t tally) addTo(kind *archive.CheckpointKind) {
+	kind.Excluded += t.excluded
+	kind.Vanished += t.vanished
+	kind.Notes = append(kind.Notes, t.notes...)
+}
 
 // errPacking marks an error that comes from this side of a list, not from the server's.
 var errPacking = errors.New("packing")
@@ -148,7 +182,14 @@ func (r *backupRun) choose(object core.Object, seen *tally) bool {
 		return false
 	}
 	if object.Terminating {
-		r.note(object.Key(), "Terminating", "its deletion had been asked for before the backup")
+		note := archive.CheckpointNote{
+			Namespace: object.Namespace, Name: object.Name,
+			Action: "Terminating", Message: "its deletion had been asked for before the backup",
+		}
+		r.note(object.Key(), note.Action, note.Message)
+		if len(seen.notes) <= maxRows {
+			seen.notes = append(seen.notes, note)
+		}
 		seen.vanished++
 		return false
 	}
@@ -190,7 +231,7 @@ func (r *backupRun) first(claim core.Key) bool {
 
 // send gives a batch to the packers.
 func (r *backupRun) send(ctx context.Context, out batch) error {
-	if len(out.objects) == 0 {
+	if len(out.objects) == 0 && out.flush == nil {
 		return nil
 	}
 	select {
@@ -202,7 +243,7 @@ func (r *backupRun) send(ctx context.Context, out batch) error {
 }
 
 // pack writes batches into segments until there are no more.
-func (r *backupRun) pack(ctx context.Context) error {
+func (r *backupRun) pack(ctx context.Context, number int) error {
 	packer, err := archive.NewPacker(archive.PackerOptions{
 		Open:     func(name string) (core.FileWriter, error) { return r.files.Create(ctx, name) },
 		NextName: r.namer.Next,
@@ -213,22 +254,41 @@ func (r *backupRun) pack(ctx context.Context) error {
 	}
 	defer packer.Abort()
 	for in := range r.batches {
-		for _, object := range in.objects {
-			if err := r.add(packer, object, in.reason); err != nil {
-				return err
-			}
+		if err := r.packBatch(ctx, packer, number, in); err != nil {
+			return err
 		}
 	}
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	files, err := packer.Close()
+	return r.commit(packer.Close, number)
+}
+
+// packBatch packs a batch, or does as ordered.
+func (r *backupRun) packBatch(ctx context.Context, packer *archive.Packer, number int, in batch) error {
+	if in.flush != nil {
+		if err := r.commit(packer.Flush, number); err != nil {
+			return err
+		}
+		return in.flush.arrive(ctx)
+	}
+	for _, object := range in.objects {
+		if err := r.add(packer, object, in.reason); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// commit makes a packer commit its segments, and notes them.
+func (r *backupRun) commit(all func() ([]archive.File, error), packer int) error {
+	files, err := all()
 	if err != nil {
 		return fmt.Errorf("finishing a segment: %w", err)
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.written = append(r.written, files...)
+	r.packed[packer] = slices.Clone(files)
 	return nil
 }
 
@@ -237,6 +297,7 @@ func (r *backupRun) add(packer *archive.Packer, object core.Object, reason core.
 	err := packer.Add(object, reason)
 	if _, is := errors.AsType[*archive.RefusedError](err); is {
 		r.miss(Row{Kind: object.Kind, Key: object.Key(), Reason: ReasonObjectUnreadable, Message: err.Error()})
+		r.refuse(object.Kind)
 		return nil
 	}
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -11,25 +12,33 @@ import (
 	"github.com/soda-cdm/kahu/internal/core/archive"
 )
 
+// own returns the attempt where the names of its files bear it, and nothing for the first one.
+func (r *backupRun) own() string {
+	if len(r.request.Earlier) == 0 {
+		return ""
+	}
+	return r.request.Attempt
+}
+
 // writeIntent tells others what this run is about to do, before anything else is written.
 func (r *backupRun) writeIntent(ctx context.Context) error {
 	content, err := archive.EncodeIntent(archive.Intent{
-		Backup: r.request.ID, Attempt: r.request.Attempt, Started: r.started,
+		Backup: r.request.ID, Attempt: r.request.Attempt, Earlier: r.request.Earlier, Started: r.Clock.Now(),
 	})
 	if err != nil {
 		return err
 	}
-	name := r.request.ID.IntentName()
+	name := r.request.ID.IntentNameOf(r.own())
 	r.intentFile = archive.File{Name: name, Size: int64(len(content)), Digest: archive.DigestOf(content)}
 	err = createFile(ctx, r.files, name, content)
 	// An intent of another attempt is not this run's to remove. After every other error it may be there.
-	r.begun = !errors.Is(err, core.ErrAlreadyExists)
+	r.begun = r.begun || !errors.Is(err, core.ErrAlreadyExists)
 	return err
 }
 
 // writeIndex writes the index as a stream.
 func (r *backupRun) writeIndex(ctx context.Context) error {
-	name := r.request.ID.IndexName()
+	name := r.request.ID.IndexNameOf(r.own())
 	writer, err := r.files.Create(ctx, name)
 	if err != nil {
 		return err
@@ -56,7 +65,7 @@ func (r *backupRun) writeReport(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	name := r.request.ID.ReportName()
+	name := r.request.ID.ReportNameOf(r.own())
 	r.reportFile = archive.File{Name: name, Size: int64(len(content)), Digest: archive.DigestOf(content)}
 	return createFile(ctx, r.files, name, content)
 }
@@ -72,59 +81,61 @@ func objects(kinds []archive.IndexedKind) int64 {
 // checkSegments asks the store for every segment that the manifest will name, where it can list.
 func (r *backupRun) checkSegments(ctx context.Context) error {
 	slices.SortFunc(r.written, func(a, b archive.File) int { return strings.Compare(a.Name, b.Name) })
-	missing := map[string]int64{}
-	for _, segment := range r.written {
-		missing[segment.Name] = segment.Size
-	}
-	prefix := archive.SegmentPrefix(r.request.ID.ClusterID, r.request.Attempt)
-	err := r.files.List(ctx, prefix, func(file core.FileInfo) error {
-		if size, expected := missing[file.Name]; expected && size == file.Size {
-			delete(missing, file.Name)
-		}
-		return nil
-	})
-	switch {
-	case errors.Is(err, core.ErrUnsupported):
-		return r.openSegments(ctx)
-	case err != nil:
+	missing, err := missingSegments(ctx, r.files, r.written)
+	if err != nil {
 		return err
-	case len(missing) > 0:
-		return fmt.Errorf("%d segments that were written are not in the store as they were written: %w",
-			len(missing), core.ErrCorrupt)
+	}
+	if len(missing) > 0 {
+		return fmt.Errorf("%d segments that were written are not in the store as they were written, the first is %s: %w",
+			len(missing), missing[0], core.ErrCorrupt)
 	}
 	return nil
 }
 
-// openSegments looks for every segment in a store that cannot list.
-func (r *backupRun) openSegments(ctx context.Context) error {
-	for _, segment := range r.written {
-		file, err := r.files.Open(ctx, segment.Name)
+// missingSegments returns the names of those that are not in the store with their size, or not at all where it cannot
+// list. All are of one cluster.
+func missingSegments(ctx context.Context, files BackupFiles, segments []archive.File) ([]string, error) {
+	missing, attempts := map[string]int64{}, map[archive.SegmentID]bool{}
+	for _, segment := range segments {
+		missing[segment.Name] = segment.Size
+		if id, ok := archive.ParseSegmentName(segment.Name); ok {
+			attempts[archive.SegmentID{ClusterID: id.ClusterID, Attempt: id.Attempt}] = true
+		}
+	}
+	for of := range attempts {
+		err := files.List(ctx, archive.SegmentPrefix(of.ClusterID, of.Attempt), func(file core.FileInfo) error {
+			if size, expected := missing[file.Name]; expected && size == file.Size {
+				delete(missing, file.Name)
+			}
+			return nil
+		})
+		if errors.Is(err, core.ErrUnsupported) {
+			return unopened(ctx, files, segments)
+		}
 		if err != nil {
-			return fmt.Errorf("segment %s: %w", segment.Name, notFoundIsCorrupt(err))
+			return nil, err
+		}
+	}
+	return slices.Sorted(maps.Keys(missing)), nil
+}
+
+// unopened looks for every segment in a store that cannot list.
+func unopened(ctx context.Context, files FileReader, segments []archive.File) ([]string, error) {
+	var missing []string
+	for _, segment := range segments {
+		file, err := files.Open(ctx, segment.Name)
+		if errors.Is(err, core.ErrNotFound) {
+			missing = append(missing, segment.Name)
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("segment %s: %w", segment.Name, err)
 		}
 		if err := file.Close(); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	return nil
-}
-
-// writeManifest makes the backup real, if it is still wanted.
-func (r *backupRun) writeManifest(ctx context.Context) (BackupResult, error) {
-	manifest := r.manifest()
-	content, err := archive.EncodeManifest(manifest)
-	if err != nil {
-		return BackupResult{}, fmt.Errorf("encoding the manifest: %w", err)
-	}
-	if err := r.request.Confirm(ctx); err != nil {
-		return BackupResult{}, fmt.Errorf("confirming that the backup is still wanted: %w", err)
-	}
-	if err := createFile(ctx, r.files, r.request.ID.ManifestName(), content); err != nil {
-		return BackupResult{}, fmt.Errorf("writing the manifest: %w", err)
-	}
-	return BackupResult{
-		Manifest: manifest, ManifestBytes: int64(len(content)), Missing: r.rows, Warnings: r.warnings,
-	}, nil
+	return missing, nil
 }
 
 // manifest says what the run has made.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/soda-cdm/kahu/internal/core"
@@ -18,25 +19,80 @@ type DeletionFiles interface {
 	FileRemover
 }
 
-// Delete removes a backup from a store, or what an attempt at one left behind. The manifest goes first: from then on
-// the backup does not exist, whatever else is still there, and the intent goes last, so that a deletion that was
-// interrupted finds what remains. That something is gone already is no error. The attempt, where it is known, names
-// segments that neither manifest nor intent tells of. A manifest of a newer format gives an error and nothing is
-// removed, as only a newer release knows what belongs to it, and to whom else.
-func Delete(ctx context.Context, files DeletionFiles, id archive.BackupID, attempt string) error {
+// Delete removes a backup from a store, or what the attempts at one left behind. The manifest goes first: from then on
+// the backup does not exist, whatever else is still there, and the intents go last, so that a deletion that was
+// interrupted finds what remains. That something is gone already is no error. The attempts, where they are known, name
+// files that neither manifest nor intents tell of. A manifest of a newer format gives an error and nothing is removed, as
+// only a newer release knows what belongs to it, and to whom else.
+func Delete(ctx context.Context, files DeletionFiles, id archive.BackupID, attempts ...string) error {
 	if err := id.Check(); err != nil {
 		return err
 	}
-	segments, err := ownSegments(ctx, files, id, attempt)
+	traces, err := findTraces(ctx, files, id, attempts)
 	if err != nil {
-		return fmt.Errorf("finding the segments of backup %s: %w", id, err)
+		return fmt.Errorf("finding the files of backup %s: %w", id, err)
 	}
-	// The last segments first: what an interruption leaves then begins with number 1, where a store that cannot list is
-	// looked through.
-	slices.Reverse(segments)
-	names := append([]string{id.ManifestName()}, segments...)
+	names := append([]string{id.ManifestName()}, traces.segments...)
 	// The manifest a second time: a run that does not know yet that it was given up may have written it just now.
-	for _, name := range append(names, id.IndexName(), id.ReportName(), id.ManifestName(), id.IntentName()) {
+	names = append(append(names, traces.others...), id.ManifestName())
+	return removeAll(ctx, files, append(names, traces.intents...))
+}
+
+// Sweep removes what the attempts at a backup left besides the files that its manifest names, which were checked to be
+// all that it needs. The intent of the attempt that won stays with the backup.
+func Sweep(ctx context.Context, files DeletionFiles, manifest archive.Manifest, attempts ...string) error {
+	traces, err := findTraces(ctx, files, manifest.ID, attempts)
+	if err != nil {
+		return fmt.Errorf("finding what is left of the attempts at backup %s: %w", manifest.ID, err)
+	}
+	names := slices.Concat(traces.segments, traces.others, traces.intents)
+	return removeAll(ctx, files, withoutNamed(names, manifest))
+}
+
+// Discard removes what one attempt at a backup left in a store when its run was over, and nothing of any other, nor
+// anything that a manifest names.
+func Discard(ctx context.Context, files DeletionFiles, id archive.BackupID, attempt string) error {
+	if err := id.Check(); err != nil {
+		return err
+	}
+	traces := traces{}
+	if err := traces.addAttempt(ctx, files, id, attempt); err != nil {
+		return fmt.Errorf("finding the files of attempt %s: %w", attempt, err)
+	}
+	intent, err := readIntent(ctx, files, id.IntentName())
+	if err != nil {
+		return fmt.Errorf("reading the intent of backup %s: %w", id, err)
+	}
+	if intent.Attempt == attempt {
+		traces.others = append(traces.others, id.IndexName(), id.ReportName())
+		traces.intents = append(traces.intents, id.IntentName())
+	}
+	names := slices.Concat(traces.segments, traces.others, traces.intents)
+	manifest, err := ReadManifest(ctx, files, id)
+	switch {
+	case err == nil:
+		names = withoutNamed(names, manifest)
+	case !errors.Is(err, core.ErrNotFound) && !errors.Is(err, core.ErrCorrupt):
+		return err
+	}
+	return removeAll(ctx, files, names)
+}
+
+// withoutNamed returns the names that do not belong to the backup.
+func withoutNamed(names []string, manifest archive.Manifest) []string {
+	intent := manifest.ID.IntentName()
+	if manifest.Index.Name != manifest.ID.IndexName() {
+		intent = manifest.ID.IntentNameOf(manifest.Attempt)
+	}
+	named := map[string]bool{manifest.ID.ManifestName(): true, intent: true}
+	for _, file := range manifest.Files() {
+		named[file.Name] = true
+	}
+	return slices.DeleteFunc(names, func(name string) bool { return named[name] })
+}
+
+func removeAll(ctx context.Context, files FileRemover, names []string) error {
+	for _, name := range names {
 		if err := files.Remove(ctx, name); err != nil {
 			return fmt.Errorf("removing %s: %w", name, err)
 		}
@@ -44,28 +100,108 @@ func Delete(ctx context.Context, files DeletionFiles, id archive.BackupID, attem
 	return nil
 }
 
-// Discard removes what one attempt at a backup left in a store, and nothing of any other: the files of the backup's
-// folder go only where the intent in it is that attempt's.
-func Discard(ctx context.Context, files DeletionFiles, id archive.BackupID, attempt string) error {
-	if err := id.Check(); err != nil {
-		return err
-	}
-	attempts := map[string]bool{}
-	if err := intentAttempt(ctx, files, id, attempts); err != nil {
-		return fmt.Errorf("reading the intent of backup %s: %w", id, err)
-	}
-	if attempts[attempt] {
-		return Delete(ctx, files, id, attempt)
-	}
-	segments, err := listSegments(ctx, files, id.ClusterID, attempt)
+// traces are the names of the files that attempts at a backup may have left, but the manifest.
+type traces struct {
+	// segments are in the order in which they are removed: the last ones first. What an interruption leaves then begins
+	// with number 1, where a store that cannot list is looked through.
+	segments []string
+	others   []string
+	// intents are in the order in which they are removed: the first attempt's last.
+	intents []string
+}
+
+// findTraces finds what the attempts, and those that intents and manifest tell of, have left.
+func findTraces(ctx context.Context, files DeletionFiles, id archive.BackupID, attempts []string) (traces, error) {
+	folder, err := listFolder(ctx, files, id)
 	if err != nil {
-		return fmt.Errorf("finding the segments of attempt %s: %w", attempt, err)
+		return traces{}, err
 	}
-	for _, name := range segments {
-		if err := files.Remove(ctx, name); err != nil {
-			return fmt.Errorf("removing %s: %w", name, err)
+	known, err := knownAttempts(ctx, files, id, folder, attempts)
+	if err != nil {
+		return traces{}, err
+	}
+	found := traces{others: []string{id.IndexName(), id.ReportName()}}
+	for _, attempt := range known {
+		if err := found.addAttempt(ctx, files, id, attempt); err != nil {
+			return traces{}, err
 		}
 	}
+	for _, name := range folder {
+		if id.IsIntent(name) {
+			found.intents = append(found.intents, name)
+		} else if name != id.ManifestName() {
+			found.others = append(found.others, name)
+		}
+	}
+	return found.distinct(id), nil
+}
+
+// knownAttempts returns the attempts, and those that intents and manifest tell of.
+func knownAttempts(
+	ctx context.Context, files DeletionFiles, id archive.BackupID, folder, attempts []string,
+) ([]string, error) {
+	known := map[string]bool{}
+	for _, attempt := range attempts {
+		known[attempt] = true
+	}
+	if err := manifestAttempt(ctx, files, id, known); err != nil {
+		return nil, err
+	}
+	intents := append(slices.Clone(folder), id.IntentName())
+	for attempt := range known {
+		intents = append(intents, id.IntentNameOf(attempt))
+	}
+	for _, name := range slices.Compact(slices.Sorted(slices.Values(intents))) {
+		if err := intentAttempts(ctx, files, id, name, known); err != nil {
+			return nil, err
+		}
+	}
+	delete(known, "")
+	return slices.Sorted(maps.Keys(known)), nil
+}
+
+// distinct returns each name once.
+func (t *traces) distinct(id archive.BackupID) traces {
+	intents := slices.DeleteFunc(slices.Compact(slices.Sorted(slices.Values(t.intents))), func(name string) bool {
+		return name == id.IntentName()
+	})
+	return traces{
+		segments: t.segments,
+		others:   slices.Compact(slices.Sorted(slices.Values(t.others))),
+		intents:  append(intents, id.IntentName()),
+	}
+}
+
+// listFolder returns what is in the backup's folder, and nothing where the store cannot list.
+func listFolder(ctx context.Context, files FileLister, id archive.BackupID) ([]string, error) {
+	var names []string
+	err := files.List(ctx, id.Folder(), func(file core.FileInfo) error {
+		names = append(names, file.Name)
+		return nil
+	})
+	if errors.Is(err, core.ErrUnsupported) {
+		return nil, nil
+	}
+	return names, err
+}
+
+// addAttempt adds the files that bear the attempt's name.
+func (t *traces) addAttempt(ctx context.Context, files DeletionFiles, id archive.BackupID, attempt string) error {
+	segments, err := listSegments(ctx, files, id.ClusterID, attempt)
+	if err != nil {
+		return err
+	}
+	slices.Reverse(segments)
+	t.segments = append(t.segments, segments...)
+	checkpoints, err := findCheckpoints(ctx, files, id, []string{attempt})
+	if err != nil {
+		return err
+	}
+	for _, checkpoint := range checkpoints {
+		t.others = append(t.others, checkpoint.name)
+	}
+	t.others = append(t.others, id.IndexNameOf(attempt), id.ReportNameOf(attempt))
+	t.intents = append(t.intents, id.IntentNameOf(attempt))
 	return nil
 }
 
@@ -83,10 +219,16 @@ func listSegments(ctx context.Context, files DeletionFiles, clusterID, attempt s
 	if !errors.Is(err, core.ErrUnsupported) {
 		return segments, err
 	}
-	segments = nil
+	return probe(ctx, files, func(number int) string {
+		return archive.SegmentID{ClusterID: clusterID, Attempt: attempt, Number: number}.Name()
+	})
+}
+
+// probe returns the files of a numbered sequence, in a store that cannot list.
+func probe(ctx context.Context, files FileReader, nameOf func(number int) string) ([]string, error) {
+	var names []string
 	for number, gap := 1, 0; gap < maxGap; number++ {
-		segment := archive.SegmentID{ClusterID: clusterID, Attempt: attempt, Number: number}
-		file, err := files.Open(ctx, segment.Name())
+		file, err := files.Open(ctx, nameOf(number))
 		if errors.Is(err, core.ErrNotFound) {
 			gap++
 			continue
@@ -95,49 +237,32 @@ func listSegments(ctx context.Context, files DeletionFiles, clusterID, attempt s
 			return nil, err
 		}
 		gap = 0
-		segments = append(segments, segment.Name())
+		names = append(names, nameOf(number))
 		if err := file.Close(); err != nil {
 			return nil, err
 		}
 	}
-	return segments, nil
+	return names, nil
 }
 
-// ownSegments returns the segments that the backup's attempts wrote.
-func ownSegments(ctx context.Context, files DeletionFiles, id archive.BackupID, attempt string) ([]string, error) {
-	attempts := map[string]bool{}
-	if attempt != "" {
-		attempts[attempt] = true
+// intentAttempts adds the attempts that an intent names, if the file is one. An intent that cannot be read names none.
+func intentAttempts(
+	ctx context.Context, files FileReader, id archive.BackupID, name string, attempts map[string]bool,
+) error {
+	if !id.IsIntent(name) {
+		return nil
 	}
-	if err := intentAttempt(ctx, files, id, attempts); err != nil {
-		return nil, err
-	}
-	if err := manifestAttempt(ctx, files, id, attempts); err != nil {
-		return nil, err
-	}
-	var segments []string
-	for each := range attempts {
-		found, err := listSegments(ctx, files, id.ClusterID, each)
-		if err != nil {
-			return nil, err
-		}
-		segments = append(segments, found...)
-	}
-	return segments, nil
-}
-
-// intentAttempt adds the attempt that the intent names. An intent that cannot be read names none.
-func intentAttempt(ctx context.Context, files FileReader, id archive.BackupID, attempts map[string]bool) error {
-	intent, err := readIntent(ctx, files, id)
-	if err == nil && intent.Attempt != "" {
-		attempts[intent.Attempt] = true
+	intent, err := readIntent(ctx, files, name)
+	attempts[intent.Attempt] = true
+	for _, earlier := range intent.Earlier {
+		attempts[earlier] = true
 	}
 	return err
 }
 
-// readIntent returns the intent of a backup, which is empty where there is none, or none that can be read.
-func readIntent(ctx context.Context, files FileReader, id archive.BackupID) (archive.Intent, error) {
-	content, err := readSmall(ctx, files, id.IntentName())
+// readIntent returns an intent, which is empty where there is none, or none that can be read.
+func readIntent(ctx context.Context, files FileReader, name string) (archive.Intent, error) {
+	content, err := readSmall(ctx, files, name)
 	if errors.Is(err, core.ErrNotFound) || errors.Is(err, core.ErrCorrupt) {
 		return archive.Intent{}, nil
 	}
@@ -157,8 +282,9 @@ func manifestAttempt(ctx context.Context, files FileReader, id archive.BackupID,
 	if errors.Is(err, core.ErrNotFound) || errors.Is(err, core.ErrCorrupt) {
 		return nil
 	}
-	if err == nil {
-		attempts[manifest.Attempt] = true
+	if err != nil {
+		return err
 	}
-	return err
+	attempts[manifest.Attempt] = true
+	return nil
 }

@@ -54,6 +54,7 @@ type world struct {
 	// listers and packers are 1 where a test counts calls.
 	workers int
 	confirm func(ctx context.Context) error
+	giveUp  func(ctx context.Context, cause error) error
 }
 
 func newWorld(t *testing.T) *world {
@@ -87,10 +88,12 @@ func (w *world) attempt(name, attempt string, filters selection.Filters) (engine
 	if confirm == nil {
 		confirm = func(context.Context) error { return nil }
 	}
-	use := &engine.Backup{Cluster: w.cluster, Clock: w.clock, Listers: w.workers, Packers: w.workers, Writer: "test"}
+	use := &engine.Backup{
+		Cluster: w.cluster, Clock: w.clock, Listers: w.workers, Packers: w.workers, Writer: "test", CheckpointEvery: time.Hour,
+	}
 	return use.Run(w.t.Context(), engine.BackupRequest{
 		ID: id(name), Attempt: attempt, LocationID: "location", ServerVersion: "v1", Object: json.RawMessage(`{}`),
-		Filters: filters, VolumeData: true, Confirm: confirm,
+		Filters: filters, VolumeData: true, Confirm: confirm, GiveUp: w.giveUp,
 	}, w.files)
 }
 

@@ -74,14 +74,29 @@ func (b *IndexBuilder) OmitNamespace(namespace string) {
 	b.omitted[namespace] = true
 }
 
-// merge visits the entries that are in the index, in order.
-func (b *IndexBuilder) merge(visit func(key, line []byte) error) error {
+// choice chooses kinds of a builder; nil chooses all.
+type choice map[schema.GroupResource]bool
+
+func (c choice) has(kind schema.GroupResource) bool { return c == nil || c[kind] }
+
+// merge visits the entries of the chosen kinds that are in the index, in order.
+func (b *IndexBuilder) merge(chosen choice, visit func(kind schema.GroupResource, line []byte) error) error {
+	var kind schema.GroupResource
+	var prefix []byte // of the keys of the kind
 	return b.sorter.merge(func(key, line []byte) error {
-		name := key[bytes.LastIndexByte(key, 0)+1:]
-		if namespace, _, _ := bytes.Cut(name, []byte{'/'}); len(namespace) > 0 && b.omitted[string(namespace)] {
+		end := bytes.LastIndexByte(key, 0) + 1
+		if !bytes.Equal(prefix, key[:end]) {
+			prefix = append(prefix[:0], key[:end]...)
+			group, resource, _ := bytes.Cut(key[:end-1], []byte{0})
+			kind = schema.GroupResource{Group: string(group), Resource: string(resource)}
+		}
+		if !chosen.has(kind) {
 			return nil
 		}
-		return visit(key, line)
+		if namespace, _, _ := bytes.Cut(key[end:], []byte{'/'}); len(namespace) > 0 && b.omitted[string(namespace)] {
+			return nil
+		}
+		return visit(kind, line)
 	})
 }
 
@@ -172,33 +187,41 @@ func (b *IndexBuilder) WriteIndex(target io.Writer) ([]IndexedKind, error) {
 	if b.err != nil {
 		return nil, b.err
 	}
-	kinds, objects, err := b.count()
+	kinds, objects, err := b.count(nil)
 	if err != nil {
 		return nil, fmt.Errorf("counting the index: %w", err)
 	}
-	if err := b.write(target, kinds, objects); err != nil {
+	compressor, err := newStreamEncoder(target)
+	if err != nil {
+		return nil, fmt.Errorf("writing index: %w", err)
+	}
+	err = b.write(compressor, kinds, objects, nil)
+	if closeErr := compressor.Close(); err == nil {
+		err = closeErr
+	}
+	if err != nil {
 		return nil, fmt.Errorf("writing index: %w", err)
 	}
 	return kinds, nil
 }
 
-// count returns the kinds in order with the number of their objects, and the number of all objects. Objects that came
-// twice are the reason why this takes a walk of its own.
-func (b *IndexBuilder) count() ([]IndexedKind, int64, error) {
+// count returns the chosen kinds in order with the number of their objects, and the number of all of these. Objects
+// that came twice are the reason why this takes a walk of its own.
+func (b *IndexBuilder) count(chosen choice) ([]IndexedKind, int64, error) {
 	for _, kind := range b.kinds {
 		kind.Count = 0
 	}
 	var objects int64
-	err := b.merge(func(key, _ []byte) error {
-		group, rest, _ := bytes.Cut(key, []byte{0})
-		resource, _, _ := bytes.Cut(rest, []byte{0})
-		b.kinds[schema.GroupResource{Group: string(group), Resource: string(resource)}].Count++
+	err := b.merge(chosen, func(kind schema.GroupResource, _ []byte) error {
+		b.kinds[kind].Count++
 		objects++
 		return nil
 	})
 	kinds := make([]IndexedKind, 0, len(b.kinds))
 	for kind := range maps.Values(b.kinds) {
-		kinds = append(kinds, *kind)
+		if chosen.has(kind.Kind.GroupResource()) {
+			kinds = append(kinds, *kind)
+		}
 	}
 	slices.SortFunc(kinds, func(x, y IndexedKind) int { return compareKinds(x.Kind, y.Kind) })
 	return kinds, objects, err
@@ -208,13 +231,10 @@ func compareKinds(x, y core.Kind) int {
 	return cmp.Or(strings.Compare(x.Group, y.Group), strings.Compare(x.Resource, y.Resource))
 }
 
-// write writes the lines. The kinds are in the order of the records, so that each takes as many as its count says.
-func (b *IndexBuilder) write(target io.Writer, kinds []IndexedKind, objects int64) error {
-	compressor, err := newStreamEncoder(target)
-	if err != nil {
-		return err
-	}
-	encoder := newLineEncoder(compressor)
+// write writes the lines of the chosen kinds, which are those that are given. The kinds are in the order of the
+// records, so that each takes as many as its count says.
+func (b *IndexBuilder) write(target io.Writer, kinds []IndexedKind, objects int64, chosen choice) error {
+	encoder := newLineEncoder(target)
 	header := indexHeader{FormatVersion: FormatVersion, Kinds: len(kinds), Objects: objects}
 	next, left := 0, int64(0)
 	heads := func() error { // writes the lines of kinds until records are due
@@ -226,22 +246,19 @@ func (b *IndexBuilder) write(target io.Writer, kinds []IndexedKind, objects int6
 		}
 		return nil
 	}
-	err = encoder.Encode(header)
-	if err == nil {
-		err = b.merge(func(_, line []byte) error {
-			if err := heads(); err != nil {
-				return err
-			}
-			left--
-			_, err := compressor.Write(line)
+	if err := encoder.Encode(header); err != nil {
+		return err
+	}
+	err := b.merge(chosen, func(_ schema.GroupResource, line []byte) error {
+		if err := heads(); err != nil {
 			return err
-		})
+		}
+		left--
+		_, err := target.Write(line)
+		return err
+	})
+	if err != nil {
+		return err
 	}
-	if err == nil {
-		err = heads()
-	}
-	if closeErr := compressor.Close(); err == nil {
-		err = closeErr
-	}
-	return err
+	return heads()
 }

@@ -25,6 +25,8 @@ const (
 	MaxMissing = 100
 	// MaxMessageSize bounds a text for people in a manifest or a report; longer ones are cut when written.
 	MaxMessageSize = 4 << 10
+	// MaxAttempts bounds the attempts at one backup.
+	MaxAttempts = 100
 	// MaxNameSize bounds an object's name.
 	MaxNameSize = 1024
 )

@@ -196,10 +196,16 @@ func (m *Manifest) checkSegments() error {
 }
 
 func (m *Manifest) checkFiles() error {
-	if m.Index.Name != m.ID.IndexName() || m.Report.Name != m.ID.ReportName() {
+	first := m.Index.Name == m.ID.IndexName() && m.Report.Name == m.ID.ReportName()
+	later := m.Index.Name == m.ID.IndexNameOf(m.Attempt) && m.Report.Name == m.ID.ReportNameOf(m.Attempt)
+	if !first && !later {
 		return invalid("index %q or report %q is not in the backup's folder", clip(m.Index.Name), clip(m.Report.Name))
 	}
-	if m.Intent != (File{}) && m.Intent.Name != m.ID.IntentName() {
+	intent := m.ID.IntentName()
+	if later {
+		intent = m.ID.IntentNameOf(m.Attempt)
+	}
+	if m.Intent != (File{}) && m.Intent.Name != intent {
 		return invalid("intent %q is not in the backup's folder", clip(m.Intent.Name))
 	}
 	for _, file := range m.Files() {

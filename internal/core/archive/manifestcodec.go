@@ -75,8 +75,10 @@ func DecodeManifest(reader io.Reader) (Manifest, error) {
 // sealOf returns the second line of a manifest with that first line. There is one way to write it: no byte of it can
 // change and leave the manifest whole.
 func sealOf(line []byte) []byte {
-	return fmt.Appendf(nil, "{\"digest\":%q}\n", DigestOf(line))
+	return sealLine(DigestOf(line))
 }
+
+func sealLine(digest Digest) []byte { return fmt.Appendf(nil, "{\"digest\":%q}\n", digest) }
 
 // openSeal returns the first line of a manifest that matches its digest. Whatever later formats change, they have a
 // first line that is a JSON object with formatVersion.

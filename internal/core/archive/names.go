@@ -18,10 +18,15 @@ const (
 	ownerFile       = "owner.json"
 	segmentsFolder  = "segments/"
 	backupsFolder   = "backups/"
-	intentFile      = "intent.json"
-	indexFile       = "index.zst"
-	reportFile      = "report.jsonl.zst"
+	intentFile      = intentStem + intentSuffix
 	manifestFile    = "manifest.json"
+	intentStem      = "intent"
+	indexStem       = "index"
+	reportStem      = "report"
+	checkpointStem  = "checkpoint"
+	intentSuffix    = ".json"
+	indexSuffix     = ".zst"
+	reportSuffix    = ".jsonl.zst"
 	segmentSuffix   = ".tar.zst"
 	maxIDSize       = 128
 	maxAttemptSize  = 32
@@ -55,14 +60,64 @@ type BackupID struct {
 // Folder returns the folder of the backup's own files, with a slash at its end.
 func (b BackupID) Folder() string { return BackupsFolder(b.ClusterID) + b.Name + "/" + b.UID + "/" }
 
-// IntentName returns the name of the file that is written first.
-func (b BackupID) IntentName() string { return b.Folder() + intentFile }
+// IntentName returns the name of the file that the first attempt writes first.
+func (b BackupID) IntentName() string { return b.IntentNameOf("") }
 
-// IndexName returns the name of the index.
-func (b BackupID) IndexName() string { return b.Folder() + indexFile }
+// IndexName returns the name of the index that the first attempt writes.
+func (b BackupID) IndexName() string { return b.IndexNameOf("") }
 
-// ReportName returns the name of the report.
-func (b BackupID) ReportName() string { return b.Folder() + reportFile }
+// ReportName returns the name of the report that the first attempt writes.
+func (b BackupID) ReportName() string { return b.ReportNameOf("") }
+
+// IntentNameOf returns the name of the file that a later attempt writes first. For an empty attempt it is that of the
+// first one, here and below.
+func (b BackupID) IntentNameOf(attempt string) string {
+	return b.Folder() + ofAttempt(intentStem, attempt, intentSuffix)
+}
+
+// IndexNameOf returns the name of the index that a later attempt writes.
+func (b BackupID) IndexNameOf(attempt string) string {
+	return b.Folder() + ofAttempt(indexStem, attempt, indexSuffix)
+}
+
+// ReportNameOf returns the name of the report that a later attempt writes.
+func (b BackupID) ReportNameOf(attempt string) string {
+	return b.Folder() + ofAttempt(reportStem, attempt, reportSuffix)
+}
+
+// IsIntent tells whether a file is the intent of an attempt at the backup.
+func (b BackupID) IsIntent(name string) bool {
+	rest, found := strings.CutPrefix(name, b.Folder()+intentStem)
+	attempt, isOne := strings.CutSuffix(rest, intentSuffix)
+	return found && isOne && (attempt == "" || attempt[0] == '-' && CheckAttempt(attempt[1:]) == nil)
+}
+
+func ofAttempt(stem, attempt, suffix string) string {
+	if attempt == "" {
+		return stem + suffix
+	}
+	return stem + "-" + attempt + suffix
+}
+
+// CheckpointName returns the name of an attempt's checkpoint of that number, counted from 1.
+func (b BackupID) CheckpointName(attempt string, number int) string {
+	return b.CheckpointPrefix() + fmt.Sprintf("%s-%0*d", attempt, segmentDigits, number) + indexSuffix
+}
+
+// CheckpointPrefix returns what the names of all checkpoints of the backup begin with, and no others.
+func (b BackupID) CheckpointPrefix() string { return b.Folder() + checkpointStem + "-" }
+
+// ParseCheckpointName is the inverse of CheckpointName; ok is false for every other name.
+func (b BackupID) ParseCheckpointName(name string) (attempt string, number int, ok bool) {
+	rest, found := strings.CutPrefix(name, b.CheckpointPrefix())
+	attempt, digits, _ := strings.Cut(rest, "-")
+	digits, isOne := strings.CutSuffix(digits, indexSuffix)
+	number, err := strconv.Atoi(digits)
+	if !found || !isOne || err != nil || CheckAttempt(attempt) != nil || number < 1 || number > maxSegmentIndex {
+		return "", 0, false
+	}
+	return attempt, number, b.CheckpointName(attempt, number) == name
+}
 
 // ManifestName returns the name of the file that is written last.
 func (b BackupID) ManifestName() string { return b.Folder() + manifestFile }
@@ -89,7 +144,7 @@ func ParseManifestName(name string) (id BackupID, ok bool) {
 	return parseBackupFile(name, manifestFile)
 }
 
-// ParseIntentName is the inverse of BackupID.IntentName; ok is false for every other name.
+// ParseIntentName tells of which backup a file is the intent of the first attempt; ok is false for every other name.
 func ParseIntentName(name string) (id BackupID, ok bool) { return parseBackupFile(name, intentFile) }
 
 func parseBackupFile(name, file string) (BackupID, bool) {

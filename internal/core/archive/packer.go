@@ -116,9 +116,9 @@ func (p *Packer) Add(object core.Object, reason core.Reason) error {
 	return nil
 }
 
-// Close writes what is left, commits the last segment and returns all segments in the order in which they were
-// begun. On an error it aborts the segment that is open; segments committed before stay, and belong to no backup.
-func (p *Packer) Close() ([]File, error) {
+// Flush writes what is left and commits the segment that is open, and returns all segments so far in the order in which
+// they were begun: all objects that were added are in them. The packer goes on with a new segment.
+func (p *Packer) Flush() ([]File, error) {
 	if p.err != nil {
 		return nil, p.err
 	}
@@ -129,8 +129,18 @@ func (p *Packer) Close() ([]File, error) {
 	if err != nil {
 		return nil, p.broken(err)
 	}
+	return p.files, nil
+}
+
+// Close writes what is left, commits the last segment and returns all segments in the order in which they were
+// begun. On an error it aborts the segment that is open; segments committed before stay, and belong to no backup.
+func (p *Packer) Close() ([]File, error) {
+	files, err := p.Flush()
+	if err != nil {
+		return nil, err
+	}
 	p.err = errClosed
-	return p.files, p.encoder.Close()
+	return files, p.encoder.Close()
 }
 
 // Abort gives up the segment that is open. It does nothing after Close.

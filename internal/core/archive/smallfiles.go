@@ -32,7 +32,7 @@ type Owner struct {
 	Written time.Time `json:"written"`
 }
 
-// Intent is the file intent.json, written before everything else of a run.
+// Intent is the file that an attempt writes before everything else.
 type Intent struct {
 	// FormatVersion is set by EncodeIntent.
 	FormatVersion int `json:"formatVersion"`
@@ -42,6 +42,8 @@ type Intent struct {
 	Attempt string `json:"attempt"`
 	// Started is the time of writing.
 	Started time.Time `json:"started"`
+	// Earlier are the attempts at the same backup that were interrupted and on which this one goes on, the oldest first.
+	Earlier []string `json:"earlier,omitempty"`
 	// Base is the backup on which the run builds and whose segments must stay; nil for a full backup.
 	Base *BackupID `json:"base"`
 }
@@ -112,6 +114,18 @@ func (i *Intent) check() error {
 	if err := CheckAttempt(i.Attempt); err != nil {
 		return err
 	}
+	if len(i.Earlier) > MaxAttempts {
+		return invalid("%d earlier attempts", len(i.Earlier))
+	}
+	for _, attempt := range i.Earlier {
+		if err := CheckAttempt(attempt); err != nil {
+			return err
+		}
+	}
+	return i.checkBase()
+}
+
+func (i *Intent) checkBase() error {
 	if i.Base == nil {
 		return nil
 	}

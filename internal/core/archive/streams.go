@@ -53,6 +53,7 @@ type lineReader struct {
 	buffer  *bufio.Reader
 	line    []byte
 	number  int
+	tee     io.Writer // takes every line with its end, if it is set
 }
 
 func newLineReader(what string, reader io.Reader) (*lineReader, error) {
@@ -76,7 +77,7 @@ func (l *lineReader) next() ([]byte, error) {
 		case len(l.line) > MaxLineSize:
 			return nil, l.corrupt(fmt.Errorf("more than %d bytes", MaxLineSize))
 		case err == nil:
-			return l.line[:len(l.line)-1], nil
+			return l.line[:len(l.line)-1], l.copy()
 		case errors.Is(err, bufio.ErrBufferFull):
 		case l.source.err != nil:
 			return nil, fmt.Errorf("reading %s: %w", l.what, l.source.err)
@@ -88,6 +89,15 @@ func (l *lineReader) next() ([]byte, error) {
 			return nil, l.corrupt(err)
 		}
 	}
+}
+
+// copy hands a line on.
+func (l *lineReader) copy() error {
+	if l.tee == nil {
+		return nil
+	}
+	_, err := l.tee.Write(l.line)
+	return err
 }
 
 // decode reads the next line into the value.

@@ -1,0 +1,246 @@
+package archive
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"iter"
+
+	"k8s.io/apimachinery/pkg/runtime/schema"
+)
+
+// Checkpoint is the first line of a checkpoint: kinds of which an attempt has copied everything, so that a later one
+// need not. The records of their objects follow as in an index, and the digest of all lines is the last one.
+type Checkpoint struct {
+	// FormatVersion is set by WriteCheckpoint.
+	FormatVersion int `json:"formatVersion"`
+	// Backup names the backup, Attempt the attempt at it.
+	Backup  BackupID `json:"backup"`
+	Attempt string   `json:"attempt"`
+	// Kinds are the kinds, in the order of an index.
+	Kinds []CheckpointKind `json:"-"`
+	// Segments are all that the attempt has written so far; the records are in some of them.
+	Segments []File `json:"segments"`
+}
+
+// CheckpointKind is a kind of which everything is copied, with what there is to say of it besides its objects.
+type CheckpointKind struct {
+	IndexedKind
+
+	// Excluded and Vanished are the numbers of objects that were left out, as in Counts.
+	Excluded, Vanished int64
+	// Notes are for the report.
+	Notes []CheckpointNote
+}
+
+// CheckpointNote is a line of the report about an object that was left out.
+type CheckpointNote struct {
+	// Namespace and Name are the object's.
+	Namespace string `json:"namespace,omitempty"`
+	Name      string `json:"name"`
+	// Action and Message are the report's.
+	Action  string `json:"action"`
+	Message string `json:"message,omitempty"`
+}
+
+// checkpointBody is how the first line is written.
+type checkpointBody struct {
+	Checkpoint
+
+	Kinds []checkpointKindLine `json:"kinds"`
+}
+
+type checkpointKindLine struct {
+	kindLine
+
+	Excluded int64            `json:"excluded,omitempty"`
+	Vanished int64            `json:"vanished,omitempty"`
+	Notes    []CheckpointNote `json:"notes,omitempty"`
+}
+
+// WriteCheckpoint writes a checkpoint of the kinds that it names, whose counts and versions are those of the builder.
+// All their records must have been added.
+func (b *IndexBuilder) WriteCheckpoint(target io.Writer, checkpoint Checkpoint) error {
+	b.mutex.Lock()
+	defer b.mutex.Unlock()
+	if b.err == nil {
+		b.err = b.flush()
+	}
+	if b.err != nil {
+		return b.err
+	}
+	chosen, of := choice{}, map[schema.GroupResource]CheckpointKind{}
+	for _, kind := range checkpoint.Kinds {
+		chosen[kind.Kind.GroupResource()] = true
+		of[kind.Kind.GroupResource()] = kind
+	}
+	kinds, objects, err := b.count(chosen)
+	if err != nil {
+		return fmt.Errorf("counting a checkpoint: %w", err)
+	}
+	body := checkpointBody{Checkpoint: checkpoint}
+	body.FormatVersion = FormatVersion
+	for i := range kinds {
+		tally := of[kinds[i].Kind.GroupResource()]
+		body.Kinds = append(body.Kinds, checkpointKindLine{
+			kindLine: kinds[i].line(), Excluded: tally.Excluded, Vanished: tally.Vanished, Notes: tally.Notes,
+		})
+	}
+	if err := body.check(); err != nil {
+		return fmt.Errorf("writing checkpoint: %w", err)
+	}
+	return sealed(target, func(target io.Writer) error {
+		if err := newLineEncoder(target).Encode(&body); err != nil {
+			return err
+		}
+		return b.write(target, kinds, objects, chosen)
+	})
+}
+
+// sealed compresses the lines that write writes, and their digest as the last one.
+func sealed(target io.Writer, write func(target io.Writer) error) error {
+	compressor, err := newStreamEncoder(target)
+	if err != nil {
+		return err
+	}
+	sum := sha256.New()
+	err = write(io.MultiWriter(compressor, sum))
+	if err == nil {
+		_, err = compressor.Write(sealLine(sumOf(sum)))
+	}
+	if closeErr := compressor.Close(); err == nil {
+		err = closeErr
+	}
+	return err
+}
+
+// check returns core.ErrInvalid where the first line cannot be true.
+func (b *checkpointBody) check() error {
+	if err := errors.Join(b.Backup.Check(), CheckAttempt(b.Attempt)); err != nil {
+		return err
+	}
+	for _, file := range b.Segments {
+		if err := b.checkSegment(file); err != nil {
+			return err
+		}
+	}
+	for i := range b.Kinds {
+		if b.Kinds[i].Excluded < 0 || b.Kinds[i].Vanished < 0 {
+			return invalid("counts of %s", clip(b.Kinds[i].Resource))
+		}
+	}
+	return nil
+}
+
+// checkSegment sees to it that the segment is one of the attempt.
+func (b *checkpointBody) checkSegment(file File) error {
+	id, ok := ParseSegmentName(file.Name)
+	if !ok || id.ClusterID != b.Backup.ClusterID || id.Attempt != b.Attempt || !within(0, file.Size, MaxSegmentSize) {
+		return invalid("segment %q of %d bytes", clip(file.Name), file.Size)
+	}
+	return file.Digest.Check()
+}
+
+// CheckpointReader reads a checkpoint. Nothing of it is to be trusted before all records were read without an error.
+type CheckpointReader struct {
+	index *IndexReader
+	head  Checkpoint
+}
+
+// NewCheckpointReader reads the first line. Close must be called at the end. The errors are core.ErrCorrupt,
+// NewerFormatError and those of the source.
+func NewCheckpointReader(source io.Reader) (*CheckpointReader, error) {
+	lines, err := newLineReader("checkpoint", source)
+	if err != nil {
+		return nil, err
+	}
+	sum := sha256.New()
+	lines.tee = sum
+	head, err := readCheckpointHead(lines)
+	if err != nil {
+		lines.close()
+		return nil, err
+	}
+	reader := &IndexReader{lines: lines, records: newRecordReader(), checked: segmentNames{}, seal: &seal{sum: sum}}
+	if err := reader.begin(); err != nil {
+		lines.close()
+		return nil, err
+	}
+	return &CheckpointReader{index: reader, head: head}, nil
+}
+
+func readCheckpointHead(lines *lineReader) (Checkpoint, error) {
+	var body checkpointBody
+	err := lines.decode(&body)
+	if errors.Is(err, errEnd) {
+		return Checkpoint{}, lines.corrupt(io.ErrUnexpectedEOF)
+	}
+	if err != nil {
+		return Checkpoint{}, err
+	}
+	if err := checkFormat("checkpoint", body.FormatVersion); err != nil {
+		return Checkpoint{}, err
+	}
+	if err := body.check(); err != nil {
+		return Checkpoint{}, lines.corrupt(err)
+	}
+	head := body.Checkpoint
+	for i := range body.Kinds {
+		line := &body.Kinds[i]
+		kind := line.kind()
+		if err := kind.check(); err != nil {
+			return Checkpoint{}, lines.corrupt(err)
+		}
+		head.Kinds = append(head.Kinds, CheckpointKind{
+			IndexedKind: kind, Excluded: line.Excluded, Vanished: line.Vanished, Notes: line.Notes,
+		})
+	}
+	return head, nil
+}
+
+// Checkpoint returns the first line.
+func (r *CheckpointReader) Checkpoint() Checkpoint { return r.head }
+
+// Records returns all records; the error, if any, is in the last pair. A segment that the first line does not name is
+// core.ErrCorrupt.
+func (r *CheckpointReader) Records() iter.Seq2[Record, error] {
+	segments := map[string]bool{}
+	for _, file := range r.head.Segments {
+		segments[file.Name] = true
+	}
+	return func(yield func(Record, error) bool) {
+		for record, err := range r.index.Records() {
+			if err == nil && !segments[record.Frame.Segment] {
+				err = corrupt("checkpoint", fmt.Errorf("%s is in segment %s, which it does not name", record.Key(), record.Frame.Segment))
+			}
+			if !yield(record, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// Close gives back the memory of the decompressor. It does not close the source.
+func (r *CheckpointReader) Close() { r.index.Close() }
+
+// seal is the last line of a file: the digest of the lines before it.
+type seal struct{ sum hash.Hash }
+
+// check reads the line, and compares.
+func (s *seal) check(lines *lineReader) error {
+	want := bytes.TrimSuffix(sealLine(sumOf(s.sum)), []byte("\n"))
+	line, err := lines.next()
+	if errors.Is(err, errEnd) {
+		return lines.corrupt(io.ErrUnexpectedEOF)
+	}
+	if err != nil {
+		return err
+	}
+	if !bytes.Equal(line, want) {
+		return lines.corrupt(fmt.Errorf("the seal is %s, not %s", clip(string(line)), want))
+	}
+	return nil
+}
