@@ -66,6 +66,10 @@ func NewInbound() *Inbound {
 func (i *Inbound) Note(of Subject) {
 	if set, makesPods := podLabels(of); makesPods {
 		i.notePods(of, set)
+		i.noteBundles(of, podsOf(of.Kind))
+	}
+	if of.Kind.GroupResource() == (schema.GroupResource{Resource: "podtemplates"}) {
+		i.noteBundles(of, "template.")
 	}
 	if scalable(of.Kind) {
 		i.ask("autoscaling", "horizontalpodautoscalers", of.Namespace)
@@ -106,7 +110,6 @@ func (i *Inbound) notePods(of Subject, set labels.Set) {
 		known = podSets{}
 		i.pods[of.Namespace] = known
 	}
-	i.noteBundles(of)
 	key, reason := set.String(), of.By()
 	before, found := known[key]
 	if found && before.reason <= reason {
@@ -141,9 +144,9 @@ func (i *Inbound) noteAggregation(of Subject) {
 	}
 }
 
-// noteBundles notes by which labels pods ask for bundles of certificates.
-func (i *Inbound) noteBundles(of Subject) {
-	walk(of.content, podsOf(of.Kind)+"spec.volumes[].projected.sources[].clusterTrustBundle", "", func(at place) {
+// noteBundles notes by which labels pods ask for bundles of certificates; the template is the path to theirs.
+func (i *Inbound) noteBundles(of Subject, template string) {
+	walk(of.content, template+"spec.volumes[].projected.sources[].clusterTrustBundle", "", func(at place) {
 		source := member(at.parent, at.leaf)
 		signer := text(source, "signerName")
 		if wanted, given := source["labelSelector"].(map[string]any); given && signer != "" {
