@@ -22,7 +22,7 @@ type BackupStatus struct {
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
 	// conditions are what a person or a program asks: Accepted, Reconciling, Stalled,
-	// Ready, Complete and DataDeleted.
+	// Ready, Complete, Verified and DataDeleted.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
@@ -95,6 +95,12 @@ type BackupStatus struct {
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=100
 	Missing []ItemProblem `json:"missing,omitempty"`
+
+	// verification is what was found when the data was last read back, which the
+	// annotation kahu.io/verify asks for.
+	// +optional
+	// +nullable
+	Verification *BackupVerification `json:"verification,omitempty"`
 
 	// locationID is the id of the location that the backup was written to.
 	// +optional

@@ -20,6 +20,10 @@ const (
 	// ConditionComplete is True when everything that was asked for is in the
 	// backup or in the cluster, and False when something is missing, by name.
 	ConditionComplete = "Complete"
+	// ConditionVerified is True when the data of a backup was read back and is as it
+	// was written, False when it is damaged, and Unknown while it is being read or
+	// when it could not be read.
+	ConditionVerified = "Verified"
 	// ConditionDataDeleted is True when the data of a Backup that is being deleted
 	// is gone from the location, and False, with the reason, while it is not.
 	ConditionDataDeleted = "DataDeleted"
@@ -147,6 +151,21 @@ const (
 	ReasonPageInvalid = "PageInvalid"
 	// ReasonAnswered: the answer is in the status.
 	ReasonAnswered = "Answered"
+	// ReasonVerified: every byte of the backup was read back and is as it was written.
+	ReasonVerified = "Verified"
+	// ReasonSampleVerified: the part of the backup that was read back is as it was
+	// written.
+	ReasonSampleVerified = "SampleVerified"
+	// ReasonVerifying: the backup is being read back.
+	ReasonVerifying = "Verifying"
+	// ReasonInvalidSample: the annotation kahu.io/verify-sample is no percentage.
+	ReasonInvalidSample = "InvalidSample"
+	// ReasonFileMissing: a file of the backup is not there.
+	ReasonFileMissing = "FileMissing"
+	// ReasonFileDamaged: a file of the backup is not as it was written.
+	ReasonFileDamaged = "FileDamaged"
+	// ReasonFilesContradict: a file of the backup says what another one does not.
+	ReasonFilesContradict = "FilesContradict"
 	// ReasonKindUnlistable: the objects of a kind could not be listed.
 	ReasonKindUnlistable = "KindUnlistable"
 	// ReasonObjectRefused: the API server refused an object.

@@ -60,6 +60,9 @@ func backupText(backup *kahuv1.Backup) string {
 	d.block("Wrong in the spec", status.ValidationErrors)
 	d.block(titled("Missing", status.Counts.Missing), problems(status.Missing))
 	d.block(titled("Warnings", status.Counts.Warnings), status.Warnings)
+	if found := status.Verification; found != nil {
+		d.block(titled("Damaged", found.DamagedTotal), damage(found))
+	}
 	d.conditions(status.Conditions)
 	return d.text.String()
 }

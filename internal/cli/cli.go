@@ -105,8 +105,8 @@ waited for failed, 4 the time for waiting ran out.`,
 	flags.StringVar(&shared.context, "context", "", "context of the kubeconfig")
 	flags.StringVarP(&shared.output, "output", "o", "", "print whole objects: json or yaml")
 	root.AddCommand(
-		newGroup("backup", "Make, show and delete backups", shared,
-			newBackupCreate, newBackupGet, newBackupDescribe, newBackupDelete),
+		newGroup("backup", "Make, show, verify and delete backups", shared,
+			newBackupCreate, newBackupGet, newBackupDescribe, newBackupVerify, newBackupDelete),
 		newGroup("restore", "Make and show restores", shared, newRestoreCreate, newRestoreGet, newRestoreDescribe),
 		newGroup("location", "Make and show the places that hold backups", shared, newLocationCreate, newLocationGet),
 	)

@@ -16,6 +16,7 @@ import (
 	"github.com/soda-cdm/kahu/internal/controller/place"
 	"github.com/soda-cdm/kahu/internal/controller/provider"
 	"github.com/soda-cdm/kahu/internal/controller/restore"
+	"github.com/soda-cdm/kahu/internal/controller/verification"
 	answer "github.com/soda-cdm/kahu/internal/core/inspection"
 	"github.com/soda-cdm/kahu/internal/engine"
 	"github.com/soda-cdm/kahu/internal/reconcile"
@@ -85,6 +86,7 @@ func SetUp(manager ctrl.Manager, options Options) error {
 		{"backup", newBackup(options, finder).SetUp},
 		{"restore", newRestore(options, finder).SetUp},
 		{"inspection", newInspection(options, finder).SetUp},
+		{"verification", newVerification(options, finder).SetUp},
 	}
 	for _, each := range controllers {
 		if err := each.setUp(manager); err != nil {
@@ -122,5 +124,20 @@ func newInspection(options Options, finder *place.Finder) *inspection.Controller
 		Client: options.Client, Subjects: library.Subjects(),
 		Tasks: reconcile.NewTasks[struct{}, answer.Page](answers),
 		Clock: options.Clock, Patience: options.Patience, Keep: options.KeepAnswers,
+	}
+}
+
+// How many backups are read back at once, and how many segments of each.
+const (
+	verifications = 2
+	readers       = 2
+)
+
+func newVerification(options Options, finder *place.Finder) *verification.Controller {
+	return &verification.Controller{
+		Client: options.Client, Finder: finder,
+		Runner:    &engine.Verify{Clock: options.Clock, Readers: readers},
+		Tasks:     reconcile.NewTasks[engine.Progress, engine.VerifyResult](verifications),
+		ClusterID: options.ClusterID, Clock: options.Clock,
 	}
 }

@@ -40,7 +40,8 @@ type Loop[T client.Object, S any] struct {
 	Client client.Client
 	// New returns an empty object.
 	New func() T
-	// Conditions returns where the object keeps its conditions.
+	// Conditions returns where the object keeps its conditions. It is nil where Ready, Reconciling and Stalled are those
+	// of another loop over the same objects.
 	Conditions func(object T) *[]metav1.Condition
 	// Scope returns the scope of one pass; steps change the object that is in it.
 	Scope func(object T) S
@@ -69,7 +70,9 @@ func (l *Loop[T, S]) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 	}
 
 	outcome := l.run(ctx, object)
-	show(l.Conditions(object), outcome, object.GetGeneration())
+	if l.Conditions != nil {
+		show(l.Conditions(object), outcome, object.GetGeneration())
+	}
 
 	// The version as it is now: a step may have changed the object's metadata through the API.
 	before.SetResourceVersion(object.GetResourceVersion())

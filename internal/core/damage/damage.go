@@ -17,13 +17,11 @@ import (
 // The reasons of rows. They are stable.
 const (
 	// Missing: the file is not there.
-	Missing = "Missing"
-	// WrongSize: the file is shorter or longer than it was written.
-	WrongSize = "WrongSize"
+	Missing = "FileMissing"
 	// WrongContent: the bytes are not those that were written.
-	WrongContent = "WrongContent"
+	WrongContent = "FileDamaged"
 	// Contradiction: the file is as it was written, and says what another file of the backup does not.
-	Contradiction = "Contradiction"
+	Contradiction = "FilesContradict"
 )
 
 const (

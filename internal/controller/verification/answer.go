@@ -1,0 +1,148 @@
+package verification
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
+	"github.com/soda-cdm/kahu/internal/controller/failure"
+	"github.com/soda-cdm/kahu/internal/controller/place"
+	"github.com/soda-cdm/kahu/internal/core"
+	"github.com/soda-cdm/kahu/internal/core/archive"
+	"github.com/soda-cdm/kahu/internal/core/damage"
+	"github.com/soda-cdm/kahu/internal/engine"
+	"github.com/soda-cdm/kahu/internal/reconcile"
+)
+
+// maxObjectText bounds the name of an object in a row, in bytes.
+const maxObjectText = 600
+
+// sampleOf returns the part of a backup that the annotation asks for.
+func sampleOf(text, token string) (damage.Sample, error) {
+	share, err := damage.ParseShare(text)
+	if err != nil || share == 0 {
+		return damage.Sample{}, err
+	}
+	return damage.Sample{Share: share, Seed: seedOf(token)}, nil
+}
+
+// say writes the condition Verified.
+func (s *scope) say(status metav1.ConditionStatus, reason, message string) {
+	meta.SetStatusCondition(&s.backup.Status.Conditions, metav1.Condition{
+		Type: kahuv1.ConditionVerified, Status: status, Reason: reason,
+		Message: reconcile.Bounded(message, failure.MaxText), ObservedGeneration: s.backup.Generation,
+	})
+}
+
+// finish says that the question has its answer.
+func (s *scope) finish(now time.Time) { s.answer().Time = &metav1.Time{Time: now} }
+
+// findFiles finds the location.
+func (c *Controller) findFiles(ctx context.Context, s *scope) error {
+	_, files, err := c.Finder.Ready(ctx, s.backup.Spec.MetadataLocation)
+	if unusable, is := errors.AsType[*place.NotUsableError](err); is {
+		message := "spec.metadataLocation: " + unusable.Error() + "; the backup is read when the location can be used"
+		s.say(metav1.ConditionUnknown, unusable.Reason, message)
+		return reconcile.Waiting(unusable.Reason, message, waitTime)
+	}
+	s.files = files
+	return err
+}
+
+// read begins the reading, and shows how far it is.
+func (c *Controller) read(ctx context.Context, s *scope) error {
+	snapshot, there := c.Tasks.Look(s.backup.UID)
+	if !there {
+		return c.begin(ctx, s)
+	}
+	if !snapshot.Ended {
+		s.answer().Objects = snapshot.Progress.Done
+		return reconcile.ErrDone
+	}
+	return nil
+}
+
+func (c *Controller) begin(ctx context.Context, s *scope) error {
+	if err := c.findFiles(ctx, s); err != nil {
+		return err
+	}
+	s.say(metav1.ConditionUnknown, kahuv1.ReasonVerifying, "The backup is being read back.")
+	sample, err := sampleOf(s.answer().Sampled, s.answer().Token)
+	if err != nil {
+		return err
+	}
+	request, files := engine.VerifyRequest{Backup: c.id(s), Sample: sample}, s.files
+	begun := c.Tasks.Begin(s.backup.DeepCopy(), func(ctx context.Context, show func(engine.Progress)) (engine.VerifyResult, error) {
+		request.Show = show
+		return c.Runner.Run(ctx, request, files)
+	})
+	if !begun {
+		return reconcile.Waiting(kahuv1.ReasonPending, "other backups are being read", waitTime)
+	}
+	return reconcile.ErrDone
+}
+
+// conclude writes what was found.
+func (c *Controller) conclude(_ context.Context, s *scope) error {
+	snapshot, there := c.Tasks.Look(s.backup.UID)
+	if !there || !snapshot.Ended {
+		return nil
+	}
+	s.finish(c.Clock.Now())
+	found, answer := snapshot.Result, s.answer()
+	answer.Files, answer.Bytes, answer.Objects = found.Files, found.Bytes, found.Objects
+	answer.DamagedTotal, answer.DamagedObjects = found.DamagedTotal, found.DamagedObjects
+	answer.Damaged = partsOf(found.Damaged)
+	s.say(verdict(c.id(s), found, snapshot.Err, answer.Sampled))
+	return reconcile.ErrDone
+}
+
+// verdict returns what the condition says of a reading.
+func verdict(
+	id archive.BackupID, found engine.VerifyResult, err error, sampled string,
+) (status metav1.ConditionStatus, reason, message string) {
+	const remedy = "Bring the files back from a copy of the store, or use another backup."
+	switch {
+	case errors.Is(err, core.ErrNotFound):
+		return metav1.ConditionFalse, kahuv1.ReasonManifestNotFound,
+			"The location has no manifest of this backup: " + err.Error() + ". " + remedy
+	case err != nil && found.DamagedTotal == 0:
+		return metav1.ConditionUnknown, failure.OfReading(err).Reason,
+			"The backup could not be read to its end, which says nothing of it: " + err.Error()
+	case found.DamagedTotal > 0 && found.Damaged[0].File == id.ManifestName():
+		return metav1.ConditionFalse, kahuv1.ReasonManifestInvalid, found.Damaged[0].Message + ". " + remedy
+	case found.DamagedTotal > 0:
+		return metav1.ConditionFalse, kahuv1.ReasonArchiveCorrupt, fmt.Sprintf(
+			"%d parts of the backup's files are damaged, and %d objects cannot be restored: see status.verification.damaged. %s",
+			found.DamagedTotal, found.DamagedObjects, remedy)
+	case sampled != "":
+		return metav1.ConditionTrue, kahuv1.ReasonSampleVerified, fmt.Sprintf(
+			"A sample of %s was read: %d objects are as they were written.", sampled, found.Objects)
+	}
+	return metav1.ConditionTrue, kahuv1.ReasonVerified,
+		fmt.Sprintf("Everything was read: all %d objects are as they were written.", found.Objects)
+}
+
+// partsOf turns rows of the engine into rows of the status.
+func partsOf(rows []damage.Row) []kahuv1.DamagedPart {
+	parts := make([]kahuv1.DamagedPart, 0, len(rows))
+	for _, row := range rows {
+		part := kahuv1.DamagedPart{
+			File: row.File, Length: row.Length, Reason: row.Reason,
+			Message: reconcile.Bounded(row.Message, failure.MaxRowText), ObjectsTotal: row.ObjectsTotal,
+		}
+		if row.Offset != damage.Nowhere {
+			part.Offset = &row.Offset
+		}
+		for _, key := range row.Objects {
+			part.Objects = append(part.Objects, reconcile.Bounded(key.String(), maxObjectText))
+		}
+		parts = append(parts, part)
+	}
+	return parts
+}
