@@ -50,7 +50,7 @@ vet: ## Run go vet in all modules.
 	$(GO) -C tools vet ./testcount/...
 
 .PHONY: test
-test: build bin/testcount ## Run all unit and integration tests; the last line counts them.
+test: build bin/testcount bin/versitygw ## Run all unit and integration tests; the last line counts them.
 	@KAHU_DEVCLUSTER=$(CURDIR)/bin/devcluster bin/testcount $(MODULES)
 
 .PHONY: race
@@ -75,6 +75,9 @@ bin/controller-gen: tools/go.mod tools/go.sum
 
 bin/golangci-lint: tools/lint/go.mod tools/lint/go.sum
 	$(GO) -C tools/lint build -trimpath -o ../../bin/ github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+
+bin/versitygw: tools/versitygw/go.mod tools/versitygw/go.sum
+	$(GO) -C tools/versitygw build -trimpath -o ../../bin/ github.com/versity/versitygw/cmd/versitygw
 
 bin/testcount: $(wildcard tools/testcount/*.go) tools/go.mod
 	$(GO) -C tools build -trimpath -o ../bin/ ./testcount

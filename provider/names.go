@@ -10,13 +10,13 @@ import (
 
 const (
 	// MaxNameBytes is the length limit of the name of an object.
-	MaxNameBytes = 1024
+	MaxNameBytes = 768
 	// MaxElementBytes is the length limit of one element of a name, between slashes.
 	MaxElementBytes = 255
 )
 
 // ValidateName returns an error that wraps ErrInvalidArgument and says what is wrong if name cannot be the name of an
-// object: a name is of 1 to 1,024 bytes of UTF-8 without control characters; it consists of elements of 1 to
+// object: a name is of 1 to 768 bytes of UTF-8 without control characters; it consists of elements of 1 to
 // 255 bytes, separated by slashes, none of which is "." or "..".
 //
 // Server and client check every name; a driver checks once more, as it can be called directly.

@@ -21,8 +21,6 @@ import (
 	"syscall"
 	"time"
 
-	"google.golang.org/grpc"
-
 	"github.com/soda-cdm/kahu/provider"
 	"github.com/soda-cdm/kahu/providers/filesystem"
 )
@@ -61,12 +59,7 @@ func run(ctx context.Context, args []string, stderr io.Writer) int {
 		// Not a reason to end: a share may be mounted later, and every call looks for itself.
 		logger.Warn("root cannot be used yet", "root", options.root, "reason", err.Error())
 	}
-	server := provider.NewServer(provider.Options{
-		Driver: store,
-		GRPC: []grpc.ServerOption{
-			grpc.ChainUnaryInterceptor(logUnary(logger)), grpc.ChainStreamInterceptor(logStream(logger)),
-		},
-	})
+	server := provider.NewServer(provider.Options{Driver: store, GRPC: provider.LogFailures(logger)})
 	logger.Info("serving", "name", options.name, "version", version, "root", options.root, "endpoint", options.endpoint)
 	if err := server.Serve(ctx, options.endpoint); err != nil {
 		logger.Error("serving has ended", "reason", err.Error())

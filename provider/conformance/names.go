@@ -19,7 +19,7 @@ func nameChecks() []Check {
 		},
 		{
 			Name:    "names/longest",
-			Promise: "An element has up to 255 bytes, a name up to 1,024.",
+			Promise: "An element has up to 255 bytes, a name up to 768.",
 			modern:  true,
 			run:     checkLongestNames,
 		},

@@ -37,7 +37,7 @@ const (
 //
 // MetaBackup stores objects: a name and its bytes.
 //
-// A name is of 1 to 1024 bytes of UTF-8, of elements separated by slashes; an element is of 1 to 255 bytes, and neither
+// A name is of 1 to 768 bytes of UTF-8, of elements separated by slashes; an element is of 1 to 255 bytes, and neither
 // "." nor ".."; there is no slash at the beginning or the end, and no control character. Other names are refused
 // with InvalidArgument.
 //
@@ -196,7 +196,7 @@ type MetaBackup_CreateClient = grpc.ClientStreamingClient[UploadRequest, Empty]
 //
 // MetaBackup stores objects: a name and its bytes.
 //
-// A name is of 1 to 1024 bytes of UTF-8, of elements separated by slashes; an element is of 1 to 255 bytes, and neither
+// A name is of 1 to 768 bytes of UTF-8, of elements separated by slashes; an element is of 1 to 255 bytes, and neither
 // "." nor ".."; there is no slash at the beginning or the end, and no control character. Other names are refused
 // with InvalidArgument.
 //

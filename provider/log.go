@@ -1,4 +1,4 @@
-package main
+package provider
 
 import (
 	"context"
@@ -8,6 +8,14 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 )
+
+// LogFailures returns the options of a server that logs the calls that fail, one line each, with the reason. What is a
+// regular part of the conversation is left out. No attribute is ever logged; names of objects are.
+func LogFailures(logger *slog.Logger) []grpc.ServerOption {
+	return []grpc.ServerOption{
+		grpc.ChainUnaryInterceptor(logUnary(logger)), grpc.ChainStreamInterceptor(logStream(logger)),
+	}
+}
 
 // logUnary logs the calls that fail. Messages have names of objects in them, and never an attribute.
 func logUnary(logger *slog.Logger) grpc.UnaryServerInterceptor {
