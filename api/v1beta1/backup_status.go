@@ -30,10 +30,23 @@ type BackupStatus struct {
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 
 	// attempt is the id of the process's try at this run. A manager that finds a
-	// run in Processing with another attempt than its own ends it as Interrupted.
+	// run in Processing with another attempt than its own goes on with it.
 	// +optional
 	// +kubebuilder:validation:MaxLength=64
 	Attempt string `json:"attempt,omitempty"`
+
+	// interruptions is how often a manager stopped while the run went on, and
+	// another one went on with it.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	Interruptions int32 `json:"interruptions,omitempty"`
+
+	// earlierAttempts are the attempts that were interrupted, the oldest first.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=16
+	// +kubebuilder:validation:items:MaxLength=64
+	EarlierAttempts []string `json:"earlierAttempts,omitempty"`
 
 	// validationErrors are what is wrong with the spec: which field, and what to do.
 	// +optional

@@ -28,7 +28,7 @@ type Backup struct {
 	metav1.ObjectMeta `json:"metadata,omitzero"`
 
 	// spec says what to back up, and where to. It cannot be changed, except
-	// deletionPolicy.
+	// deletionPolicy and cancel.
 	// +required
 	Spec BackupSpec `json:"spec,omitzero"`
 
@@ -71,6 +71,7 @@ const (
 // +kubebuilder:validation:XValidation:rule="has(self.label) == has(oldSelf.label) && (!has(self.label) || self.label == oldSelf.label)",message="spec.label cannot be changed: a Backup is one run, create another for another wish",fieldPath=".label"
 // +kubebuilder:validation:XValidation:rule="self.?enableVolumeBackup.orValue(true) == oldSelf.?enableVolumeBackup.orValue(true)",message="spec.enableVolumeBackup cannot be changed: a Backup is one run, create another for another wish",fieldPath=".enableVolumeBackup"
 // +kubebuilder:validation:XValidation:rule="has(self.origin) == has(oldSelf.origin) && (!has(self.origin) || self.origin == oldSelf.origin)",message="spec.origin is set at creation or never: it makes a Backup a view of what is at a location",fieldPath=".origin"
+// +kubebuilder:validation:XValidation:rule="!oldSelf.?cancel.orValue(false) || self.?cancel.orValue(false)",message="spec.cancel cannot be taken back: create another Backup",fieldPath=".cancel"
 type BackupSpec struct {
 	// metadataLocation is the name of the BackupLocation that the backup is
 	// written to; of a view, the one that it was found at.
@@ -142,6 +143,12 @@ type BackupSpec struct {
 	// +optional
 	// +kubebuilder:default=Delete
 	DeletionPolicy DeletionPolicy `json:"deletionPolicy,omitempty"`
+
+	// cancel ends the run, at whatever stage it is: what it has written is removed,
+	// and it ends as Failed with the reason Cancelled. A run that is over stays as
+	// it is. It can be set at any time, and not be taken back.
+	// +optional
+	Cancel bool `json:"cancel,omitempty"`
 
 	// origin makes this Backup a view of a backup at the location, and says which.
 	// A view is never run. It is set at creation or never.

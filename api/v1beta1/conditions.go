@@ -57,6 +57,8 @@ const (
 	ReasonDeleting = "Deleting"
 	// ReasonInterrupted: the manager stopped while the run went on; start another.
 	ReasonInterrupted = "Interrupted"
+	// ReasonCancelled: somebody set spec.cancel.
+	ReasonCancelled = "Cancelled"
 	// ReasonFailed: the run ended for a cause that no other reason names; the
 	// message tells it.
 	ReasonFailed = "Failed"

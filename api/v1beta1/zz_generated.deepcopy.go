@@ -411,6 +411,11 @@ func (in *BackupStatus) DeepCopyInto(out *BackupStatus) {
 			(*in)[i].DeepCopyInto(&(*out)[i])
 		}
 	}
+	if in.EarlierAttempts != nil {
+		in, out := &in.EarlierAttempts, &out.EarlierAttempts
+		*out = make([]string, len(*in))
+		copy(*out, *in)
+	}
 	if in.ValidationErrors != nil {
 		in, out := &in.ValidationErrors, &out.ValidationErrors
 		*out = make([]string, len(*in))

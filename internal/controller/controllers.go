@@ -2,6 +2,7 @@
 package controller
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -54,6 +55,10 @@ type Options struct {
 	KeepAnswers time.Duration
 	// Writer is the name and version of this program.
 	Writer string
+	// CheckpointEvery is the least time between two checkpoints of a backup, and Fence how long after an attempt of
+	// another manager ceased to be on record its manifest may still come; 0 means the default.
+	CheckpointEvery time.Duration
+	Fence           time.Duration
 }
 
 // How much a run does at once. Reading is bounded by the API server, packing by the processors.
@@ -65,9 +70,13 @@ const (
 	answers = 8
 )
 
-// checkpointEvery is the least time between two checkpoints of a backup: what an interruption costs at most, besides the
-// kind that is being listed.
-const checkpointEvery = 10 * time.Second
+// What a backup does unless it is told otherwise.
+const (
+	// defaultCheckpointEvery is what an interruption costs at most, besides the kind that is being listed.
+	defaultCheckpointEvery = 10 * time.Second
+	// defaultFence leaves an attempt the time to write its manifest twice over.
+	defaultFence = 2 * engine.ManifestTime
+)
 
 // SetUp registers all controllers with the manager.
 func SetUp(manager ctrl.Manager, options Options) error {
@@ -101,11 +110,13 @@ func newBackup(options Options, finder *place.Finder) *backup.Controller {
 		Client: options.Client, Direct: options.Direct, Finder: finder,
 		Runner: &engine.Backup{
 			Cluster: options.Cluster, Clock: options.Clock, Listers: listers, Packers: packers, Writer: options.Writer,
-			CheckpointEvery: checkpointEvery,
+			CheckpointEvery: cmp.Or(options.CheckpointEvery, defaultCheckpointEvery),
+			ManifestTime:    cmp.Or(options.Fence, defaultFence) / 2,
 		},
 		Tasks:   reconcile.NewTasks[engine.Progress, engine.BackupResult](options.Runs),
 		Cluster: options.Cluster, ClusterID: options.ClusterID,
 		Clock: options.Clock, NewAttempt: options.NewAttempt, Patience: options.Patience,
+		Fence: cmp.Or(options.Fence, defaultFence),
 	}
 }
 

@@ -244,7 +244,6 @@ func (b *bench) takeRestore(ctx context.Context, round int, peak *int64) (sample
 		return made, err
 	}
 	*peak = max(*peak, target.processes.peak(manager))
-	b.sayf("    memory of the manager at its highest: %d MiB", target.processes.peak(manager)>>20)
 	b.judgeRequests(after.since(before))
 	return made, target.end()
 }

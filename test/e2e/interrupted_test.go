@@ -11,8 +11,10 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
+	backupcontroller "github.com/soda-cdm/kahu/internal/controller/backup"
 	"github.com/soda-cdm/kahu/internal/core/archive"
 	testcluster "github.com/soda-cdm/kahu/internal/testkit/cluster"
 )
@@ -90,18 +92,18 @@ func TestInterruptedBackup(t *testing.T) {
 				running.signal(provider, syscall.SIGCONT)
 			}
 			ended := w.awaitBackup(name)
-			if ended.Status.State != kahuv1.StateFailed || reason(ended.Status.Conditions, kahuv1.ConditionReady) != kahuv1.ReasonInterrupted {
-				t.Errorf("the backup is %s: %s %+v", ended.Status.State, ended.Status.FailureReason, ended.Status.Conditions)
+			if ended.Status.State != kahuv1.StateCompleted || ended.Status.Interruptions != 1 || len(ended.Status.EarlierAttempts) != 1 {
+				t.Errorf("the backup is %s, interrupted %d times: %s", ended.Status.State, ended.Status.Interruptions, ended.Status.FailureReason)
 			}
-			if !strings.Contains(ended.Status.FailureReason, "create another Backup") || strings.Contains(ended.Status.FailureReason, "could not be removed") {
-				t.Errorf("what to do: %s", ended.Status.FailureReason)
+			if ended.Status.Counts.Objects < 2000 {
+				t.Errorf("it has %d objects", ended.Status.Counts.Objects)
 			}
+			w.remove(ended)
 			if whole {
 				w.dropPartial()
 			}
 			w.unchanged(before)
 			w.completedBackup("next", only(namespace))
-			w.remove(ended)
 		})
 	}
 }
@@ -179,9 +181,9 @@ func TestDeletedWhileItRuns(t *testing.T) {
 	w.completedBackup("next", only(namespace))
 }
 
-// TestDebrisWaitsForTheStore: a manager that finds an interrupted run before its store is back waits for the store, and
-// then removes what is there.
-func TestDebrisWaitsForTheStore(t *testing.T) {
+// TestTakingOverWaitsForTheStore: a manager that finds an interrupted run before its store is back waits for the store, and
+// goes on with the run then. What the other one left beside is removed.
+func TestTakingOverWaitsForTheStore(t *testing.T) {
 	stores := newDrivers(newMemory)
 	w := newWorldIn(t, testcluster.Config(t), stores)
 	namespace := testcluster.Namespace(t)
@@ -207,13 +209,113 @@ func TestDebrisWaitsForTheStore(t *testing.T) {
 	w.renew(clock.RealClock{}.Now().Add(-2 * time.Hour))
 	startPatientManager(t, testcluster.Config(t), stores, waitLimit)
 	await(w.api, orphan, func(backup *kahuv1.Backup) bool {
-		return reason(backup.Status.Conditions, kahuv1.ConditionReconciling) == kahuv1.ReasonInterrupted
+		return reason(backup.Status.Conditions, kahuv1.ConditionReconciling) == kahuv1.ReasonProviderUnavailable
 	})
 	w.renew(clock.RealClock{}.Now())
+	if ended := w.awaitBackup("orphan"); ended.Status.State != kahuv1.StateCompleted || ended.Status.Interruptions != 1 {
+		t.Errorf("the backup is %s: %s", ended.Status.State, ended.Status.FailureReason)
+	}
+	w.remove(orphan)
+	w.unchanged(before)
+}
+
+// TestOftenInterrupted: a run that was interrupted too often fails, and what its attempts left is removed.
+func TestOftenInterrupted(t *testing.T) {
+	stores := newDrivers(newMemory)
+	w := newWorldIn(t, testcluster.Config(t), stores)
+	namespace := testcluster.Namespace(t)
+	w.create(&corev1.ConfigMap{ObjectMeta: in(namespace, "settings")})
+	done := w.completedBackup("done", only(namespace))
+	w.stop()
+	before := w.listing()
+	w.startBackup("orphan", only(namespace))
+	orphan := &kahuv1.Backup{ObjectMeta: named("orphan")}
+	w.get(orphan)
+	orphan.Status = kahuv1.BackupStatus{
+		Stage: kahuv1.StageResources, State: kahuv1.StateProcessing, Attempt: newAttempt(), Interruptions: backupcontroller.MaxInterruptions,
+		ClusterID: done.Status.ClusterID, LocationID: done.Status.LocationID,
+	}
+	for range backupcontroller.MaxInterruptions {
+		orphan.Status.EarlierAttempts = append(orphan.Status.EarlierAttempts, newAttempt())
+	}
+	if err := w.client.Status().Update(t.Context(), orphan); err != nil {
+		t.Fatal(err)
+	}
+	for _, attempt := range append(orphan.Status.EarlierAttempts, orphan.Status.Attempt) {
+		segment := archive.SegmentID{ClusterID: done.Status.ClusterID, Attempt: attempt, Number: 1}
+		w.store.write(segment.Name(), []byte("half of something"))
+	}
+	startPatientManager(t, testcluster.Config(t), stores, waitLimit)
 	ended := w.awaitBackup("orphan")
 	if reason(ended.Status.Conditions, kahuv1.ConditionReady) != kahuv1.ReasonInterrupted ||
+		!strings.Contains(ended.Status.FailureReason, "create another Backup") ||
 		strings.Contains(ended.Status.FailureReason, "could not be removed") {
 		t.Errorf("the backup is %s: %s", ended.Status.State, ended.Status.FailureReason)
 	}
 	w.unchanged(before)
+}
+
+// TestCancel: a Backup that is cancelled leaves nothing, whether it runs, waits, or was interrupted.
+func TestCancel(t *testing.T) {
+	cancel := func(w *world, name string) {
+		w.t.Helper()
+		patch := client.RawPatch("application/merge-patch+json", []byte(`{"spec":{"cancel":true}}`))
+		if err := w.client.Patch(w.t.Context(), &kahuv1.Backup{ObjectMeta: named(name)}, patch); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+	cancelled := func(w *world, name string) {
+		w.t.Helper()
+		ended := w.awaitBackup(name)
+		if ended.Status.State != kahuv1.StateFailed || reason(ended.Status.Conditions, kahuv1.ConditionReady) != kahuv1.ReasonCancelled {
+			w.t.Errorf("the backup is %s: %s %+v", ended.Status.State, ended.Status.FailureReason, ended.Status.Conditions)
+		}
+	}
+	t.Run("Running", func(t *testing.T) {
+		w, running := newFileWorld(t)
+		namespace := testcluster.Namespace(t)
+		w.many(namespace, 2000)
+		w.completedBackup("before", only(namespace))
+		before := w.listing()
+		name := w.freeze(running, namespace)
+		cancel(w, name)
+		running.signal(running.child("provider", 1), syscall.SIGCONT)
+		cancelled(w, name)
+		w.unchanged(before)
+		w.completedBackup("next", only(namespace))
+	})
+	t.Run("Interrupted", func(t *testing.T) {
+		w, running := newFileWorld(t)
+		namespace := testcluster.Namespace(t)
+		w.many(namespace, 2000)
+		w.completedBackup("before", only(namespace))
+		before := w.listing()
+		name := w.freeze(running, namespace)
+		running.signal(running.child("manager", 1), syscall.SIGKILL)
+		cancel(w, name)
+		running.signal(running.child("provider", 1), syscall.SIGCONT)
+		cancelled(w, name)
+		w.unchanged(before)
+	})
+	t.Run("Waiting", func(t *testing.T) {
+		w := newWorld(t)
+		w.stop()
+		w.startBackup("waiting", nil)
+		cancel(w, "waiting")
+		startManager(t, testcluster.Config(t), newDrivers(newMemory))
+		cancelled(w, "waiting")
+	})
+	t.Run("Over", func(t *testing.T) {
+		w := newWorld(t)
+		w.completedBackup("over", only(testcluster.Namespace(t)))
+		before := w.listing()
+		cancel(w, "over")
+		w.completedBackup("next", only(testcluster.Namespace(t)))
+		if over := w.awaitBackup("over"); over.Status.State != kahuv1.StateCompleted {
+			t.Errorf("it is %s", over.Status.State)
+		}
+		for name := range before {
+			w.store.read(name)
+		}
+	})
 }

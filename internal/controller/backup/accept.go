@@ -69,12 +69,15 @@ func (c *Controller) refuseOrWait(s *scope, err error) error {
 		return err
 	}
 	text := "spec.metadataLocation: " + unusable.Message
-	waited := c.Clock.Since(s.backup.CreationTimestamp.Time)
+	waited := c.waitedFor(s)
 	if unusable.Passing && waited < c.Patience {
 		return reconcile.Waiting(unusable.Reason, text, waitTime)
 	}
 	if unusable.Passing {
 		text += fmt.Sprintf(" (waited %s)", waited.Round(time.Second))
+	}
+	if s.status().Attempt != "" {
+		return c.putAway(s, failure.InField(unusable.Reason, text))
 	}
 	return c.fail(s, failure.InField(unusable.Reason, text))
 }

@@ -1,8 +1,9 @@
 // Package backup runs Backup objects: each is one run, and its result.
 //
 // A run begins once. Its attempt is written into the status before anything is done, so that whoever looks at the
-// object later knows whose run it is: a manager that finds one in Processing that is not its own ends it as
-// Interrupted, and removes what it left in the store. A run that is over stays as it is.
+// object later knows whose run it is: a manager that finds one in Processing that is not its own takes it over with an
+// attempt of its own, and goes on with what is copied. A run that failed or was cancelled is Deleting until what it wrote
+// is removed. A run that is over stays as it is.
 package backup
 
 import (
@@ -66,10 +67,12 @@ type Controller struct {
 	NewAttempt func() string
 	// Patience is how long a new run waits for its location before it fails.
 	Patience time.Duration
+	// Fence is how long after an attempt of another process ceased to be on record its manifest may still come. It must
+	// be longer than an attempt may take to write one.
+	Fence time.Duration
 
-	mu       sync.Mutex
-	attempts map[types.UID]string    // the runs that this process has accepted
-	orphans  map[types.UID]time.Time // the runs of another process, and since when this one waits to clean up after it
+	mu   sync.Mutex
+	runs map[types.UID]*holding
 }
 
 type scope struct {
@@ -92,7 +95,9 @@ func (c *Controller) Loop() *reconcile.Loop[*kahuv1.Backup, *scope] {
 			{Name: "leaving views alone", Do: c.leaveViews},
 			{Name: "deleting", Do: c.delete},
 			{Name: "leaving what is over", Do: c.leaveFinished},
-			{Name: "ending what was interrupted", Do: c.endInterrupted},
+			{Name: "cancelling", Do: c.cancel},
+			{Name: "removing what failed", Do: c.discard},
+			{Name: "taking over", Do: c.takeOver},
 			{Name: "accepting", Do: c.accept},
 			{Name: "running", Do: c.run},
 			{Name: "concluding", Do: c.conclude},
@@ -102,7 +107,7 @@ func (c *Controller) Loop() *reconcile.Loop[*kahuv1.Backup, *scope] {
 
 // SetUp registers the controller and its tasks with the manager.
 func (c *Controller) SetUp(manager ctrl.Manager) error {
-	c.attempts, c.orphans = map[types.UID]string{}, map[types.UID]time.Time{}
+	c.runs = map[types.UID]*holding{}
 	if err := manager.Add(c.Tasks); err != nil {
 		return err
 	}
@@ -137,29 +142,4 @@ func (c *Controller) leaveFinished(_ context.Context, s *scope) error {
 // id returns the backup's name in a store.
 func (c *Controller) id(s *scope) archive.BackupID {
 	return archive.BackupID{ClusterID: c.ClusterID, Name: s.backup.Name, UID: string(s.backup.UID)}
-}
-
-// attemptOf returns the id of this process's try at a run, which is the same whenever it is asked for: a pass that
-// sees an old copy of the object accepts the run once more, and must not make it another one's.
-func (c *Controller) attemptOf(uid types.UID) string {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.attempts[uid] == "" {
-		c.attempts[uid] = c.NewAttempt()
-	}
-	return c.attempts[uid]
-}
-
-func (c *Controller) forget(uid types.UID) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	delete(c.attempts, uid)
-	delete(c.orphans, uid)
-}
-
-// isOurs tells whether this process accepted the run.
-func (c *Controller) isOurs(s *scope) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return s.status().Attempt != "" && c.attempts[s.backup.UID] == s.status().Attempt
 }

@@ -17,7 +17,6 @@ import (
 	"github.com/soda-cdm/kahu/internal/controller/failure"
 	"github.com/soda-cdm/kahu/internal/controller/place"
 	"github.com/soda-cdm/kahu/internal/controller/view"
-	"github.com/soda-cdm/kahu/internal/core"
 	"github.com/soda-cdm/kahu/internal/engine"
 	"github.com/soda-cdm/kahu/internal/reconcile"
 )
@@ -49,7 +48,7 @@ func (c *Controller) delete(ctx context.Context, s *scope) error {
 	}
 	s.status().State = kahuv1.StateDeleting
 	if err := c.deleteData(ctx, s); err != nil {
-		return c.hold(s, err)
+		return c.delay(s, err)
 	}
 	c.Tasks.Forget(s.backup.UID)
 	c.forget(s.backup.UID)
@@ -60,8 +59,11 @@ func (c *Controller) delete(ctx context.Context, s *scope) error {
 	return reconcile.ErrDone
 }
 
-// hold shows why a deletion does not go on; it is tried again.
-func (c *Controller) hold(s *scope, err error) error {
+// delay shows why a deletion does not go on; it is tried again.
+func (c *Controller) delay(s *scope, err error) error {
+	if _, is := errors.AsType[*reconcile.WaitingError](err); is {
+		return err
+	}
 	reason, _ := place.Reason(err)
 	message := "the data is not deleted yet: " + err.Error()
 	meta.SetStatusCondition(&s.status().Conditions, metav1.Condition{
@@ -80,12 +82,15 @@ func (c *Controller) deleteData(ctx context.Context, s *scope) error {
 	if s.status().Attempt == "" {
 		return nil // Nothing was ever written.
 	}
+	if left := c.fenced(s); left > 0 {
+		return reconcile.Waiting(kahuv1.ReasonDeleting, "A manager that was stopped may still write.", left)
+	}
 	ctx, cancel := context.WithTimeout(ctx, deletionTime)
 	defer cancel()
 	if err := c.openOwned(ctx, s); err != nil {
 		return err
 	}
-	return engine.Delete(ctx, s.files, c.id(s), s.status().Attempt)
+	return engine.Delete(ctx, s.files, c.id(s), attempts(s.status())...)
 }
 
 // isRetained tells whether the data stays although the object goes.
@@ -122,23 +127,6 @@ func (c *Controller) openOwned(ctx context.Context, s *scope) error {
 	return location.CheckOwner(ctx, c.ClusterID, owner.Nonce, owner.PendingNonce)
 }
 
-// removeDebris removes what a run that was interrupted left in the store, or finds that it had finished.
-func (c *Controller) removeDebris(ctx context.Context, s *scope) error {
-	ctx, cancel := context.WithTimeout(ctx, deletionTime)
-	defer cancel()
-	if err := c.openOwned(ctx, s); err != nil {
-		return err
-	}
-	manifest, err := engine.ReadManifest(ctx, s.files, c.id(s))
-	switch {
-	case err == nil && manifest.Attempt == s.status().Attempt:
-		return errFinished
-	case err != nil && !errors.Is(err, core.ErrNotFound) && !errors.Is(err, core.ErrCorrupt):
-		return err
-	}
-	return engine.Discard(ctx, s.files, c.id(s), s.status().Attempt)
-}
-
 // adopt concludes a run whose manifest is in the store although its process ended before it could say so: the last
 // write made it real.
 func (c *Controller) adopt(ctx context.Context, s *scope) error {
@@ -146,7 +134,11 @@ func (c *Controller) adopt(ctx context.Context, s *scope) error {
 	if err != nil {
 		return err
 	}
+	if err := engine.Sweep(ctx, s.files, manifest, attempts(s.status())...); err != nil {
+		return err
+	}
 	view.Fill(s.status(), manifest)
+	s.status().FailureReason, s.status().ValidationErrors = "", nil
 	view.Conclude(s.backup, manifest)
 	return reconcile.Repeat(s.status().Conditions)
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -76,12 +77,21 @@ func (c *Controller) request(ctx context.Context, s *scope) (engine.BackupReques
 	key, attempt := client.ObjectKeyFromObject(s.backup), s.status().Attempt
 	files, locationID := s.files, s.status().LocationID
 	return engine.BackupRequest{
-		ID: c.id(s), Attempt: attempt, LocationID: s.status().LocationID, ServerVersion: version,
+		ID: c.id(s), Attempt: attempt, Earlier: s.status().EarlierAttempts, Started: startOf(s), LocationID: s.status().LocationID, ServerVersion: version,
 		Object: object, Filters: wish, VolumeData: enabled == nil || *enabled,
 		Confirm: func(ctx context.Context) error {
 			return errors.Join(c.confirm(ctx, key, attempt), c.checkPlace(ctx, files, locationID))
 		},
+		GiveUp: func(ctx context.Context, cause error) error { return c.giveUp(ctx, key, attempt, cause) },
 	}, nil
+}
+
+// startOf returns when the first attempt began.
+func startOf(s *scope) time.Time {
+	if s.status().StartTimestamp == nil {
+		return time.Time{}
+	}
+	return s.status().StartTimestamp.Time
 }
 
 // checkPlace makes sure that the place still has the marker of the location.
