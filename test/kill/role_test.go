@@ -1,0 +1,260 @@
+package kill_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/go-logr/logr/funcr"
+	"google.golang.org/grpc"
+	"k8s.io/client-go/tools/clientcmd"
+	ctrl "sigs.k8s.io/controller-runtime"
+
+	"github.com/soda-cdm/kahu/internal/controller"
+	"github.com/soda-cdm/kahu/internal/manager"
+	providerv1 "github.com/soda-cdm/kahu/provider/v1"
+)
+
+// moment is when a manager ends or stops: before or after a call.
+type moment string
+
+const (
+	before moment = "before"
+	after  moment = "after"
+)
+
+// role is a manager that ends, or stops, at one of its calls.
+type role struct {
+	Kubeconfig string `json:"kubeconfig"`
+	PKI        string `json:"pki"`
+	Folder     string `json:"folder"`
+	// Name is in the names of the files that this process writes into the folder.
+	Name string `json:"name"`
+	// Arm is a file: calls are counted from the moment when it is there.
+	Arm string `json:"arm"`
+	// At is the number of the call, from 1; 0 for none. When is on which side of it.
+	At   int    `json:"at"`
+	When moment `json:"when"`
+	// Stop has the process stopped and not killed.
+	Stop bool `json:"stop"`
+	// Elect has it take part in leader election.
+	Elect bool `json:"elect"`
+	// Overwrite takes a guard out: files are written over where they should be created, and may come late.
+	Overwrite bool `json:"overwrite"`
+}
+
+// The times of a manager in these tests. A run waits for the fence where a manager was stopped.
+const (
+	leaseDuration = time.Second
+	fence         = 4 * time.Second
+)
+
+// run is the manager.
+func (r role) run() error {
+	log := r.open("log")
+	logger := funcr.New(func(prefix, args string) { fmt.Fprintln(log, prefix, args) }, funcr.Options{LogTimestamp: true})
+	ctrl.SetLogger(logger)
+	config, err := clientcmd.BuildConfigFromFlags("", r.Kubeconfig)
+	if err != nil {
+		return err
+	}
+	points := &points{role: r, audit: r.open("audit")}
+	stream, unary := points.interceptors()
+	return manager.Run(ctrl.SetupSignalHandler(), config, manager.Options{
+		Version: "test", Namespace: kahuNamespace, PKI: r.PKI, HealthAddress: "0", MetricsAddress: "0",
+		LeaderElection: r.Elect, LeaseDuration: leaseDuration, RenewDeadline: 3 * leaseDuration / 4, RetryPeriod: leaseDuration / 10,
+		Runs: 2, LocationEvery: time.Minute, Patience: 20 * time.Second,
+	}, manager.Hooks{
+		Transport: func(next http.RoundTripper) http.RoundTripper { return &transport{points: points, next: next} },
+		Dial:      []grpc.DialOption{grpc.WithChainStreamInterceptor(stream), grpc.WithChainUnaryInterceptor(unary)},
+		Options: func(options *controller.Options) {
+			options.CheckpointEvery = time.Nanosecond
+			options.Fence = fence
+			if r.Overwrite {
+				options.Fence = 2 * time.Hour
+			}
+		},
+	})
+}
+
+func (r role) open(kind string) *os.File {
+	file, err := os.OpenFile(filepath.Join(r.Folder, kind+"-"+r.Name), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		panic(err)
+	}
+	return file
+}
+
+// points counts the calls that change something.
+type points struct {
+	role
+
+	mu    sync.Mutex
+	count int
+	audit io.Writer
+}
+
+// entry is a line of the audit of a process: a call and what came of it.
+type entry struct {
+	Number int    `json:"number"`
+	What   string `json:"what"`
+	// Object is the name of an object that was created.
+	Object string `json:"object,omitempty"`
+}
+
+// enter is told of a call before it is made, and returns its number, or 0 where it does not count.
+func (p *points) enter(what string) int {
+	if _, err := os.Stat(p.Arm); err != nil {
+		return 0
+	}
+	p.mu.Lock()
+	p.count++
+	number := p.count
+	p.mu.Unlock()
+	p.write(entry{Number: number, What: what})
+	p.end(number, before)
+	return number
+}
+
+// leave is told of a call after it was made.
+func (p *points) leave(made entry) {
+	p.write(made)
+	p.end(made.Number, after)
+}
+
+func (p *points) write(line entry) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if err := json.NewEncoder(p.audit).Encode(line); err != nil {
+		panic(err)
+	}
+}
+
+// end ends the process at its point.
+func (p *points) end(number int, when moment) {
+	if number == 0 || number != p.At || when != p.When {
+		return
+	}
+	if p.Stop {
+		p.open("stopped").Close()
+		_ = syscall.Kill(os.Getpid(), syscall.SIGSTOP)
+		// The signal may come a little later than the call returns: nothing is done before.
+		for deadline := time.Now().Add(100 * time.Millisecond); time.Now().Before(deadline); { //nolint:forbidigo // A real process.
+		}
+		return
+	}
+	_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+	select {}
+}
+
+// transport is told of the requests to the API server.
+type transport struct {
+	*points
+
+	next http.RoundTripper
+}
+
+func (t *transport) RoundTrip(request *http.Request) (*http.Response, error) {
+	if !changes(request) {
+		return t.next.RoundTrip(request)
+	}
+	made := entry{What: request.Method + " " + request.URL.Path}
+	made.Number = t.enter(made.What)
+	response, err := t.next.RoundTrip(request)
+	if err == nil {
+		made.Object, err = createdBy(response)
+	}
+	t.leave(made)
+	return response, err
+}
+
+// changes tells whether a request counts: leases are renewed for ever, and events are hearsay.
+func changes(request *http.Request) bool {
+	switch request.Method {
+	case http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete:
+	default:
+		return false
+	}
+	return !strings.Contains(request.URL.Path, "/leases") && !strings.Contains(request.URL.Path, "/events") &&
+		!strings.Contains(request.URL.RawQuery, "dryRun=All") && !strings.Contains(request.URL.Path, "authorization.k8s.io")
+}
+
+// createdBy returns the name of a created object.
+func createdBy(response *http.Response) (string, error) {
+	if response.StatusCode != http.StatusCreated {
+		return "", nil
+	}
+	content, err := io.ReadAll(response.Body)
+	err = errors.Join(err, response.Body.Close())
+	response.Body = io.NopCloser(bytes.NewReader(content))
+	var object struct {
+		Metadata struct {
+			Name string `json:"name"`
+		} `json:"metadata"`
+	}
+	_ = json.Unmarshal(content, &object) // What is no JSON has no name to tell.
+	return object.Metadata.Name, err
+}
+
+// interceptors are told of the calls to providers.
+func (p *points) interceptors() (grpc.StreamClientInterceptor, grpc.UnaryClientInterceptor) {
+	stream := func(
+		ctx context.Context, desc *grpc.StreamDesc, connection *grpc.ClientConn, method string, streamer grpc.Streamer, options ...grpc.CallOption,
+	) (grpc.ClientStream, error) {
+		if method != providerv1.MetaBackup_Upload_FullMethodName && method != providerv1.MetaBackup_Create_FullMethodName {
+			return streamer(ctx, desc, connection, method, options...)
+		}
+		if p.Overwrite {
+			method = providerv1.MetaBackup_Upload_FullMethodName
+		}
+		made, err := streamer(ctx, desc, connection, method, options...)
+		return &upload{ClientStream: made, points: p, what: method}, err
+	}
+	unary := func(
+		ctx context.Context, method string, request, reply any, connection *grpc.ClientConn, invoker grpc.UnaryInvoker, options ...grpc.CallOption,
+	) error {
+		deletion, is := request.(*providerv1.DeleteRequest)
+		if !is {
+			return invoker(ctx, method, request, reply, connection, options...)
+		}
+		what := method + " " + deletion.GetFileIdentifier()
+		number := p.enter(what)
+		err := invoker(ctx, method, request, reply, connection, options...)
+		p.leave(entry{Number: number, What: what})
+		return err
+	}
+	return stream, unary
+}
+
+// upload is a file on its way. The call begins with the first message, which names it, and ends with the answer.
+type upload struct {
+	grpc.ClientStream
+	*points
+
+	what   string
+	number int
+}
+
+func (u *upload) SendMsg(message any) error {
+	if request, is := message.(*providerv1.UploadRequest); is && request.GetInfo() != nil {
+		u.what += " " + request.GetInfo().GetFileIdentifier()
+		u.number = u.enter(u.what)
+	}
+	return u.ClientStream.SendMsg(message)
+}
+
+func (u *upload) RecvMsg(message any) error {
+	err := u.ClientStream.RecvMsg(message)
+	u.leave(entry{Number: u.number, What: u.what})
+	return err
+}

@@ -1,0 +1,331 @@
+package kill_test
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/watch"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
+	"github.com/soda-cdm/kahu/internal/pki"
+	"github.com/soda-cdm/kahu/internal/store"
+	testcluster "github.com/soda-cdm/kahu/internal/testkit/cluster"
+	"github.com/soda-cdm/kahu/providers/filesystem"
+)
+
+const (
+	kahuNamespace = "kahu-system"
+	location      = "main"
+	serverName    = "filesystem.kahu.local"
+	clientName    = "kahu-manager"
+	// waitLimit bounds every wait, for a busy machine; and with it the end of every run.
+	waitLimit = 90 * time.Second
+)
+
+// world is a cluster with an application, a provider with its sidecar, and no manager yet.
+type world struct {
+	t      *testing.T
+	client client.WithWatch
+	folder string // of the tests' own files
+	root   string // of the store's
+	pki    string
+	files  *store.Store
+	app    string // the namespace of the application
+	starts int    // of managers
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	scheme := runtime.NewScheme()
+	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, kahuv1.AddToScheme} {
+		if err := add(scheme); err != nil {
+			t.Fatal(err)
+		}
+	}
+	reached, err := client.NewWithWatch(testcluster.Config(t), client.Options{Scheme: scheme})
+	if err != nil {
+		t.Fatal(err)
+	}
+	folder, err := os.MkdirTemp("", "kahu-kill-") //nolint:usetesting // t.TempDir is too long a path for a socket.
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(folder) })
+	w := &world{t: t, client: reached, folder: folder, root: filepath.Join(folder, "store"), pki: filepath.Join(folder, "manager")}
+	if err := os.MkdirAll(w.root, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	driver := filesystem.New(filesystem.Options{Root: w.root, Now: clock.RealClock{}.Now})
+	w.files = store.New(driver, store.Options{Attributes: map[string]string{"path": location}})
+	w.startProvider()
+	w.makeApplication()
+	t.Cleanup(w.clear)
+	return w
+}
+
+// startProvider runs the driver and its sidecar, which end with the test.
+func (w *world) startProvider() {
+	w.t.Helper()
+	authority, err := pki.LoadOrCreate(filepath.Join(w.folder, "authority"), clock.RealClock{})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	server := filepath.Join(w.folder, "server")
+	for _, leaf := range []pki.Leaf{
+		{Dir: w.pki, Name: clientName},
+		{Dir: server, Name: serverName, Server: true, Addresses: []net.IP{net.IPv4(127, 0, 0, 1)}},
+	} {
+		if err := authority.Ensure(leaf); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+	w.makeNamespace(kahuNamespace)
+	endpoint := "unix://" + filepath.Join(w.folder, "driver.sock")
+	w.start("driver", program(w.t, "kahu-provider-filesystem"), "--root", w.root, "--endpoint", endpoint)
+	w.start("meta-service", program(w.t, "kahu"), "meta-service", "--kubeconfig", testcluster.Kubeconfig(w.t),
+		"--namespace", kahuNamespace, "--driver", endpoint, "--pki", server, "--server-name", serverName, "--client-name", clientName,
+		"--lease-duration", "1m")
+}
+
+// program returns the path of a program of this repository.
+func program(t *testing.T, name string) string {
+	t.Helper()
+	path, err := filepath.Abs(filepath.Join(top, "bin", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(path); err != nil {
+		t.Fatalf("run \"make build\" first: %v", err)
+	}
+	return path
+}
+
+// process is a child of the test.
+type process struct {
+	w       *world
+	name    string
+	command *exec.Cmd
+	ended   chan struct{}
+}
+
+// start runs a child, whose end the test's end is.
+func (w *world) start(name, path string, arguments ...string) *process {
+	w.t.Helper()
+	output, err := os.Create(filepath.Join(w.folder, "output-"+name))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	command := exec.CommandContext(context.WithoutCancel(w.t.Context()), path, arguments...)
+	command.Stdout, command.Stderr = output, output
+	command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := command.Start(); err != nil {
+		w.t.Fatalf("starting %s: %v", name, err)
+	}
+	made := &process{w: w, name: name, command: command, ended: make(chan struct{})}
+	go func() {
+		defer close(made.ended)
+		_ = command.Wait() // It is told by the closed channel.
+		_ = output.Close()
+	}()
+	w.t.Cleanup(made.kill)
+	return made
+}
+
+// kill ends the process, and returns when it has ended.
+func (p *process) kill() {
+	_ = p.command.Process.Kill() // fails if it has ended, which is as good
+	<-p.ended
+}
+
+// manager starts a manager.
+func (w *world) manager(is role) *process {
+	w.t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.starts++
+	is.Name = fmt.Sprintf("%04d", w.starts)
+	is.Kubeconfig, is.PKI, is.Folder = testcluster.Kubeconfig(w.t), w.pki, w.folder
+	argument, err := json.Marshal(is)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return w.start(is.Name, self, managerRole, string(argument))
+}
+
+// audit returns what a manager wrote of its calls.
+func (w *world) audit(name string) []entry {
+	w.t.Helper()
+	file, err := os.Open(filepath.Join(w.folder, "audit-"+name))
+	if err != nil {
+		return nil // It did not come so far.
+	}
+	defer file.Close()
+	var found []entry
+	lines := bufio.NewScanner(file)
+	for lines.Scan() {
+		var line entry
+		if json.Unmarshal(lines.Bytes(), &line) == nil { // The last line may be cut.
+			found = append(found, line)
+		}
+	}
+	return found
+}
+
+func named(name string) metav1.ObjectMeta { return metav1.ObjectMeta{Name: name} }
+
+// create creates an object that may be there.
+func (w *world) create(object client.Object) {
+	w.t.Helper()
+	if err := w.client.Create(w.t.Context(), object); err != nil && !apierrors.IsAlreadyExists(err) {
+		w.t.Fatalf("creating %T %s: %v", object, object.GetName(), err)
+	}
+}
+
+func (w *world) makeNamespace(name string) {
+	w.t.Helper()
+	w.create(&corev1.Namespace{ObjectMeta: named(name)})
+}
+
+// makeApplication makes what is backed up: about ten objects.
+func (w *world) makeApplication() {
+	w.t.Helper()
+	w.app = testcluster.Namespace(w.t)
+	in := func(name string) metav1.ObjectMeta {
+		return metav1.ObjectMeta{Namespace: w.app, Name: name, Labels: map[string]string{"app": "shop"}}
+	}
+	for i := range 3 {
+		w.create(&corev1.ConfigMap{ObjectMeta: in(fmt.Sprintf("settings-%d", i)), Data: map[string]string{"number": fmt.Sprint(i)}})
+	}
+	for i := range 2 {
+		w.create(&corev1.Secret{ObjectMeta: in(fmt.Sprintf("password-%d", i)), StringData: map[string]string{"number": fmt.Sprint(i)}})
+	}
+	w.create(&corev1.ServiceAccount{ObjectMeta: in("shop")})
+	w.create(&rbacv1.Role{ObjectMeta: in("shop"), Rules: []rbacv1.PolicyRule{{APIGroups: []string{""}, Resources: []string{"pods"}, Verbs: []string{"get"}}}})
+	w.create(&rbacv1.RoleBinding{
+		ObjectMeta: in("shop"), RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: "shop"},
+		Subjects: []rbacv1.Subject{{Kind: "ServiceAccount", Namespace: w.app, Name: "shop"}},
+	})
+}
+
+// await returns the object when it is as it should be, and false when it is not in time.
+func await[T client.Object](w *world, list client.ObjectList, object T, ready func(object T, gone bool) bool) (T, bool) {
+	w.t.Helper()
+	ctx, cancel := context.WithTimeout(w.t.Context(), waitLimit)
+	defer cancel()
+	name := object.GetName()
+	for ctx.Err() == nil {
+		err := w.client.Get(ctx, client.ObjectKeyFromObject(object), object)
+		if ready(object, apierrors.IsNotFound(err)) {
+			return object, true
+		}
+		events, err := w.client.Watch(ctx, list, client.MatchingFieldsSelector{Selector: fields.OneTermEqualSelector("metadata.name", name)})
+		if err != nil {
+			continue
+		}
+		for event := range events.ResultChan() {
+			found, is := event.Object.(T)
+			if is && ready(found, event.Type == watch.Deleted) {
+				events.Stop()
+				return found, true
+			}
+		}
+	}
+	return object, false
+}
+
+// awaitBackup returns a Backup that is Finished.
+func (w *world) awaitBackup(name string) (*kahuv1.Backup, bool) {
+	w.t.Helper()
+	return await(w, &kahuv1.BackupList{}, &kahuv1.Backup{ObjectMeta: named(name)}, func(backup *kahuv1.Backup, gone bool) bool {
+		return !gone && backup.Status.Stage == kahuv1.StageFinished
+	})
+}
+
+// awaitRestore returns a Restore that is Finished.
+func (w *world) awaitRestore(name string) (*kahuv1.Restore, bool) {
+	w.t.Helper()
+	return await(w, &kahuv1.RestoreList{}, &kahuv1.Restore{ObjectMeta: named(name)}, func(restore *kahuv1.Restore, gone bool) bool {
+		return !gone && restore.Status.Stage == kahuv1.StageFinished
+	})
+}
+
+// awaitLocation returns when the location can be used.
+func (w *world) awaitLocation() {
+	w.t.Helper()
+	w.create(&kahuv1.BackupLocation{ObjectMeta: named(location), Spec: kahuv1.BackupLocationSpec{
+		ProviderName: "filesystem", Config: map[string]string{"path": location},
+	}})
+	found, is := await(w, &kahuv1.BackupLocationList{}, &kahuv1.BackupLocation{ObjectMeta: named(location)},
+		func(found *kahuv1.BackupLocation, gone bool) bool {
+			return !gone && meta.IsStatusConditionTrue(found.Status.Conditions, kahuv1.ConditionReady)
+		})
+	if !is {
+		w.t.Fatalf("the location is not ready: %+v", found.Status)
+	}
+}
+
+// names returns the names of all files of the store.
+func (w *world) names() []string {
+	w.t.Helper()
+	var names []string
+	root := filepath.Join(w.root, location)
+	err := filepath.WalkDir(root, func(path string, entry os.DirEntry, err error) error {
+		if os.IsNotExist(err) {
+			return nil
+		}
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		name, err := filepath.Rel(root, path)
+		names = append(names, filepath.ToSlash(name))
+		return err
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return slices.DeleteFunc(names, func(name string) bool { return strings.HasPrefix(name, ".kahu-partial/") })
+}
+
+// clear removes what is Kahu's from the cluster, when no manager runs any more.
+func (w *world) clear() {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(w.t.Context()), waitLimit)
+	defer cancel()
+	backups := &kahuv1.BackupList{}
+	if err := w.client.List(ctx, backups); err != nil {
+		w.t.Errorf("clearing: %v", err)
+	}
+	for i := range backups.Items {
+		patch := client.RawPatch("application/merge-patch+json", []byte(`{"metadata":{"finalizers":null}}`))
+		if err := w.client.Patch(ctx, &backups.Items[i], patch); client.IgnoreNotFound(err) != nil {
+			w.t.Errorf("clearing: %v", err)
+		}
+	}
+	for _, kind := range []client.Object{&kahuv1.Backup{}, &kahuv1.Restore{}, &kahuv1.BackupLocation{}, &kahuv1.Provider{}} {
+		if err := w.client.DeleteAllOf(ctx, kind); err != nil {
+			w.t.Errorf("clearing: %v", err)
+		}
+	}
+}
