@@ -26,6 +26,7 @@ func newManagerCommand() *cobra.Command {
 		Short: "Run the controllers of backups, restores and locations",
 		Args:  cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
+			limitMemory()
 			return runManager(command.Context(), options)
 		},
 	}

@@ -90,7 +90,7 @@ func (r *restoreRun) checkSegments(ctx context.Context) error {
 	needed := map[string]*damage.Row{}
 	for _, wave := range r.plan.Waves {
 		for _, item := range wave.Items {
-			name := item.Record().Frame.Segment
+			name := item.Segment()
 			if needed[name] == nil {
 				needed[name] = &damage.Row{File: name}
 			}

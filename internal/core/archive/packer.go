@@ -53,7 +53,9 @@ func NewPacker(options PackerOptions) (*Packer, error) {
 	if err := options.complete(); err != nil {
 		return nil, fmt.Errorf("making a packer: %w", err)
 	}
-	encoder, err := newBlockEncoder(zstd.SpeedDefault)
+	// The default level makes segments of configuration and secrets that are 7 % smaller, in more than twice the time:
+	// that was half of all the work of a backup.
+	encoder, err := newBlockEncoder(zstd.SpeedFastest)
 	if err != nil {
 		return nil, err
 	}

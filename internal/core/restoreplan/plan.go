@@ -119,6 +119,9 @@ func (i *Item) Record() archive.Record {
 	}
 }
 
+// Segment returns the name of the segment that the object is in.
+func (i *Item) Segment() string { return i.frame.Segment }
+
 // SameFrame tells whether both objects are in the same frame, so that it is read once.
 func (i *Item) SameFrame(other *Item) bool { return i.frame == other.frame }
 
