@@ -68,6 +68,7 @@ const (
 // +kubebuilder:validation:XValidation:rule="has(self.excludeNamespaces) && has(oldSelf.excludeNamespaces) ? self.excludeNamespaces == oldSelf.excludeNamespaces : (!has(self.excludeNamespaces) || size(self.excludeNamespaces) == 0) && (!has(oldSelf.excludeNamespaces) || size(oldSelf.excludeNamespaces) == 0)",message="spec.excludeNamespaces cannot be changed: a Backup is one run, create another for another wish",fieldPath=".excludeNamespaces"
 // +kubebuilder:validation:XValidation:rule="has(self.includeResources) && has(oldSelf.includeResources) ? self.includeResources == oldSelf.includeResources : (!has(self.includeResources) || size(self.includeResources) == 0) && (!has(oldSelf.includeResources) || size(oldSelf.includeResources) == 0)",message="spec.includeResources cannot be changed: a Backup is one run, create another for another wish",fieldPath=".includeResources"
 // +kubebuilder:validation:XValidation:rule="has(self.excludeResources) && has(oldSelf.excludeResources) ? self.excludeResources == oldSelf.excludeResources : (!has(self.excludeResources) || size(self.excludeResources) == 0) && (!has(oldSelf.excludeResources) || size(oldSelf.excludeResources) == 0)",message="spec.excludeResources cannot be changed: a Backup is one run, create another for another wish",fieldPath=".excludeResources"
+// +kubebuilder:validation:XValidation:rule="has(self.references) && has(oldSelf.references) ? self.references == oldSelf.references : (!has(self.references) || size(self.references) == 0) && (!has(oldSelf.references) || size(oldSelf.references) == 0)",message="spec.references cannot be changed: a Backup is one run, create another for another wish",fieldPath=".references"
 // +kubebuilder:validation:XValidation:rule="has(self.label) == has(oldSelf.label) && (!has(self.label) || self.label == oldSelf.label)",message="spec.label cannot be changed: a Backup is one run, create another for another wish",fieldPath=".label"
 // +kubebuilder:validation:XValidation:rule="self.?enableVolumeBackup.orValue(true) == oldSelf.?enableVolumeBackup.orValue(true)",message="spec.enableVolumeBackup cannot be changed: a Backup is one run, create another for another wish",fieldPath=".enableVolumeBackup"
 // +kubebuilder:validation:XValidation:rule="has(self.origin) == has(oldSelf.origin) && (!has(self.origin) || self.origin == oldSelf.origin)",message="spec.origin is set at creation or never: it makes a Backup a view of what is at a location",fieldPath=".origin"
@@ -107,6 +108,14 @@ type BackupSpec struct {
 	// label selects objects by their labels. Absent means all.
 	// +optional
 	Label *metav1.LabelSelector `json:"label,omitempty"`
+
+	// references are fields in which custom resources name other objects, for
+	// definitions that cannot be annotated with kahu.io/references. What they name
+	// comes with the objects.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=100
+	References []Reference `json:"references,omitempty"`
 
 	// hook is the commands that run in pods before and after.
 	// +optional

@@ -79,6 +79,8 @@ const (
 	ReasonKindNeverSelected = "KindNeverSelected"
 	// ReasonContradiction: the filters exclude all that they include.
 	ReasonContradiction = "Contradiction"
+	// ReasonInvalidReference: a reference that the spec declares cannot be followed.
+	ReasonInvalidReference = "InvalidReference"
 	// ReasonNothingSelected: the filters select nothing. The run is Completed.
 	ReasonNothingSelected = "NothingSelected"
 	// ReasonHasWarnings: the run is Completed, and something should be read.

@@ -52,6 +52,7 @@ type RestoreList struct {
 // +kubebuilder:validation:XValidation:rule="has(self.excludeNamespaces) && has(oldSelf.excludeNamespaces) ? self.excludeNamespaces == oldSelf.excludeNamespaces : (!has(self.excludeNamespaces) || size(self.excludeNamespaces) == 0) && (!has(oldSelf.excludeNamespaces) || size(oldSelf.excludeNamespaces) == 0)",message="spec.excludeNamespaces cannot be changed: a Restore is one run, create another for another wish",fieldPath=".excludeNamespaces"
 // +kubebuilder:validation:XValidation:rule="has(self.includeResources) && has(oldSelf.includeResources) ? self.includeResources == oldSelf.includeResources : (!has(self.includeResources) || size(self.includeResources) == 0) && (!has(oldSelf.includeResources) || size(oldSelf.includeResources) == 0)",message="spec.includeResources cannot be changed: a Restore is one run, create another for another wish",fieldPath=".includeResources"
 // +kubebuilder:validation:XValidation:rule="has(self.excludeResources) && has(oldSelf.excludeResources) ? self.excludeResources == oldSelf.excludeResources : (!has(self.excludeResources) || size(self.excludeResources) == 0) && (!has(oldSelf.excludeResources) || size(oldSelf.excludeResources) == 0)",message="spec.excludeResources cannot be changed: a Restore is one run, create another for another wish",fieldPath=".excludeResources"
+// +kubebuilder:validation:XValidation:rule="has(self.references) && has(oldSelf.references) ? self.references == oldSelf.references : (!has(self.references) || size(self.references) == 0) && (!has(oldSelf.references) || size(oldSelf.references) == 0)",message="spec.references cannot be changed: a Restore is one run, create another for another wish",fieldPath=".references"
 // +kubebuilder:validation:XValidation:rule="has(self.labelSelector) == has(oldSelf.labelSelector) && (!has(self.labelSelector) || self.labelSelector == oldSelf.labelSelector)",message="spec.labelSelector cannot be changed: a Restore is one run, create another for another wish",fieldPath=".labelSelector"
 // +kubebuilder:validation:XValidation:rule="has(self.namespaceMapping) && has(oldSelf.namespaceMapping) ? self.namespaceMapping == oldSelf.namespaceMapping : (!has(self.namespaceMapping) || size(self.namespaceMapping) == 0) && (!has(oldSelf.namespaceMapping) || size(oldSelf.namespaceMapping) == 0)",message="spec.namespaceMapping cannot be changed: a Restore is one run, create another for another wish",fieldPath=".namespaceMapping"
 // +kubebuilder:validation:XValidation:rule="self.?includeClusterResource == oldSelf.?includeClusterResource",message="spec.includeClusterResource cannot be changed: a Restore is one run, create another for another wish",fieldPath=".includeClusterResource"
@@ -92,6 +93,14 @@ type RestoreSpec struct {
 	// labelSelector selects objects by their labels. Absent means all.
 	// +optional
 	LabelSelector *metav1.LabelSelector `json:"labelSelector,omitempty"`
+
+	// references are fields in which custom resources name other objects, for
+	// definitions that cannot be annotated with kahu.io/references. What they name
+	// comes with the objects.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=100
+	References []Reference `json:"references,omitempty"`
 
 	// namespaceMapping gives namespaces another name on their way back.
 	// +optional

@@ -28,6 +28,47 @@ type ResourceFilter struct {
 	IsRegex bool `json:"isRegex,omitempty"`
 }
 
+// Reference declares that objects of a kind name other objects in a field, which
+// Kahu cannot know of kinds that people add. What they name comes with them.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.namespacePath) || size(self.namespacePath.split('[*]')) <= size(self.path.split('[*]'))",message="namespacePath must have [*] only where path has the same before it",fieldPath=".namespacePath"
+type Reference struct {
+	// from is the kind whose objects name others: plural.group, a Kind, a plural or
+	// a short name.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=317
+	// +kubebuilder:validation:Pattern=`^[A-Za-z]([-A-Za-z0-9]*[A-Za-z0-9])?([.][a-z0-9]([-a-z0-9.]*[a-z0-9])?)?$`
+	From string `json:"from,omitempty"`
+
+	// path leads to the name: field names with dots between them, [*] for every
+	// item of a list or value of a map, and ['name'] for a name with other
+	// characters. Where kind is absent, it leads to an object of name, kind and
+	// apiVersion, apiGroup or group.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=1024
+	// +kubebuilder:validation:Pattern=`^([A-Za-z_$][A-Za-z0-9_$-]*|\['[^']+'\])([.][A-Za-z_$][A-Za-z0-9_$-]*|\[[*]\]|\['[^']+'\])*$`
+	Path string `json:"path,omitempty"`
+
+	// kind is the kind of what is named, if it is always the same one.
+	// +optional
+	// +kubebuilder:validation:MaxLength=317
+	// +kubebuilder:validation:Pattern=`^([A-Za-z]([-A-Za-z0-9]*[A-Za-z0-9])?([.][a-z0-9]([-a-z0-9.]*[a-z0-9])?)?)?$`
+	Kind string `json:"kind,omitempty"`
+
+	// namespacePath leads to the namespace of what is named. Absent: that of the
+	// object that names it. An [*] in it means the same item as in path.
+	// +optional
+	// +kubebuilder:validation:MaxLength=1024
+	// +kubebuilder:validation:Pattern=`^(([A-Za-z_$][A-Za-z0-9_$-]*|\['[^']+'\])([.][A-Za-z_$][A-Za-z0-9_$-]*|\[[*]\]|\['[^']+'\])*)?$`
+	NamespacePath string `json:"namespacePath,omitempty"`
+
+	// optional says that nothing is wrong when what is named does not exist.
+	// +optional
+	Optional bool `json:"optional,omitempty"`
+}
+
 // NamespaceName is the name of a namespace. It is an alias for the sake of the
 // rule in the schema; to Go it is a string.
 //

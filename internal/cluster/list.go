@@ -43,7 +43,11 @@ type listing struct {
 func (c *Client) List(ctx context.Context, request core.ListRequest, visit func(page core.Page) error) error {
 	path, err := collectionPath(request.Kind, request.Namespace)
 	if err == nil {
-		err = c.list(ctx, listing{kind: request.Kind, path: path, selector: request.LabelSelector}, visit)
+		what := listing{kind: request.Kind, path: path, selector: request.LabelSelector}
+		if request.MetadataOnly {
+			what.accept = acceptMetadataList
+		}
+		err = c.list(ctx, what, visit)
 	}
 	if err != nil {
 		return fmt.Errorf("listing %s: %w", request.Kind, err)

@@ -13,6 +13,8 @@ type ListRequest struct {
 	Namespace string
 	// LabelSelector restricts the list on the server's side, in the syntax of the API; empty means all.
 	LabelSelector string
+	// MetadataOnly asks for the metadata of the objects alone: the rest of their JSON is missing.
+	MetadataOnly bool
 }
 
 // Page is a part of a list.

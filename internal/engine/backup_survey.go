@@ -46,12 +46,14 @@ func (r *backupRun) survey(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if problems = append(problems, missing...); len(problems) > 0 {
+	declared, wrong := selection.Declare(referencesField, r.request.Filters.References, served)
+	if problems = slices.Concat(problems, missing, wrong); len(problems) > 0 {
 		return &InvalidError{Problems: problems}
 	}
 	r.selector = selector
-	r.needs = selection.NewClosure(selector, reference.NewRules())
-	return nil
+	declared, err = r.declaredInCluster(ctx, declared)
+	r.needs = selection.NewClosure(selector, reference.NewRules(declared...))
+	return err
 }
 
 // judgeUnserved writes down the groups that the server cannot describe. What is in them is missing, unless the filters

@@ -39,11 +39,17 @@ func (r *restoreRun) choose(ctx context.Context) error {
 		}
 	}
 	selector, problems := selection.Compile(r.request.Filters, kinds)
-	problems = append(problems, r.namespaceProblems(ctx)...)
+	declared, wrong := selection.Declare(referencesField, r.request.Filters.References, kinds)
+	problems = slices.Concat(problems, r.namespaceProblems(ctx), wrong)
 	if len(problems) > 0 {
 		return &InvalidError{Problems: problems}
 	}
-	r.selector, r.needs = selector, selection.NewClosure(selector, reference.NewRules())
+	r.selector = selector
+	declared, err := r.declaredInBackup(ctx, kinds, declared)
+	if err != nil {
+		return err
+	}
+	r.needs = selection.NewClosure(selector, reference.NewRules(declared...))
 	r.planner = restoreplan.NewPlanner()
 	if err := r.chooseSelected(ctx); err != nil {
 		return err

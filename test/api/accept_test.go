@@ -91,6 +91,15 @@ spec:
   excludeResources:
   - {name: kube-root-ca.crt, kind: ConfigMap}
   label: {matchLabels: {app: shop}, matchExpressions: [{key: tier, operator: In, values: [a, b]}]}`,
+		"References": `
+apiVersion: kahu.io/v1beta1
+kind: Backup
+spec:
+  metadataLocation: nfs
+  references:
+  - {from: shops.example.com, path: spec.secret, kind: Secret}
+  - {from: Shop, path: "spec.stores[*].auth['secret.name']", kind: "", namespacePath: "spec.stores[*].namespace", optional: true}
+  - {from: shops.example.com, path: "metadata.annotations['example.com/ca']", kind: certificates.cert-manager.io, namespacePath: null}`,
 		"FilterTwice": `
 apiVersion: kahu.io/v1beta1
 kind: Backup

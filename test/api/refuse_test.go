@@ -124,6 +124,18 @@ func TestRefused(t *testing.T) {
 			backup + "  includeResources: [{kind: 'Deploy*'}]\n",
 			[]refusal{{"spec.includeResources[0].kind", "kind must be a Kind, a plural, a short name or plural.group, for example Deployment, deployments, deploy or deployments.apps; for a regular expression set isRegex to true"}},
 		},
+		"ReferencePath": {
+			backup + "  references: [{from: shops.example.com, path: 'spec[0]'}]\n",
+			[]refusal{{"spec.references[0].path", "should match"}},
+		},
+		"ReferenceFromAPattern": {
+			backup + "  references: [{from: 'shops.*', path: spec.secret}]\n",
+			[]refusal{{"spec.references[0].from", "should match"}},
+		},
+		"ReferenceNamespaces": {
+			restore + "  references: [{from: shops.example.com, path: spec.secret, namespacePath: 'spec.all[*].namespace'}]\n",
+			[]refusal{{"spec.references[0].namespacePath", "namespacePath must have [*] only where path has the same before it"}},
+		},
 		"NoKind": {
 			backup + "  includeResources: [{name: web}]\n", []refusal{{"spec.includeResources[0].kind", "Required value"}},
 		},

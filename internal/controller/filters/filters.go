@@ -15,6 +15,7 @@ func OfBackup(spec *kahuv1.BackupSpec) (selection.Filters, error) {
 	filters := selection.Filters{
 		IncludeNamespaces: spec.IncludeNamespaces, ExcludeNamespaces: spec.ExcludeNamespaces,
 		IncludeResources: resources(spec.IncludeResources), ExcludeResources: resources(spec.ExcludeResources),
+		References: references(spec.References),
 	}
 	return withLabels(filters, "spec.label", spec.Label)
 }
@@ -24,7 +25,7 @@ func OfRestore(spec *kahuv1.RestoreSpec) (selection.Filters, error) {
 	filters := selection.Filters{
 		IncludeNamespaces: spec.IncludeNamespaces, ExcludeNamespaces: spec.ExcludeNamespaces,
 		IncludeResources: resources(spec.IncludeResources), ExcludeResources: resources(spec.ExcludeResources),
-		ClusterResources: spec.IncludeClusterResource,
+		ClusterResources: spec.IncludeClusterResource, References: references(spec.References),
 	}
 	return withLabels(filters, "spec.labelSelector", spec.LabelSelector)
 }
@@ -56,4 +57,14 @@ func resources(from []kahuv1.ResourceFilter) []selection.ResourceFilter {
 		filters = append(filters, selection.ResourceFilter{Name: filter.Name, Kind: filter.Kind, IsRegex: filter.IsRegex})
 	}
 	return filters
+}
+
+func references(from []kahuv1.Reference) []selection.Reference {
+	declared := make([]selection.Reference, 0, len(from))
+	for _, one := range from {
+		declared = append(declared, selection.Reference{
+			From: one.From, Path: one.Path, Kind: one.Kind, NamespacePath: one.NamespacePath, Optional: one.Optional,
+		})
+	}
+	return declared
 }

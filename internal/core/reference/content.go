@@ -11,6 +11,9 @@ import (
 // reads tells whether a rule for the kind reads a member. What none reads is most of the bytes of many objects, and
 // data is what a Secret keeps secret: it is not even decoded.
 func (r *Rules) reads(kind core.Kind, member string) bool {
+	if r.members[kind.GroupResource()][member] {
+		return true
+	}
 	switch member {
 	case "data", "stringData", "binaryData":
 		return false

@@ -32,18 +32,21 @@ type Need struct {
 
 // Rules know what objects refer to. They do not change, and may be used by several goroutines at once.
 type Rules struct {
-	byKind map[schema.GroupResource]rule
+	byKind  map[schema.GroupResource]rule
+	members members
 }
 
 // NewRules returns the rules for the kinds of Kubernetes and for volume snapshots. Kinds that were once served in
-// another group have their rule there, too.
-func NewRules() *Rules {
+// another group have their rule there, too. To these it adds what is declared.
+func NewRules(declared ...Declaration) *Rules {
 	rules := table()
 	for _, resource := range []string{"daemonsets", "deployments", "replicasets"} {
 		rules[schema.GroupResource{Group: "extensions", Resource: resource}] = rules[schema.GroupResource{Group: "apps", Resource: resource}]
 	}
 	rules[schema.GroupResource{Group: "extensions", Resource: "ingresses"}] = ingress()
-	return &Rules{byKind: rules}
+	made := &Rules{byKind: rules, members: members{}}
+	made.declare(declared)
+	return made
 }
 
 // Subject is an object as the rules see it.
@@ -183,21 +186,27 @@ func referIn(path, namespaceField string, to target) rule {
 func referAny(path string) rule {
 	return func(of Subject, add func(need Need)) {
 		walk(of.content, path, "", func(at place) {
-			reference, _ := at.parent[at.leaf].(map[string]any)
-			need := Need{
-				Group: text(reference, "apiGroup"), Kind: text(reference, "kind"), Name: text(reference, "name"),
-				Namespace: of.Namespace, Field: at.field + ".name",
-			}
-			if group, _, grouped := strings.Cut(text(reference, "apiVersion"), "/"); grouped {
-				need.Group = group
-			}
-			if namespace := text(reference, "namespace"); namespace != "" {
-				need.Namespace = namespace
-			}
-			if need.Kind != "" {
-				add(need)
-			}
+			addAny(member(at.parent, at.leaf), Need{Namespace: of.Namespace, Field: at.field}, add)
 		})
+	}
+}
+
+// addAny adds the need for an object that a reference names together with its kind. The need that is given has the
+// namespace that it has where the reference says nothing, and the field of the reference.
+func addAny(reference map[string]any, need Need, add func(need Need)) {
+	need.Kind, need.Name = text(reference, "kind"), text(reference, "name")
+	need.Field += ".name"
+	if group := text(reference, "apiGroup"); group != "" {
+		need.Group = group
+	}
+	if group, _, grouped := strings.Cut(text(reference, "apiVersion"), "/"); grouped {
+		need.Group = group
+	}
+	if namespace := text(reference, "namespace"); namespace != "" {
+		need.Namespace = namespace
+	}
+	if need.Kind != "" {
+		add(need)
 	}
 }
 

@@ -145,7 +145,7 @@ func (c *compilation) find(field string, filter ResourceFilter, well bool) ([]*k
 	}
 	found, never := c.calledBy(filter.Kind)
 	if len(found) == 0 && never == "" {
-		c.notFound(field, filter)
+		c.notFound(field+".kind", filter.Kind)
 	}
 	return found, never, well
 }
@@ -200,11 +200,11 @@ func neverCalled(name, group string) string {
 	return ""
 }
 
-func (c *compilation) notFound(field string, filter ResourceFilter) {
-	name, _, _ := strings.Cut(strings.ToLower(filter.Kind), ".")
-	c.problem(field+".kind", ReasonKindNotFound, fmt.Sprintf(
+func (c *compilation) notFound(field, wanted string) {
+	name, _, _ := strings.Cut(strings.ToLower(wanted), ".")
+	c.problem(field, ReasonKindNotFound, fmt.Sprintf(
 		"no kind is called %q%s: give a kind, plural or short name, alone or with a dot and the group",
-		filter.Kind, hint(name, slices.Sorted(maps.Keys(c.called)))))
+		wanted, hint(name, slices.Sorted(maps.Keys(c.called)))))
 }
 
 func (c *compilation) problem(field, reason, message string) {

@@ -25,6 +25,9 @@ type Filters struct {
 	// them, needed or not (false). It says nothing about Namespace objects, which go with their namespaces. nil: as
 	// the other filters say.
 	ClusterResources *bool
+	// References are references of custom resources that nobody else knows. They choose nothing by themselves: what
+	// they lead to comes with what is chosen.
+	References []Reference
 }
 
 // ResourceFilter names objects of one kind.
