@@ -66,6 +66,11 @@ const (
 	ReasonAccepted = "Accepted"
 	// ReasonValidationFailed: the spec is wrong; validationErrors names the fields.
 	ReasonValidationFailed = "ValidationFailed"
+	// ReasonInvalidTransform: a transform or a mapping in the spec, or in a
+	// TransformSet that it names, is wrong; validationErrors names the fields.
+	ReasonInvalidTransform = "InvalidTransform"
+	// ReasonTransformSetNotFound: no TransformSet has that name.
+	ReasonTransformSetNotFound = "TransformSetNotFound"
 	// ReasonInvalidExpression: a regular expression or label selector in the spec
 	// cannot be read.
 	ReasonInvalidExpression = "InvalidExpression"
@@ -174,6 +179,9 @@ const (
 	ReasonKindUnlistable = "KindUnlistable"
 	// ReasonObjectRefused: the API server refused an object.
 	ReasonObjectRefused = "ObjectRefused"
+	// ReasonTransformFailed: a transform could not be applied to an object, which
+	// was therefore not restored.
+	ReasonTransformFailed = "TransformFailed"
 	// ReasonObjectUnreadable: an object could not be read.
 	ReasonObjectUnreadable = "ObjectUnreadable"
 	// ReasonVolumeWithoutProvider: no provider can back up the data of a bound
@@ -212,3 +220,9 @@ func (i *Inspection) GetConditions() []metav1.Condition { return i.Status.Condit
 
 // SetConditions replaces the conditions of the inspection.
 func (i *Inspection) SetConditions(conditions []metav1.Condition) { i.Status.Conditions = conditions }
+
+// GetConditions returns the conditions of the set.
+func (t *TransformSet) GetConditions() []metav1.Condition { return t.Status.Conditions }
+
+// SetConditions replaces the conditions of the set.
+func (t *TransformSet) SetConditions(conditions []metav1.Condition) { t.Status.Conditions = conditions }

@@ -32,6 +32,7 @@ func addKnownTypes(scheme *runtime.Scheme) error {
 		&Backup{}, &BackupList{},
 		&Restore{}, &RestoreList{},
 		&Inspection{}, &InspectionList{},
+		&TransformSet{}, &TransformSetList{},
 	)
 	metav1.AddToGroupVersion(scheme, GroupVersion)
 	return nil

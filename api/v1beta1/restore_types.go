@@ -59,6 +59,10 @@ type RestoreList struct {
 // +kubebuilder:validation:XValidation:rule="self.?preserveNodePort.orValue(false) == oldSelf.?preserveNodePort.orValue(false)",message="spec.preserveNodePort cannot be changed: a Restore is one run, create another for another wish",fieldPath=".preserveNodePort"
 // +kubebuilder:validation:XValidation:rule="self.?preserveClusterIpAddr.orValue(false) == oldSelf.?preserveClusterIpAddr.orValue(false)",message="spec.preserveClusterIpAddr cannot be changed: a Restore is one run, create another for another wish",fieldPath=".preserveClusterIpAddr"
 // +kubebuilder:validation:XValidation:rule="self.?allowIncomplete.orValue(false) == oldSelf.?allowIncomplete.orValue(false)",message="spec.allowIncomplete cannot be changed: a Restore is one run, create another for another wish",fieldPath=".allowIncomplete"
+// +kubebuilder:validation:XValidation:rule="has(self.transforms) && has(oldSelf.transforms) ? self.transforms == oldSelf.transforms : (!has(self.transforms) || size(self.transforms) == 0) && (!has(oldSelf.transforms) || size(oldSelf.transforms) == 0)",message="spec.transforms cannot be changed: a Restore is one run, create another for another wish",fieldPath=".transforms"
+// +kubebuilder:validation:XValidation:rule="has(self.transformSets) && has(oldSelf.transformSets) ? self.transformSets == oldSelf.transformSets : (!has(self.transformSets) || size(self.transformSets) == 0) && (!has(oldSelf.transformSets) || size(oldSelf.transformSets) == 0)",message="spec.transformSets cannot be changed: a Restore is one run, create another for another wish",fieldPath=".transformSets"
+// +kubebuilder:validation:XValidation:rule="has(self.imageMapping) && has(oldSelf.imageMapping) ? self.imageMapping == oldSelf.imageMapping : (!has(self.imageMapping) || size(self.imageMapping) == 0) && (!has(oldSelf.imageMapping) || size(oldSelf.imageMapping) == 0)",message="spec.imageMapping cannot be changed: a Restore is one run, create another for another wish",fieldPath=".imageMapping"
+// +kubebuilder:validation:XValidation:rule="has(self.storageClassMapping) && has(oldSelf.storageClassMapping) ? self.storageClassMapping == oldSelf.storageClassMapping : (!has(self.storageClassMapping) || size(self.storageClassMapping) == 0) && (!has(oldSelf.storageClassMapping) || size(oldSelf.storageClassMapping) == 0)",message="spec.storageClassMapping cannot be changed: a Restore is one run, create another for another wish",fieldPath=".storageClassMapping"
 type RestoreSpec struct {
 	// backupName is the name of the Backup to restore, run here or a view.
 	// +required
@@ -135,6 +139,31 @@ type RestoreSpec struct {
 	// missing in it is then missing here.
 	// +optional
 	AllowIncomplete bool `json:"allowIncomplete,omitempty"`
+
+	// transformSets are names of TransformSets, which are applied to each restored
+	// object in their order, after all that a restore changes by itself.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=16
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=253
+	TransformSets []string `json:"transformSets,omitempty"`
+
+	// imageMapping is from registries, paths or repositories of images to others. It
+	// comes after the transformSets.
+	// +optional
+	ImageMapping ImageMapping `json:"imageMapping,omitempty"`
+
+	// storageClassMapping is from names of storage classes to others. It comes after
+	// the transformSets.
+	// +optional
+	StorageClassMapping StorageClassMapping `json:"storageClassMapping,omitempty"`
+
+	// transforms are applied last, to each object that they match, in order.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=64
+	Transforms []Transform `json:"transforms,omitempty"`
 }
 
 // NamespaceMapping is from the names of namespaces in a backup to their names in
@@ -181,6 +210,13 @@ type RestoreStatus struct {
 	// +optional
 	// +kubebuilder:validation:MaxLength=64
 	Attempt string `json:"attempt,omitempty"`
+
+	// transformSets are the sets of spec.transformSets as they were when the run was
+	// accepted, which are what it uses: at most 256 KiB.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=16
+	TransformSets []UsedTransformSet `json:"transformSets,omitempty"`
 
 	// validationErrors are what is wrong with the spec: which field, and what to do.
 	// +optional

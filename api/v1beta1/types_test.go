@@ -16,7 +16,7 @@ func TestSchemeKnowsEveryKind(t *testing.T) {
 	if err := kahuv1.AddToScheme(scheme); err != nil {
 		t.Fatal(err)
 	}
-	for _, kind := range []string{"Provider", "BackupLocation", "Backup", "Restore", "Inspection"} {
+	for _, kind := range []string{"Provider", "BackupLocation", "Backup", "Restore", "Inspection", "TransformSet"} {
 		for _, name := range []string{kind, kind + "List"} {
 			if _, err := scheme.New(kahuv1.GroupVersion.WithKind(name)); err != nil {
 				t.Errorf("%s: %v", name, err)
@@ -37,6 +37,7 @@ func TestZeroIsNotSent(t *testing.T) {
 		"Backup":         &kahuv1.Backup{},
 		"Restore":        &kahuv1.Restore{},
 		"Inspection":     &kahuv1.Inspection{},
+		"TransformSet":   &kahuv1.TransformSet{},
 	} {
 		t.Run(name, func(t *testing.T) {
 			sent, err := json.Marshal(object)

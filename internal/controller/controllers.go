@@ -17,6 +17,7 @@ import (
 	"github.com/soda-cdm/kahu/internal/controller/place"
 	"github.com/soda-cdm/kahu/internal/controller/provider"
 	"github.com/soda-cdm/kahu/internal/controller/restore"
+	"github.com/soda-cdm/kahu/internal/controller/transformset"
 	"github.com/soda-cdm/kahu/internal/controller/verification"
 	answer "github.com/soda-cdm/kahu/internal/core/inspection"
 	"github.com/soda-cdm/kahu/internal/engine"
@@ -96,6 +97,7 @@ func SetUp(manager ctrl.Manager, options Options) error {
 		{"restore", newRestore(options, finder).SetUp},
 		{"inspection", newInspection(options, finder).SetUp},
 		{"verification", newVerification(options, finder).SetUp},
+		{"transformset", (&transformset.Controller{Client: options.Client}).SetUp},
 	}
 	for _, each := range controllers {
 		if err := each.setUp(manager); err != nil {

@@ -18,6 +18,8 @@ const (
 	ReasonObjectUnreadable = "ObjectUnreadable"
 	// ReasonObjectRefused: the API server refused an object.
 	ReasonObjectRefused = "ObjectRefused"
+	// ReasonTransformFailed: a transform could not be applied to an object.
+	ReasonTransformFailed = "TransformFailed"
 	// ReasonVolumeWithoutProvider: no provider can back up the data of a bound claim.
 	ReasonVolumeWithoutProvider = "VolumeWithoutProvider"
 )

@@ -10,9 +10,6 @@ import (
 	"github.com/soda-cdm/kahu/internal/core/transformset"
 )
 
-// ReasonTransformFailed: a transform of the wish could not be applied to an object.
-const ReasonTransformFailed = "TransformFailed"
-
 // compileTransforms compiles what the wish changes in its objects, and writes down what that is.
 func (r *restoreRun) compileTransforms(context.Context) error {
 	program, problems := transformset.Compile(r.request.Transforms)

@@ -92,7 +92,7 @@ func newManager(config *rest.Config, options Options) (ctrl.Manager, error) { //
 			ReaderFailOnMissingInformer: true,
 			ByObject: map[client.Object]cache.ByObject{
 				&kahuv1.Provider{}: {}, &kahuv1.BackupLocation{}: {}, &kahuv1.Backup{}: {}, &kahuv1.Restore{}: {},
-				&kahuv1.Inspection{}: {Transform: withoutLines},
+				&kahuv1.TransformSet{}: {}, &kahuv1.Inspection{}: {Transform: withoutLines},
 			},
 		},
 	})

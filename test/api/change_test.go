@@ -59,6 +59,16 @@ func TestChange(t *testing.T) {
 		"PreserveNodePortNot":     {"Restore", restore + "}", restore + "preserveNodePort: false}", ""},
 		"PreserveClusterIPAddr":   {"Restore", restore + "}", restore + "preserveClusterIpAddr: true}", "spec.preserveClusterIpAddr"},
 		"AllowIncomplete":         {"Restore", restore + "}", restore + "allowIncomplete: true}", "spec.allowIncomplete"},
+		"Transforms":              {"Restore", restore + "transforms: [{mergePatch: {a: 1}}]}", restore + "transforms: [{mergePatch: {a: 2}}]}", "spec.transforms"},
+		"TransformNull":           {"Restore", restore + "transforms: [{mergePatch: {a: null}}]}", restore + "transforms: [{mergePatch: {}}]}", "spec.transforms"},
+		"TransformValue":          {"Restore", restore + "transforms: [{jsonPatch: [{op: add, path: /a, value: 1}]}]}", restore + "transforms: [{jsonPatch: [{op: add, path: /a, value: [1]}]}]}", "spec.transforms"},
+		"TransformsAdded":         {"Restore", restore + "}", restore + "transforms: [{mergePatch: {a: 1}}]}", "spec.transforms"},
+		"TransformsEmpty":         {"Restore", restore + "}", restore + "transforms: [], transformSets: null, imageMapping: {}, storageClassMapping: {}}", ""},
+		"TransformsSame":          {"Restore", restore + "transforms: [{mergePatch: {a: null}}]}", restore + "transforms: [{mergePatch: {a: null}}]}", ""},
+		"TransformSets":           {"Restore", restore + "transformSets: [a]}", restore + "transformSets: [b]}", "spec.transformSets"},
+		"ImageMapping":            {"Restore", restore + "imageMapping: {a: b}}", restore + "imageMapping: {a: c}}", "spec.imageMapping"},
+		"StorageClassMapping":     {"Restore", restore + "}", restore + "storageClassMapping: {a: c}}", "spec.storageClassMapping"},
+		"TransformSet":            {"TransformSet", "{}", "{transforms: [{mergePatch: {a: 1}}]}", ""},
 		"RestoreWithEmptyStructs": {"Restore", restore + "}", restore + "hook: {resources: null}, resourcePrefix: '', labelSelector: null}", ""},
 	}
 	for name, c := range cases {

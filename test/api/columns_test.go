@@ -22,8 +22,9 @@ func TestColumns(t *testing.T) {
 		"backups": {
 			[]string{"Name", "Stage", "State", "Location", "Objects", "Age"}, []string{"Complete", "Reason", "Cluster"},
 		},
-		"restores":    {[]string{"Name", "Stage", "State", "Backup", "Restored", "Age"}, []string{"Total", "Reason"}},
-		"inspections": {[]string{"Name", "Subject", "Backup", "Restore", "State", "Age"}, []string{"Reason"}},
+		"restores":      {[]string{"Name", "Stage", "State", "Backup", "Restored", "Age"}, []string{"Total", "Reason"}},
+		"transformsets": {[]string{"Name", "Ready", "Age"}, []string{"Reason"}},
+		"inspections":   {[]string{"Name", "Subject", "Backup", "Restore", "State", "Age"}, []string{"Reason"}},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -69,9 +70,10 @@ func TestNames(t *testing.T) {
 		"backups":         {"kbak", "kahu"},
 		"restores":        {"krest", "kahu"},
 		"inspections":     {"insp", "kahu"},
+		"transformsets":   {"tset", "kahu"},
 
 		"providers/status": {}, "backuplocations/status": {}, "backups/status": {}, "restores/status": {},
-		"inspections/status": {},
+		"inspections/status": {}, "transformsets/status": {},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("names differ (-want +got):\n%s", diff)

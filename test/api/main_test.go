@@ -37,6 +37,7 @@ var resources = map[string]string{
 	"Backup":         "backups",
 	"Restore":        "restores",
 	"Inspection":     "inspections",
+	"TransformSet":   "transformsets",
 }
 
 // parse reads a manifest, with null values as they are.

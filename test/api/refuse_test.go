@@ -13,6 +13,7 @@ func TestRefused(t *testing.T) {
 		restore    = "apiVersion: kahu.io/v1beta1\nkind: Restore\nspec:\n  backupName: shop\n"
 		location   = "apiVersion: kahu.io/v1beta1\nkind: BackupLocation\nspec:\n  providerName: nfs\n"
 		inspection = "apiVersion: kahu.io/v1beta1\nkind: Inspection\nspec:\n"
+		set        = "apiVersion: kahu.io/v1beta1\nkind: TransformSet\nspec:\n"
 		provider   = "apiVersion: kahu.io/v1beta1\nkind: Provider\nspec:\n  version: v1\n"
 	)
 	const namespaceName = `must be the name of a namespace: lower-case letters, digits and '-', at most 63 characters, no pattern`
@@ -44,6 +45,36 @@ func TestRefused(t *testing.T) {
 		"InspectionOfRestore": {
 			inspection + "  subject: Report\n  restoreName: shop\n",
 			[]refusal{{"spec.restoreName", "reports and plans of restores are not kept yet"}},
+		},
+		// Transforms.
+		"TransformWithoutPatch": {
+			restore + "  transforms: [{name: a}]\n", []refusal{{"spec.transforms[0]", "give one of jsonPatch and mergePatch, and not both"}},
+		},
+		"TransformWithBothPatches": {
+			set + "  transforms: [{mergePatch: {a: 1}, jsonPatch: [{op: remove, path: /a}]}]\n",
+			[]refusal{{"spec.transforms[0]", "give one of jsonPatch and mergePatch, and not both"}},
+		},
+		"TransformOp": {
+			set + "  transforms: [{jsonPatch: [{op: delete, path: /a}]}]\n", []refusal{{"spec.transforms[0].jsonPatch[0].op", "supported values"}},
+		},
+		"TransformPath": {
+			set + "  transforms: [{jsonPatch: [{op: remove, path: spec}]}]\n", []refusal{{"spec.transforms[0].jsonPatch[0].path", "should match"}},
+		},
+		"TransformFrom": {
+			set + "  transforms: [{jsonPatch: [{op: move, path: /a}]}]\n",
+			[]refusal{{"spec.transforms[0].jsonPatch[0].from", "from is for the operations move and copy, which need it"}},
+		},
+		"TransformMergeList": {
+			set + "  transforms: [{mergePatch: [1]}]\n", []refusal{{"spec.transforms[0].mergePatch", "must be of type object"}},
+		},
+		"TransformOnError": {
+			set + "  transforms: [{mergePatch: {a: 1}, onError: Ignore}]\n", []refusal{{"spec.transforms[0].onError", "supported values"}},
+		},
+		"ImageMappingToNothing": {
+			set + "  imageMapping: {a: ''}\n", []refusal{{"spec.imageMapping", "have 1 to 512 characters"}},
+		},
+		"StorageClassMappingToNothing": {
+			restore + "  storageClassMapping: {a: ''}\n", []refusal{{"spec.storageClassMapping", "have 1 to 253 characters"}},
 		},
 		// What every object must say.
 		"InspectionOfNothing": {

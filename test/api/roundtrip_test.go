@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
+	utiljson "k8s.io/apimachinery/pkg/util/json"
 
 	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
 )
@@ -146,6 +147,19 @@ func fillKnown(value reflect.Value) bool {
 			LastTransitionTime: metav1.NewTime(time.Date(2030, 1, 2, 3, 4, 5, 0, time.Local)), Message: "text",
 		},
 		kahuv1.StageResources, kahuv1.StateProcessing, kahuv1.ItemStatusFailed, kahuv1.DeletionPolicyRetain,
+		// A transform has one patch, and an operation what belongs to it.
+		[]kahuv1.Transform{
+			{Name: "a", JSONPatch: []kahuv1.JSONPatchOperation{
+				{Op: "copy", Path: "/a", From: "/b"},
+				{Op: "add", Path: "/a", Value: kahuv1.JSONValue{Raw: []byte("1")}},
+				{Op: "test", Path: "/a", Value: kahuv1.JSONValue{Raw: []byte(`[1,"a",{"b":null}]`)}},
+			}, OnError: kahuv1.TransformErrorSkip},
+			{Match: kahuv1.TransformMatch{
+				Resources: []kahuv1.ResourceFilter{{Kind: "Pod", Name: "a"}}, Namespaces: []string{"a"}, Condition: "true",
+				LabelSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"a": "b"}},
+			}, MergePatch: kahuv1.JSONValue{Raw: []byte(`{"a":null,"b":1.5}`)}},
+		},
+		kahuv1.JSONValue{Raw: []byte(`{"a":[null]}`)},
 		kahuv1.InspectionSubjectObjects, kahuv1.ProviderTypeVolume, kahuv1.ProviderStateUnavailable,
 	}
 	for _, known := range values {
@@ -155,4 +169,24 @@ func fillKnown(value reflect.Value) bool {
 		}
 	}
 	return false
+}
+
+// TestNullIsAValue shows that the value null of an operation is not lost: the server keeps it, and the types tell it from
+// none.
+func TestNullIsAValue(t *testing.T) {
+	object := parse(t, "apiVersion: kahu.io/v1beta1\nkind: TransformSet\nmetadata: {generateName: null-}\n"+
+		"spec: {transforms: [{jsonPatch: [{op: add, path: /a, value: null}, {op: remove, path: /a}]}]}")
+	unstructured.RemoveNestedField(object.Object, "metadata", "name")
+	content, err := create(t, object).MarshalJSON()
+	if err != nil {
+		t.Fatal(err)
+	}
+	set := &kahuv1.TransformSet{}
+	if err := utiljson.Unmarshal(content, set); err != nil {
+		t.Fatal(err)
+	}
+	operations := set.Spec.Transforms[0].JSONPatch
+	if string(operations[0].Value.Raw) != "null" || !operations[1].Value.IsZero() {
+		t.Errorf("operations are %+v", operations)
+	}
 }

@@ -34,6 +34,9 @@ func (c *Controller) accept(ctx context.Context, s *scope) error {
 	if err := c.findBackup(ctx, s); err != nil {
 		return c.refuseOrWait(s, err)
 	}
+	if err := c.findTransforms(ctx, s); err != nil {
+		return c.refuseTransforms(s, err)
+	}
 	attempt := c.attemptOf(s.restore.UID)
 	status.Stage, status.State, status.Attempt = kahuv1.StageResources, kahuv1.StateProcessing, attempt
 	status.StartTimestamp = &metav1.Time{Time: c.Clock.Now()}

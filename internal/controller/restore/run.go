@@ -47,8 +47,13 @@ func (c *Controller) begin(ctx context.Context, s *scope) (bool, error) {
 	if err != nil {
 		return false, err
 	}
+	transforms, err := transformsOf(s.restore)
+	if err != nil {
+		return false, err
+	}
 	request := engine.RestoreRequest{
-		Backup: c.idOf(s.backup), Filters: wish, AllowIncomplete: s.restore.Spec.AllowIncomplete,
+		Transforms: transforms,
+		Backup:     c.idOf(s.backup), Filters: wish, AllowIncomplete: s.restore.Spec.AllowIncomplete,
 		Transform: transform.Options{
 			NamespaceMapping:   s.restore.Spec.NamespaceMapping,
 			PreserveNodePorts:  s.restore.Spec.PreserveNodePort,

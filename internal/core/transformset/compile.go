@@ -14,8 +14,8 @@ func Compile(sets []Set) (*Program, []selection.Problem) {
 	program := &Program{}
 	var problems []selection.Problem
 	for _, set := range sets {
-		compiling := &compilation{origin: set.origin()}
-		compiling.compile(set)
+		compiling := &compilation{set: set}
+		compiling.compile()
 		problems = append(problems, compiling.problems...)
 		program.parts = append(program.parts, compiling.part)
 	}
@@ -27,12 +27,13 @@ func Compile(sets []Set) (*Program, []selection.Problem) {
 
 // compilation is a part of a Program in the making.
 type compilation struct {
-	origin   string
+	set      Set
 	part     part
 	problems []selection.Problem
 }
 
-func (c *compilation) compile(set Set) {
+func (c *compilation) compile() {
+	set := c.set
 	c.part.images = c.images(set.ImageMapping)
 	c.part.classes = c.classes(set.StorageClassMapping)
 	if len(set.Transforms) > maxTransforms {
@@ -47,7 +48,7 @@ func (c *compilation) compile(set Set) {
 
 // transform compiles one transform, which is at the field.
 func (c *compilation) transform(field string, transform Transform) {
-	step := &step{title: c.origin + transform.title(field), skipOnError: transform.SkipOnError}
+	step := &step{title: c.set.Field(transform.title(field)), skipOnError: transform.SkipOnError}
 	step.match = c.match(field+".match", transform.Match)
 	hasPatch, hasMerge := len(transform.JSONPatch) > 0, len(transform.MergePatch) > 0
 	switch {
@@ -74,7 +75,7 @@ func (c *compilation) classes(mapping map[string]string) []*mapped {
 			c.problemf(field+"["+from+"]", "both names must be given: name a storage class, and the one that takes its place")
 			continue
 		}
-		made = append(made, &mapped{title: c.origin + field + "[" + from + "]", from: from, to: to})
+		made = append(made, &mapped{title: c.set.Field(field + "[" + from + "]"), from: from, to: to})
 	}
 	return made
 }
@@ -88,6 +89,6 @@ func (c *compilation) bounded(field string, length int) bool {
 
 func (c *compilation) problemf(field, format string, values ...any) {
 	c.problems = append(c.problems, selection.Problem{
-		Field: c.origin + field, Reason: ReasonInvalidTransform, Message: fmt.Sprintf(format, values...),
+		Field: c.set.Field(field), Reason: ReasonInvalidTransform, Message: fmt.Sprintf(format, values...),
 	})
 }

@@ -3,7 +3,6 @@ package transformset
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -22,11 +21,11 @@ func Describe(sets []Set) []string {
 			entries map[string]string
 		}{{"imageMapping", set.ImageMapping}, {"storageClassMapping", set.StorageClassMapping}} {
 			for _, from := range slices.Sorted(maps.Keys(mapping.entries)) {
-				lines = append(lines, fmt.Sprintf("%sspec.%s[%s]: %s", set.origin(), mapping.field, from, mapping.entries[from]))
+				lines = append(lines, set.Field(fmt.Sprintf("spec.%s[%s]: %s", mapping.field, from, mapping.entries[from])))
 			}
 		}
 		for i, transform := range set.Transforms {
-			lines = append(lines, set.origin()+transform.title(fmt.Sprintf("spec.transforms[%d]", i))+": "+transform.describe())
+			lines = append(lines, set.Field(transform.title(fmt.Sprintf("spec.transforms[%d]", i)))+": "+transform.describe())
 		}
 	}
 	return lines
@@ -77,9 +76,9 @@ func describeName(filter selection.ResourceFilter) string {
 
 // digest identifies the patch with its values.
 func (t Transform) digest() string {
-	text, err := json.Marshal(t.JSONPatch)
-	if err != nil {
-		return "" // Compile refuses values that are not JSON.
+	var text []byte
+	for _, operation := range t.JSONPatch {
+		text = fmt.Appendf(text, "%q %q %q %q\n", operation.Op, operation.Path, operation.From, operation.Value)
 	}
 	sum := sha256.Sum256(append(text, t.MergePatch...))
 	return hex.EncodeToString(sum[:8])

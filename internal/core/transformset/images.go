@@ -37,7 +37,7 @@ func (c *compilation) images(mapping map[string]string) []*mapped {
 					"correct it; tags and digests stay as they are", name)
 			}
 		}
-		made = append(made, &mapped{title: c.origin + field + "[" + from + "]", from: from, to: to})
+		made = append(made, &mapped{title: c.set.Field(field + "[" + from + "]"), from: from, to: to})
 	}
 	return made
 }

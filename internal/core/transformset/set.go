@@ -68,12 +68,12 @@ const (
 	maxCondition  = 4096
 )
 
-// origin is the beginning of the names of a set's fields.
-func (s Set) origin() string {
+// Field names a field of the set in texts for people.
+func (s Set) Field(path string) string {
 	if s.Name == "" {
-		return ""
+		return path
 	}
-	return "TransformSet " + s.Name + ": "
+	return "TransformSet " + s.Name + ": " + path
 }
 
 // title is how a transform is called in texts for people.
