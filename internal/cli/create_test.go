@@ -91,6 +91,13 @@ func TestRestoreCreate(t *testing.T) {
 		"mapping": {
 			[]string{"--namespace-mapping", "a=b,c=d"}, kahuv1.RestoreSpec{NamespaceMapping: map[string]string{"a": "b", "c": "d"}},
 		},
+		"transforms": {
+			[]string{"--transform-set", "a,b", "--map-image", "docker.io=r.io/hub", "--map-storage-class", "slow=fast"},
+			kahuv1.RestoreSpec{
+				TransformSets: []string{"a", "b"}, ImageMapping: kahuv1.ImageMapping{"docker.io": "r.io/hub"},
+				StorageClassMapping: kahuv1.StorageClassMapping{"slow": "fast"},
+			},
+		},
 		"cluster scope":    {[]string{"--cluster-scope"}, kahuv1.RestoreSpec{IncludeClusterResource: &yes}},
 		"no cluster scope": {[]string{"--cluster-scope=false"}, kahuv1.RestoreSpec{IncludeClusterResource: &no}},
 		"kept": {

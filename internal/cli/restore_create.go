@@ -23,6 +23,9 @@ type restoreFlags struct {
 	nodePorts         bool
 	clusterIPs        bool
 	allowIncomplete   bool
+	sets              []string
+	images            map[string]string
+	classes           map[string]string
 }
 
 func newRestoreCreate(shared *session) *cobra.Command {
@@ -49,6 +52,9 @@ func newRestoreCreate(shared *session) *cobra.Command {
 		"with =true or =false: restore all objects at cluster scope, or none; without: as the other filters say")
 	flags.BoolVar(&wish.nodePorts, "preserve-node-ports", false, "keep the node ports of services")
 	flags.BoolVar(&wish.clusterIPs, "preserve-cluster-ips", false, "keep the cluster addresses of services")
+	flags.StringSliceVar(&wish.sets, "transform-set", nil, "TransformSets that change the objects, in this order")
+	flags.StringToStringVar(&wish.images, "map-image", nil, "from=to: registries, paths or repositories of images")
+	flags.StringToStringVar(&wish.classes, "map-storage-class", nil, "from=to: names of storage classes")
 	flags.BoolVar(&wish.allowIncomplete, "allow-incomplete", false, "restore what an incomplete backup has")
 	return command
 }
@@ -65,6 +71,7 @@ func (f *restoreFlags) spec() (kahuv1.RestoreSpec, error) {
 		IncludeResources: resources(f.includeResources), ExcludeResources: resources(f.excludeResources),
 		LabelSelector: selector, NamespaceMapping: f.mapping,
 		PreserveNodePort: f.nodePorts, PreserveClusterIPAddr: f.clusterIPs, AllowIncomplete: f.allowIncomplete,
+		TransformSets: f.sets, ImageMapping: f.images, StorageClassMapping: f.classes,
 	}
 	if f.clusterScopeGiven {
 		spec.IncludeClusterResource = &f.clusterScope
