@@ -47,7 +47,7 @@ type InspectionList struct {
 
 // InspectionSubject is what an Inspection asks for.
 //
-// +kubebuilder:validation:Enum=Report;Objects;Plan
+// +kubebuilder:validation:Enum=Report;Objects;Plan;Diff
 type InspectionSubject string
 
 const (
@@ -58,6 +58,9 @@ const (
 	InspectionSubjectObjects InspectionSubject = "Objects"
 	// InspectionSubjectPlan is what a restore would do to each object.
 	InspectionSubjectPlan InspectionSubject = "Plan"
+	// InspectionSubjectDiff is how the objects of a backup differ from those of
+	// another one, or of the cluster.
+	InspectionSubjectDiff InspectionSubject = "Diff"
 )
 
 // InspectionSpec is a question.
@@ -67,6 +70,8 @@ const (
 // +kubebuilder:validation:XValidation:rule="self.subject != 'Objects' || has(self.backupName)",message="the subject Objects is about a backup: set spec.backupName",fieldPath=".subject"
 // +kubebuilder:validation:XValidation:rule="self.subject != 'Plan' || has(self.restoreName)",message="the subject Plan is about a restore: set spec.restoreName",fieldPath=".subject"
 // +kubebuilder:validation:XValidation:rule="self.subject == 'Objects' || (!has(self.includeNamespaces) && !has(self.includeResources))",message="spec.includeNamespaces and spec.includeResources choose among the objects of a backup: remove them, or set spec.subject to Objects",fieldPath=".subject"
+// +kubebuilder:validation:XValidation:rule="self.subject != 'Diff' || (has(self.backupName) && has(self.otherBackupName) != (has(self.live) && self.live))",message="the subject Diff compares a backup: set spec.backupName, and one of spec.otherBackupName and spec.live",fieldPath=".subject"
+// +kubebuilder:validation:XValidation:rule="self.subject == 'Diff' || !(has(self.otherBackupName) || has(self.live) && self.live || has(self.fields) && self.fields)",message="spec.otherBackupName, spec.live and spec.fields are for the subject Diff: remove them",fieldPath=".subject"
 type InspectionSpec struct {
 	// subject is what is asked for.
 	// +required
@@ -98,6 +103,22 @@ type InspectionSpec struct {
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=100
 	IncludeResources []ResourceFilter `json:"includeResources,omitempty"`
+
+	// otherBackupName is, of a Diff, the newer Backup, run here or a view, at whatever
+	// location.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	OtherBackupName string `json:"otherBackupName,omitempty"`
+
+	// live compares, in a Diff, with the cluster as it is now: with what the filters
+	// of the Backup choose, and with what is in it.
+	// +optional
+	Live bool `json:"live,omitempty"`
+
+	// fields asks, in a Diff, for the fields in which objects differ.
+	// +optional
+	Fields bool `json:"fields,omitempty"`
 
 	// page is the nextPage of the answer to the same question, of which the answer to
 	// this one is the continuation. Empty means the first page.

@@ -49,7 +49,12 @@ func (e usageError) Unwrap() error { return e.error }
 // ExitCode returns the exit code for what a command returned.
 func ExitCode(err error) int {
 	var usage usageError
+	var trouble troubleError
 	switch {
+	case errors.Is(err, ErrDifferent):
+		return ExitError // The code of diff for a difference.
+	case errors.As(err, &trouble):
+		return ExitUsage // The code of diff for trouble.
 	case err == nil:
 		return ExitCompleted
 	case errors.As(err, &usage):
@@ -105,8 +110,8 @@ waited for failed, 4 the time for waiting ran out.`,
 	flags.StringVar(&shared.context, "context", "", "context of the kubeconfig")
 	flags.StringVarP(&shared.output, "output", "o", "", "print whole objects: json or yaml")
 	root.AddCommand(
-		newGroup("backup", "Make, show, verify and delete backups", shared,
-			newBackupCreate, newBackupGet, newBackupDescribe, newBackupVerify, newBackupDelete),
+		newGroup("backup", "Make, show, compare, verify and delete backups", shared,
+			newBackupCreate, newBackupGet, newBackupDescribe, newBackupVerify, newBackupDiff, newBackupDelete),
 		newGroup("restore", "Make and show restores", shared, newRestoreCreate, newRestoreGet, newRestoreDescribe),
 		newGroup("location", "Make and show the places that hold backups", shared, newLocationCreate, newLocationGet),
 	)

@@ -132,7 +132,7 @@ func newRestore(options Options, finder *place.Finder) *restore.Controller {
 }
 
 func newInspection(options Options, finder *place.Finder) *inspection.Controller {
-	library := &inspection.Library{Client: options.Client, Finder: finder, ClusterID: options.ClusterID}
+	library := &inspection.Library{Client: options.Client, Finder: finder, ClusterID: options.ClusterID, Cluster: options.Cluster}
 	return &inspection.Controller{
 		Client: options.Client, Subjects: library.Subjects(),
 		Tasks: reconcile.NewTasks[struct{}, answer.Page](answers),

@@ -90,6 +90,16 @@ func TestRefused(t *testing.T) {
 			inspection + "  subject: Report\n  backupName: shop\n  includeNamespaces: [a]\n",
 			[]refusal{{"spec.subject", "set spec.subject to Objects"}},
 		},
+		"DiffOfOne": {
+			inspection + "  subject: Diff\n  backupName: shop\n", []refusal{{"spec.subject", "one of spec.otherBackupName and spec.live"}},
+		},
+		"DiffOfBoth": {
+			inspection + "  subject: Diff\n  backupName: shop\n  otherBackupName: shop2\n  live: true\n",
+			[]refusal{{"spec.subject", "one of spec.otherBackupName and spec.live"}},
+		},
+		"LiveReport": {
+			inspection + "  subject: Report\n  backupName: shop\n  live: true\n", []refusal{{"spec.subject", "are for the subject Diff"}},
+		},
 		"InspectionPage": {
 			inspection + "  subject: Report\n  backupName: shop\n  page: 'no page'\n", []refusal{{"spec.page", "should match"}},
 		},

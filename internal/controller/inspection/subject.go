@@ -39,8 +39,9 @@ type Library struct {
 	// Client reads Kahu's own kinds, Finder finds the files of locations.
 	Client client.Reader
 	Finder *place.Finder
-	// ClusterID is the identity of this cluster.
+	// ClusterID is the identity of this cluster, and Cluster what backups are compared with.
 	ClusterID string
+	Cluster   engine.DiffCluster
 }
 
 // Subjects returns everything that can be asked about. A further subject is a further line.
@@ -48,6 +49,7 @@ func (l *Library) Subjects() map[kahuv1.InspectionSubject]Subject {
 	return map[kahuv1.InspectionSubject]Subject{
 		kahuv1.InspectionSubjectReport:  SubjectFunc(l.report),
 		kahuv1.InspectionSubjectObjects: SubjectFunc(l.objects),
+		kahuv1.InspectionSubjectDiff:    SubjectFunc(l.diff),
 	}
 }
 
