@@ -57,6 +57,19 @@ test: build bin/testcount bin/versitygw ## Run all unit and integration tests; t
 race: bin/testcount ## Look for data races in the packages that need no cluster.
 	@bin/testcount -race $(PURE)
 
+# How long make fuzz gives each target, and the packages in which it looks for them.
+FUZZTIME ?= 10s
+FUZZED ?= ./internal/core/... ./internal/store ./internal/locate ./internal/cluster/stored ./internal/reconcile
+
+.PHONY: fuzz
+fuzz: ## Run every fuzz target for FUZZTIME each; what one finds is written into its testdata and is a test from then on.
+	@for package in $$($(GO) list $(FUZZED)); do \
+		for target in $$($(GO) test -trimpath -list '^Fuzz' $$package | grep '^Fuzz'); do \
+			echo "$$package $$target"; \
+			$(GO) test -trimpath -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -parallel 2 $$package || exit 1; \
+		done; \
+	done
+
 .PHONY: demo
 demo: build ## Back up an application, lose it, restore it, in two real clusters; KEEP=1 leaves them running.
 	@$(GO) run -trimpath ./test/demo

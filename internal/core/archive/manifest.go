@@ -201,13 +201,18 @@ func (m *Manifest) checkFiles() error {
 	if !first && !later {
 		return invalid("index %q or report %q is not in the backup's folder", clip(m.Index.Name), clip(m.Report.Name))
 	}
-	intent := m.ID.IntentName()
+	wantIntent := m.ID.IntentName()
 	if later {
-		intent = m.ID.IntentNameOf(m.Attempt)
+		wantIntent = m.ID.IntentNameOf(m.Attempt)
 	}
-	if m.Intent != (File{}) && m.Intent.Name != intent {
+	if m.Intent != (File{}) && m.Intent.Name != wantIntent {
 		return invalid("intent %q is not in the backup's folder", clip(m.Intent.Name))
 	}
+	return m.checkSizes()
+}
+
+// checkSizes checks what is said of all files.
+func (m *Manifest) checkSizes() error {
 	for _, file := range m.Files() {
 		if file.Size < 1 {
 			return invalid("file %q of %d bytes", file.Name, file.Size)

@@ -32,9 +32,14 @@ func object(name string) core.Object {
 // pack writes the objects into one segment, in frames of a few of them.
 func pack(t *testing.T, objects ...core.Object) (content []byte, file archive.File, records []archive.Record) {
 	t.Helper()
+	return packFor(t, objects...)
+}
+
+func packFor(tb testing.TB, objects ...core.Object) (content []byte, file archive.File, records []archive.Record) {
+	tb.Helper()
 	namer, err := archive.NewSegmentNamer("cluster", "attempt")
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	var segment memory
 	packer, err := archive.NewPacker(archive.PackerOptions{
@@ -46,16 +51,16 @@ func pack(t *testing.T, objects ...core.Object) (content []byte, file archive.Fi
 		},
 	})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	for _, each := range objects {
 		if err := packer.Add(each, core.Selected); err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 	}
 	files, err := packer.Close()
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return segment.Bytes(), files[0], records
 }
