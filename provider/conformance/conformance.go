@@ -50,6 +50,9 @@ type Target struct {
 	// Attributes are those of the backup location that the checks write to. They must be right: wrong ones fail every
 	// check.
 	Attributes provider.Attributes
+	// CallTime is how long the driver may take for one answer, or for one piece of a content: a call that takes longer
+	// is given up, and its check fails and names it. Zero means DefaultCallTime.
+	CallTime time.Duration
 }
 
 // Check is one promise of the contract.
@@ -88,15 +91,24 @@ func (c Check) Run(ctx context.Context, t T, target Target) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(ctx, CheckTimeout)
 	defer cancel()
-	s := &session{T: t, target: target, driver: target.Driver, attributes: target.Attributes}
-	if s.driver == nil {
+	limit := target.CallTime
+	if limit == 0 {
+		limit = DefaultCallTime
+	}
+	behind := target.Driver
+	if behind == nil {
 		connection, err := provider.Dial(target.Endpoint, target.DialOptions...)
 		if err != nil {
 			t.Fatalf("connecting to the driver: %v", err)
 		}
 		defer closeQuietly(connection)
-		s.driver = provider.NewClient(connection)
+		behind = provider.NewClient(connection)
 	}
+	answering := &patient{driver: behind, limit: limit}
+	if r, ok := t.(*recorder); ok {
+		defer func() { r.hangs(answering.hangs()) }()
+	}
+	s := &session{T: t, target: target, behind: behind, driver: answering, attributes: target.Attributes}
 	s.begin(ctx, c)
 	defer s.cleanUp(ctx)
 	c.run(ctx, s)
@@ -118,6 +130,8 @@ type Result struct {
 	Outcome Outcome
 	// Messages are the failures, or the reason of a skip.
 	Messages []string
+	// Hangs is the rpc to which the driver gave no answer, if there is one: to run other checks is of no use then.
+	Hangs string
 }
 
 // Execute runs one check against a target, without package testing.

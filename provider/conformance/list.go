@@ -75,6 +75,7 @@ func (s *session) listObjects(ctx context.Context, prefix string, pageSize int) 
 	lister := require[provider.Lister](s, provider.CapabilityList)
 	request := provider.ListRequest{Prefix: prefix, Attributes: s.attributes, PageSize: pageSize}
 	var objects []provider.ObjectInfo
+	given := map[string]bool{}
 	for range maxPages {
 		page, err := lister.List(ctx, request)
 		if err != nil {
@@ -87,6 +88,10 @@ func (s *session) listObjects(ctx context.Context, prefix string, pageSize int) 
 		if page.NextPageToken == "" {
 			return objects
 		}
+		if given[page.NextPageToken] {
+			s.Fatalf("listing %q: it has no end: the token %q came before", prefix, page.NextPageToken)
+		}
+		given[page.NextPageToken] = true
 		request.PageToken = page.NextPageToken
 	}
 	s.Fatalf("listing %q: it has no end", prefix)

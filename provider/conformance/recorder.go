@@ -40,6 +40,16 @@ func (r *recorder) record(outcome Outcome, format string, args []any) {
 	r.result.Messages = append(r.result.Messages, fmt.Sprintf(format, args...))
 }
 
+// hangs keeps the name of a call without an answer, which is a failure whatever the check made of it.
+func (r *recorder) hangs(call string) {
+	if call == "" {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.result.Hangs, r.result.Outcome = call, Failed
+}
+
 func (r *recorder) end() Result {
 	r.mu.Lock()
 	defer r.mu.Unlock()

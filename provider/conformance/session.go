@@ -34,7 +34,8 @@ type session struct {
 	T
 
 	target       Target
-	driver       provider.Driver
+	behind       provider.Driver // the driver itself
+	driver       provider.Driver // the same, whose calls end
 	attributes   provider.Attributes
 	capabilities []provider.Capability
 	prefix       string
@@ -197,8 +198,9 @@ func (s *session) expectEndsPromptly(what string, call func() error) error {
 // require returns the driver as one of the optional interfaces, whose capability it names.
 func require[I any](s *session, capability provider.Capability) I {
 	s.Helper()
+	_, has := s.behind.(I)
 	driver, ok := s.driver.(I)
-	if !ok {
+	if !has || !ok {
 		s.Fatalf("the driver names the capability %s, and does not have its methods", capability)
 	}
 	return driver

@@ -75,6 +75,32 @@ func TestWrongDriversFail(t *testing.T) {
 			driver: func(store *memory.Store) provider.Driver { return unpaged{store} },
 			fails:  []string{"list/pages"},
 		},
+		"lists what is not there": {
+			driver: func(store *memory.Store) provider.Driver { return ghostly{store} },
+			fails: []string{
+				"interrupted/half-written", "list/complete", "list/pages", "list/prefix", "list/sizes",
+			},
+		},
+		"lists an object on two pages": {
+			driver: func(store *memory.Store) provider.Driver { return &repeating{Store: store} },
+			fails:  []string{"list/pages"},
+		},
+		"gives the same token again": {
+			driver: func(store *memory.Store) provider.Driver { return endless{store} },
+			fails:  []string{"list/pages"},
+		},
+		"lists without times": {
+			driver: func(store *memory.Store) provider.Driver { return timeless{store} },
+			fails:  []string{"list/sizes"},
+		},
+		"lists what was there before": {
+			driver: func(store *memory.Store) provider.Driver { return &late{Store: store} },
+			fails:  []string{"list/changes"},
+		},
+		"lists digests of something else": {
+			driver: func(store *memory.Store) provider.Driver { return digesting{store} },
+			fails:  []string{"list/sizes"},
+		},
 		"gives wrong sizes in listings": {
 			driver: func(store *memory.Store) provider.Driver { return sizing{store} },
 			fails:  []string{"list/sizes"},

@@ -97,6 +97,10 @@ func execute(ctx context.Context, checks []conformance.Check, target conformance
 		result := conformance.Execute(ctx, check, target)
 		counts[result.Outcome]++
 		report(stdout, check, result)
+		if result.Hangs != "" {
+			printf(stdout, "the driver gave no answer to %s: the checks that follow were not run\n", result.Hangs)
+			break
+		}
 	}
 	printf(stdout, "%d passed, %d failed, %d skipped\n",
 		counts[conformance.Passed], counts[conformance.Failed], counts[conformance.Skipped])
