@@ -142,7 +142,7 @@ func (w *world) arm(name string) {
 // undisturbed runs once without an interruption, and returns the number of its calls.
 func (w *world) undisturbed(of subject) int {
 	w.t.Helper()
-	name := of.name + "-whole"
+	name := fmt.Sprintf("%s-whole-%d", of.name, w.starts)
 	running := w.manager(role{Arm: w.armed(name)})
 	w.awaitLocation()
 	if of.prepare != nil {
@@ -162,57 +162,85 @@ func (w *world) undisturbed(of subject) int {
 	return calls
 }
 
-// killAll kills the manager at each call of a run, before it and after it, and returns what is wrong.
-func (w *world) killAll(of subject, calls int) []string {
+// way is how managers are disturbed in a campaign.
+type way struct {
+	// stop has them stopped, to wake up when another one has gone on with the run, or ended it.
+	stop bool
+	// every leaves out points: one in so many is tried.
+	every int
+}
+
+// disturb ends or stops a manager at each call of a run, before it and after it, and returns what is wrong. The manager
+// that goes on with one run is the one that is ended in the next.
+func (w *world) disturb(of subject, calls int, by way) []string {
 	w.t.Helper()
-	var wrong []string
-	outcomes := map[string]int{}
-	kills := 0
-	next := func(point int) (string, *process) {
-		at, when := point/2+1, before
-		if point%2 == 1 {
+	var points []int
+	for point := 0; point < 2*calls; point += by.every {
+		points = append(points, point)
+	}
+	next := func(number int) (string, *process) {
+		if number == len(points) {
+			return "", w.manager(role{Elect: by.stop})
+		}
+		at, when := points[number]/2+1, before
+		if points[number]%2 == 1 {
 			when = after
 		}
 		name := fmt.Sprintf("%s-%s-%d", of.name, when, at)
-		return name, w.manager(role{Arm: w.armed(name), At: at, When: when})
+		if by.stop {
+			name += "-stop"
+		}
+		return name, w.manager(role{Arm: w.armed(name), At: at, When: when, Stop: by.stop, Elect: by.stop})
 	}
+	var wrong []string
+	outcomes, hit := map[string]int{}, 0
 	name, running := next(0)
-	for point := range 2 * calls {
-		w.arriveAt(running)
+	for number := range points {
 		if of.prepare != nil {
 			of.prepare(w, name)
 		}
 		w.arm(name)
 		of.begin(w, name)
-		// A run that came to its end with fewer calls ends no manager.
-		if w.awaitEnd(running) {
-			kills++
+		disturbed := w.awaitPoint(running)
+		if disturbed {
+			hit++
 		} else {
-			running.kill()
+			running.kill() // The run came to its end with fewer calls.
 		}
-		judged := name
-		name, running = next(point + 1)
-		found, ended := of.judge(w, judged)
+		judged, sleeper := name, running
+		name, running = next(number + 1)
+		found, ended := w.judge(of, judged, sleeper, disturbed && by.stop && number%2 == 0)
 		outcomes[ended]++
 		for _, each := range append(found, w.debris()...) {
 			wrong = append(wrong, judged+": "+each)
 		}
 	}
 	running.kill()
-	w.t.Logf("%s: %d calls, %d kills, of %d points", of.name, calls, kills, 2*calls)
+	w.t.Logf("%s: %d calls; of %d points before or after one %d were tried, and %d disturbed a run", of.name, calls, 2*calls, len(points), hit)
 	for ended, number := range outcomes {
 		w.t.Logf("%s: %d ended as %s", of.name, number, ended)
 	}
-	if kills < calls {
-		wrong = append(wrong, fmt.Sprintf("only %d of %d points killed a manager", kills, 2*calls))
+	if 2*hit < len(points) {
+		wrong = append(wrong, fmt.Sprintf("only %d of %d points disturbed a run", hit, len(points)))
 	}
 	return append(wrong, w.createdTwice()...)
 }
 
-// arriveAt returns when the manager works: a location that is looked at is ready.
-func (w *world) arriveAt(*process) {
+// judge judges a run, and wakes its first manager where that one sleeps: at once, or when the run is over. It must end
+// then, as another one leads.
+func (w *world) judge(of subject, name string, sleeper *process, early bool) (wrong []string, ended string) {
 	w.t.Helper()
-	w.awaitLocation()
+	if early {
+		_ = sleeper.command.Process.Signal(syscall.SIGCONT) // Fails where it has ended.
+	}
+	wrong, ended = of.judge(w, name)
+	_ = sleeper.command.Process.Signal(syscall.SIGCONT)
+	if !w.awaitEnd(sleeper) {
+		sleeper.kill()
+		return append(wrong, "the manager that does not lead any more does not end"), ended
+	}
+	again, _ := of.judge(w, name)
+	return append(wrong, again...), ended
 }
 
 // awaitEnd returns when the process has ended, or false when it does not.
@@ -220,13 +248,31 @@ func (w *world) awaitEnd(running *process) bool {
 	select {
 	case <-running.ended:
 		return true
-	case <-clock.RealClock{}.After(20 * time.Second):
+	case <-clock.RealClock{}.After(waitLimit):
 		return false
 	}
 }
 
-// TestKill kills the manager at every point of a backup, a restore and a deletion.
-func TestKill(t *testing.T) {
+// awaitPoint returns when the process is ended or stopped at its point, or false when it does not come there.
+func (w *world) awaitPoint(running *process) bool {
+	w.t.Helper()
+	stopped := fmt.Sprintf("/proc/%d/stat", running.command.Process.Pid)
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); { //nolint:forbidigo // A process is waited for.
+		select {
+		case <-running.ended:
+			return true
+		case <-clock.RealClock{}.After(10 * time.Millisecond):
+		}
+		if content, err := os.ReadFile(stopped); err == nil && strings.Contains(string(content), ") T ") {
+			return true
+		}
+	}
+	return false
+}
+
+// prepareBase makes the backup that restores are of, and returns the world and what is in it.
+func prepareBase(t *testing.T) (*world, map[string]string) {
+	t.Helper()
 	w := newWorld(t)
 	running := w.manager(role{})
 	w.awaitLocation()
@@ -240,16 +286,114 @@ func TestKill(t *testing.T) {
 	if len(want) < 9 {
 		t.Fatalf("the base has %v", want)
 	}
-	for _, of := range []subject{backups(want), deletions(), restores()} {
-		t.Run(of.name, func(t *testing.T) {
+	return w, want
+}
+
+// everything is the environment variable that has all points tried in all ways.
+const everything = "KAHU_KILL_EVERYTHING"
+
+// one in so many points is tried by default.
+func one(in int) int {
+	if os.Getenv(everything) != "" { //nolint:forbidigo // A test binary has no flags of its own.
+		return 1
+	}
+	return in
+}
+
+// TestKill kills the manager at every point of a backup, a restore and a deletion.
+func TestKill(t *testing.T) {
+	w, want := prepareBase(t)
+	for _, each := range []struct {
+		of subject
+		by way
+	}{
+		{backups(want), way{every: 1}},
+		{deletions(), way{every: 1}},
+		{restores(), way{every: 1}},
+	} {
+		t.Run(each.of.name, func(t *testing.T) { w.campaign(t, each.of, each.by) })
+	}
+}
+
+// TestTwoManagers stops the manager that leads at points of a backup, a restore and a deletion, and wakes it when another
+// one has taken its place.
+func TestTwoManagers(t *testing.T) {
+	w, want := prepareBase(t)
+	for _, each := range []struct {
+		of subject
+		by way
+	}{
+		{backups(want), way{stop: true, every: one(3)}},
+		{deletions(), way{stop: true, every: one(7)}},
+		{restores(), way{stop: true, every: one(7)}},
+	} {
+		t.Run(each.of.name, func(t *testing.T) { w.campaign(t, each.of, each.by) })
+	}
+}
+
+func (w *world) campaign(t *testing.T, of subject, by way) {
+	t.Helper()
+	outer := w.t
+	w.t = t
+	defer func() { w.t = outer }()
+	calls := w.undisturbed(of)
+	for _, wrong := range w.disturb(of, calls, by) {
+		t.Error(wrong)
+	}
+}
+
+// TestGuards has a manager sleep between its confirmation and its manifest, while another one ends the run. With the guard
+// that files are created only if absent nothing is wrong; without it a campaign finds that something is.
+func TestGuards(t *testing.T) {
+	w, want := prepareBase(t)
+	of := backups(want)
+	for name, overwrite := range map[string]bool{"With": false, "Without": true} {
+		t.Run(name, func(t *testing.T) {
 			w.t = t
-			calls := w.undisturbed(of)
-			for _, wrong := range w.killAll(of, calls) {
-				t.Error(wrong)
+			run := "guard-" + strings.ToLower(name)
+			sleeper := w.manager(role{
+				Arm: w.armed(run), At: 1, Match: "/manifest.json", When: before, Stop: true, Late: true, Overwrite: overwrite,
+			})
+			w.arm(run)
+			of.begin(w, run)
+			if !w.awaitPoint(sleeper) {
+				t.Fatal("the manager does not come to its point")
+			}
+			other := w.manager(role{})
+			found, ended := of.judge(w, run)
+			if len(found) > 0 || !strings.HasPrefix(ended, "Completed") {
+				t.Fatalf("%s, %v", ended, found)
+			}
+			other.kill()
+			_ = sleeper.command.Process.Signal(syscall.SIGCONT)
+			w.awaitCall(sleeper, 1)
+			sleeper.kill()
+			found, _ = of.judge(w, run)
+			found = append(found, w.debris()...)
+			t.Logf("found: %q", found)
+			if overwrite != (len(found) > 0) {
+				t.Errorf("found %v", found)
 			}
 		})
 	}
-	w.t = t
+}
+
+// awaitCall returns when a manager has made a call.
+func (w *world) awaitCall(running *process, number int) {
+	w.t.Helper()
+	for deadline := time.Now().Add(waitLimit); time.Now().Before(deadline); { //nolint:forbidigo // A process is waited for.
+		lines := 0
+		for _, line := range w.audit(running.name) {
+			if line.Number == number {
+				lines++
+			}
+		}
+		if lines == 2 { // before and after
+			return
+		}
+		<-clock.RealClock{}.After(10 * time.Millisecond)
+	}
+	w.t.Fatalf("call %d is not made", number)
 }
 
 // live returns what the application's objects say in a namespace.
@@ -276,5 +420,3 @@ func (w *world) live(namespace string) map[string]string {
 	}
 	return found
 }
-
-var _ = syscall.SIGCONT

@@ -45,11 +45,16 @@ type role struct {
 	// At is the number of the call, from 1; 0 for none. When is on which side of it.
 	At   int    `json:"at"`
 	When moment `json:"when"`
+	// Match, if it is set, is how the calls end that are counted.
+	Match string `json:"match"`
 	// Stop has the process stopped and not killed.
 	Stop bool `json:"stop"`
 	// Elect has it take part in leader election.
 	Elect bool `json:"elect"`
-	// Overwrite takes a guard out: files are written over where they should be created, and may come late.
+	// Late takes guards out: a file that is on its way comes, however late and whoever has ended its run, and the process
+	// stops when all of it but its end is sent.
+	Late bool `json:"late"`
+	// Overwrite takes another one out: files are written over where they should be created.
 	Overwrite bool `json:"overwrite"`
 }
 
@@ -80,7 +85,7 @@ func (r role) run() error {
 		Options: func(options *controller.Options) {
 			options.CheckpointEvery = time.Nanosecond
 			options.Fence = fence
-			if r.Overwrite {
+			if r.Late {
 				options.Fence = 2 * time.Hour
 			}
 		},
@@ -112,9 +117,9 @@ type entry struct {
 	Object string `json:"object,omitempty"`
 }
 
-// enter is told of a call before it is made, and returns its number, or 0 where it does not count.
+// enter is told of a call that begins, and returns its number, or 0 where it does not count.
 func (p *points) enter(what string) int {
-	if _, err := os.Stat(p.Arm); err != nil {
+	if _, err := os.Stat(p.Arm); err != nil || !strings.HasSuffix(what, p.Match) {
 		return 0
 	}
 	p.mu.Lock()
@@ -122,7 +127,6 @@ func (p *points) enter(what string) int {
 	number := p.count
 	p.mu.Unlock()
 	p.write(entry{Number: number, What: what})
-	p.end(number, before)
 	return number
 }
 
@@ -170,6 +174,7 @@ func (t *transport) RoundTrip(request *http.Request) (*http.Response, error) {
 	}
 	made := entry{What: request.Method + " " + request.URL.Path}
 	made.Number = t.enter(made.What)
+	t.end(made.Number, before)
 	response, err := t.next.RoundTrip(request)
 	if err == nil {
 		made.Object, err = createdBy(response)
@@ -214,6 +219,9 @@ func (p *points) interceptors() (grpc.StreamClientInterceptor, grpc.UnaryClientI
 		if method != providerv1.MetaBackup_Upload_FullMethodName && method != providerv1.MetaBackup_Create_FullMethodName {
 			return streamer(ctx, desc, connection, method, options...)
 		}
+		if p.Late {
+			ctx = context.WithoutCancel(ctx)
+		}
 		if p.Overwrite {
 			method = providerv1.MetaBackup_Upload_FullMethodName
 		}
@@ -229,6 +237,7 @@ func (p *points) interceptors() (grpc.StreamClientInterceptor, grpc.UnaryClientI
 		}
 		what := method + " " + deletion.GetFileIdentifier()
 		number := p.enter(what)
+		p.end(number, before)
 		err := invoker(ctx, method, request, reply, connection, options...)
 		p.leave(entry{Number: number, What: what})
 		return err
@@ -249,8 +258,18 @@ func (u *upload) SendMsg(message any) error {
 	if request, is := message.(*providerv1.UploadRequest); is && request.GetInfo() != nil {
 		u.what += " " + request.GetInfo().GetFileIdentifier()
 		u.number = u.enter(u.what)
+		if !u.Late {
+			u.end(u.number, before)
+		}
 	}
 	return u.ClientStream.SendMsg(message)
+}
+
+func (u *upload) CloseSend() error {
+	if u.Late {
+		u.end(u.number, before)
+	}
+	return u.ClientStream.CloseSend()
 }
 
 func (u *upload) RecvMsg(message any) error {
