@@ -60,6 +60,9 @@ var (
 	ErrOver = errors.New("the run is over")
 )
 
+// ErrLeft is the cause of a run whose context ended: it is left to another attempt, and not given up.
+var ErrLeft = errors.New("the run is left to another attempt")
+
 // BackupRequest is one wish.
 type BackupRequest struct {
 	// ID says whose backup it is; Attempt is unique to this call and names its segments.
@@ -85,8 +88,9 @@ type BackupRequest struct {
 	Confirm func(ctx context.Context) error
 	// GiveUp is called when the run has failed with cause, before anything is removed. It writes down that the run has
 	// failed, for all to see, so that no attempt goes on with what is there: nil means that it has. ErrSuperseded and
-	// ErrOver say that this run is not this attempt's to give up; any other error, that nobody knows. Without it every
-	// failed run is given up.
+	// ErrOver say that this run is not this attempt's to give up; any other error, that nobody knows. A cause that is
+	// ErrLeft only asks whether the run is over: what the attempt wrote since then is nobody's. Without GiveUp every
+	// failed run is given up, and every one whose context ended is left.
 	GiveUp func(ctx context.Context, cause error) error
 	// Show receives the progress, at most once a second. It must not block.
 	Show func(progress Progress)
@@ -112,15 +116,21 @@ const cleaningTime = 30 * time.Second
 
 // Run makes one backup. When it returns an error, the backup does not exist. The files of all its attempts are then
 // removed as far as the store allows, unless the context ended: whoever ended it lets another attempt go on, or calls
-// Delete.
+// Delete. What this attempt wrote when its run was over already is removed in any case.
 func (b *Backup) Run(ctx context.Context, request BackupRequest, files BackupFiles) (BackupResult, error) {
 	run, err := newBackupRun(b, request, files)
 	if err != nil {
 		return BackupResult{}, err
 	}
 	result, err := run.do(ctx)
-	if err == nil || !run.begun || ctx.Err() != nil {
+	if err == nil || !run.begun {
 		return result, err
+	}
+	if ctx.Err() != nil {
+		if request.GiveUp == nil {
+			return result, err
+		}
+		err = fmt.Errorf("%w: %w", ErrLeft, err)
 	}
 	// The removal has a time of its own, and is not cut off half way by the end of the manager.
 	cleaning, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleaningTime)

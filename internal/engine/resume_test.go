@@ -431,3 +431,37 @@ func TestGivenUp(t *testing.T) {
 		})
 	}
 }
+
+// TestLeft: an attempt whose context ended leaves what it wrote to another one, unless its run is over: then it is nobody's.
+func TestLeft(t *testing.T) {
+	for name, test := range map[string]struct {
+		answer error
+		left   bool
+	}{
+		"goes on": {engine.ErrSuperseded, true},
+		"over":    {engine.ErrOver, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.shop()
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			w.confirm = func(context.Context) error {
+				cancel()
+				return ctx.Err()
+			}
+			w.giveUp = func(_ context.Context, cause error) error {
+				if !errors.Is(cause, engine.ErrLeft) {
+					t.Errorf("the cause is %v", cause)
+				}
+				return test.answer
+			}
+			if _, err := w.try(ctx, 0, selection.Filters{}); !errors.Is(err, context.Canceled) {
+				t.Errorf("got %v", err)
+			}
+			if left := w.names(); len(left) > 0 != test.left {
+				t.Errorf("left %v", left)
+			}
+		})
+	}
+}

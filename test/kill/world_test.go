@@ -127,6 +127,7 @@ type process struct {
 	name    string
 	command *exec.Cmd
 	ended   chan struct{}
+	leader  string // who led when it was disturbed
 }
 
 // start runs a child, whose end the test's end is.

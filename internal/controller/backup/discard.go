@@ -92,7 +92,7 @@ func (c *Controller) giveUp(ctx context.Context, key client.ObjectKey, attempt s
 		if backup.Status.State != kahuv1.StateProcessing || !backup.DeletionTimestamp.IsZero() {
 			return engine.ErrOver
 		}
-		if backup.Status.Attempt != attempt {
+		if backup.Status.Attempt != attempt || errors.Is(cause, engine.ErrLeft) {
 			return engine.ErrSuperseded
 		}
 		after := backup.DeepCopy()
