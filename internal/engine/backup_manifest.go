@@ -20,7 +20,8 @@ import (
 //   - An attempt that goes on removes nothing of an earlier one before a manifest is there. If a sleeper wakes up and
 //     writes its manifest first, that one is whole, and the younger attempt adopts it; if it comes second, it finds a
 //     manifest, and adopts that. The manifest is created only if it is absent, so there is one winner.
-//   - When a manifest is there, whoever sweeps removes only what it does not name.
+//   - When a manifest is there, whoever sweeps removes only what it does not name. An attempt that is not on record any
+//     more and finds a manifest after its own last write removes its files itself: the sweep may have been before.
 //   - An attempt that fails removes files only after GiveUp has put the failure on record, by compare and swap with the
 //     attempt that was on record: from then on no attempt begins, and Confirm refuses all. That the record came first
 //     is what makes it harmless to sleep between the decision and the removal.
@@ -130,7 +131,12 @@ func (r *backupRun) giveUp(ctx context.Context, cause error) error {
 	case errors.Is(refused, ErrOver):
 		err = Discard(ctx, r.files, r.request.ID, r.request.Attempt)
 	case errors.Is(refused, ErrSuperseded):
-		return errors.Join(cause, refused)
+		// Whoever goes on sweeps when its manifest is there, and what was written before that goes then. When it is there
+		// already, the sweep may be over.
+		if _, readErr := ReadManifest(ctx, r.files, r.request.ID); readErr != nil {
+			return errors.Join(cause, refused)
+		}
+		err = Discard(ctx, r.files, r.request.ID, r.request.Attempt)
 	default:
 		err = refused
 	}

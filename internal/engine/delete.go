@@ -63,7 +63,8 @@ func Discard(ctx context.Context, files DeletionFiles, id archive.BackupID, atte
 	if err != nil {
 		return fmt.Errorf("reading the intent of backup %s: %w", id, err)
 	}
-	if intent.Attempt == attempt {
+	// Without an intent the files of the first attempt are nobody's, whoever has removed it.
+	if intent.Attempt == attempt || intent.Attempt == "" {
 		traces.others = append(traces.others, id.IndexName(), id.ReportName())
 		traces.intents = append(traces.intents, id.IntentName())
 	}

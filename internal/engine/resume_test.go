@@ -465,3 +465,30 @@ func TestLeft(t *testing.T) {
 		})
 	}
 }
+
+// TestSupersededTooLate: what an attempt wrote after another one had its manifest, and swept, is removed although the run
+// is not over by its record yet.
+func TestSupersededTooLate(t *testing.T) {
+	w := newWorld(t)
+	w.shop()
+	w.giveUp = func(context.Context, error) error { return engine.ErrSuperseded }
+	w.confirm = func(context.Context) error { // the first one's
+		w.confirm = nil
+		if _, err := w.try(t.Context(), 1, selection.Filters{}); err != nil {
+			t.Error(err)
+		}
+		late := archive.SegmentID{ClusterID: clusterID, Attempt: attempts[0], Number: 9}
+		w.put(late.Name(), "late")
+		w.put(id("one").IndexName(), "late")
+		return errRefused
+	}
+	if _, err := w.try(t.Context(), 0, selection.Filters{}); !errors.Is(err, errRefused) {
+		t.Errorf("got %v", err)
+	}
+	if debris := w.debris(); len(debris) > 0 {
+		t.Errorf("debris %v", debris)
+	}
+	if diff := cmp.Diff(w.cluster.Contents(), w.restored()); diff != "" {
+		t.Error(diff)
+	}
+}
