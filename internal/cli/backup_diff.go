@@ -93,15 +93,9 @@ func (s *session) diffBackups(ctx context.Context, spec kahuv1.InspectionSpec, l
 		if err != nil {
 			return err
 		}
-		var last diffLine
-		for _, text := range answer.Status.Lines {
-			last = diffLine{}
-			if err := json.Unmarshal([]byte(text), &last); err != nil {
-				return fmt.Errorf("reading the answer: %w", err)
-			}
-			if err := s.printDiff(text, last); err != nil {
-				return err
-			}
+		last, err := s.printPage(answer.Status.Lines)
+		if err != nil {
+			return err
 		}
 		if spec.Page = answer.Status.NextPage; spec.Page != "" {
 			continue
@@ -111,6 +105,21 @@ func (s *session) diffBackups(ctx context.Context, spec kahuv1.InspectionSpec, l
 		}
 		return nil
 	}
+}
+
+// printPage prints the lines of a page and returns the last one.
+func (s *session) printPage(lines []string) (diffLine, error) {
+	var last diffLine
+	for _, text := range lines {
+		last = diffLine{}
+		if err := json.Unmarshal([]byte(text), &last); err != nil {
+			return last, fmt.Errorf("reading the answer: %w", err)
+		}
+		if err := s.printDiff(text, last); err != nil {
+			return last, err
+		}
+	}
+	return last, nil
 }
 
 // ask asks one question and returns it with its answer.

@@ -80,8 +80,8 @@ func TestDiff(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if diff := cmp.Diff(want, lines); diff != "" {
-			t.Errorf("%s: lines (-want +got):\n%s", name, diff)
+		if different := cmp.Diff(want, lines); different != "" {
+			t.Errorf("%s: lines (-want +got):\n%s", name, different)
 		}
 		if got != counts {
 			t.Errorf("%s: counts are %+v, want %+v", name, got, counts)

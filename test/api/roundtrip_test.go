@@ -20,6 +20,8 @@ import (
 var notYet = map[string]bool{
 	"Spec.Hook": true, "Spec.VolumeBackupLocations": true, "Spec.ResourcePrefix": true,
 	"Spec.RestoreName": true,
+	// The fields of another subject than the one that is filled in; TestDiffIsKnown has them.
+	"Spec.OtherBackupName": true, "Spec.Live": true, "Spec.Fields": true,
 }
 
 // TestRoundTrip writes every field of every kind to the API server and reads it
@@ -188,5 +190,23 @@ func TestNullIsAValue(t *testing.T) {
 	operations := set.Spec.Transforms[0].JSONPatch
 	if string(operations[0].Value.Raw) != "null" || !operations[1].Value.IsZero() {
 		t.Errorf("operations are %+v", operations)
+	}
+}
+
+// TestDiffIsKnown shows that the definitions know the fields of a comparison.
+func TestDiffIsKnown(t *testing.T) {
+	for i, spec := range []kahuv1.InspectionSpec{
+		{Subject: kahuv1.InspectionSubjectDiff, BackupName: "a", OtherBackupName: "b", Fields: true},
+		{Subject: kahuv1.InspectionSubjectDiff, BackupName: "a", Live: true},
+	} {
+		object := toUnstructured(t, &kahuv1.Inspection{Spec: spec}, "Inspection")
+		object.SetName("comparison-" + string(rune('a'+i)))
+		created, read := create(t, object), &kahuv1.Inspection{}
+		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(created.Object, read); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(spec, read.Spec); diff != "" {
+			t.Errorf("what was read differs (-written +read):\n%s", diff)
+		}
 	}
 }

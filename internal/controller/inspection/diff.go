@@ -9,6 +9,7 @@ import (
 	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
 	"github.com/soda-cdm/kahu/internal/controller/filters"
 	"github.com/soda-cdm/kahu/internal/core/inspection"
+	"github.com/soda-cdm/kahu/internal/core/selection"
 	"github.com/soda-cdm/kahu/internal/engine"
 )
 
@@ -20,18 +21,13 @@ func (l *Library) diff(ctx context.Context, question *kahuv1.Inspection) (Answer
 		return nil, err
 	}
 	request := engine.DiffRequest{Old: *old, Fields: spec.Fields}
-	if spec.OtherBackupName != "" {
-		if request.New, err = l.stored(ctx, spec.OtherBackupName); err != nil {
-			return nil, err
-		}
+	if spec.Live {
+		request.Filters, err = l.filtersOf(ctx, spec.BackupName)
 	} else {
-		backup := &kahuv1.Backup{}
-		if err := l.Client.Get(ctx, client.ObjectKey{Name: spec.BackupName}, backup); err != nil {
-			return nil, fmt.Errorf("reading Backup %s: %w", spec.BackupName, err)
-		}
-		if request.Filters, err = filters.OfBackup(&backup.Spec); err != nil {
-			return nil, err
-		}
+		request.New, err = l.stored(ctx, spec.OtherBackupName)
+	}
+	if err != nil {
+		return nil, err
 	}
 	return func(ctx context.Context, token string) (inspection.Page, error) {
 		request.Page = token
@@ -45,4 +41,13 @@ func (l *Library) stored(ctx context.Context, name string) (*engine.Stored, erro
 		return nil, err
 	}
 	return &engine.Stored{Backup: id, Files: files}, nil
+}
+
+// filtersOf returns what a backup chose.
+func (l *Library) filtersOf(ctx context.Context, name string) (selection.Filters, error) {
+	backup := &kahuv1.Backup{}
+	if err := l.Client.Get(ctx, client.ObjectKey{Name: name}, backup); err != nil {
+		return selection.Filters{}, fmt.Errorf("reading Backup %s: %w", name, err)
+	}
+	return filters.OfBackup(&backup.Spec)
 }
