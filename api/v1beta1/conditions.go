@@ -57,7 +57,8 @@ const (
 	ReasonDeleting = "Deleting"
 	// ReasonInterrupted: the manager stopped while the run went on; start another.
 	ReasonInterrupted = "Interrupted"
-	// ReasonCancelled: somebody set spec.cancel.
+	// ReasonCancelled: a person asked for the end of the run; what it had done by
+	// then is counted.
 	ReasonCancelled = "Cancelled"
 	// ReasonFailed: the run ended for a cause that no other reason names; the
 	// message tells it.
@@ -184,6 +185,15 @@ const (
 	ReasonTransformFailed = "TransformFailed"
 	// ReasonObjectUnreadable: an object could not be read.
 	ReasonObjectUnreadable = "ObjectUnreadable"
+	// ReasonObjectExists: an object that was to be created is there already, and
+	// existingResourcePolicy is Fail.
+	ReasonObjectExists = "ObjectExists"
+	// ReasonUpdateRefused: an object that is there could not be made equal to the
+	// backup; fields that cannot be changed need Recreate.
+	ReasonUpdateRefused = "UpdateRefused"
+	// ReasonRecreateRefused: an object that differs was not deleted, as more could
+	// be lost with it, or could not be created again.
+	ReasonRecreateRefused = "RecreateRefused"
 	// ReasonVolumeWithoutProvider: no provider can back up the data of a bound
 	// claim; set enableVolumeBackup to false to do without.
 	ReasonVolumeWithoutProvider = "VolumeWithoutProvider"

@@ -63,6 +63,9 @@ type RestoreList struct {
 // +kubebuilder:validation:XValidation:rule="has(self.transformSets) && has(oldSelf.transformSets) ? self.transformSets == oldSelf.transformSets : (!has(self.transformSets) || size(self.transformSets) == 0) && (!has(oldSelf.transformSets) || size(oldSelf.transformSets) == 0)",message="spec.transformSets cannot be changed: a Restore is one run, create another for another wish",fieldPath=".transformSets"
 // +kubebuilder:validation:XValidation:rule="has(self.imageMapping) && has(oldSelf.imageMapping) ? self.imageMapping == oldSelf.imageMapping : (!has(self.imageMapping) || size(self.imageMapping) == 0) && (!has(oldSelf.imageMapping) || size(oldSelf.imageMapping) == 0)",message="spec.imageMapping cannot be changed: a Restore is one run, create another for another wish",fieldPath=".imageMapping"
 // +kubebuilder:validation:XValidation:rule="has(self.storageClassMapping) && has(oldSelf.storageClassMapping) ? self.storageClassMapping == oldSelf.storageClassMapping : (!has(self.storageClassMapping) || size(self.storageClassMapping) == 0) && (!has(oldSelf.storageClassMapping) || size(oldSelf.storageClassMapping) == 0)",message="spec.storageClassMapping cannot be changed: a Restore is one run, create another for another wish",fieldPath=".storageClassMapping"
+// +kubebuilder:validation:XValidation:rule="self.?existingResourcePolicy.orValue('Skip') == oldSelf.?existingResourcePolicy.orValue('Skip')",message="spec.existingResourcePolicy cannot be changed: a Restore is one run, create another for another wish",fieldPath=".existingResourcePolicy"
+// +kubebuilder:validation:XValidation:rule="self.?dryRun.orValue(false) == oldSelf.?dryRun.orValue(false)",message="spec.dryRun cannot be changed: a Restore is one run, create another for another wish",fieldPath=".dryRun"
+// +kubebuilder:validation:XValidation:rule="self.?cancel.orValue(false) || !oldSelf.?cancel.orValue(false)",message="spec.cancel cannot be taken back: create another Restore",fieldPath=".cancel"
 type RestoreSpec struct {
 	// backupName is the name of the Backup to restore, run here or a view.
 	// +required
@@ -164,7 +167,43 @@ type RestoreSpec struct {
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=64
 	Transforms []Transform `json:"transforms,omitempty"`
+
+	// existingResourcePolicy says what is done about an object that is there already:
+	// Skip leaves it, Update makes it equal to the backup, Recreate deletes it and
+	// creates it again where it differs and nothing else is lost with it, Fail ends
+	// the run before anything is written. Absent means Skip.
+	// +optional
+	ExistingResourcePolicy ExistingResourcePolicy `json:"existingResourcePolicy,omitempty"`
+
+	// dryRun asks what the run would do, object by object, and writes nothing to the
+	// cluster. The answer is in status.preview, and as a whole in a file at the
+	// location.
+	// +optional
+	DryRun bool `json:"dryRun,omitempty"`
+
+	// cancel ends the run, at whatever stage it is. What it has created stays. It
+	// can be set at any time and cannot be taken back.
+	// +optional
+	Cancel bool `json:"cancel,omitempty"`
 }
+
+// ExistingResourcePolicy says what a restore does about an object that is there
+// already.
+//
+// +kubebuilder:validation:Enum=Skip;Update;Recreate;Fail
+type ExistingResourcePolicy string
+
+// The policies for objects that are there already.
+const (
+	// ExistingResourcePolicySkip leaves them as they are.
+	ExistingResourcePolicySkip ExistingResourcePolicy = "Skip"
+	// ExistingResourcePolicyUpdate makes them equal to the backup.
+	ExistingResourcePolicyUpdate ExistingResourcePolicy = "Update"
+	// ExistingResourcePolicyRecreate deletes those that differ, and creates them.
+	ExistingResourcePolicyRecreate ExistingResourcePolicy = "Recreate"
+	// ExistingResourcePolicyFail ends the run before anything is written.
+	ExistingResourcePolicyFail ExistingResourcePolicy = "Fail"
+)
 
 // NamespaceMapping is from the names of namespaces in a backup to their names in
 // this cluster.
@@ -206,7 +245,8 @@ type RestoreStatus struct {
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 
 	// attempt is the id of the process's try at this run. A manager that finds a
-	// run in Processing with another attempt than its own ends it as Interrupted.
+	// run in Processing with another attempt than its own goes on with it under a
+	// new one.
 	// +optional
 	// +kubebuilder:validation:MaxLength=64
 	Attempt string `json:"attempt,omitempty"`
@@ -217,6 +257,17 @@ type RestoreStatus struct {
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=16
 	TransformSets []UsedTransformSet `json:"transformSets,omitempty"`
+	// interruptions is how often the run was interrupted and gone on with. After
+	// the fifth it ends as Interrupted.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	Interruptions int32 `json:"interruptions,omitempty"`
+
+	// reportPath is the name of the report at the location, which tells what
+	// happened to each object; empty where it could not be written.
+	// +optional
+	// +kubebuilder:validation:MaxLength=1024
+	ReportPath string `json:"reportPath,omitempty"`
 
 	// validationErrors are what is wrong with the spec: which field, and what to do.
 	// +optional
@@ -248,6 +299,10 @@ type RestoreStatus struct {
 	// counts are how many objects met which end.
 	// +optional
 	Counts RestoreCounts `json:"counts,omitzero"`
+
+	// preview is what the run would do, if it is a dry run.
+	// +optional
+	Preview *RestorePreview `json:"preview,omitempty"`
 
 	// resources are single objects worth showing, at most 100.
 	// +optional
@@ -292,9 +347,9 @@ type RestoreCounts struct {
 	// +kubebuilder:validation:Minimum=0
 	Created int64 `json:"created,omitempty"`
 
-	// updated is the number of objects that Kubernetes makes by itself in every new
-	// namespace, and that were given their content from the backup in a namespace
-	// that this restore created.
+	// updated is the number of objects that were there and were given their content
+	// from the backup: those that Kubernetes makes by itself in every new namespace,
+	// in one that this restore created, and what existingResourcePolicy says.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	Updated int64 `json:"updated,omitempty"`

@@ -112,7 +112,7 @@ waited for failed, 4 the time for waiting ran out.`,
 	root.AddCommand(
 		newGroup("backup", "Make, show, compare, verify and delete backups", shared,
 			newBackupCreate, newBackupGet, newBackupDescribe, newBackupVerify, newBackupDiff, newBackupDelete),
-		newGroup("restore", "Make and show restores", shared, newRestoreCreate, newRestoreGet, newRestoreDescribe),
+		newGroup("restore", "Make and show restores", shared, newRestoreCreate, newRestoreGet, newRestoreDescribe, newRestoreCancel),
 		newGroup("location", "Make and show the places that hold backups", shared, newLocationCreate, newLocationGet),
 	)
 	return root

@@ -26,6 +26,8 @@ type restoreFlags struct {
 	sets              []string
 	images            map[string]string
 	classes           map[string]string
+	existing          string
+	dryRun            bool
 }
 
 func newRestoreCreate(shared *session) *cobra.Command {
@@ -35,6 +37,8 @@ func newRestoreCreate(shared *session) *cobra.Command {
 		Short: "Restore a backup, or a part of it",
 		Example: `  # everything that is not there
   kubectl kahu restore create back --backup nightly --wait
+  # what it would do, as a diff; nothing is written
+  kubectl kahu restore create look --backup nightly --existing Update --dry-run
   # one namespace, under another name
   kubectl kahu restore create copy --backup nightly --include-namespaces shop --namespace-mapping shop=shop-copy --wait`,
 		Args: exactly("NAME"),
@@ -56,6 +60,8 @@ func newRestoreCreate(shared *session) *cobra.Command {
 	flags.StringToStringVar(&wish.images, "map-image", nil, "from=to: registries, paths or repositories of images")
 	flags.StringToStringVar(&wish.classes, "map-storage-class", nil, "from=to: names of storage classes")
 	flags.BoolVar(&wish.allowIncomplete, "allow-incomplete", false, "restore what an incomplete backup has")
+	flags.BoolVar(&wish.dryRun, "dry-run", false, "show what would be done, and write nothing to the cluster; waits")
+	flags.StringVar(&wish.existing, "existing", "", "what is done about objects that are there: Skip, Update, Recreate or Fail")
 	return command
 }
 
@@ -72,6 +78,7 @@ func (f *restoreFlags) spec() (kahuv1.RestoreSpec, error) {
 		LabelSelector: selector, NamespaceMapping: f.mapping,
 		PreserveNodePort: f.nodePorts, PreserveClusterIPAddr: f.clusterIPs, AllowIncomplete: f.allowIncomplete,
 		TransformSets: f.sets, ImageMapping: f.images, StorageClassMapping: f.classes,
+		DryRun: f.dryRun, ExistingResourcePolicy: kahuv1.ExistingResourcePolicy(f.existing),
 	}
 	if f.clusterScopeGiven {
 		spec.IncludeClusterResource = &f.clusterScope
@@ -99,14 +106,18 @@ func (s *session) createRestore(ctx context.Context, name string, wish *restoreF
 	if err := to.Create(ctx, restore); err != nil {
 		return fmt.Errorf("creating Restore %s: %w", name, err)
 	}
-	if !wish.wait {
+	if !wish.wait && !wish.dryRun {
 		return s.begun(restore, "restore", name)
 	}
-	return s.waitForRestore(ctx, to, name, wish.waiting)
+	last, err := s.awaitRestore(ctx, to, name, wish.waiting)
+	if err != nil {
+		return err
+	}
+	return s.concludeRestore(last)
 }
 
-// waitForRestore waits for the end of a run and shows its progress.
-func (s *session) waitForRestore(ctx context.Context, to client.WithWatch, name string, limits waiting) error {
+// awaitRestore waits for the end of a run and shows its progress.
+func (s *session) awaitRestore(ctx context.Context, to client.WithWatch, name string, limits waiting) (*kahuv1.Restore, error) {
 	ctx, cancel := context.WithTimeout(ctx, limits.timeout)
 	defer cancel()
 	var last *kahuv1.Restore
@@ -126,9 +137,9 @@ func (s *session) waitForRestore(ctx context.Context, to client.WithWatch, name 
 		return status.Stage == kahuv1.StageFinished, nil
 	})
 	if err != nil {
-		return fmt.Errorf("waiting for restore %s: %w", name, err)
+		return nil, fmt.Errorf("waiting for restore %s: %w", name, err)
 	}
-	return s.concludeRestore(last)
+	return last, nil
 }
 
 // concludeRestore shows what became of a run.
@@ -146,6 +157,9 @@ func (s *session) concludeRestore(restore *kahuv1.Restore) error {
 	}
 	if done {
 		return nil
+	}
+	if restore.Spec.DryRun {
+		return s.printPlan(restore)
 	}
 	_, err = fmt.Fprintf(s.Out, "restore %s completed: %s, %d warnings\n", restore.Name, countsText(status.Counts), status.Counts.Warnings)
 	return err

@@ -52,12 +52,16 @@ func restoreText(restore *kahuv1.Restore) string {
 	d.line("Stage", status.Stage)
 	d.line("State", stateOf(status.State))
 	d.line("Failure", status.FailureReason)
+	if status.Interruptions > 0 {
+		d.line("Interrupted", fmt.Sprintf("%d times", status.Interruptions))
+	}
 	d.line("Started", timeOf(status.StartTimestamp))
 	d.line("Ended", timeOf(status.CompletionTimestamp))
 	d.line("Took", took(status.StartTimestamp, status.CompletionTimestamp))
 	d.line("Progress", fmt.Sprintf("%d of %d objects", status.Progress.ItemsRestored, status.Progress.TotalItems))
 	d.line("Objects", countsText(status.Counts))
 	d.line("Not asked for", status.Counts.SkippedExcluded)
+	d.line("Report", status.ReportPath)
 	d.block("Wrong in the spec", status.ValidationErrors)
 	d.block(titled("Failed", status.Counts.Failed), problems(status.Failed))
 	d.block(titled("Warnings", status.Counts.Warnings), status.Warnings)

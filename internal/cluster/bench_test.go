@@ -27,7 +27,7 @@ func BenchmarkList(b *testing.B) {
 	const count = 5000
 	content := map[string]any{"content": strings.Repeat("abcdefgh", 128)}
 	for i := range count {
-		if _, err := client.Create(b.Context(), configMaps(), configMap(namespace, fmt.Sprintf("object-%05d", i), content)); err != nil {
+		if _, err := client.Create(b.Context(), configMaps(), configMap(namespace, fmt.Sprintf("object-%05d", i), content), "test"); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -136,7 +136,7 @@ func TestWaitEstablishedThroughTrouble(t *testing.T) {
 		case 4:
 			panic(http.ErrAbortHandler)
 		case 5:
-			if _, err := direct.Create(r.Context(), definitions(), definition(group)); err != nil {
+			if _, err := direct.Create(r.Context(), definitions(), definition(group), "test"); err != nil {
 				t.Error(err)
 			}
 			next.ServeHTTP(w, r)

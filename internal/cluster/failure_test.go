@@ -75,7 +75,7 @@ func TestErrorsOfServer(t *testing.T) {
 	}
 	creates := func(kind core.Kind, object *unstructured.Unstructured) func(context.Context) error {
 		return func(ctx context.Context) error {
-			_, err := client.Create(ctx, kind, object)
+			_, err := client.Create(ctx, kind, object, "test")
 			return err
 		}
 	}
@@ -134,7 +134,7 @@ func terminating(t *testing.T, client *cluster.Client) string {
 	api := reference(t)
 	t.Cleanup(func() {
 		held.SetFinalizers(nil)
-		if err := client.Replace(context.WithoutCancel(t.Context()), configMaps(), held); err != nil {
+		if err := client.Replace(context.WithoutCancel(t.Context()), configMaps(), held, "test"); err != nil {
 			t.Error(err)
 		}
 	})
@@ -211,7 +211,7 @@ func TestErrorsOfConnection(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			options := cluster.Options{Attempts: 2, Timeout: 200 * time.Millisecond, Clock: &impatientClock{}}
 			client := newClient(t, tc.config, options)
-			_, err := client.Create(t.Context(), configMaps(), configMap("n", "x", nil))
+			_, err := client.Create(t.Context(), configMaps(), configMap("n", "x", nil), "test")
 			checkClass(t, err, core.ErrUnavailable)
 			if errors.Is(err, context.DeadlineExceeded) {
 				t.Error("the deadline of a request looks like the caller's")
@@ -300,9 +300,9 @@ func perform(t *testing.T, client *cluster.Client, method string) error {
 	case http.MethodGet:
 		_, err = client.Get(t.Context(), configMaps(), "n", "x")
 	case http.MethodPost:
-		_, err = client.Create(t.Context(), configMaps(), configMap("n", "x", nil))
+		_, err = client.Create(t.Context(), configMaps(), configMap("n", "x", nil), "test")
 	case http.MethodPut:
-		err = client.Replace(t.Context(), configMaps(), configMap("n", "x", nil))
+		err = client.Replace(t.Context(), configMaps(), configMap("n", "x", nil), "test")
 	}
 	return err
 }
@@ -365,7 +365,7 @@ func TestSecretsStaySecret(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			_, err := tc.client.Create(t.Context(), secrets(), tc.object)
+			_, err := tc.client.Create(t.Context(), secrets(), tc.object, "test")
 			checkClass(t, err, tc.class)
 			if err == nil {
 				return

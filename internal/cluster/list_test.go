@@ -30,7 +30,7 @@ func fill(t *testing.T, namespace string, count int, data map[string]any) {
 			for i := worker; i < count; i += workers {
 				object := configMap(namespace, fmt.Sprintf("object-%05d", i), data)
 				object.SetLabels(map[string]string{"half": fmt.Sprint(i % 2)})
-				if _, err := client.Create(t.Context(), configMaps(), object); err != nil {
+				if _, err := client.Create(t.Context(), configMaps(), object, "test"); err != nil {
 					t.Error(err)
 					return
 				}
@@ -141,7 +141,7 @@ func TestListPages(t *testing.T) {
 		var names []string
 		err := client.List(t.Context(), core.ListRequest{Kind: configMaps(), Namespace: namespace}, func(page core.Page) error {
 			if names == nil {
-				if _, err := client.Create(t.Context(), configMaps(), late); err != nil {
+				if _, err := client.Create(t.Context(), configMaps(), late, "test"); err != nil {
 					return err
 				}
 			}
@@ -241,7 +241,7 @@ func TestListCustom(t *testing.T) {
 			"metadata":   map[string]any{"namespace": namespace, "name": fmt.Sprintf("widget-%02d", i)},
 			"spec":       map[string]any{"size": 0.5 + float64(i), "any": map[string]any{"z": "<>", "a": int64(1) << 60}},
 		}}
-		if _, err := client.Create(t.Context(), kind, object); err != nil {
+		if _, err := client.Create(t.Context(), kind, object, "test"); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -222,7 +222,7 @@ func configMap(namespace, name string, data map[string]any) *unstructured.Unstru
 // create creates an object, and deletes it at the end where it is in no namespace, which the test owns.
 func create(t *testing.T, client *cluster.Client, kind core.Kind, object *unstructured.Unstructured) {
 	t.Helper()
-	if _, err := client.Create(t.Context(), kind, object); err != nil {
+	if _, err := client.Create(t.Context(), kind, object, "test"); err != nil {
 		t.Fatal(err)
 	}
 	if kind.Namespaced {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
-	"net/url"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -17,8 +16,6 @@ import (
 )
 
 const (
-	// fieldManager is the name under which fields that Kahu writes are recorded in managedFields.
-	fieldManager = "kahu"
 	// maxReplaces bounds how often a replacement begins again because somebody else changed the object.
 	maxReplaces = 5
 )
@@ -45,14 +42,17 @@ func (c *Client) get(ctx context.Context, kind core.Kind, namespace, name string
 	return stored.NewConverter(kind).Object(content)
 }
 
-// Create creates the object and returns its UID. It sends one request, and another one only where it is certain that
+// Create creates the object and returns its UID. The API server writes down that the manager of that name did. It sends
+// one request, and another one only where it is certain that
 // the one before did nothing. An answer that does not come gives core.ErrUnavailable: the object may be there.
 //
 // The server is told to refuse fields that it does not know rather than to drop them: they give core.ErrInvalid with
 // their names. (Servers older than 1.25 drop them all the same.) A namespace that is not there gives
 // core.ErrNotFound, one that is being deleted core.ErrConflict, a quota that is used up core.ErrDenied.
-func (c *Client) Create(ctx context.Context, kind core.Kind, object *unstructured.Unstructured) (types.UID, error) {
-	uid, err := c.create(ctx, kind, object)
+func (c *Client) Create(
+	ctx context.Context, kind core.Kind, object *unstructured.Unstructured, manager string,
+) (types.UID, error) {
+	uid, err := c.create(ctx, kind, object, manager)
 	if err != nil {
 		name := object.GetName()
 		if name == "" {
@@ -63,7 +63,9 @@ func (c *Client) Create(ctx context.Context, kind core.Kind, object *unstructure
 	return uid, nil
 }
 
-func (c *Client) create(ctx context.Context, kind core.Kind, object *unstructured.Unstructured) (types.UID, error) {
+func (c *Client) create(
+	ctx context.Context, kind core.Kind, object *unstructured.Unstructured, manager string,
+) (types.UID, error) {
 	path, err := createPath(kind, object.GetNamespace())
 	if err != nil {
 		return "", err
@@ -72,17 +74,19 @@ func (c *Client) create(ctx context.Context, kind core.Kind, object *unstructure
 	if err != nil {
 		return "", err
 	}
-	return c.write(ctx, request{method: http.MethodPost, path: path, body: body})
+	return c.write(ctx, request{method: http.MethodPost, path: path, body: body}, manager)
 }
 
 // Replace writes over the object of that name whatever is in it, as an update by a person would: what the server
 // guards (status, fields that cannot change) stays or gives core.ErrInvalid. It begins again when somebody else
 // changes the object in between, five times at most, then it gives core.ErrConflict. An object that is not there
 // gives core.ErrNotFound; fields that the server does not know give core.ErrInvalid as in Create.
-func (c *Client) Replace(ctx context.Context, kind core.Kind, object *unstructured.Unstructured) error {
+func (c *Client) Replace(
+	ctx context.Context, kind core.Kind, object *unstructured.Unstructured, manager string,
+) error {
 	var err error
 	for range maxReplaces {
-		err = c.replace(ctx, kind, object)
+		err = c.replace(ctx, kind, object, manager)
 		if !errors.Is(err, core.ErrConflict) {
 			break
 		}
@@ -94,7 +98,9 @@ func (c *Client) Replace(ctx context.Context, kind core.Kind, object *unstructur
 	return nil
 }
 
-func (c *Client) replace(ctx context.Context, kind core.Kind, object *unstructured.Unstructured) error {
+func (c *Client) replace(
+	ctx context.Context, kind core.Kind, object *unstructured.Unstructured, manager string,
+) error {
 	path, err := objectPath(kind, object.GetNamespace(), object.GetName())
 	if err != nil {
 		return err
@@ -117,13 +123,13 @@ func (c *Client) replace(ctx context.Context, kind core.Kind, object *unstructur
 	if err != nil {
 		return err
 	}
-	_, err = c.write(ctx, request{method: http.MethodPut, path: path, body: body})
+	_, err = c.write(ctx, request{method: http.MethodPut, path: path, body: body}, manager)
 	return err
 }
 
 // write sends an object and returns the UID with which the server answers.
-func (c *Client) write(ctx context.Context, r request) (types.UID, error) {
-	r.query = url.Values{"fieldManager": {fieldManager}, "fieldValidation": {metav1.FieldValidationStrict}}
+func (c *Client) write(ctx context.Context, r request, manager string) (types.UID, error) {
+	r.query = writing(manager)
 	r.accept = acceptMetadata
 	content, _, err := c.read(ctx, r)
 	if err != nil {

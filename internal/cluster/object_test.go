@@ -19,7 +19,7 @@ import (
 func TestCreate(t *testing.T) {
 	namespace := testcluster.Namespace(t)
 	client := newClient(t, testcluster.Config(t), cluster.Options{Version: "1.2.3"})
-	uid, err := client.Create(t.Context(), configMaps(), configMap(namespace, "a", map[string]any{"k": "v"}))
+	uid, err := client.Create(t.Context(), configMaps(), configMap(namespace, "a", map[string]any{"k": "v"}), "test")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,7 +75,7 @@ func TestCreateUnknownFields(t *testing.T) {
 				"apiVersion": tc.kind.APIVersion(), "kind": tc.kind.Name,
 				"metadata": map[string]any{"namespace": namespace, "name": "a"}, "spec": tc.object,
 			}}
-			_, err := client.Create(t.Context(), tc.kind, object)
+			_, err := client.Create(t.Context(), tc.kind, object, "test")
 			checkClass(t, err, core.ErrInvalid)
 			if err != nil && !strings.Contains(err.Error(), "unknown field "+tc.field) {
 				t.Errorf("the error does not name %s: %v", tc.field, err)
@@ -100,7 +100,7 @@ func TestReplace(t *testing.T) {
 	next.SetUID("of-another-cluster")
 	next.SetResourceVersion("1")
 	same := next.DeepCopy()
-	if err := client.Replace(t.Context(), configMaps(), next); err != nil {
+	if err := client.Replace(t.Context(), configMaps(), next, "test"); err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(same, next); diff != "" {
@@ -114,11 +114,11 @@ func TestReplace(t *testing.T) {
 		t.Errorf("got %s", after.JSON)
 	}
 
-	err = client.Replace(t.Context(), configMaps(), configMap(namespace, "missing", nil))
+	err = client.Replace(t.Context(), configMaps(), configMap(namespace, "missing", nil), "test")
 	checkClass(t, err, core.ErrNotFound)
 	unknown := configMap(namespace, "a", nil)
 	unknown.Object["detail"] = "x"
-	checkClass(t, client.Replace(t.Context(), configMaps(), unknown), core.ErrInvalid)
+	checkClass(t, client.Replace(t.Context(), configMaps(), unknown, "test"), core.ErrInvalid)
 }
 
 func TestReplaceWhileOthersChange(t *testing.T) {
@@ -139,14 +139,14 @@ func TestReplaceWhileOthersChange(t *testing.T) {
 				if r.Method == http.MethodPut {
 					if n := puts.add("put"); n <= tc.others {
 						other := configMap(namespace, "a", map[string]any{"n": strings.Repeat("i", n), "test": name})
-						if err := direct.Replace(r.Context(), configMaps(), other); err != nil {
+						if err := direct.Replace(r.Context(), configMaps(), other, "test"); err != nil {
 							t.Error(err)
 						}
 					}
 				}
 				next.ServeHTTP(w, r)
 			}), cluster.Options{})
-			err := client.Replace(t.Context(), configMaps(), configMap(namespace, "a", map[string]any{"mine": "x"}))
+			err := client.Replace(t.Context(), configMaps(), configMap(namespace, "a", map[string]any{"mine": "x"}), "test")
 			checkClass(t, err, tc.class)
 			if got := puts.of("put"); got != 5 {
 				t.Errorf("got %d attempts, want 5", got)
@@ -163,7 +163,7 @@ func TestParallel(t *testing.T) {
 	for i := range 16 {
 		group.Go(func() {
 			name := "object-" + string(rune('a'+i))
-			if _, err := client.Create(t.Context(), configMaps(), configMap(namespace, name, nil)); err != nil {
+			if _, err := client.Create(t.Context(), configMaps(), configMap(namespace, name, nil), "test"); err != nil {
 				t.Error(err)
 			}
 			if _, err := client.Get(t.Context(), configMaps(), namespace, name); err != nil {

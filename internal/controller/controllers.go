@@ -124,7 +124,7 @@ func newBackup(options Options, finder *place.Finder) *backup.Controller {
 
 func newRestore(options Options, finder *place.Finder) *restore.Controller {
 	return &restore.Controller{
-		Client: options.Client, Finder: finder,
+		Client: options.Client, Direct: options.Direct, Finder: finder,
 		Runner:    &engine.Restore{Cluster: options.Cluster, Clock: options.Clock, Creators: creators},
 		Tasks:     reconcile.NewTasks[engine.Progress, engine.RestoreResult](options.Runs),
 		ClusterID: options.ClusterID, Clock: options.Clock, NewAttempt: options.NewAttempt, Patience: options.Patience,

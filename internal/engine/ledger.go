@@ -75,9 +75,6 @@ func newLedger(passive clock.PassiveClock) (*ledger, error) {
 	return made, nil
 }
 
-// newSilentLedger returns a ledger without a report: for runs whose report nobody keeps.
-func newSilentLedger(passive clock.PassiveClock) *ledger { return &ledger{clock: passive} }
-
 // miss writes down something that was asked for and cannot be had.
 func (l *ledger) miss(row Row) {
 	l.mu.Lock()
@@ -109,7 +106,7 @@ func (l *ledger) note(key core.Key, action, message string) {
 	l.write(archive.ReportEntry{Level: archive.LevelInfo, Object: key, Action: action, Message: message})
 }
 
-// write adds to the report; the first error is kept until the report is closed.
+// write adds to the report while it is open; the first error is kept until it is closed.
 func (l *ledger) write(entry archive.ReportEntry) {
 	if l.report == nil {
 		return
@@ -124,7 +121,9 @@ func (l *ledger) write(entry archive.ReportEntry) {
 func (l *ledger) close() ([]byte, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if err := l.report.Close(); err != nil {
+	report := l.report
+	l.report = nil
+	if err := report.Close(); err != nil {
 		return nil, err
 	}
 	return l.reported.Bytes(), l.failure

@@ -33,13 +33,19 @@ type ObjectGetter interface {
 	Get(ctx context.Context, kind core.Kind, namespace, name string) (core.Object, error)
 }
 
+// LivingGetter tells of objects without their contents.
+type LivingGetter interface {
+	// Living returns what the API server says of the object of that name, or core.ErrNotFound.
+	Living(ctx context.Context, kind core.Kind, namespace, name string) (core.Living, error)
+}
+
 // ObjectCreator creates objects.
 type ObjectCreator interface {
-	// Create creates the object with one request and returns its new UID. An object of that name gives
+	// Create creates the object with one request, in the name of a manager, and returns its new UID. An object of that name gives
 	// core.ErrAlreadyExists, one that the server refuses core.ErrInvalid or core.ErrDenied with the server's words.
-	Create(ctx context.Context, kind core.Kind, object *unstructured.Unstructured) (types.UID, error)
+	Create(ctx context.Context, kind core.Kind, object *unstructured.Unstructured, manager string) (types.UID, error)
 	// Replace writes over the object of that name, whatever is in it, as a person's update would.
-	Replace(ctx context.Context, kind core.Kind, object *unstructured.Unstructured) error
+	Replace(ctx context.Context, kind core.Kind, object *unstructured.Unstructured, manager string) error
 }
 
 // DefinitionWaiter waits for custom resource definitions.

@@ -21,8 +21,17 @@ import (
 type RestoreCluster interface {
 	KindLister
 	ObjectGetter
+	LivingGetter
 	ObjectCreator
+	ObjectChanger
+	ObjectLister
 	DefinitionWaiter
+}
+
+// RestoreFiles is what a restore asks of a store: the backup, and a place for its report.
+type RestoreFiles interface {
+	FileReader
+	FileCreator
 }
 
 // Restore creates the objects of a backup in a cluster.
@@ -37,6 +46,14 @@ type Restore struct {
 
 // RestoreRequest is one wish.
 type RestoreRequest struct {
+	// ID says which restore this is. Its UID is in the name under which the restore writes. Without one, the restore
+	// writes no report.
+	ID archive.RestoreID
+	// Attempt is the id of this try at it.
+	Attempt string
+	// Confirm makes sure that the attempt is still wanted; its error ends the run. It is asked before anything is
+	// written, and again before each wave. nil means that it is.
+	Confirm func(ctx context.Context) error
 	// Backup says which backup.
 	Backup archive.BackupID
 	// Filters choose the objects.
@@ -45,6 +62,10 @@ type RestoreRequest struct {
 	Transform transform.Options
 	// Transforms are applied to each object after that, in their order.
 	Transforms []transformset.Set
+	// Existing says what is done about objects that are there already; empty means Skip.
+	Existing restoreplan.Policy
+	// DryRun asks what would come of the restore, and writes nothing to the cluster.
+	DryRun bool
 	// AllowIncomplete permits a backup from which something is missing.
 	AllowIncomplete bool
 	// Show receives the progress, at most once a second. It must not block.
@@ -55,6 +76,10 @@ type RestoreRequest struct {
 type RestoreResult struct {
 	// Counts says how many objects met which end.
 	Counts RestoreCounts
+	// Preview is what a dry run found; nil otherwise.
+	Preview *Preview
+	// Report is the name of the report in the store; empty where it could not be written.
+	Report string
 	// Failed names objects that were asked for and are not in the cluster, Warnings what people should know; both are
 	// the first rows, and their totals count all.
 	Failed        []Row
@@ -67,7 +92,8 @@ type RestoreResult struct {
 type RestoreCounts struct {
 	// Total is the number of objects that were chosen.
 	Total int64
-	// Created were not there and are now; Updated were made by the cluster on its own and given their content.
+	// Created were not there before this restore and are now, whichever of its attempts made them; Updated were there and
+	// were given their content from the backup.
 	Created, Updated int64
 	// Existing were there already, Controlled are made again by a restored controller.
 	Existing, Controlled int64
@@ -93,32 +119,55 @@ const definitionTime = 2 * time.Minute
 
 // Run restores. An error means that the run could not go on; the result says what had been done until then. An object
 // that the API server refuses is a row of the result and stops no other.
-func (r *Restore) Run(ctx context.Context, request RestoreRequest, files FileReader) (RestoreResult, error) {
+func (r *Restore) Run(ctx context.Context, request RestoreRequest, files RestoreFiles) (RestoreResult, error) {
+	book, err := newLedger(r.Clock)
+	if err != nil {
+		return RestoreResult{}, err
+	}
+	if request.Confirm == nil {
+		request.Confirm = func(context.Context) error { return nil }
+	}
 	run := &restoreRun{
-		Restore: r, ledger: newSilentLedger(r.Clock), request: request, files: files,
+		Restore: r, ledger: book, request: request, files: files,
 		progress: progress{clock: r.Clock, show: request.Show},
 		living:   map[restoreplan.ID]types.UID{}, ownNamespaces: map[string]bool{},
 		transformer: transform.New(request.Transform),
+		manager:     restoreplan.Manager(request.ID.UID), updater: restoreplan.Updater(request.ID.UID),
 	}
-	steps := []struct {
-		name string
-		do   func(ctx context.Context) error
-	}{
-		{"compiling transforms", run.compileTransforms},
-		{"reading the manifest", run.readManifest},
-		{"asking what the cluster serves", run.survey},
-		{"choosing objects", run.choose},
-		{"planning", run.makePlan},
-		{"checking the archive", run.checkSegments},
-		{"creating objects", run.create},
-		{"judging transforms", run.judgeTransforms},
+	err = run.steps(ctx)
+	run.finishReport(ctx, err)
+	return run.result(), err
+}
+
+// restoreStep is a part of a run.
+type restoreStep struct {
+	name string
+	do   func(ctx context.Context) error
+}
+
+// steps does the work.
+func (r *restoreRun) steps(ctx context.Context) error {
+	steps := []restoreStep{
+		{"compiling transforms", r.compileTransforms},
+		{"reading the manifest", r.readManifest},
+		{"asking what the cluster serves", r.survey},
+		{"choosing objects", r.choose},
+		{"planning", r.makePlan},
+		{"checking the archive", r.checkSegments},
 	}
+	if r.request.DryRun {
+		steps = append(steps, restoreStep{"asking what would come of it", r.previewPlan})
+	} else {
+		steps = append(steps, restoreStep{"looking for objects that are there", r.failOnExisting},
+			restoreStep{"creating objects", r.create})
+	}
+	steps = append(steps, restoreStep{"judging transforms", r.judgeTransforms})
 	for _, step := range steps {
 		if err := step.do(ctx); err != nil {
-			return run.result(), fmt.Errorf("%s: %w", step.name, err)
+			return fmt.Errorf("%s: %w", step.name, err)
 		}
 	}
-	return run.result(), nil
+	return nil
 }
 
 // restoreRun is one run of Restore.
@@ -127,18 +176,24 @@ type restoreRun struct {
 	*ledger
 
 	request     RestoreRequest
-	files       FileReader
+	files       RestoreFiles
 	progress    progress
 	transformer *transform.Transformer
 
-	program  *transformset.Program // set by compileTransforms
-	manifest archive.Manifest      // set by readManifest
+	program *transformset.Program // set by compileTransforms
+
+	manager, updater string // the names under which objects are created and written over
+
+	manifest archive.Manifest // set by readManifest
+	reported string           // the name of the report, set by finishReport
 
 	// set by choose
 	selector *selection.Selector
 	needs    *selection.Closure
 	planner  *restoreplan.Planner
 	chosen   int64
+
+	previewed *preview // set by previewPlan
 
 	plan   *restoreplan.Plan       // set by makePlan
 	served []core.Kind             // what the cluster serves, set by survey
@@ -175,12 +230,27 @@ func (r *restoreRun) readManifest(ctx context.Context) error {
 		return &IncompleteError{Missing: manifest.Missing, MissingCount: manifest.MissingCount}
 	}
 	r.manifest = manifest
+	r.warnOfMissing()
 	return nil
 }
 
+// warnOfMissing repeats what the backup lacks: it will be missing here too.
+func (r *restoreRun) warnOfMissing() {
+	for _, row := range r.manifest.Missing {
+		r.warn(core.Key{}, fmt.Sprintf("missing from the backup: %s (%s: %s)", row, row.Reason, row.Message))
+	}
+	if more := r.manifest.MissingCount - int64(len(r.manifest.Missing)); more > 0 {
+		r.warn(core.Key{}, fmt.Sprintf("missing from the backup: %d more things, which its report names", more))
+	}
+}
+
 func (r *restoreRun) result() RestoreResult {
+	var shown *Preview
+	if r.previewed != nil {
+		shown = &r.previewed.result
+	}
 	return RestoreResult{
-		Counts: r.counts, Failed: r.rows, Warnings: r.warnings, FailedTotal: r.rowsTotal, WarningsTotal: r.warningsTotal,
+		Preview: shown, Counts: r.counts, Report: r.reported, Failed: r.rows, Warnings: r.warnings, FailedTotal: r.rowsTotal, WarningsTotal: r.warningsTotal,
 	}
 }
 

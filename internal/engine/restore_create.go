@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
@@ -26,7 +27,10 @@ func (r *restoreRun) create(ctx context.Context) error {
 	r.counts.Controlled = int64(len(r.plan.Skipped))
 	r.progress.done(int64(len(r.plan.Skipped)), 0)
 	for _, wave := range r.plan.Waves {
-		if err := r.createWave(ctx, wave); err != nil {
+		if err := r.request.Confirm(ctx); err != nil {
+			return fmt.Errorf("confirming that the restore is still wanted: %w", err)
+		}
+		if err := r.eachObject(ctx, wave, r.createItem); err != nil {
 			return fmt.Errorf("wave of %s: %w", wave.Name, err)
 		}
 		if !wave.Definitions {
@@ -39,8 +43,10 @@ func (r *restoreRun) create(ctx context.Context) error {
 	return nil
 }
 
-// createWave creates the objects of a wave, as many at once as there are creators.
-func (r *restoreRun) createWave(ctx context.Context, wave restoreplan.Wave) error {
+// eachObject reads the objects of a wave and acts on them, on as many at once as there are creators.
+func (r *restoreRun) eachObject(
+	ctx context.Context, wave restoreplan.Wave, act func(ctx context.Context, item *restoreplan.Item, content []byte) error,
+) error {
 	creating, inner := newCrew(ctx, r.Creators)
 	var reading error
 	items := wave.Items
@@ -59,7 +65,7 @@ func (r *restoreRun) createWave(ctx context.Context, wave restoreplan.Wave) erro
 		err := r.readObjects(inner, records, func(record archive.Record, content []byte) error {
 			item := frame[record.Key()]
 			own := slices.Clone(content)
-			return creating.do(inner, func(ctx context.Context) error { return r.createItem(ctx, item, own) })
+			return creating.do(inner, func(ctx context.Context) error { return act(ctx, item, own) })
 		})
 		if err != nil && inner.Err() == nil {
 			reading = err
@@ -75,33 +81,64 @@ func (r *restoreRun) createWave(ctx context.Context, wave restoreplan.Wave) erro
 
 // createItem creates one object. What the API server refuses is a row of the result and no error.
 func (r *restoreRun) createItem(ctx context.Context, item *restoreplan.Item, content []byte) error {
-	object := &unstructured.Unstructured{}
-	// The decoder's own words could quote the content of a Secret.
-	if err := utiljson.Unmarshal(content, &object.Object); err != nil {
-		return fmt.Errorf("%s is not the JSON of an object: %w", item.Key(), core.ErrCorrupt)
+	defer r.progress.done(1, int64(len(content)))
+	wish, ok, err := r.prepare(ctx, item, content)
+	if err != nil || !ok {
+		return err
 	}
-	for _, change := range r.transformer.Apply(*item.Kind, object.Object) {
-		r.note(item.Key(), "Changed", change.Path+": "+change.Reason)
-	}
-	r.fixOwners(ctx, item, object)
-	if !r.applyTransforms(item, object) {
-		r.progress.done(1, int64(len(content)))
-		return nil
-	}
-	uid, err := r.Cluster.Create(ctx, *item.Kind, object)
+	writing, end := lasting(ctx)
+	defer end()
+	uid, err := r.Cluster.Create(writing, *item.Kind, wish.object, r.manager)
 	switch {
+	case err == nil:
+		r.created(item, wish.object, uid)
 	case ctx.Err() != nil:
 		return ctx.Err()
-	case err == nil:
-		r.created(item, object, uid)
-	case errors.Is(err, core.ErrAlreadyExists), errors.Is(err, core.ErrInvalid) && r.isThere(ctx, item, object):
-		err = r.existing(ctx, item, object)
+	case errors.Is(err, core.ErrAlreadyExists), errors.Is(err, core.ErrInvalid) && r.isThere(ctx, item, wish.object):
+		err = r.existing(ctx, wish)
 	}
 	if err != nil {
-		r.miss(Row{Kind: *item.Kind, Key: targetKey(item, object), Reason: ReasonObjectRefused, Message: err.Error()})
+		r.refused(wish, err)
 	}
-	r.progress.done(1, int64(len(content)))
 	return nil
+}
+
+// prepare makes the object of the cluster out of the one of the backup. Where false is returned it is a row of the result.
+func (r *restoreRun) prepare(ctx context.Context, item *restoreplan.Item, content []byte) (wished, bool, error) {
+	wish := wished{item: item, object: &unstructured.Unstructured{}}
+	// The decoder's own words could quote the content of a Secret.
+	if err := utiljson.Unmarshal(content, &wish.object.Object); err != nil {
+		return wish, false, fmt.Errorf("%s is not the JSON of an object: %w", item.Key(), core.ErrCorrupt)
+	}
+	for _, change := range r.transformer.Apply(*item.Kind, wish.object.Object) {
+		r.noteChange(item.Key(), change)
+		wish.taken = append(wish.taken, change.Path)
+	}
+	r.fixOwners(ctx, item, wish.object)
+	return wish, r.applyTransforms(item, wish.object), nil
+}
+
+// refused makes an error about an object a row of the result.
+func (r *restoreRun) refused(wish wished, err error) {
+	reason := ReasonObjectRefused
+	if known, is := errors.AsType[*refusal](err); is {
+		reason = known.reason
+	}
+	r.miss(Row{Kind: *wish.item.Kind, Key: wish.key(), Reason: reason, Message: err.Error()})
+}
+
+// graceTime is for how long a request that was on its way when the run was told to end may go on: what comes of it is then
+// known and counted.
+const graceTime = 2 * time.Second
+
+// lasting returns a context that ends the grace time after the other one does.
+func lasting(ctx context.Context) (context.Context, func()) {
+	longer, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() { time.AfterFunc(graceTime, cancel) })
+	return longer, func() {
+		stop()
+		cancel()
+	}
 }
 
 // targetKey names the object as it is in the target.
@@ -128,37 +165,52 @@ func (r *restoreRun) created(item *restoreplan.Item, object *unstructured.Unstru
 // isThere tells whether an object of that name is there. A server that hands out addresses refuses one that the living
 // Service has before it looks whether the name is taken.
 func (r *restoreRun) isThere(ctx context.Context, item *restoreplan.Item, object *unstructured.Unstructured) bool {
-	_, err := r.Cluster.Get(ctx, *item.Kind, object.GetNamespace(), object.GetName())
+	_, err := r.Cluster.Living(ctx, *item.Kind, object.GetNamespace(), object.GetName())
 	return err == nil
 }
 
-// existing deals with an object that is there already: it stays as it is, unless the cluster made it by itself in a
-// namespace that this run created.
-func (r *restoreRun) existing(ctx context.Context, item *restoreplan.Item, object *unstructured.Unstructured) error {
-	r.mu.Lock()
-	ours := r.ownNamespaces[object.GetNamespace()]
-	r.mu.Unlock()
-	living, err := r.Cluster.Get(ctx, *item.Kind, object.GetNamespace(), object.GetName())
+// existing deals with an object that is there already. One that an earlier attempt of this restore made is its own, and
+// the cluster's own in a namespace that this restore created is written over; for every other one there is a policy.
+func (r *restoreRun) existing(ctx context.Context, wish wished) error {
+	item, object := wish.item, wish.object
+	living, err := r.Cluster.Living(ctx, *item.Kind, object.GetNamespace(), object.GetName())
 	if err != nil {
 		return fmt.Errorf("reading the object that is there: %w", err)
 	}
 	if living.Terminating {
 		return errors.New("an object of that name is there and is being deleted: wait until it is gone, and restore again")
 	}
-	if item.ClusterMade && ours {
-		if err := r.Cluster.Replace(ctx, *item.Kind, object); err != nil {
+	r.mu.Lock()
+	ours := r.ownNamespaces[object.GetNamespace()]
+	r.mu.Unlock()
+	r.remember(item, living.UID)
+	switch {
+	case living.WrittenBy(r.manager):
+		r.created(item, object, living.UID)
+	case living.WrittenBy(r.updater):
+		r.updated(item, object, "an earlier attempt has written it")
+	case item.ClusterMade && ours:
+		if err := r.Cluster.Replace(ctx, *item.Kind, object, r.updater); err != nil {
 			return fmt.Errorf("writing over what the cluster made: %w", err)
 		}
-		r.count(func(counts *RestoreCounts) { counts.Updated++ })
-		r.note(targetKey(item, object), "Updated", "the cluster makes one in every new namespace")
-	} else {
-		r.count(func(counts *RestoreCounts) { counts.Existing++ })
-		r.note(targetKey(item, object), "Existing", "an object of that name is there already")
-	}
-	if item.Owns {
-		r.count(func(*RestoreCounts) { r.living[item.ID] = living.UID })
+		r.updated(item, object, "the cluster makes one in every new namespace")
+	default:
+		return r.meet(ctx, wish, living)
 	}
 	return nil
+}
+
+// remember keeps the identity of an object that others have as an owner.
+func (r *restoreRun) remember(item *restoreplan.Item, uid types.UID) {
+	if item.Owns {
+		r.count(func(*RestoreCounts) { r.living[item.ID] = uid })
+	}
+}
+
+// updated notes that an object that was there has its content from the backup.
+func (r *restoreRun) updated(item *restoreplan.Item, object *unstructured.Unstructured, why string) {
+	r.count(func(counts *RestoreCounts) { counts.Updated++ })
+	r.note(targetKey(item, object), "Updated", why)
 }
 
 // fixOwners makes owner references point to the living owners, or drops them.
@@ -177,7 +229,7 @@ func (r *restoreRun) fixOwners(ctx context.Context, item *restoreplan.Item, obje
 		return uid, known
 	})
 	for _, change := range changes {
-		r.note(targetKey(item, object), "Changed", change.Path+": "+change.Reason)
+		r.noteChange(targetKey(item, object), change)
 	}
 }
 
@@ -193,7 +245,7 @@ func (r *restoreRun) lookUp(ctx context.Context, owner core.Owner, namespace str
 	if !served {
 		return "", false
 	}
-	living, err := r.Cluster.Get(ctx, kind, at, owner.Name)
+	living, err := r.Cluster.Living(ctx, kind, at, owner.Name)
 	return living.UID, err == nil
 }
 

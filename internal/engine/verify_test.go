@@ -74,9 +74,16 @@ func restoreShelf(t *testing.T, files engine.FileReader) (map[string]string, err
 	t.Helper()
 	target := fakecluster.New(allKinds()...)
 	use := &engine.Restore{Cluster: target, Clock: newWorld(t).clock, Creators: 2}
-	_, err := use.Run(t.Context(), engine.RestoreRequest{Backup: id("one")}, files)
+	_, err := use.Run(t.Context(), engine.RestoreRequest{
+		Backup: id("one"), ID: restoreID, Attempt: "attempt1", Confirm: func(context.Context) error { return nil },
+	}, readOnly{files})
 	return target.Contents(), err
 }
+
+// readOnly is a place that takes no files.
+type readOnly struct{ engine.FileReader }
+
+func (readOnly) Create(context.Context, string) (core.FileWriter, error) { return nil, errRefused }
 
 // judge checks what must hold whatever happened to one file: it is named, and nothing but the right objects is restored.
 func judge(t *testing.T, what, name string, files shelf, want map[string]string) {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -20,6 +21,8 @@ import (
 	"github.com/soda-cdm/kahu/internal/store"
 	"github.com/soda-cdm/kahu/internal/testkit/fakecluster"
 )
+
+var restoreID = archive.RestoreID{ClusterID: "99", Name: "back", UID: "uid-of-back"}
 
 const clusterID = "11111111-2222-3333-4444-555555555555"
 
@@ -101,7 +104,9 @@ func (w *world) attempt(name, attempt string, filters selection.Filters) (engine
 func (w *world) restore(name string, to *fakecluster.Cluster) (engine.RestoreResult, error) {
 	w.t.Helper()
 	use := &engine.Restore{Cluster: to, Clock: w.clock, Creators: 4}
-	return use.Run(w.t.Context(), engine.RestoreRequest{Backup: id(name)}, w.files)
+	return use.Run(w.t.Context(), engine.RestoreRequest{
+		Backup: id(name), ID: restoreID, Attempt: "attempt1", Confirm: func(context.Context) error { return nil },
+	}, w.files)
 }
 
 // plain returns the store without faults.
@@ -117,8 +122,14 @@ func (w *world) put(name, content string) {
 	}
 }
 
-// names returns the names of all files, past all faults.
+// names returns the names of all files but those of restores, past all faults.
 func (w *world) names() []string {
+	w.t.Helper()
+	return slices.DeleteFunc(w.allNames(), func(name string) bool { return strings.Contains(name, "/restores/") })
+}
+
+// allNames returns the names of all files, past all faults.
+func (w *world) allNames() []string {
 	w.t.Helper()
 	names := []string{}
 	err := store.New(w.driver.Store, store.Options{}).List(w.t.Context(), "", func(file core.FileInfo) error {
@@ -149,5 +160,5 @@ func (w *world) content(name string) []byte {
 
 func (w *world) has(name string) bool {
 	w.t.Helper()
-	return slices.Contains(w.names(), name)
+	return slices.Contains(w.allNames(), name)
 }

@@ -10,12 +10,14 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
 	backupcontroller "github.com/soda-cdm/kahu/internal/controller/backup"
 	"github.com/soda-cdm/kahu/internal/core/archive"
+	"github.com/soda-cdm/kahu/internal/core/restoreplan"
 	testcluster "github.com/soda-cdm/kahu/internal/testkit/cluster"
 )
 
@@ -126,14 +128,13 @@ func (a *api) awaitProcessing(name string) {
 	})
 }
 
-// TestInterruptedRestore kills the manager while a restore creates objects, and restores the rest afterwards.
+// TestInterruptedRestore kills the manager while a restore creates objects: the next one goes on, and makes nothing twice.
 func TestInterruptedRestore(t *testing.T) {
 	w, running := newFileWorld(t)
 	namespace := testcluster.Namespace(t)
 	const number = 1500
 	w.many(namespace, number)
 	w.completedBackup("many", only(namespace))
-	before := w.listing()
 	w.remove(&corev1.Namespace{ObjectMeta: named(namespace)})
 
 	manager := running.child("manager", 1)
@@ -141,22 +142,85 @@ func TestInterruptedRestore(t *testing.T) {
 	await(w.api, &corev1.ConfigMap{ObjectMeta: in(namespace, "many-0001")}, func(*corev1.ConfigMap) bool { return true })
 	running.signal(manager, syscall.SIGKILL)
 	ended := w.awaitRestore("interrupted")
-	if ended.Status.State != kahuv1.StateFailed || reason(ended.Status.Conditions, kahuv1.ConditionReady) != kahuv1.ReasonInterrupted ||
-		!strings.Contains(ended.Status.FailureReason, "create another Restore") {
-		t.Fatalf("the restore is %s: %s", ended.Status.State, ended.Status.FailureReason)
+	if ended.Status.State != kahuv1.StateCompleted || ended.Status.Interruptions != 1 {
+		t.Fatalf("the restore is %s after %d interruptions: %s", ended.Status.State, ended.Status.Interruptions, ended.Status.FailureReason)
 	}
-	next := w.completedRestore("next", "many", nil).Status.Counts
-	if next.Created == 0 || next.SkippedExisting == 0 {
-		t.Errorf("of what was interrupted, the next one did all or nothing: %+v", next)
+	counts := ended.Status.Counts
+	// The namespace, the config maps and whatever else was in it: all were gone, so none was there already.
+	if counts.Created < number+1 || counts.SkippedExisting != 0 || counts.Failed != 0 {
+		t.Errorf("the counts are %+v", counts)
 	}
 	found := &corev1.ConfigMapList{}
 	if err := w.client.List(t.Context(), found, inNamespace(namespace)); err != nil {
 		t.Fatal(err)
 	}
-	if len(found.Items) < number {
-		t.Errorf("%d config maps are there of %d", len(found.Items), number)
+	writer := restoreplan.Manager(string(ended.UID))
+	ours := 0
+	for _, object := range found.Items {
+		if len(object.ManagedFields) == 1 && object.ManagedFields[0].Manager == writer {
+			ours++
+		}
 	}
-	w.unchanged(before)
+	if ours != number {
+		t.Errorf("%d config maps are there, made by the restore and written once; want %d", ours, number)
+	}
+	if !slices.Contains(w.store.names(), ended.Status.ReportPath) {
+		t.Errorf("there is no report %q among %v", ended.Status.ReportPath, w.store.names())
+	}
+	w.remove(ended)
+	w.eventually("the reports of the restore to go", func() bool {
+		return !slices.ContainsFunc(w.store.names(), func(name string) bool { return strings.Contains(name, "/restores/") })
+	})
+}
+
+// TestCancelledRestore cancels a restore while it creates objects, and one that waits for its backup.
+func TestCancelledRestore(t *testing.T) {
+	w, running := newFileWorld(t)
+	namespace := testcluster.Namespace(t)
+	const number = 1500
+	w.many(namespace, number)
+	w.completedBackup("many", only(namespace))
+	w.remove(&corev1.Namespace{ObjectMeta: named(namespace)})
+
+	cancel := func(name string) *kahuv1.Restore {
+		patch := client.RawPatch(types.MergePatchType, []byte(`{"spec":{"cancel":true}}`))
+		if err := w.client.Patch(t.Context(), &kahuv1.Restore{ObjectMeta: named(name)}, patch); err != nil {
+			t.Fatal(err)
+		}
+		ended := w.awaitRestore(name)
+		if ended.Status.State != kahuv1.StateFailed || reason(ended.Status.Conditions, kahuv1.ConditionComplete) != kahuv1.ReasonCancelled {
+			t.Errorf("restore %s is %s: %s", name, ended.Status.State, ended.Status.FailureReason)
+		}
+		return ended
+	}
+	w.create(&kahuv1.Restore{ObjectMeta: named("midway"), Spec: kahuv1.RestoreSpec{BackupName: "many"}})
+	await(w.api, &corev1.ConfigMap{ObjectMeta: in(namespace, "many-0001")}, func(*corev1.ConfigMap) bool { return true })
+	midway := cancel("midway")
+	found := &corev1.ConfigMapList{}
+	if err := w.client.List(t.Context(), found, inNamespace(namespace)); err != nil {
+		t.Fatal(err)
+	}
+	// The namespace is the one that is no config map. kube-root-ca.crt is one that the cluster makes.
+	there, created := int64(len(found.Items)), midway.Status.Counts.Created
+	if there >= number || created < there || created > there+1 {
+		t.Errorf("%d objects are counted and %d config maps are there", created, there)
+	}
+
+	provider := running.child("provider", 1)
+	running.signal(provider, syscall.SIGSTOP)
+	w.startBackup("slow", only(namespace))
+	w.create(&kahuv1.Restore{ObjectMeta: named("waits"), Spec: kahuv1.RestoreSpec{BackupName: "slow"}})
+	await(w.api, &kahuv1.Restore{ObjectMeta: named("waits")}, func(restore *kahuv1.Restore) bool { return restore.Status.State != "" })
+	if waits := cancel("waits"); waits.Status.StartTimestamp != nil || waits.Status.Counts.Created != 0 {
+		t.Errorf("the restore that waited is %+v", waits.Status)
+	}
+	// One whose store hangs, which is read before anything is created.
+	w.create(&kahuv1.Restore{ObjectMeta: named("hangs"), Spec: kahuv1.RestoreSpec{BackupName: "many"}})
+	await(w.api, &kahuv1.Restore{ObjectMeta: named("hangs")}, func(restore *kahuv1.Restore) bool {
+		return restore.Status.State == kahuv1.StateProcessing
+	})
+	cancel("hangs")
+	running.signal(provider, syscall.SIGCONT)
 }
 
 // TestDeletedWhileItRuns: a Backup that is deleted while it runs is stopped, and leaves nothing in the store.

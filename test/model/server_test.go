@@ -76,7 +76,7 @@ func (s *server) define() {
 			}},
 		},
 	}
-	if _, err := s.adapter.Create(s.t.Context(), kinds["CustomResourceDefinition"], &unstructured.Unstructured{Object: definition}); err != nil {
+	if _, err := s.adapter.Create(s.t.Context(), kinds["CustomResourceDefinition"], &unstructured.Unstructured{Object: definition}, "test"); err != nil {
 		s.t.Fatal(err)
 	}
 	ctx, cancel := context.WithTimeout(s.t.Context(), time.Minute)
@@ -200,12 +200,14 @@ type mortal struct {
 }
 
 // Create creates, or dies.
-func (m *mortal) Create(ctx context.Context, kind core.Kind, object *unstructured.Unstructured) (types.UID, error) {
+func (m *mortal) Create(
+	ctx context.Context, kind core.Kind, object *unstructured.Unstructured, manager string,
+) (types.UID, error) {
 	if m.left--; m.left == 0 {
 		m.die()
 		return "", errDied
 	}
-	return m.Client.Create(ctx, kind, object)
+	return m.Client.Create(ctx, kind, object, manager)
 }
 
 func (c *serverCase) restoreAndCompare(

@@ -115,7 +115,7 @@ func (s *server) put(things []thing) {
 		object.SetKind(each.Kind)
 		object.SetNamespace(each.Namespace)
 		object.SetName(each.Name)
-		uid, err := s.adapter.Create(s.t.Context(), kinds[each.Kind], object)
+		uid, err := s.adapter.Create(s.t.Context(), kinds[each.Kind], object, "test")
 		if err != nil {
 			s.t.Fatal(err)
 		}

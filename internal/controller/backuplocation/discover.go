@@ -42,6 +42,9 @@ func (c *Controller) discover(ctx context.Context, s *scope) error {
 	if err != nil {
 		return err
 	}
+	if err := c.sweep(ctx, s); err != nil {
+		return outcome(err)
+	}
 	number := int32(min(len(found), 1<<30))
 	s.location.Status.Backups = &number
 	message := "The backups at the location are shown as Backup objects."

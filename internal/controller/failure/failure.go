@@ -40,11 +40,14 @@ func InField(reason, message string) Failure {
 func Of(err error) Failure {
 	var invalid *engine.InvalidError
 	var incomplete *engine.IncompleteError
+	var exists *engine.ExistsError
 	switch {
 	case errors.As(err, &invalid):
 		return ofProblems(invalid)
 	case errors.As(err, &incomplete):
 		return InField(kahuv1.ReasonBackupIncomplete, incomplete.Error())
+	case errors.As(err, &exists):
+		return Failure{Reason: kahuv1.ReasonObjectExists, Message: exists.Error()}
 	case errors.Is(err, ErrNotWanted), errors.Is(err, context.Canceled):
 		return Failure{
 			Reason: kahuv1.ReasonInterrupted, Message: "the run was interrupted: " + err.Error() + "; create another one",

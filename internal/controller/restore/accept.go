@@ -37,7 +37,7 @@ func (c *Controller) accept(ctx context.Context, s *scope) error {
 	if err := c.findTransforms(ctx, s); err != nil {
 		return c.refuseTransforms(s, err)
 	}
-	attempt := c.attemptOf(s.restore.UID)
+	attempt := c.attemptOf(s.restore.UID, "")
 	status.Stage, status.State, status.Attempt = kahuv1.StageResources, kahuv1.StateProcessing, attempt
 	status.StartTimestamp = &metav1.Time{Time: c.Clock.Now()}
 	meta.SetStatusCondition(&status.Conditions, metav1.Condition{
@@ -117,8 +117,7 @@ func (c *Controller) refuseOrWait(s *scope, err error) error {
 	} else {
 		text = fmt.Sprintf("spec.backupName: the location of backup %q: %s", s.restore.Spec.BackupName, text)
 	}
-	waited := c.Clock.Since(s.restore.CreationTimestamp.Time)
-	if unusable.Passing && waited < c.Patience {
+	if unusable.Passing && c.waited(s) < c.Patience {
 		return reconcile.Waiting(unusable.Reason, text, waitTime)
 	}
 	return c.fail(s, failure.InField(unusable.Reason, text))

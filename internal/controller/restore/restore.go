@@ -1,11 +1,13 @@
 // Package restore runs Restore objects: each is one run, and its result.
 //
-// A restore that another process began and did not finish ends as Interrupted. What it had created stays: the next
-// restore of the same wish finds those objects, skips them and goes on.
+// A restore that another process began and did not finish is gone on with: objects say by whom they were created, so what
+// an earlier attempt has made is found and counted, and the rest is made. A run that kills its process again and again
+// ends as Interrupted.
 package restore
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"time"
 
@@ -34,13 +36,14 @@ type Tasks = reconcile.Tasks[engine.Progress, engine.RestoreResult]
 // Runner restores.
 type Runner interface {
 	// Run restores once.
-	Run(ctx context.Context, request engine.RestoreRequest, files engine.FileReader) (engine.RestoreResult, error)
+	Run(ctx context.Context, request engine.RestoreRequest, files engine.RestoreFiles) (engine.RestoreResult, error)
 }
 
 // Controller reconciles Restore objects.
 type Controller struct {
-	// Client reads and writes Kahu's own kinds.
+	// Client reads and writes Kahu's own kinds, through a cache; Direct reads from the API server itself.
 	Client client.Client
+	Direct client.Reader
 	// Finder finds the files of locations.
 	Finder *place.Finder
 	// Runner restores, Tasks keeps the runs.
@@ -55,8 +58,18 @@ type Controller struct {
 	Patience time.Duration
 
 	mu       sync.Mutex
-	attempts map[types.UID]string // the runs that this process has accepted
+	attempts map[types.UID]attempt // the runs that this process has accepted, or gone on with
 }
+
+// attempt is this process's try at a run.
+type attempt struct {
+	id       string
+	replaced string    // the attempt that was gone on with, empty for a new run
+	since    time.Time // when this process took it
+}
+
+// maxInterruptions is how often a run is gone on with.
+const maxInterruptions = 5
 
 type scope struct {
 	restore *kahuv1.Restore
@@ -77,7 +90,8 @@ func (c *Controller) Loop() *reconcile.Loop[*kahuv1.Restore, *scope] {
 		Steps: []reconcile.Step[*scope]{
 			{Name: "stopping", Do: c.stop},
 			{Name: "leaving what is over", Do: c.leaveFinished},
-			{Name: "ending what was interrupted", Do: c.endInterrupted},
+			{Name: "cancelling", Do: c.cancel},
+			{Name: "going on with what was interrupted", Do: c.takeOver},
 			{Name: "accepting", Do: c.accept},
 			{Name: "running", Do: c.run},
 			{Name: "concluding", Do: c.conclude},
@@ -87,7 +101,7 @@ func (c *Controller) Loop() *reconcile.Loop[*kahuv1.Restore, *scope] {
 
 // SetUp registers the controller and its tasks with the manager.
 func (c *Controller) SetUp(manager ctrl.Manager) error {
-	c.attempts = map[types.UID]string{}
+	c.attempts = map[types.UID]attempt{}
 	if err := manager.Add(c.Tasks); err != nil {
 		return err
 	}
@@ -119,32 +133,68 @@ func (c *Controller) leaveFinished(_ context.Context, s *scope) error {
 	return reconcile.Repeat(s.status().Conditions)
 }
 
-// endInterrupted ends a run that another process began and did not finish.
-func (c *Controller) endInterrupted(_ context.Context, s *scope) error {
-	if s.status().State != kahuv1.StateProcessing || c.isOurs(s) {
+// takeOver goes on with a run that another process began and did not finish.
+func (c *Controller) takeOver(_ context.Context, s *scope) error {
+	status := s.status()
+	if status.State != kahuv1.StateProcessing || c.isOurs(s) {
 		return nil
 	}
-	return c.fail(s, failure.Failure{
-		Reason: kahuv1.ReasonInterrupted,
-		Message: "the manager stopped while the run went on; create another Restore: it skips what is there already " +
-			"and creates the rest",
-	})
+	if c.lost(s) {
+		// Another manager believes to lead, and the last one to take a run has it.
+		c.Tasks.Cancel(s.restore.UID)
+		return going()
+	}
+	if status.Interruptions >= maxInterruptions {
+		return c.fail(s, failure.Failure{
+			Reason: kahuv1.ReasonInterrupted,
+			Message: fmt.Sprintf("the manager stopped %d times while the run went on, which may be the run's doing: see "+
+				"the manager's last words, then create another Restore: it skips what is there already", status.Interruptions+1),
+		})
+	}
+	status.Attempt = c.attemptOf(s.restore.UID, status.Attempt)
+	status.Interruptions++
+	return going()
+}
+
+// going is the outcome of a pass over a run that goes on.
+func going() error {
+	return reconcile.Waiting(kahuv1.ReasonProcessing, "Objects are being created.", 0)
 }
 
 // attemptOf returns the id of this process's try at a run, which is the same whenever it is asked for: a pass that
 // sees an old copy of the object accepts the run once more, and must not make it another one's.
-func (c *Controller) attemptOf(uid types.UID) string {
+func (c *Controller) attemptOf(uid types.UID, replaced string) string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.attempts[uid] == "" {
-		c.attempts[uid] = c.NewAttempt()
+	if c.attempts[uid].id == "" {
+		c.attempts[uid] = attempt{id: c.NewAttempt(), replaced: replaced, since: c.Clock.Now()}
 	}
-	return c.attempts[uid]
+	return c.attempts[uid].id
 }
 
 // isOurs tells whether this process accepted the run.
 func (c *Controller) isOurs(s *scope) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return s.status().Attempt != "" && c.attempts[s.restore.UID] == s.status().Attempt
+	return s.status().Attempt != "" && c.attempts[s.restore.UID].id == s.status().Attempt
+}
+
+// lost tells whether another process has gone on with a run that was this one's. An old copy of the object, which shows
+// the attempt before, does not tell that.
+func (c *Controller) lost(s *scope) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	ours, had := c.attempts[s.restore.UID]
+	return had && s.status().Attempt != ours.id && s.status().Attempt != ours.replaced
+}
+
+// waited returns for how long this process has waited for what the run needs.
+func (c *Controller) waited(s *scope) time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	since := s.restore.CreationTimestamp.Time
+	if taken := c.attempts[s.restore.UID].since; taken.After(since) {
+		since = taken
+	}
+	return c.Clock.Since(since)
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/soda-cdm/kahu/internal/controller/filters"
 	"github.com/soda-cdm/kahu/internal/controller/view"
 	"github.com/soda-cdm/kahu/internal/core/archive"
+	"github.com/soda-cdm/kahu/internal/core/restoreplan"
 	"github.com/soda-cdm/kahu/internal/core/transform"
 	"github.com/soda-cdm/kahu/internal/engine"
 	"github.com/soda-cdm/kahu/internal/reconcile"
@@ -35,7 +36,7 @@ func (c *Controller) run(ctx context.Context, s *scope) error {
 	s.status().Progress = kahuv1.RestoreProgress{
 		TotalItems: snapshot.Progress.Total, ItemsRestored: snapshot.Progress.Done,
 	}
-	return reconcile.Waiting(kahuv1.ReasonProcessing, "Objects are being created.", 0)
+	return going()
 }
 
 // begin starts the task of the run.
@@ -51,9 +52,15 @@ func (c *Controller) begin(ctx context.Context, s *scope) (bool, error) {
 	if err != nil {
 		return false, err
 	}
+	restore := s.restore.DeepCopy()
 	request := engine.RestoreRequest{
 		Transforms: transforms,
+		ID:         archive.RestoreID{ClusterID: c.ClusterID, Name: restore.Name, UID: string(restore.UID)},
+		Attempt:    restore.Status.Attempt,
+		Confirm:    func(ctx context.Context) error { return c.confirm(ctx, restore) },
 		Backup:     c.idOf(s.backup), Filters: wish, AllowIncomplete: s.restore.Spec.AllowIncomplete,
+		DryRun:   s.restore.Spec.DryRun,
+		Existing: restoreplan.Policy(s.restore.Spec.ExistingResourcePolicy),
 		Transform: transform.Options{
 			NamespaceMapping:   s.restore.Spec.NamespaceMapping,
 			PreserveNodePorts:  s.restore.Spec.PreserveNodePort,
@@ -83,6 +90,9 @@ func (c *Controller) conclude(_ context.Context, s *scope) error {
 	}
 	found, status := snapshot.Result, s.status()
 	show(status, found)
+	if toldToEnd(snapshot.Err) {
+		return c.ended(s, found)
+	}
 	if snapshot.Err != nil {
 		why := failure.OfReading(snapshot.Err)
 		if done := found.Counts.Created + found.Counts.Updated; done == 0 {
@@ -118,6 +128,8 @@ func show(status *kahuv1.RestoreStatus, found engine.RestoreResult) {
 		SkippedControlled: found.Counts.Controlled, SkippedExcluded: found.Counts.Excluded,
 		Failed: found.FailedTotal, Warnings: found.WarningsTotal,
 	}
+	status.ReportPath = found.Report
+	status.Preview = previewOf(found.Preview)
 	status.Warnings = failure.Texts(found.Warnings)
 	status.Failed = failure.Problems(found.Failed)
 }

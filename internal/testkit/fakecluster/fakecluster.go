@@ -3,6 +3,7 @@
 package fakecluster
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -99,7 +100,7 @@ func (c *Cluster) Contents() map[string]string {
 	found := map[string]string{}
 	for key, object := range c.objects {
 		copied := (&unstructured.Unstructured{Object: object}).DeepCopy()
-		for _, field := range []string{"uid", "resourceVersion", "creationTimestamp"} {
+		for _, field := range []string{"uid", "resourceVersion", "creationTimestamp", "managedFields"} {
 			unstructured.RemoveNestedField(copied.Object, "metadata", field)
 		}
 		found[key.String()] = string(encode(copied))
@@ -192,8 +193,32 @@ func (c *Cluster) Get(_ context.Context, kind core.Kind, namespace, name string)
 	return c.read(kind, key), nil
 }
 
+// Living returns what is known of an object besides its content.
+func (c *Cluster) Living(_ context.Context, kind core.Kind, namespace, name string) (core.Living, error) {
+	key := core.Key{Group: kind.Group, Resource: kind.Resource, Namespace: namespace, Name: name}
+	if err := c.enter(Call{Verb: "living", Key: key}); err != nil {
+		return core.Living{}, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if _, there := c.objects[key]; !there {
+		return core.Living{}, fmt.Errorf("getting %s: %w", key, core.ErrNotFound)
+	}
+	object := &unstructured.Unstructured{Object: c.objects[key]}
+	living := core.Living{
+		Kind: kind, Namespace: namespace, Name: name, UID: object.GetUID(), ResourceVersion: object.GetResourceVersion(),
+		Terminating: object.GetDeletionTimestamp() != nil, Owners: owners(object.GetOwnerReferences()), Finalizers: object.GetFinalizers(),
+	}
+	for _, entry := range object.GetManagedFields() {
+		living.Managers = append(living.Managers, core.Manager{Name: entry.Manager, Subresource: entry.Subresource})
+	}
+	return living, nil
+}
+
 // Create creates the object, in a namespace that is there.
-func (c *Cluster) Create(_ context.Context, kind core.Kind, object *unstructured.Unstructured) (types.UID, error) {
+func (c *Cluster) Create(
+	_ context.Context, kind core.Kind, object *unstructured.Unstructured, manager string,
+) (types.UID, error) {
 	key := core.Key{Group: kind.Group, Resource: kind.Resource, Namespace: object.GetNamespace(), Name: object.GetName()}
 	if err := c.enter(Call{Verb: "create", Key: key}); err != nil {
 		return "", err
@@ -209,11 +234,15 @@ func (c *Cluster) Create(_ context.Context, kind core.Kind, object *unstructured
 	if object.GetResourceVersion() != "" {
 		return "", fmt.Errorf("creating %s: resourceVersion is set: %w", key, core.ErrInvalid)
 	}
-	return c.set(key, object.DeepCopy()), nil
+	made := object.DeepCopy()
+	made.SetManagedFields([]metav1.ManagedFieldsEntry{{Manager: manager, Operation: metav1.ManagedFieldsOperationUpdate}})
+	return c.set(key, made), nil
 }
 
 // Replace writes over an object.
-func (c *Cluster) Replace(_ context.Context, kind core.Kind, object *unstructured.Unstructured) error {
+func (c *Cluster) Replace(
+	_ context.Context, kind core.Kind, object *unstructured.Unstructured, manager string,
+) error {
 	key := core.Key{Group: kind.Group, Resource: kind.Resource, Namespace: object.GetNamespace(), Name: object.GetName()}
 	if err := c.enter(Call{Verb: "replace", Key: key}); err != nil {
 		return err
@@ -223,7 +252,109 @@ func (c *Cluster) Replace(_ context.Context, kind core.Kind, object *unstructure
 	if _, there := c.objects[key]; !there {
 		return fmt.Errorf("replacing %s: %w", key, core.ErrNotFound)
 	}
-	c.set(key, object.DeepCopy())
+	before := (&unstructured.Unstructured{Object: c.objects[key]}).GetManagedFields()
+	written := object.DeepCopy()
+	written.SetManagedFields(append(before, metav1.ManagedFieldsEntry{
+		Manager: manager, Operation: metav1.ManagedFieldsOperationUpdate,
+	}))
+	c.set(key, written)
+	return nil
+}
+
+// TryCreate tells what would come of Create, which is the object itself.
+func (c *Cluster) TryCreate(
+	_ context.Context, kind core.Kind, object *unstructured.Unstructured, _ string,
+) (core.Object, error) {
+	key := core.Key{Group: kind.Group, Resource: kind.Resource, Namespace: object.GetNamespace(), Name: object.GetName()}
+	if err := c.enter(Call{Verb: "try create", Key: key}); err != nil {
+		return core.Object{}, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if _, there := c.objects[key]; there {
+		return core.Object{}, fmt.Errorf("creating %s: %w", key, core.ErrAlreadyExists)
+	}
+	if _, there := c.objects[core.Key{Resource: "namespaces", Name: key.Namespace}]; kind.Namespaced && !there {
+		return core.Object{}, fmt.Errorf("creating %s: its namespace: %w", key, core.ErrNotFound)
+	}
+	return core.Object{Kind: kind, Namespace: key.Namespace, Name: key.Name, JSON: encode(object)}, nil
+}
+
+// TryUpdate tells what would come of Update, which is the object itself.
+func (c *Cluster) TryUpdate(
+	_ context.Context, kind core.Kind, object *unstructured.Unstructured, _ string,
+) (core.Object, error) {
+	key := core.Key{Group: kind.Group, Resource: kind.Resource, Namespace: object.GetNamespace(), Name: object.GetName()}
+	if err := c.enter(Call{Verb: "try update", Key: key}); err != nil {
+		return core.Object{}, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.checkVersion(key, object.GetUID(), object.GetResourceVersion()); err != nil {
+		return core.Object{}, err
+	}
+	return core.Object{Kind: kind, Namespace: key.Namespace, Name: key.Name, JSON: encode(object)}, nil
+}
+
+// Update writes over an object of that version.
+func (c *Cluster) Update(
+	_ context.Context, kind core.Kind, object *unstructured.Unstructured, manager string,
+) (bool, error) {
+	key := core.Key{Group: kind.Group, Resource: kind.Resource, Namespace: object.GetNamespace(), Name: object.GetName()}
+	if err := c.enter(Call{Verb: "update", Key: key}); err != nil {
+		return false, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.checkVersion(key, object.GetUID(), object.GetResourceVersion()); err != nil {
+		return false, err
+	}
+	living := (&unstructured.Unstructured{Object: c.objects[key]}).DeepCopy()
+	managers := living.GetManagedFields()
+	living.SetManagedFields(nil)
+	if bytes.Equal(encode(living), encode(object)) {
+		return false, nil
+	}
+	written := object.DeepCopy()
+	written.SetManagedFields(append(managers, metav1.ManagedFieldsEntry{
+		Manager: manager, Operation: metav1.ManagedFieldsOperationUpdate,
+	}))
+	uid := object.GetUID()
+	c.set(key, written)
+	written.SetUID(uid)
+	return true, nil
+}
+
+// Delete removes the object of that version at once.
+func (c *Cluster) Delete(_ context.Context, living core.Living, _ bool) error {
+	if err := c.enter(Call{Verb: "delete", Key: living.Key()}); err != nil {
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if _, there := c.objects[living.Key()]; !there {
+		return nil
+	}
+	if err := c.checkVersion(living.Key(), living.UID, living.ResourceVersion); err != nil {
+		return err
+	}
+	delete(c.objects, living.Key())
+	return nil
+}
+
+// AwaitGone returns at once, as objects go at once.
+func (c *Cluster) AwaitGone(context.Context, core.Living) error { return nil }
+
+// checkVersion tells whether an object is there in that version. The caller holds the lock.
+func (c *Cluster) checkVersion(key core.Key, uid types.UID, version string) error {
+	object, there := c.objects[key]
+	if !there {
+		return fmt.Errorf("changing %s: %w", key, core.ErrNotFound)
+	}
+	living := &unstructured.Unstructured{Object: object}
+	if living.GetUID() != uid || living.GetResourceVersion() != version {
+		return fmt.Errorf("changing %s: %w", key, core.ErrConflict)
+	}
 	return nil
 }
 
@@ -266,6 +397,7 @@ func (c *Cluster) read(kind core.Kind, key core.Key) core.Object {
 		Labels: object.GetLabels(), Terminating: object.GetDeletionTimestamp() != nil, Owners: owners(object.GetOwnerReferences()),
 	}
 	unstructured.RemoveNestedField(object.Object, "metadata", "resourceVersion")
+	unstructured.RemoveNestedField(object.Object, "metadata", "managedFields")
 	found.JSON = encode(object)
 	return found
 }

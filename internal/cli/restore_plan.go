@@ -1,0 +1,100 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
+)
+
+// planMark is how an action looks in a plan.
+type planMark struct {
+	sign, word, colour string
+}
+
+// The colours of a terminal.
+const (
+	green, yellow, red, grey, plain = "\x1b[32m", "\x1b[33m", "\x1b[31m", "\x1b[90m", "\x1b[0m"
+)
+
+func planMarks() map[kahuv1.PlanAction]planMark {
+	return map[kahuv1.PlanAction]planMark{
+		kahuv1.PlanActionCreate:    {"+", "", green},
+		kahuv1.PlanActionUpdate:    {"~", "", yellow},
+		kahuv1.PlanActionRecreate:  {"-/+", "", yellow},
+		kahuv1.PlanActionUnchanged: {" ", "unchanged", grey},
+		kahuv1.PlanActionSkip:      {" ", "skipped", grey},
+		kahuv1.PlanActionConflict:  {"!", "conflict", red},
+	}
+}
+
+// printPlan shows what a dry run found as a diff that people read: the objects in the order of the restore, what would
+// change in each, what is missing around them, and a last line with the sums.
+func (s *session) printPlan(restore *kahuv1.Restore) error {
+	plan := restore.Status.Preview
+	if plan == nil {
+		return fmt.Errorf("restore %s: there is no plan in its status: %w", restore.Name, ErrFailed)
+	}
+	paint := painter(s.Out)
+	var text strings.Builder
+	for i := range plan.Rows {
+		writePlanRow(&text, &plan.Rows[i], paint)
+	}
+	all := plan.Create + plan.Update + plan.Recreate + plan.Unchanged + plan.Skip + plan.Conflict
+	if more := all - int64(len(plan.Rows)); more > 0 {
+		fmt.Fprintf(&text, "... and %d more: the whole plan is at the location, in %s\n", more, plan.PlanPath)
+	}
+	for _, problem := range plan.Problems {
+		fmt.Fprintln(&text, paint(red, "! "+problem))
+	}
+	fmt.Fprintf(&text, "Plan: %d to create, %d to update, %d to recreate, %d unchanged, %d skipped, %d conflicts, %d problems. "+
+		"Nothing was written.\n", plan.Create, plan.Update, plan.Recreate, plan.Unchanged, plan.Skip, plan.Conflict, len(plan.Problems))
+	_, err := io.WriteString(s.Out, text.String())
+	return err
+}
+
+func writePlanRow(text *strings.Builder, row *kahuv1.PlanRow, paint func(colour, text string) string) {
+	mark := planMarks()[row.Action]
+	name := row.Name
+	if row.Namespace != "" {
+		name = row.Namespace + "/" + name
+	}
+	line := fmt.Sprintf("%-3s %s %s", mark.sign, row.Kind, name)
+	if group, _, grouped := strings.Cut(row.APIVersion, "/"); grouped {
+		line = fmt.Sprintf("%-3s %s.%s %s", mark.sign, row.Kind, group, name)
+	}
+	if notes := planNotes(mark.word, row.Reason); notes != "" {
+		line += "  (" + notes + ")"
+	}
+	fmt.Fprintln(text, paint(mark.colour, line))
+	for _, change := range row.Changes {
+		colour := yellow
+		switch {
+		case strings.HasPrefix(change, "+"):
+			colour = green
+		case strings.HasPrefix(change, "-"):
+			colour = red
+		}
+		fmt.Fprintln(text, paint(colour, "      "+change))
+	}
+}
+
+func planNotes(word, reason string) string {
+	if word == "" || reason == "" {
+		return word + reason
+	}
+	return word + ": " + reason
+}
+
+// painter returns a function that colours a text where the writer is a terminal.
+func painter(to io.Writer) func(colour, text string) string {
+	file, isFile := to.(*os.File)
+	if isFile {
+		if about, err := file.Stat(); err == nil && about.Mode()&os.ModeCharDevice != 0 {
+			return func(colour, text string) string { return colour + text + plain }
+		}
+	}
+	return func(_, text string) string { return text }
+}

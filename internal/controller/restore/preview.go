@@ -1,0 +1,48 @@
+package restore
+
+import (
+	"fmt"
+
+	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
+	"github.com/soda-cdm/kahu/internal/controller/failure"
+	"github.com/soda-cdm/kahu/internal/engine"
+	"github.com/soda-cdm/kahu/internal/reconcile"
+)
+
+// The limits of a row of the status: changes, and bytes of one. All rows together fit into an object.
+const (
+	maxChanges    = 10
+	maxChangeText = 512
+)
+
+// previewOf turns what a dry run found into the API's words.
+func previewOf(found *engine.Preview) *kahuv1.RestorePreview {
+	if found == nil {
+		return nil
+	}
+	preview := &kahuv1.RestorePreview{
+		Create: found.Counts[engine.PlanCreate], Update: found.Counts[engine.PlanUpdate],
+		Recreate: found.Counts[engine.PlanRecreate], Unchanged: found.Counts[engine.PlanUnchanged],
+		Skip: found.Counts[engine.PlanSkip], Conflict: found.Counts[engine.PlanConflict],
+		Problems: failure.Texts(found.Problems), PlanPath: found.File,
+	}
+	for _, row := range found.Rows[:min(len(found.Rows), failure.MaxRows)] {
+		preview.Rows = append(preview.Rows, kahuv1.PlanRow{
+			APIVersion: row.Kind.APIVersion(), Kind: row.Kind.Name, Namespace: row.Key.Namespace, Name: row.Key.Name,
+			Action: kahuv1.PlanAction(row.Action), Reason: reconcile.Bounded(row.Reason, failure.MaxRowText),
+			Checked: row.Checked, Changes: changesOf(row),
+		})
+	}
+	return preview
+}
+
+func changesOf(row engine.PlanRow) []string {
+	var lines []string
+	for _, field := range row.Fields[:min(len(row.Fields), maxChanges)] {
+		lines = append(lines, reconcile.Bounded(engine.Line(field), maxChangeText))
+	}
+	if more := len(row.Fields) - maxChanges; more > 0 {
+		lines = append(lines, fmt.Sprintf("... and %d more, which the plan at the location has", more))
+	}
+	return lines
+}

@@ -1,0 +1,42 @@
+package core
+
+import (
+	"slices"
+
+	"k8s.io/apimachinery/pkg/types"
+)
+
+// Living is what an API server says of an object that is in the cluster, besides its content.
+type Living struct {
+	// Kind is the kind in which it was asked for; Namespace and Name name the object.
+	Kind            Kind
+	Namespace, Name string
+	// UID is its identity, ResourceVersion the version of its content; opaque but for equality.
+	UID             types.UID
+	ResourceVersion string
+	// Terminating tells whether its deletion has been asked for.
+	Terminating bool
+	// Owners are its owner references, Finalizers what keeps it from going when it is deleted.
+	Owners     []Owner
+	Finalizers []string
+	// Managers are those who have written its fields, as far as the API server keeps account of that.
+	Managers []Manager
+}
+
+// Manager is one entry of the account of who wrote which fields of an object.
+type Manager struct {
+	// Name is what the writer called itself.
+	Name string
+	// Subresource is the part of the object that was written, such as status; empty for the object itself.
+	Subresource string
+}
+
+// Key returns the object's name in the cluster.
+func (l Living) Key() Key {
+	return Key{Group: l.Kind.Group, Resource: l.Kind.Resource, Namespace: l.Namespace, Name: l.Name}
+}
+
+// WrittenBy tells whether a manager of that name has written fields of the object itself.
+func (l Living) WrittenBy(manager string) bool {
+	return slices.Contains(l.Managers, Manager{Name: manager})
+}

@@ -1,0 +1,139 @@
+package engine_test
+
+import (
+	"bytes"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/soda-cdm/kahu/internal/core/archive"
+	"github.com/soda-cdm/kahu/internal/core/restoreplan"
+	"github.com/soda-cdm/kahu/internal/core/selection"
+	"github.com/soda-cdm/kahu/internal/engine"
+	"github.com/soda-cdm/kahu/internal/testkit/fakecluster"
+)
+
+func (w *world) preview(policy restoreplan.Policy, to *fakecluster.Cluster) engine.Preview {
+	w.t.Helper()
+	use := &engine.Restore{Cluster: to, Clock: w.clock, Creators: 3}
+	result, err := use.Run(w.t.Context(), engine.RestoreRequest{
+		Backup: id("one"), ID: restoreID, Attempt: "first", Existing: policy, DryRun: true,
+	}, w.files)
+	if err != nil || result.Preview == nil {
+		w.t.Fatalf("got %+v %v", result, err)
+	}
+	return *result.Preview
+}
+
+// shown returns the rows of a preview as text.
+func shown(found engine.Preview) []string {
+	var rows []string
+	for _, row := range found.Rows {
+		text := string(row.Action) + " " + row.Key.String()
+		if !row.Checked {
+			text += " (unchecked)"
+		}
+		for _, field := range row.Fields {
+			text += " " + engine.Line(field)
+		}
+		rows = append(rows, text)
+	}
+	return rows
+}
+
+// TestPreview: a dry run says of each object what would come of it, and writes nothing.
+func TestPreview(t *testing.T) {
+	w := newWorld(t)
+	w.shop()
+	w.cluster.Put(t, namespaces, "", "new", `{}`)
+	w.cluster.Put(t, configMaps, "new", "inside", `{}`)
+	w.cluster.Put(t, claims, "shop", "data", `{"spec":{"storageClassName":"fast"}}`)
+	if _, err := w.backup("one", selection.Filters{}); err != nil {
+		t.Fatal(err)
+	}
+	to := fakecluster.New(allKinds()...)
+	to.Put(t, namespaces, "", "shop", `{}`)
+	to.Put(t, configMaps, "shop", "settings-0", `{"data":{"key":"value"}}`)
+	to.Put(t, configMaps, "shop", "settings-1", `{"data":{"key":"other","more":"x"}}`)
+	to.Put(t, secrets, "shop", "password", `{"data":{"key":"b3RoZXI="}}`)
+	before := to.Contents()
+	cases := map[restoreplan.Policy][]string{
+		"": {
+			"Create namespaces new", "Skip namespaces shop",
+			"Create configmaps new/inside (unchecked)",
+			"Skip configmaps shop/settings-0", "Skip configmaps shop/settings-1", "Create configmaps shop/settings-2",
+			"Create configmaps shop/settings-3", "Create configmaps shop/settings-4",
+			"Create persistentvolumeclaims shop/data", "Skip secrets shop/password",
+		},
+		restoreplan.Update: {
+			"Create namespaces new", "Unchanged namespaces shop",
+			"Create configmaps new/inside (unchecked)",
+			"Unchanged configmaps shop/settings-0",
+			`Update configmaps shop/settings-1 ~ data.key: "other" -> "value" - data.more: "x"`,
+			"Create configmaps shop/settings-2", "Create configmaps shop/settings-3", "Create configmaps shop/settings-4",
+			"Create persistentvolumeclaims shop/data",
+			"Update secrets shop/password ~ data.key: (hidden) -> (hidden)",
+		},
+		restoreplan.Fail: {
+			"Create namespaces new", "Conflict namespaces shop",
+			"Create configmaps new/inside (unchecked)",
+			"Conflict configmaps shop/settings-0", "Conflict configmaps shop/settings-1", "Create configmaps shop/settings-2",
+			"Create configmaps shop/settings-3", "Create configmaps shop/settings-4",
+			"Create persistentvolumeclaims shop/data", "Conflict secrets shop/password",
+		},
+	}
+	for policy, want := range cases {
+		t.Run(string(policy), func(t *testing.T) {
+			found := w.preview(policy, to)
+			if diff := cmp.Diff(want, shown(found)); diff != "" {
+				t.Error(diff)
+			}
+			if diff := cmp.Diff([]string{
+				"storageclasses.storage.k8s.io fast is neither in the cluster nor in the plan: needed by persistentvolumeclaims shop/data",
+			}, found.Problems); diff != "" {
+				t.Error(diff)
+			}
+			if diff := cmp.Diff(before, to.Contents()); diff != "" {
+				t.Errorf("the cluster was changed: %s", diff)
+			}
+			for _, verb := range []string{"create", "replace", "update", "delete"} {
+				if calls := to.Calls(verb); len(calls) > 0 {
+					t.Errorf("asked to %s: %v", verb, calls)
+				}
+			}
+			w.checkPlanFile(found)
+			if _, err := w.plain().Open(t.Context(), found.File); err != nil {
+				t.Error(err)
+			}
+			if err := w.plain().Remove(t.Context(), found.File); err != nil {
+				t.Error(err)
+			}
+			if err := w.plain().Remove(t.Context(), restoreID.ReportName("first")); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// checkPlanFile holds the file of a plan against its rows.
+func (w *world) checkPlanFile(found engine.Preview) {
+	w.t.Helper()
+	content := w.content(found.File)
+	objects := 0
+	for entry, err := range archive.ReadReport(bytes.NewReader(content)) {
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		if strings.Contains(entry.Message, "dmFsdWU") || strings.Contains(entry.Message, "b3RoZXI") {
+			w.t.Errorf("the plan quotes a secret: %+v", entry)
+		}
+		if entry.Action != "Change" && entry.Action != "Preflight" {
+			objects++
+		}
+	}
+	if objects != len(found.Rows) || !slices.ContainsFunc(w.allNames(), func(name string) bool { return name == found.File }) {
+		w.t.Errorf("%d objects are in the file, want %d", objects, len(found.Rows))
+	}
+}

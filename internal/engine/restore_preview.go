@@ -1,0 +1,339 @@
+package engine
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/soda-cdm/kahu/internal/core"
+	"github.com/soda-cdm/kahu/internal/core/archive"
+	"github.com/soda-cdm/kahu/internal/core/diff"
+	"github.com/soda-cdm/kahu/internal/core/restoreplan"
+)
+
+// PlanAction is what a restore would do to an object.
+type PlanAction string
+
+// What a restore would do.
+const (
+	// PlanCreate means that the object is created.
+	PlanCreate PlanAction = "Create"
+	// PlanUpdate means that one that is there is made equal to the backup.
+	PlanUpdate PlanAction = "Update"
+	// PlanRecreate means that one that is there is deleted and created again.
+	PlanRecreate PlanAction = "Recreate"
+	// PlanUnchanged means that one that is there is as in the backup.
+	PlanUnchanged PlanAction = "Unchanged"
+	// PlanSkip means that the object is left alone.
+	PlanSkip PlanAction = "Skip"
+	// PlanConflict means that it cannot be as it is wished.
+	PlanConflict PlanAction = "Conflict"
+)
+
+// The limits of a row: changes, and bytes of a value.
+const (
+	maxFields    = 100
+	maxValueText = 256
+)
+
+// PlanRow is what a restore would do to one object.
+type PlanRow struct {
+	Kind   core.Kind
+	Key    core.Key
+	Action PlanAction
+	// Reason says why; Checked tells that the API server's own dry run agreed.
+	Reason  string
+	Checked bool
+	// Fields are the first of what would change in an object that is there.
+	Fields []diff.Field
+}
+
+// Preview is what a restore would do.
+type Preview struct {
+	// Counts are how many objects would meet which end.
+	Counts map[PlanAction]int64
+	// Rows are the first objects, in the order of the plan; Problems is what is missing around them.
+	Rows     []PlanRow
+	Problems []string
+	// File is the name of the whole plan in the store; empty where it could not be written.
+	File string
+}
+
+// preview is a plan that is being asked for.
+type preview struct {
+	mu         sync.Mutex
+	result     Preview
+	wave       []PlanRow
+	namespaces map[string]bool   // those that the restore makes, known when their wave has been asked for
+	defined    map[string]bool   // the kinds, as plural.group, whose definitions it makes
+	planned    map[core.Key]bool // the classes that it makes
+	needs      map[restoreplan.Need]string
+	created    map[string]map[core.Key]int64 // how many objects of which kind, by namespace
+	hasDefault bool                          // one of the classes that it makes is the default one
+	lines      *archive.ReportWriter
+	content    bytes.Buffer
+}
+
+// previewPlan asks the API server, object by object, what would come of the plan. Nothing is written to the cluster.
+func (r *restoreRun) previewPlan(ctx context.Context) error {
+	p := &preview{
+		result:     Preview{Counts: map[PlanAction]int64{}},
+		namespaces: map[string]bool{}, defined: map[string]bool{}, planned: map[core.Key]bool{},
+		needs: map[restoreplan.Need]string{}, created: map[string]map[core.Key]int64{},
+	}
+	lines, err := archive.NewReportWriter(&p.content)
+	if err != nil {
+		return err
+	}
+	p.lines, r.previewed = lines, p
+	r.expectPlanned(p)
+	for _, item := range r.plan.Skipped {
+		key := item.Key()
+		key.Namespace, key.Name = r.transformer.Namespace(key.Namespace), r.transformer.Name(*item.Kind, key.Name)
+		p.add(PlanRow{Kind: *item.Kind, Key: key, Action: PlanSkip, Reason: item.Reason})
+	}
+	skipped := p.wave
+	p.wave = nil
+	for _, wave := range r.plan.Waves {
+		err := r.eachObject(ctx, wave, func(ctx context.Context, item *restoreplan.Item, content []byte) error {
+			return r.previewItem(ctx, p, item, content)
+		})
+		if err == nil {
+			err = r.endWave(p)
+		}
+		if err != nil {
+			return fmt.Errorf("wave of %s: %w", wave.Name, err)
+		}
+	}
+	p.wave = skipped
+	if err := r.endWave(p); err != nil {
+		return err
+	}
+	if err := r.preflight(ctx, p); err != nil {
+		return err
+	}
+	return r.writePlan(ctx, p)
+}
+
+// expectPlanned notes what the restore itself makes and others wait for.
+func (r *restoreRun) expectPlanned(p *preview) {
+	for _, wave := range r.plan.Waves {
+		for _, item := range wave.Items {
+			switch {
+			case wave.Definitions:
+				p.defined[item.Name] = true
+			case !item.Kind.Namespaced:
+				p.planned[item.Key()] = true
+			}
+		}
+	}
+}
+
+// previewItem adds a row for one object.
+func (r *restoreRun) previewItem(ctx context.Context, p *preview, item *restoreplan.Item, content []byte) error {
+	defer r.progress.done(1, int64(len(content)))
+	wish, ok, err := r.prepare(ctx, item, content)
+	if err != nil {
+		return err
+	}
+	row := PlanRow{Kind: *item.Kind, Key: wish.key()}
+	if !ok {
+		row.Action, row.Reason = PlanConflict, "a transform cannot be applied to it"
+		p.add(row)
+		return nil
+	}
+	r.remember(item, types.UID("to-be-made"))
+	p.require(wish)
+	r.judge(ctx, p, wish, &row)
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	p.add(row)
+	return nil
+}
+
+// judge asks the API server what would come of an object.
+func (r *restoreRun) judge(ctx context.Context, p *preview, wish wished, row *PlanRow) {
+	_, err := r.Cluster.TryCreate(ctx, row.Kind, wish.object, r.manager)
+	row.Action, row.Checked = PlanCreate, true
+	switch {
+	case err == nil:
+	case errors.Is(err, core.ErrAlreadyExists), errors.Is(err, core.ErrInvalid) && r.isThere(ctx, wish.item, wish.object):
+		r.judgeExisting(ctx, wish, row)
+	case errors.Is(err, core.ErrUnsupported) && p.defined[row.Kind.GroupResource().String()]:
+		row.Checked, row.Reason = false, "not checked by the API server, which serves its kind when the restore has made the definition"
+	case errors.Is(err, core.ErrNotFound) && p.makes(row.Key.Namespace):
+		row.Checked, row.Reason = false, "not checked by the API server, as the restore makes its namespace"
+	case errors.Is(err, core.ErrUnsupported):
+		row.Action, row.Reason = PlanConflict, "the API server does not serve its kind, and the definition is not in the plan: "+err.Error()
+	case errors.Is(err, core.ErrNotFound) && row.Key.Namespace != "":
+		row.Action, row.Reason = PlanConflict, "its namespace is neither there nor in the plan: "+err.Error()
+	default:
+		row.Action, row.Reason = PlanConflict, err.Error()
+	}
+}
+
+// judgeExisting says what would come of an object that is there, by the policy.
+func (r *restoreRun) judgeExisting(ctx context.Context, wish wished, row *PlanRow) {
+	living, err := r.Cluster.Living(ctx, row.Kind, row.Key.Namespace, row.Key.Name)
+	switch {
+	case err != nil:
+		row.Action, row.Reason = PlanConflict, err.Error()
+		return
+	case living.Terminating:
+		row.Action, row.Reason = PlanConflict, "an object of that name is there and is being deleted"
+		return
+	}
+	switch r.request.Existing {
+	case restoreplan.Update, restoreplan.Recreate:
+		r.judgeChange(ctx, wish, living, row)
+	case restoreplan.Fail:
+		row.Action, row.Reason = PlanConflict, "an object of that name is there already, and the policy is Fail"
+	default:
+		row.Action, row.Reason = PlanSkip, "an object of that name is there already"
+	}
+}
+
+// judgeChange says what would come of writing over an object that is there, or of making it anew.
+func (r *restoreRun) judgeChange(ctx context.Context, wish wished, living core.Living, row *PlanRow) {
+	before, next, err := r.merged(ctx, wish)
+	var tried core.Object
+	if err == nil {
+		tried, err = r.Cluster.TryUpdate(ctx, row.Kind, next, r.updater)
+	}
+	if err == nil {
+		row.Fields = r.differences(wish, before, tried)
+		row.Fields = row.Fields[:min(len(row.Fields), maxFields)]
+	}
+	decided := restoreplan.ToRecreate(living)
+	switch {
+	case err == nil && len(row.Fields) == 0:
+		row.Action, row.Reason = PlanUnchanged, "it is as in the backup"
+	case r.request.Existing == restoreplan.Recreate && decided.Refused != "":
+		row.Action, row.Reason = PlanConflict, "it differs and is not recreated, as "+decided.Refused
+	case r.request.Existing == restoreplan.Recreate:
+		row.Action, row.Reason = PlanRecreate, "it differs"
+	case err != nil:
+		row.Action, row.Reason = PlanConflict, updateRefused(err).Error()
+	default:
+		row.Action, row.Reason = PlanUpdate, "it differs"
+	}
+}
+
+// require notes what the object needs around it.
+func (p *preview) require(wish wished) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, need := range restoreplan.Needs(*wish.item.Kind, wish.object.Object) {
+		if _, known := p.needs[need]; !known {
+			p.needs[need] = wish.key().String()
+		}
+	}
+	if restoreplan.IsDefaultClass(wish.object.Object) {
+		p.hasDefault = true
+	}
+}
+
+// add adds a row to the wave.
+func (p *preview) add(row PlanRow) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.wave = append(p.wave, row)
+	p.result.Counts[row.Action]++
+	if row.Action == PlanCreate && isNamespace(row.Kind) {
+		p.namespaces[row.Key.Name] = true
+	}
+	if row.Action == PlanCreate && row.Key.Namespace != "" {
+		kind := core.Key{Group: row.Key.Group, Resource: row.Key.Resource}
+		if p.created[row.Key.Namespace] == nil {
+			p.created[row.Key.Namespace] = map[core.Key]int64{}
+		}
+		p.created[row.Key.Namespace][kind]++
+	}
+}
+
+// makes tells whether the restore makes a namespace of that name.
+func (p *preview) makes(namespace string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.namespaces[namespace]
+}
+
+// endWave writes the rows of a wave down, in the order of their keys.
+func (r *restoreRun) endWave(p *preview) error {
+	slices.SortFunc(p.wave, func(a, b PlanRow) int { return a.Key.Compare(b.Key) })
+	for i := range p.wave {
+		row := &p.wave[i]
+		if len(p.result.Rows) < maxRows {
+			p.result.Rows = append(p.result.Rows, *row)
+		}
+		if err := r.writeRow(p, row); err != nil {
+			return err
+		}
+	}
+	p.wave = nil
+	return nil
+}
+
+// writeRow writes a line for the object, and one for each of its changes.
+func (r *restoreRun) writeRow(p *preview, row *PlanRow) error {
+	level, checked := archive.LevelInfo, "Checked"
+	if row.Action == PlanConflict {
+		level = archive.LevelError
+	}
+	if !row.Checked {
+		checked = ""
+	}
+	now := r.Clock.Now().UTC()
+	err := p.lines.Write(archive.ReportEntry{
+		Time: now, Level: level, Object: row.Key, Action: string(row.Action), Reason: checked, Message: row.Reason,
+	})
+	for _, field := range row.Fields {
+		err = cmp.Or(err, p.lines.Write(archive.ReportEntry{
+			Time: now, Level: archive.LevelInfo, Object: row.Key, Action: "Change", Reason: string(field.Op), Message: Line(field),
+		}))
+	}
+	return err
+}
+
+// Line returns a difference as people read it.
+func Line(field diff.Field) string {
+	old, next := field.Texts(maxValueText)
+	switch field.Op {
+	case diff.Added:
+		return "+ " + field.Path + ": " + next
+	case diff.Removed:
+		return "- " + field.Path + ": " + old
+	case diff.Changed, diff.Reordered:
+	}
+	return "~ " + field.Path + ": " + old + " -> " + next
+}
+
+// writePlan writes the whole plan to the location. A place that cannot be written costs the file and nothing else.
+func (r *restoreRun) writePlan(ctx context.Context, p *preview) error {
+	for _, problem := range p.result.Problems {
+		entry := archive.ReportEntry{Time: r.Clock.Now().UTC(), Level: archive.LevelWarning, Action: "Preflight", Message: problem}
+		if err := p.lines.Write(entry); err != nil {
+			return err
+		}
+	}
+	if err := p.lines.Close(); err != nil {
+		return err
+	}
+	if r.request.ID == (archive.RestoreID{}) {
+		return nil
+	}
+	name := r.request.ID.PlanName(r.request.Attempt)
+	if err := r.writeFile(ctx, name, p.content.Bytes()); err != nil {
+		r.warn(core.Key{}, "the plan could not be written to the location: "+err.Error())
+		return nil
+	}
+	p.result.File = name
+	return nil
+}

@@ -1,0 +1,238 @@
+package engine_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/soda-cdm/kahu/internal/core/archive"
+	"github.com/soda-cdm/kahu/internal/core/restoreplan"
+	"github.com/soda-cdm/kahu/internal/core/selection"
+	"github.com/soda-cdm/kahu/internal/engine"
+	"github.com/soda-cdm/kahu/internal/testkit/fakecluster"
+)
+
+var errKilled = errors.New("killed")
+
+// attemptRestore tries to restore backup one under an attempt's id.
+func (w *world) attemptRestore(attempt string, to *fakecluster.Cluster) (engine.RestoreResult, error) {
+	w.t.Helper()
+	use := &engine.Restore{Cluster: to, Clock: w.clock, Creators: 1}
+	return use.Run(w.t.Context(), engine.RestoreRequest{
+		Backup: id("one"), ID: restoreID, Attempt: attempt, Confirm: func(context.Context) error { return nil },
+	}, w.files)
+}
+
+// TestRestoreResumes ends a restore before and after each of its writes, and goes on: everything is there once, and the counts are
+// those of a restore that nothing had ended.
+func TestRestoreResumes(t *testing.T) {
+	w := newWorld(t)
+	w.shop()
+	w.cluster.Put(t, accounts, "shop", "default", `{"metadata":{"labels":{"a":"b"}}}`)
+	if _, err := w.backup("one", selection.Filters{}); err != nil {
+		t.Fatal(err)
+	}
+	newTarget := func() *fakecluster.Cluster {
+		to := fakecluster.New(allKinds()...)
+		// As a cluster does, it makes an account in every new namespace.
+		to.Intercept = func(call fakecluster.Call) error {
+			if call.Verb == "create" && call.Key.Namespace == "shop" {
+				if _, there := to.Contents()["serviceaccounts shop/default"]; !there {
+					to.Put(t, accounts, "shop", "default", `{}`)
+				}
+			}
+			return nil
+		}
+		to.Put(t, namespaces, "", "other", `{}`)
+		return to
+	}
+	undisturbed := newTarget()
+	want, err := w.attemptRestore("whole", undisturbed)
+	if err != nil || want.Counts.Created != 7 || want.Counts.Updated != 1 || want.Counts.Existing != 0 {
+		t.Fatalf("got %+v %v", want, err)
+	}
+	writes := len(undisturbed.Calls("create")) + len(undisturbed.Calls("replace"))
+	for number := range writes {
+		for _, after := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%d-%t", number, after), func(t *testing.T) {
+				to := newTarget()
+				inner, seen, replaced, dead := to.Intercept, 0, 0, false
+				to.Intercept = func(call fakecluster.Call) error {
+					if err := inner(call); err != nil || call.Verb != "create" && call.Verb != "replace" && !dead {
+						return err
+					}
+					seen++
+					if after {
+						dead = dead || seen == number+2
+					} else {
+						dead = dead || seen == number+1
+					}
+					if dead {
+						return errKilled
+					}
+					if call.Verb == "replace" {
+						replaced++
+					}
+					return nil
+				}
+				if _, err := w.attemptRestore(fmt.Sprintf("killed%d%t", number, after), to); err != nil {
+					t.Fatal(err)
+				}
+				to.Intercept = func(call fakecluster.Call) error {
+					if call.Verb == "replace" {
+						replaced++
+					}
+					return inner(call)
+				}
+				got, err := w.attemptRestore(fmt.Sprintf("next%d%t", number, after), to)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if diff := cmp.Diff(want.Counts, got.Counts); diff != "" {
+					t.Error(diff)
+				}
+				if diff := cmp.Diff(undisturbed.Contents(), to.Contents()); diff != "" {
+					t.Error(diff)
+				}
+				if replaced != 1 {
+					t.Errorf("written over %d times", replaced)
+				}
+			})
+		}
+	}
+}
+
+// TestForeignIsExisting: what another restore, or anybody else, made is not this one's.
+func TestForeignIsExisting(t *testing.T) {
+	w := newWorld(t)
+	w.shop()
+	if _, err := w.backup("one", selection.Filters{}); err != nil {
+		t.Fatal(err)
+	}
+	to := fakecluster.New(allKinds()...)
+	if _, err := w.attemptRestore("first", to); err != nil {
+		t.Fatal(err)
+	}
+	use := &engine.Restore{Cluster: to, Clock: w.clock, Creators: 1}
+	other := restoreID
+	other.UID = "uid-of-another"
+	result, err := use.Run(t.Context(), engine.RestoreRequest{
+		Backup: id("one"), ID: other, Attempt: "second", Confirm: func(context.Context) error { return nil },
+	}, w.files)
+	if err != nil || result.Counts.Created != 0 || result.Counts.Existing != 7 {
+		t.Errorf("got %+v %v", result.Counts, err)
+	}
+	living, err := to.Living(t.Context(), configMaps, "shop", "settings-0")
+	if err != nil || !living.WrittenBy(restoreplan.Manager(restoreID.UID)) || living.WrittenBy(restoreplan.Manager(other.UID)) {
+		t.Errorf("written by %+v, %v", living.Managers, err)
+	}
+}
+
+// TestRestoreReport: the report says of each object what became of it, and why what is missing is.
+func TestRestoreReport(t *testing.T) {
+	w := newWorld(t)
+	w.shop()
+	w.cluster.Put(t, deployments, "shop", "web", `{"metadata":{"finalizers":["a/b"],"deletionGracePeriodSeconds":3},"status":{"x":1}}`)
+	if _, err := w.backup("one", selection.Filters{}); err != nil {
+		t.Fatal(err)
+	}
+	to := fakecluster.New(allKinds()...)
+	to.Put(t, namespaces, "", "shop", `{}`)
+	to.Put(t, configMaps, "shop", "settings-0", `{}`)
+	to.Intercept = func(call fakecluster.Call) error {
+		if call.Verb == "create" && call.Key.Name == "settings-1" {
+			return errRefused
+		}
+		return nil
+	}
+	result, err := w.attemptRestore("first", to)
+	if err != nil || result.Report != "clusters/99/restores/back/uid-of-back/report-first.jsonl.zst" {
+		t.Fatalf("the report is %q: %v", result.Report, err)
+	}
+	got := map[string]string{}
+	for entry, err := range archive.ReadReport(bytes.NewReader(w.content(result.Report))) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		got[entry.Object.Name] += strings.Join([]string{string(entry.Level), entry.Action, entry.Reason, entry.Message}, "|") + "\n"
+	}
+	want := map[string]string{
+		"shop":       "info|Existing||an object of that name is there already\n",
+		"settings-0": "info|Existing||an object of that name is there already\n",
+		"settings-1": "error|Missing|ObjectRefused|refused\n",
+		"settings-2": "info|Created||\n", "settings-3": "info|Created||\n", "settings-4": "info|Created||\n",
+		"password": "info|Created||\n",
+		"web":      "info|Changed||metadata.deletionGracePeriodSeconds: the old object was being deleted, the new one is not\ninfo|Created||\n",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// TestReportCannotBeWritten: a place that takes no files costs the report alone.
+func TestReportCannotBeWritten(t *testing.T) {
+	w := newWorld(t)
+	w.shop()
+	if _, err := w.backup("one", selection.Filters{}); err != nil {
+		t.Fatal(err)
+	}
+	w.driver.before = func(_ int, _, name string) error {
+		if strings.Contains(name, "/restores/") {
+			return errRefused
+		}
+		return nil
+	}
+	result, err := w.attemptRestore("first", fakecluster.New(allKinds()...))
+	if err != nil || result.Report != "" || result.Counts.Created != 7 || result.WarningsTotal != 1 ||
+		!strings.Contains(result.Warnings[0], "report could not be written") {
+		t.Errorf("got %+v %v", result, err)
+	}
+}
+
+// TestNotWanted: a restore that is not wanted any more writes nothing from then on, and its report tells.
+func TestNotWanted(t *testing.T) {
+	w := newWorld(t)
+	w.shop()
+	if _, err := w.backup("one", selection.Filters{}); err != nil {
+		t.Fatal(err)
+	}
+	to := fakecluster.New(allKinds()...)
+	use := &engine.Restore{Cluster: to, Clock: w.clock, Creators: 1}
+	asked := 0
+	result, err := use.Run(t.Context(), engine.RestoreRequest{
+		Backup: id("one"), ID: restoreID, Attempt: "first", Confirm: func(context.Context) error {
+			asked++
+			if asked > 1 {
+				return errRefused
+			}
+			return nil
+		},
+	}, w.files)
+	if !errors.Is(err, errRefused) || result.Counts.Created != 1 || len(to.Contents()) != 1 || !w.has(result.Report) {
+		t.Errorf("got %+v %v, %d objects", result, err, len(to.Contents()))
+	}
+}
+
+// TestSweepRestores: the files of restores that are gone go, and no others.
+func TestSweepRestores(t *testing.T) {
+	w := newWorld(t)
+	living, gone := restoreID, archive.RestoreID{ClusterID: "99", Name: "gone", UID: "u"}
+	other := archive.RestoreID{ClusterID: "98", Name: "gone", UID: "u"}
+	stay := []string{living.ReportName("a"), other.ReportName("a"), gone.Folder() + "notes.txt"}
+	for _, name := range append([]string{gone.ReportName("a"), gone.ReportName("b"), gone.PlanName("b")}, stay...) {
+		w.put(name, "x")
+	}
+	if err := engine.SweepRestores(t.Context(), w.files, "99", map[archive.RestoreID]bool{gone: true, other: true}); err != nil {
+		t.Fatal(err)
+	}
+	slices.Sort(stay)
+	if diff := cmp.Diff(stay, w.allNames()); diff != "" {
+		t.Error(diff)
+	}
+}
