@@ -158,10 +158,14 @@ func (r *restoreRun) merged(ctx context.Context, wish wished) (living map[string
 func (r *restoreRun) update(ctx context.Context, wish wished) error {
 	var err error
 	for range maxChanges {
-		var next *unstructured.Unstructured
-		_, next, err = r.merged(ctx, wish)
-		if err != nil {
-			return err
+		before, next, failed := r.merged(ctx, wish)
+		if failed != nil {
+			return failed
+		}
+		// The API server writes some objects anew although nothing changes in them.
+		if len(diff.Objects(*wish.item.Kind, before, next.Object)) == 0 {
+			r.leave(wish, "it is as in the backup")
+			return nil
 		}
 		var changed bool
 		changed, err = r.Cluster.Update(ctx, *wish.item.Kind, next, r.updater)
