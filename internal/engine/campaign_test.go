@@ -269,7 +269,7 @@ func (c *faultCase) restoredFrom(ctx context.Context, name string) map[string]st
 
 func (c *faultCase) restoreInto(ctx context.Context, target *fakecluster.Cluster, name string, files engine.FileReader) (bool, error) {
 	use := &engine.Restore{Cluster: target, Clock: c.clock, Creators: 1 + c.random.IntN(4)}
-	result, err := use.Run(ctx, engine.RestoreRequest{Backup: id(name), AllowIncomplete: true}, files)
+	result, err := use.Run(ctx, engine.RestoreRequest{Backup: id(name), AllowIncomplete: true}, readOnly{files})
 	return result.FailedTotal == 0, err
 }
 

@@ -128,7 +128,7 @@ func (r *Restore) Run(ctx context.Context, request RestoreRequest, files Restore
 		request.Confirm = func(context.Context) error { return nil }
 	}
 	run := &restoreRun{
-		Restore: r, ledger: book, request: request, files: files,
+		Restore: r, ledger: book, request: request, files: files, written: files,
 		progress: progress{clock: r.Clock, show: request.Show},
 		living:   map[restoreplan.ID]types.UID{}, ownNamespaces: map[string]bool{},
 		transformer: transform.New(request.Transform),
@@ -176,7 +176,8 @@ type restoreRun struct {
 	*ledger
 
 	request     RestoreRequest
-	files       RestoreFiles
+	files       FileReader
+	written     FileCreator // where the report goes
 	progress    progress
 	transformer *transform.Transformer
 

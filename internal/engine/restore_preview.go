@@ -38,8 +38,8 @@ const (
 
 // The limits of a row: changes, and bytes of a value.
 const (
-	maxFields    = 100
-	maxValueText = 256
+	maxPlanFields = 100
+	maxValueText  = 256
 )
 
 // PlanRow is what a restore would do to one object.
@@ -209,7 +209,7 @@ func (r *restoreRun) judgeChange(ctx context.Context, wish wished, living core.L
 	}
 	if err == nil {
 		row.Fields = r.differences(wish, before, tried)
-		row.Fields = row.Fields[:min(len(row.Fields), maxFields)]
+		row.Fields = row.Fields[:min(len(row.Fields), maxPlanFields)]
 	}
 	decided := restoreplan.ToRecreate(living)
 	switch {

@@ -40,7 +40,7 @@ func (r *restoreRun) writeFile(ctx context.Context, name string, content []byte)
 	}
 	writing, cancel := context.WithTimeout(context.WithoutCancel(ctx), reportTime)
 	defer cancel()
-	return createFile(writing, r.files, name, content)
+	return createFile(writing, r.written, name, content)
 }
 
 // noteChange writes a change into the report, unless it is made to every object.
