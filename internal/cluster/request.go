@@ -48,6 +48,8 @@ type request struct {
 	query  url.Values
 	accept string
 	body   []byte
+	// contentType is that of the body, where it is not JSON as such, which empty means.
+	contentType string
 	// attempts bounds how often the request is sent, where that is less than the client's own bound; 0 means that one.
 	attempts int
 	// timeout is the deadline where it is not the client's own, which 0 means.
@@ -151,7 +153,7 @@ func (c *Client) sendOnce(ctx context.Context, r request) (*answer, *failure) {
 		httpRequest.Header.Set("Accept-Encoding", "identity")
 	}
 	if r.body != nil {
-		httpRequest.Header.Set("Content-Type", "application/json")
+		httpRequest.Header.Set("Content-Type", orDefault(r.contentType, "application/json"))
 	}
 	response, err := c.http.Do(httpRequest) //nolint:bodyclose // the answer closes it
 	if err != nil {
