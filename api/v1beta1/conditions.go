@@ -77,6 +77,9 @@ const (
 	ReasonInvalidExpression = "InvalidExpression"
 	// ReasonNamespaceNotFound: a namespace that the spec names does not exist.
 	ReasonNamespaceNotFound = "NamespaceNotFound"
+	// ReasonNamespaceTerminating: a namespace into which something is to be restored
+	// is being deleted, and does not go.
+	ReasonNamespaceTerminating = "NamespaceTerminating"
 	// ReasonKindNotFound: a kind that the spec names is not served by the cluster,
 	// or is not in the backup.
 	ReasonKindNotFound = "KindNotFound"

@@ -66,6 +66,8 @@ type RestoreList struct {
 // +kubebuilder:validation:XValidation:rule="self.?existingResourcePolicy.orValue('Skip') == oldSelf.?existingResourcePolicy.orValue('Skip')",message="spec.existingResourcePolicy cannot be changed: a Restore is one run, create another for another wish",fieldPath=".existingResourcePolicy"
 // +kubebuilder:validation:XValidation:rule="self.?dryRun.orValue(false) == oldSelf.?dryRun.orValue(false)",message="spec.dryRun cannot be changed: a Restore is one run, create another for another wish",fieldPath=".dryRun"
 // +kubebuilder:validation:XValidation:rule="self.?cancel.orValue(false) || !oldSelf.?cancel.orValue(false)",message="spec.cancel cannot be taken back: create another Restore",fieldPath=".cancel"
+// +kubebuilder:validation:XValidation:rule="(has(self.finishedJobs) && self.finishedJobs == 'RunAgain') == (has(oldSelf.finishedJobs) && oldSelf.finishedJobs == 'RunAgain')",message="spec.finishedJobs cannot be changed: a Restore is one run, create another for another wish",fieldPath=".finishedJobs"
+// +kubebuilder:validation:XValidation:rule="has(self.restoreStatus) == has(oldSelf.restoreStatus) && (!has(self.restoreStatus) || self.restoreStatus == oldSelf.restoreStatus)",message="spec.restoreStatus cannot be changed: a Restore is one run, create another for another wish",fieldPath=".restoreStatus"
 type RestoreSpec struct {
 	// backupName is the name of the Backup to restore, run here or a view.
 	// +required
@@ -133,6 +135,17 @@ type RestoreSpec struct {
 	// cluster chooses new ones; headless services stay headless.
 	// +optional
 	PreserveClusterIPAddr bool `json:"preserveClusterIpAddr,omitempty"` //nolint:tagliatelle // The name is inherited.
+
+	// finishedJobs says what becomes of Jobs, and of Pods that no controller made, that
+	// had finished when they were backed up. Keep, the default: a Job comes back finished,
+	// and a Pod does not come back. RunAgain: both are created as new, and run again.
+	// +optional
+	FinishedJobs FinishedJobs `json:"finishedJobs,omitempty"`
+
+	// restoreStatus chooses the objects whose status is restored after they were
+	// created. Absent means none: controllers write it again.
+	// +optional
+	RestoreStatus *StatusSelection `json:"restoreStatus,omitempty"`
 
 	// hook is the commands that run in pods after they are restored.
 	// +optional
@@ -204,6 +217,37 @@ const (
 	// ExistingResourcePolicyFail ends the run before anything is written.
 	ExistingResourcePolicyFail ExistingResourcePolicy = "Fail"
 )
+
+// FinishedJobs says what becomes of work that had finished.
+//
+// +kubebuilder:validation:Enum=Keep;RunAgain
+// +kubebuilder:validation:MaxLength=16
+type FinishedJobs string
+
+const (
+	// FinishedJobsKeep brings Jobs back finished, and leaves Pods out.
+	FinishedJobsKeep FinishedJobs = "Keep"
+	// FinishedJobsRunAgain creates both as new.
+	FinishedJobsRunAgain FinishedJobs = "RunAgain"
+)
+
+// StatusSelection chooses the objects whose status is restored.
+type StatusSelection struct {
+	// includeResources are the objects whose status is restored, by their names in
+	// the backup. There is at least one.
+	// +required
+	// +listType=atomic
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=100
+	IncludeResources []ResourceFilter `json:"includeResources,omitempty"`
+
+	// excludeResources are the objects whose status is not. They win over
+	// includeResources.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=100
+	ExcludeResources []ResourceFilter `json:"excludeResources,omitempty"`
+}
 
 // NamespaceMapping is from the names of namespaces in a backup to their names in
 // this cluster.
@@ -363,6 +407,11 @@ type RestoreCounts struct {
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	SkippedControlled int64 `json:"skippedControlled,omitempty"`
+
+	// skippedFinished is the number of Pods that had finished and are not run again.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	SkippedFinished int64 `json:"skippedFinished,omitempty"`
 
 	// skippedExcluded is the number of objects in the backup that the spec does not ask for.
 	// +optional

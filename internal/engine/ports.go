@@ -46,6 +46,19 @@ type ObjectCreator interface {
 	Create(ctx context.Context, kind core.Kind, object *unstructured.Unstructured, manager string) (types.UID, error)
 	// Replace writes over the object of that name, whatever is in it, as a person's update would.
 	Replace(ctx context.Context, kind core.Kind, object *unstructured.Unstructured, manager string) error
+	// Merge changes fields of an object, or of a subresource. A kind that does not have the subresource gives
+	// core.ErrUnsupported or core.ErrNotFound.
+	Merge(ctx context.Context, patch core.MergePatch, manager string) error
+}
+
+// ChangeWaiter waits for what others do in a cluster.
+type ChangeWaiter interface {
+	// WaitGone returns when there is no object of that name and UID any more, or with core.ErrUnavailable when the
+	// context ends.
+	WaitGone(ctx context.Context, kind core.Kind, namespace, name string, uid types.UID) error
+	// WaitChange returns when an object of the kind has changed since the version, with the one from which to wait on.
+	// Without a version it returns at once with the present one.
+	WaitChange(ctx context.Context, kind core.Kind, since string) (string, error)
 }
 
 // DefinitionWaiter waits for custom resource definitions.

@@ -26,6 +26,7 @@ type RestoreCluster interface {
 	ObjectChanger
 	ObjectLister
 	DefinitionWaiter
+	ChangeWaiter
 }
 
 // RestoreFiles is what a restore asks of a store: the backup, and a place for its report.
@@ -42,6 +43,9 @@ type Restore struct {
 	Clock clock.PassiveClock
 	// Creators is how many objects are created at once; at least 1.
 	Creators int
+	// Patience is how long a run waits for what is being deleted, and at its end for servers that are not ready; 0 means
+	// two minutes.
+	Patience time.Duration
 }
 
 // RestoreRequest is one wish.
@@ -66,6 +70,10 @@ type RestoreRequest struct {
 	Existing restoreplan.Policy
 	// DryRun asks what would come of the restore, and writes nothing to the cluster.
 	DryRun bool
+	// Status chooses the objects whose status is restored; nil means none.
+	Status *selection.Filters
+	// RunFinished lets Jobs and Pods run again that had finished.
+	RunFinished bool
 	// AllowIncomplete permits a backup from which something is missing.
 	AllowIncomplete bool
 	// Show receives the progress, at most once a second. It must not block.
@@ -97,6 +105,8 @@ type RestoreCounts struct {
 	Created, Updated int64
 	// Existing were there already, Controlled are made again by a restored controller.
 	Existing, Controlled int64
+	// Finished are Pods that had finished and are not run again.
+	Finished int64
 	// Excluded are in the backup and were not chosen.
 	Excluded int64
 }
@@ -159,6 +169,7 @@ func (r *restoreRun) steps(ctx context.Context) error {
 		steps = append(steps, restoreStep{"asking what would come of it", r.previewPlan})
 	} else {
 		steps = append(steps, restoreStep{"looking for objects that are there", r.failOnExisting},
+			restoreStep{"preparing namespaces", r.prepareNamespaces},
 			restoreStep{"creating objects", r.create})
 	}
 	steps = append(steps, restoreStep{"judging transforms", r.judgeTransforms})
@@ -194,7 +205,9 @@ type restoreRun struct {
 	planner  *restoreplan.Planner
 	chosen   int64
 
-	previewed *preview // set by previewPlan
+	previewed  *preview            // set by previewPlan
+	withStatus *selection.Selector // the objects whose status is restored; nil: none; set by choose
+	absent     []string            // namespaces that the run makes itself, set by prepareNamespaces
 
 	plan   *restoreplan.Plan       // set by makePlan
 	served []core.Kind             // what the cluster serves, set by survey
@@ -203,7 +216,9 @@ type restoreRun struct {
 	mu            sync.Mutex
 	counts        RestoreCounts
 	living        map[restoreplan.ID]types.UID // the UIDs that owners in the backup have in the cluster
-	ownNamespaces map[string]bool              // the namespaces that this run created
+	goneBy        time.Time                    // until when what is being deleted is waited for
+	later         postponed
+	ownNamespaces map[string]bool // the namespaces that this run created
 }
 
 func (r *restoreRun) makePlan(context.Context) error {

@@ -40,7 +40,7 @@ func (r *restoreRun) choose(ctx context.Context) error {
 	}
 	selector, problems := selection.Compile(r.request.Filters, kinds)
 	declared, wrong := selection.Declare(referencesField, r.request.Filters.References, kinds)
-	problems = slices.Concat(problems, r.namespaceProblems(ctx), wrong)
+	problems = slices.Concat(problems, r.namespaceProblems(ctx), wrong, r.compileStatus(kinds))
 	if len(problems) > 0 {
 		return &InvalidError{Problems: problems}
 	}

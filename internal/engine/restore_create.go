@@ -26,6 +26,9 @@ func (r *restoreRun) create(ctx context.Context) error {
 	}
 	r.counts.Controlled = int64(len(r.plan.Skipped))
 	r.progress.done(int64(len(r.plan.Skipped)), 0)
+	if err := r.makeNamespaces(ctx); err != nil {
+		return err
+	}
 	for _, wave := range r.plan.Waves {
 		if err := r.request.Confirm(ctx); err != nil {
 			return fmt.Errorf("confirming that the restore is still wanted: %w", err)
@@ -40,7 +43,7 @@ func (r *restoreRun) create(ctx context.Context) error {
 			return err
 		}
 	}
-	return nil
+	return r.createPostponed(ctx)
 }
 
 // eachObject reads the objects of a wave and acts on them, on as many at once as there are creators.
@@ -81,35 +84,75 @@ func (r *restoreRun) eachObject(
 
 // createItem creates one object. What the API server refuses is a row of the result and no error.
 func (r *restoreRun) createItem(ctx context.Context, item *restoreplan.Item, content []byte) error {
-	defer r.progress.done(1, int64(len(content)))
 	wish, ok, err := r.prepare(ctx, item, content)
-	if err != nil || !ok {
-		return err
+	if ok {
+		err = r.put(ctx, wish)
 	}
-	writing, end := lasting(ctx)
-	defer end()
-	uid, err := r.Cluster.Create(writing, *item.Kind, wish.object, r.manager)
 	switch {
-	case err == nil:
-		r.created(item, wish.object, uid)
 	case ctx.Err() != nil:
 		return ctx.Err()
-	case errors.Is(err, core.ErrAlreadyExists), errors.Is(err, core.ErrInvalid) && r.isThere(ctx, item, wish.object):
-		err = r.existing(ctx, wish)
-	}
-	if err != nil {
+	case errors.Is(err, core.ErrCorrupt):
+		return err
+	case err != nil && r.postpone(wish, int64(len(content)), err):
+		return nil
+	case err != nil:
 		r.refused(wish, err)
 	}
+	r.settled(item, int64(len(content)))
 	return nil
 }
 
-// prepare makes the object of the cluster out of the one of the backup. Where false is returned it is a row of the result.
+// put creates an object, or finds it.
+func (r *restoreRun) put(ctx context.Context, wish wished) error {
+	err := r.send(ctx, wish)
+	if errors.Is(err, core.ErrAlreadyExists) || errors.Is(err, core.ErrInvalid) && r.isThere(ctx, wish.item, wish.object) {
+		return r.existing(ctx, wish)
+	}
+	return err
+}
+
+// send creates an object, and writes what is written after that.
+func (r *restoreRun) send(ctx context.Context, wish wished) error {
+	writing, end := lasting(ctx)
+	defer end()
+	object := wish.object
+	if wish.after.release != nil {
+		object = object.DeepCopy()
+		transform.Hold(object.Object)
+	}
+	uid, err := r.Cluster.Create(writing, *wish.item.Kind, object, r.manager)
+	if err != nil {
+		return err
+	}
+	return r.complete(writing, wish, uid)
+}
+
+// complete writes what is written of a new object, and takes note of it.
+func (r *restoreRun) complete(ctx context.Context, wish wished, uid types.UID) error {
+	if err := r.conclude(ctx, wish); err != nil {
+		return err
+	}
+	r.created(wish.item, wish.object, uid)
+	return nil
+}
+
+// prepare makes the object of the cluster out of the one of the backup. Where false is returned there is nothing to create:
+// it is a row of the result, or is not run again, or waits for its owner.
 func (r *restoreRun) prepare(ctx context.Context, item *restoreplan.Item, content []byte) (wished, bool, error) {
 	wish := wished{item: item, object: &unstructured.Unstructured{}}
 	// The decoder's own words could quote the content of a Secret.
 	if err := utiljson.Unmarshal(content, &wish.object.Object); err != nil {
 		return wish, false, fmt.Errorf("%s is not the JSON of an object: %w", item.Key(), core.ErrCorrupt)
 	}
+	if r.skipsFinished(item, wish.object) {
+		r.count(func(counts *RestoreCounts) { counts.Finished++ })
+		r.note(item.Key(), "SkipFinished", "it had finished, and would run again")
+		return wish, false, nil
+	}
+	if r.ownerPostponed(wish.object) {
+		return wish, false, errOwnerPostponed
+	}
+	wish.after = r.aftermathOf(item, wish.object)
 	for _, change := range r.transformer.Apply(*item.Kind, wish.object.Object) {
 		r.noteChange(item.Key(), change)
 		wish.taken = append(wish.taken, change.Path)
@@ -178,7 +221,7 @@ func (r *restoreRun) existing(ctx context.Context, wish wished) error {
 		return fmt.Errorf("reading the object that is there: %w", err)
 	}
 	if living.Terminating {
-		return errors.New("an object of that name is there and is being deleted: wait until it is gone, and restore again")
+		return r.replaceGone(ctx, wish, living)
 	}
 	r.mu.Lock()
 	ours := r.ownNamespaces[object.GetNamespace()]
@@ -186,7 +229,7 @@ func (r *restoreRun) existing(ctx context.Context, wish wished) error {
 	r.remember(item, living.UID)
 	switch {
 	case living.WrittenBy(r.manager):
-		r.created(item, object, living.UID)
+		return r.complete(ctx, wish, living.UID)
 	case living.WrittenBy(r.updater):
 		r.updated(item, object, "an earlier attempt has written it")
 	case item.ClusterMade && ours:
@@ -198,6 +241,14 @@ func (r *restoreRun) existing(ctx context.Context, wish wished) error {
 		return r.meet(ctx, wish, living)
 	}
 	return nil
+}
+
+// replaceGone creates an object when the one of its name, which is being deleted, is gone.
+func (r *restoreRun) replaceGone(ctx context.Context, wish wished, living core.Living) error {
+	if err := r.awaitGone(ctx, living); err != nil {
+		return err
+	}
+	return r.send(ctx, wish)
 }
 
 // remember keeps the identity of an object that others have as an owner.

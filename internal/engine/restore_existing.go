@@ -59,6 +59,8 @@ type ObjectChanger interface {
 
 // wished is an object as the restore wants it to be.
 type wished struct {
+	// after is what is written of the object after it was created.
+	after  aftermath
 	item   *restoreplan.Item
 	object *unstructured.Unstructured
 	taken  []string // the paths of what was taken from it because it belonged to its old self

@@ -222,7 +222,7 @@ func testResume(t *testing.T, filters selection.Filters, kills int, unlisted boo
 func (w *world) restoredIncomplete() map[string]string {
 	w.t.Helper()
 	target := fakecluster.New(allKinds()...)
-	use := &engine.Restore{Cluster: target, Clock: w.clock, Creators: 4}
+	use := &engine.Restore{Cluster: target, Clock: w.clock, Creators: 4, Patience: patience}
 	result, err := use.Run(w.t.Context(), engine.RestoreRequest{Backup: id("one"), AllowIncomplete: true}, w.files)
 	if err != nil || result.FailedTotal > 0 {
 		w.t.Fatalf("restoring: %v, failed %+v", err, result.Failed)

@@ -145,7 +145,7 @@ func TestPartialRestoreTakesWhatPointsToIt(t *testing.T) {
 		t.Fatal(err)
 	}
 	to := fakecluster.New(append(allKinds(), services, fakecluster.Kind("rbac.authorization.k8s.io", "ClusterRoleBinding", "clusterrolebindings", false))...)
-	use := &engine.Restore{Cluster: to, Clock: w.clock, Creators: 4}
+	use := &engine.Restore{Cluster: to, Clock: w.clock, Creators: 4, Patience: patience}
 	result, err := use.Run(t.Context(), engine.RestoreRequest{Backup: id("all"), Filters: deploymentsOfShop()}, w.files)
 	if err != nil || result.FailedTotal > 0 {
 		t.Fatalf("got %v, failed %+v", err, result.Failed)

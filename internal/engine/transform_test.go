@@ -16,7 +16,7 @@ import (
 // transformed restores everything of a backup with sets into another cluster.
 func (w *world) transformed(name string, to *fakecluster.Cluster, sets ...transformset.Set) (engine.RestoreResult, error) {
 	w.t.Helper()
-	use := &engine.Restore{Cluster: to, Clock: w.clock, Creators: 4}
+	use := &engine.Restore{Cluster: to, Clock: w.clock, Creators: 4, Patience: patience}
 	return use.Run(w.t.Context(), engine.RestoreRequest{Backup: id(name), Transforms: sets}, w.files)
 }
 

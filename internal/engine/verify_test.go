@@ -73,7 +73,7 @@ func verify(t *testing.T, files engine.FileReader) (engine.VerifyResult, error) 
 func restoreShelf(t *testing.T, files engine.FileReader) (map[string]string, error) {
 	t.Helper()
 	target := fakecluster.New(allKinds()...)
-	use := &engine.Restore{Cluster: target, Clock: newWorld(t).clock, Creators: 2}
+	use := &engine.Restore{Cluster: target, Clock: newWorld(t).clock, Creators: 2, Patience: patience}
 	_, err := use.Run(t.Context(), engine.RestoreRequest{
 		Backup: id("one"), ID: restoreID, Attempt: "attempt1", Confirm: func(context.Context) error { return nil },
 	}, readOnly{files})

@@ -26,6 +26,9 @@ var restoreID = archive.RestoreID{ClusterID: "99", Name: "back", UID: "uid-of-ba
 
 const clusterID = "11111111-2222-3333-4444-555555555555"
 
+// patience is short, so that a test in which something never comes ends.
+const patience = 2 * time.Second
+
 var errRefused = errors.New("refused")
 
 // The kinds of the fake cluster.
@@ -103,7 +106,7 @@ func (w *world) attempt(name, attempt string, filters selection.Filters) (engine
 // restore restores everything of a backup into another cluster.
 func (w *world) restore(name string, to *fakecluster.Cluster) (engine.RestoreResult, error) {
 	w.t.Helper()
-	use := &engine.Restore{Cluster: to, Clock: w.clock, Creators: 4}
+	use := &engine.Restore{Cluster: to, Clock: w.clock, Creators: 4, Patience: patience}
 	return use.Run(w.t.Context(), engine.RestoreRequest{
 		Backup: id(name), ID: restoreID, Attempt: "attempt1", Confirm: func(context.Context) error { return nil },
 	}, w.files)

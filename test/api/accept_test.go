@@ -145,6 +145,8 @@ spec:
   includeClusterResource: false
   preserveNodePort: true
   preserveClusterIpAddr: true
+  finishedJobs: RunAgain
+  restoreStatus: {includeResources: [{kind: Well.example.org}], excludeResources: [{kind: Well, name: dry}]}
   allowIncomplete: true`,
 		"Location": `
 apiVersion: kahu.io/v1beta1

@@ -69,6 +69,10 @@ func TestChange(t *testing.T) {
 		"ImageMapping":            {"Restore", restore + "imageMapping: {a: b}}", restore + "imageMapping: {a: c}}", "spec.imageMapping"},
 		"StorageClassMapping":     {"Restore", restore + "}", restore + "storageClassMapping: {a: c}}", "spec.storageClassMapping"},
 		"TransformSet":            {"TransformSet", "{}", "{transforms: [{mergePatch: {a: 1}}]}", ""},
+		"FinishedJobs":            {"Restore", restore + "}", restore + "finishedJobs: RunAgain}", "spec.finishedJobs"},
+		"FinishedJobsSaid":        {"Restore", restore + "}", restore + "finishedJobs: Keep}", ""},
+		"RestoreStatusAdded":      {"Restore", restore + "}", restore + "restoreStatus: {includeResources: [{kind: Job}]}}", "spec.restoreStatus"},
+		"RestoreStatus":           {"Restore", restore + "restoreStatus: {includeResources: [{kind: Job}]}}", restore + "restoreStatus: {includeResources: [{kind: Pod}]}}", "spec.restoreStatus"},
 		"RestoreWithEmptyStructs": {"Restore", restore + "}", restore + "hook: {resources: null}, resourcePrefix: '', labelSelector: null}", ""},
 	}
 	for name, c := range cases {

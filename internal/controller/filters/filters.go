@@ -37,6 +37,17 @@ func OfInspection(spec *kahuv1.InspectionSpec) selection.Filters {
 	}
 }
 
+// OfStatus returns the filters of the objects whose status a Restore restores; nil means none.
+func OfStatus(spec *kahuv1.RestoreSpec) *selection.Filters {
+	if spec.RestoreStatus == nil {
+		return nil
+	}
+	return &selection.Filters{
+		IncludeResources: resources(spec.RestoreStatus.IncludeResources),
+		ExcludeResources: resources(spec.RestoreStatus.ExcludeResources),
+	}
+}
+
 func withLabels(filters selection.Filters, field string, wish *metav1.LabelSelector) (selection.Filters, error) {
 	if wish == nil {
 		return filters, nil

@@ -61,6 +61,7 @@ func (c *Controller) begin(ctx context.Context, s *scope) (bool, error) {
 		Backup:     c.idOf(s.backup), Filters: wish, AllowIncomplete: s.restore.Spec.AllowIncomplete,
 		DryRun:   s.restore.Spec.DryRun,
 		Existing: restoreplan.Policy(s.restore.Spec.ExistingResourcePolicy),
+		Status:   filters.OfStatus(&s.restore.Spec), RunFinished: s.restore.Spec.FinishedJobs == kahuv1.FinishedJobsRunAgain,
 		Transform: transform.Options{
 			NamespaceMapping:   s.restore.Spec.NamespaceMapping,
 			PreserveNodePorts:  s.restore.Spec.PreserveNodePort,
@@ -125,7 +126,7 @@ func (c *Controller) conclude(_ context.Context, s *scope) error {
 func show(status *kahuv1.RestoreStatus, found engine.RestoreResult) {
 	status.Counts = kahuv1.RestoreCounts{
 		Created: found.Counts.Created, Updated: found.Counts.Updated, SkippedExisting: found.Counts.Existing,
-		SkippedControlled: found.Counts.Controlled, SkippedExcluded: found.Counts.Excluded,
+		SkippedControlled: found.Counts.Controlled, SkippedFinished: found.Counts.Finished, SkippedExcluded: found.Counts.Excluded,
 		Failed: found.FailedTotal, Warnings: found.WarningsTotal,
 	}
 	status.ReportPath = found.Report

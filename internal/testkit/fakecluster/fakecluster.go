@@ -22,7 +22,7 @@ import (
 
 // Call is one question to the cluster.
 type Call struct {
-	// Verb is kinds, list, page (before each page of a list), get, create, replace or wait.
+	// Verb is kinds, list, page (before each page of a list), get, living, create, replace, merge or wait.
 	Verb string
 	// Key names the object, or the kind and the namespace of a list.
 	Key core.Key
@@ -46,11 +46,12 @@ type Cluster struct {
 	objects map[core.Key]map[string]any
 	calls   []Call
 	version int
+	next    chan struct{} // closed at the next change
 }
 
 // New returns a cluster of these kinds, without an object.
 func New(kinds ...core.Kind) *Cluster {
-	made := &Cluster{kinds: map[string]core.Kind{}, objects: map[core.Key]map[string]any{}}
+	made := &Cluster{kinds: map[string]core.Kind{}, objects: map[core.Key]map[string]any{}, next: make(chan struct{})}
 	for _, kind := range kinds {
 		made.kinds[kind.GroupResource().String()] = kind
 	}
@@ -83,6 +84,7 @@ func (c *Cluster) Remove(kind core.Kind, namespace, name string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.objects, core.Key{Group: kind.Group, Resource: kind.Resource, Namespace: namespace, Name: name})
+	c.changed()
 }
 
 // RemoveKind removes a kind with its objects, as the deletion of a definition does.
@@ -381,7 +383,7 @@ func (c *Cluster) enter(call Call) error {
 
 // set stores an object under a new version and identity. The caller holds the lock.
 func (c *Cluster) set(key core.Key, object *unstructured.Unstructured) types.UID {
-	c.version++
+	c.changed()
 	uid := types.UID("living-" + strconv.Itoa(c.version))
 	object.SetUID(uid)
 	object.SetResourceVersion(strconv.Itoa(c.version))

@@ -1,0 +1,98 @@
+package fakecluster
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/soda-cdm/kahu/internal/core"
+)
+
+// Merge changes fields of an object, in the way of RFC 7386. Every kind has every subresource.
+func (c *Cluster) Merge(_ context.Context, patch core.MergePatch, _ string) error {
+	key := core.Key{
+		Group: patch.Kind.Group, Resource: patch.Kind.Resource, Namespace: patch.Namespace, Name: patch.Name,
+	}
+	if err := c.enter(Call{Verb: "merge", Key: key}); err != nil {
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	object, there := c.objects[key]
+	if !there {
+		return fmt.Errorf("changing %s: %w", key, core.ErrNotFound)
+	}
+	merge(object, patch.Content)
+	c.changed()
+	return nil
+}
+
+func merge(into, patch map[string]any) {
+	for field, value := range patch {
+		inner, isMap := value.(map[string]any)
+		before, wasMap := into[field].(map[string]any)
+		switch {
+		case value == nil:
+			delete(into, field)
+		case isMap && wasMap:
+			merge(before, inner)
+		default:
+			into[field] = value
+		}
+	}
+}
+
+// WaitGone returns when the object is not there any more.
+func (c *Cluster) WaitGone(ctx context.Context, kind core.Kind, namespace, name string, uid types.UID) error {
+	key := core.Key{Group: kind.Group, Resource: kind.Resource, Namespace: namespace, Name: name}
+	if err := c.enter(Call{Verb: "gone", Key: key}); err != nil {
+		return err
+	}
+	return c.until(ctx, func() bool {
+		object, there := c.objects[key]
+		metadata, _ := object["metadata"].(map[string]any)
+		return !there || metadata["uid"] != string(uid)
+	})
+}
+
+// WaitChange returns when anything in the cluster has changed.
+func (c *Cluster) WaitChange(ctx context.Context, _ core.Kind, since string) (string, error) {
+	if err := c.enter(Call{Verb: "change"}); err != nil {
+		return "", err
+	}
+	if since == "" {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		return strconv.Itoa(c.version), nil
+	}
+	err := c.until(ctx, func() bool { return since != strconv.Itoa(c.version) })
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return strconv.Itoa(c.version), err
+}
+
+// until returns when something is so, which is looked at after each change.
+func (c *Cluster) until(ctx context.Context, so func() bool) error {
+	for {
+		c.mu.Lock()
+		is, next := so(), c.next
+		c.mu.Unlock()
+		if is {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("%w: %w", core.ErrUnavailable, context.Cause(ctx))
+		case <-next:
+		}
+	}
+}
+
+// changed tells those who wait that the cluster has changed. The caller holds the lock.
+func (c *Cluster) changed() {
+	c.version++
+	close(c.next)
+	c.next = make(chan struct{})
+}
