@@ -80,6 +80,9 @@ const (
 	// ReasonNamespaceTerminating: a namespace into which something is to be restored
 	// is being deleted, and does not go.
 	ReasonNamespaceTerminating = "NamespaceTerminating"
+	// ReasonKindNotServed: objects of a kind are to be restored that the cluster does
+	// not serve, or not in the version in which they were backed up.
+	ReasonKindNotServed = "KindNotServed"
 	// ReasonKindNotFound: a kind that the spec names is not served by the cluster,
 	// or is not in the backup.
 	ReasonKindNotFound = "KindNotFound"

@@ -54,6 +54,22 @@ func (c *Client) Kinds(ctx context.Context) ([]core.Kind, []core.UnservedGroup, 
 	return kinds, unserved, nil
 }
 
+// Serves tells whether the kind can be listed, got and created in exactly its version.
+func (c *Client) Serves(ctx context.Context, kind core.Kind) (bool, error) {
+	groups, err := c.groups(ctx)
+	if err != nil {
+		return false, fmt.Errorf("discovering whether %s is served in version %s: %w", kind, kind.Version, err)
+	}
+	for _, group := range groups {
+		for _, version := range group.versions {
+			if slices.ContainsFunc(version.kinds, func(served core.Kind) bool { return versionKey(served) == versionKey(kind) }) {
+				return true, nil
+			}
+		}
+	}
+	return false, nil
+}
+
 func keyOf(kind core.Kind) core.Key { return core.Key{Group: kind.Group, Resource: kind.Resource} }
 
 // origins tells where kinds come from.

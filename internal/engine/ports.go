@@ -18,6 +18,8 @@ type KindLister interface {
 	// Kinds returns every kind that can be listed, got and created, each once, in the version that the server
 	// prefers, ordered by group and resource; and the groups that the server announces and cannot describe.
 	Kinds(ctx context.Context) ([]core.Kind, []core.UnservedGroup, error)
+	// Serves tells whether the kind can be created in exactly its version, preferred or not.
+	Serves(ctx context.Context, kind core.Kind) (bool, error)
 }
 
 // ObjectLister reads all objects of a kind.

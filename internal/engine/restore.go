@@ -163,6 +163,7 @@ func (r *restoreRun) steps(ctx context.Context) error {
 		{"asking what the cluster serves", r.survey},
 		{"choosing objects", r.choose},
 		{"planning", r.makePlan},
+		{"checking kinds", r.checkKinds},
 		{"checking the archive", r.checkSegments},
 	}
 	if r.request.DryRun {

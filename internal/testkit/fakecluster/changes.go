@@ -44,6 +44,16 @@ func merge(into, patch map[string]any) {
 	}
 }
 
+// Serves tells whether the cluster has the kind in its version.
+func (c *Cluster) Serves(_ context.Context, kind core.Kind) (bool, error) {
+	if err := c.enter(Call{Verb: "serves"}); err != nil {
+		return false, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.kinds[kind.GroupResource().String()].Version == kind.Version, nil
+}
+
 // WaitGone returns when the object is not there any more.
 func (c *Cluster) WaitGone(ctx context.Context, kind core.Kind, namespace, name string, uid types.UID) error {
 	key := core.Key{Group: kind.Group, Resource: kind.Resource, Namespace: namespace, Name: name}

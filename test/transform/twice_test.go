@@ -1,0 +1,146 @@
+package transform_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/soda-cdm/kahu/internal/core"
+)
+
+const account = `{"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "robot"}, "secrets": [{"name": "robot-token"}]}`
+
+const token = `{"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "robot-token", "annotations": {
+	"kubernetes.io/service-account.name": "robot"}}, "type": "kubernetes.io/service-account-token"}`
+
+const web = `{"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web"}, "spec": {"replicas": 2,
+	"selector": {"matchLabels": {"app": "web"}}, "template": {"metadata": {"labels": {"app": "web"}},
+	"spec": {"serviceAccountName": "robot", "containers": [{"name": "a", "image": "example.org/a"}]}}}}`
+
+func hasToken(secret *unstructured.Unstructured) bool {
+	text, _, _ := unstructured.NestedString(secret.Object, "data", "token")
+	return text != ""
+}
+
+// versions returns the versions of all objects of the namespace, but of those that controllers go on writing by themselves.
+func (s *story) versions() map[string]string {
+	s.t.Helper()
+	kinds, _, err := s.adapter.Kinds(s.t.Context())
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	found := map[string]string{}
+	for _, kind := range kinds {
+		if !kind.Namespaced || kind.Resource == "events" || kind.Resource == "leases" || strings.Contains(kind.Group, "example") {
+			continue
+		}
+		err := s.adapter.List(s.t.Context(), core.ListRequest{Kind: kind, Namespace: s.namespace}, func(page core.Page) error {
+			for _, object := range page.Objects {
+				found[object.Key().String()] = object.ResourceVersion
+			}
+			return nil
+		})
+		if err != nil {
+			s.t.Fatal(err)
+		}
+	}
+	return found
+}
+
+// settledVersions returns the versions when the controllers are done: when two looks see the same.
+func (s *story) settledVersions() map[string]string {
+	s.t.Helper()
+	before := s.versions()
+	for range 100 {
+		now := s.versions()
+		if cmp.Equal(before, now) {
+			return now
+		}
+		before = now
+	}
+	s.t.Fatal("the controllers are never done")
+	return nil
+}
+
+// A namespace with its accounts, tokens, workloads, claims and services comes back, and to restore it once more changes
+// nothing: no object has another version than before.
+func TestRestoringTwiceChangesNothing(t *testing.T) {
+	t.Parallel()
+	s := newStory(t)
+	s.create(kindOf("serviceaccounts", true), s.object(account), nil)
+	before := s.create(kindOf("secrets", true), s.object(token), hasToken)
+	s.create(kindOf("configmaps", true), s.object(settings), nil)
+	s.create(kindOf("services", true), s.object(balanced), nil)
+	s.create(kindOf("persistentvolumeclaims", true), s.object(claim), nil)
+	running := func(object *unstructured.Unstructured) bool {
+		count, _, _ := unstructured.NestedInt64(object.Object, "status", "replicas")
+		seen, _, _ := unstructured.NestedInt64(object.Object, "status", "observedGeneration")
+		return count == 2 && seen == object.GetGeneration()
+	}
+	deployments := kindOf("deployments.apps.v1", true)
+	s.create(deployments, s.object(web), running)
+	s.backup()
+	s.lose()
+	s.restored(nil)
+	s.read(deployments, "web", running)
+	after := s.read(kindOf("secrets", true), "robot-token", hasToken)
+	was, _, _ := unstructured.NestedString(before.Object, "data", "token")
+	is, _, _ := unstructured.NestedString(after.Object, "data", "token")
+	if was == is {
+		t.Error("the token is that of the old service account")
+	}
+	first := s.settledVersions()
+	result := s.restored(nil)
+	if result.Counts.Created+result.Counts.Updated > 0 {
+		t.Errorf("counted are %+v", result.Counts)
+	}
+	if diff := cmp.Diff(first, s.versions()); diff != "" {
+		t.Errorf("versions (-first +second):\n%s", diff)
+	}
+}
+
+// An object as large as the API server takes comes back whole.
+func TestObjectsUpToTheLimit(t *testing.T) {
+	t.Parallel()
+	s := newStory(t)
+	kind := kindOf("configmaps", true)
+	const limit = 1 << 20 // of the data of a config map
+	object := s.object(settings)
+	value := strings.Repeat("0123456789abcde\n", (limit-len("key"))/16)
+	object.Object["data"] = map[string]any{"key": value}
+	s.create(kind, object, nil)
+	s.backup()
+	s.lose()
+	s.restored(nil)
+	after := s.read(kind, "settings", anything)
+	if got, _, _ := unstructured.NestedString(after.Object, "data", "key"); got != value {
+		t.Errorf("got %d bytes, want %d", len(got), len(value))
+	}
+}
+
+// References to owners name the living ones, and hold them back from deletion as they did.
+func TestOwnersHoldWhatTheyHeld(t *testing.T) {
+	t.Parallel()
+	s := newStory(t)
+	kind := kindOf("configmaps", true)
+	owner := s.create(kind, s.object(settings), nil)
+	yes := true
+	owned := s.object(`{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "owned"}}`)
+	owned.SetOwnerReferences([]metav1.OwnerReference{{
+		APIVersion: "v1", Kind: "ConfigMap", Name: "settings", UID: owner.GetUID(), BlockOwnerDeletion: &yes, Controller: &yes,
+	}})
+	s.create(kind, owned, nil)
+	s.backup()
+	s.lose()
+	s.restored(nil)
+	living := s.read(kind, "settings", anything)
+	want := []metav1.OwnerReference{{
+		APIVersion: "v1", Kind: "ConfigMap", Name: "settings", UID: living.GetUID(), BlockOwnerDeletion: &yes, Controller: &yes,
+	}}
+	if diff := cmp.Diff(want, s.read(kind, "owned", anything).GetOwnerReferences()); diff != "" {
+		t.Errorf("owners (-want +got):\n%s", diff)
+	}
+}
