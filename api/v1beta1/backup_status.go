@@ -48,6 +48,13 @@ type BackupStatus struct {
 	// +kubebuilder:validation:items:MaxLength=64
 	EarlierAttempts []string `json:"earlierAttempts,omitempty"`
 
+	// queuePosition is the place of the run in the queue of those that wait for
+	// their turn, 1 for the next one. Absent when it does not wait. It is exact for
+	// the first ten.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	QueuePosition int32 `json:"queuePosition,omitempty"`
+
 	// validationErrors are what is wrong with the spec: which field, and what to do.
 	// +optional
 	// +nullable

@@ -63,6 +63,28 @@ type BackupLocationSpec struct {
 	// the provider beside config, and nowhere else.
 	// +optional
 	CredentialsSecretRef SecretReference `json:"credentialsSecretRef,omitzero"`
+
+	// limits are how many runs go on at once with this location. The others wait in
+	// a queue, oldest first.
+	// +optional
+	Limits LocationLimits `json:"limits,omitzero"`
+}
+
+// LocationLimits are how many runs go on at once with a location.
+type LocationLimits struct {
+	// backups is how many backups are written at once. Absent or 0 means as the
+	// manager is set.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=1000
+	Backups int32 `json:"backups,omitempty"`
+
+	// restores is how many restores are read at once. Absent or 0 means as the
+	// manager is set.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=1000
+	Restores int32 `json:"restores,omitempty"`
 }
 
 // SecretReference names a Secret in Kahu's own namespace.

@@ -53,6 +53,8 @@ const (
 	ReasonRetrying = "Retrying"
 	// ReasonPending: the run has not begun, and will without anybody's help.
 	ReasonPending = "Pending"
+	// ReasonQueued: the run waits for its turn; the message says what for.
+	ReasonQueued = "Queued"
 	// ReasonDeleting: the object is being deleted.
 	ReasonDeleting = "Deleting"
 	// ReasonInterrupted: the manager stopped while the run went on; start another.

@@ -17,6 +17,7 @@ import (
 // +kubebuilder:printcolumn:name="Restored",type=integer,JSONPath=`.status.progress.itemsRestored`
 // +kubebuilder:printcolumn:name="Total",type=integer,priority=1,JSONPath=`.status.progress.totalItems`
 // +kubebuilder:printcolumn:name="Reason",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
+// +kubebuilder:printcolumn:name="Queue",type=integer,priority=1,JSONPath=`.status.queuePosition`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 type Restore struct {
 	metav1.TypeMeta `json:",inline"`
@@ -63,7 +64,7 @@ type RestoreList struct {
 // +kubebuilder:validation:XValidation:rule="has(self.transformSets) && has(oldSelf.transformSets) ? self.transformSets == oldSelf.transformSets : (!has(self.transformSets) || size(self.transformSets) == 0) && (!has(oldSelf.transformSets) || size(oldSelf.transformSets) == 0)",message="spec.transformSets cannot be changed: a Restore is one run, create another for another wish",fieldPath=".transformSets"
 // +kubebuilder:validation:XValidation:rule="has(self.imageMapping) && has(oldSelf.imageMapping) ? self.imageMapping == oldSelf.imageMapping : (!has(self.imageMapping) || size(self.imageMapping) == 0) && (!has(oldSelf.imageMapping) || size(oldSelf.imageMapping) == 0)",message="spec.imageMapping cannot be changed: a Restore is one run, create another for another wish",fieldPath=".imageMapping"
 // +kubebuilder:validation:XValidation:rule="has(self.storageClassMapping) && has(oldSelf.storageClassMapping) ? self.storageClassMapping == oldSelf.storageClassMapping : (!has(self.storageClassMapping) || size(self.storageClassMapping) == 0) && (!has(oldSelf.storageClassMapping) || size(oldSelf.storageClassMapping) == 0)",message="spec.storageClassMapping cannot be changed: a Restore is one run, create another for another wish",fieldPath=".storageClassMapping"
-// +kubebuilder:validation:XValidation:rule="self.?existingResourcePolicy.orValue('Skip') == oldSelf.?existingResourcePolicy.orValue('Skip')",message="spec.existingResourcePolicy cannot be changed: a Restore is one run, create another for another wish",fieldPath=".existingResourcePolicy"
+// +kubebuilder:validation:XValidation:rule="has(self.existingResourcePolicy) && has(oldSelf.existingResourcePolicy) ? self.existingResourcePolicy == oldSelf.existingResourcePolicy : (!has(self.existingResourcePolicy) || self.existingResourcePolicy == 'Skip') && (!has(oldSelf.existingResourcePolicy) || oldSelf.existingResourcePolicy == 'Skip')",message="spec.existingResourcePolicy cannot be changed: a Restore is one run, create another for another wish",fieldPath=".existingResourcePolicy"
 // +kubebuilder:validation:XValidation:rule="self.?dryRun.orValue(false) == oldSelf.?dryRun.orValue(false)",message="spec.dryRun cannot be changed: a Restore is one run, create another for another wish",fieldPath=".dryRun"
 // +kubebuilder:validation:XValidation:rule="self.?cancel.orValue(false) || !oldSelf.?cancel.orValue(false)",message="spec.cancel cannot be taken back: create another Restore",fieldPath=".cancel"
 // +kubebuilder:validation:XValidation:rule="(has(self.finishedJobs) && self.finishedJobs == 'RunAgain') == (has(oldSelf.finishedJobs) && oldSelf.finishedJobs == 'RunAgain')",message="spec.finishedJobs cannot be changed: a Restore is one run, create another for another wish",fieldPath=".finishedJobs"
@@ -204,6 +205,7 @@ type RestoreSpec struct {
 // already.
 //
 // +kubebuilder:validation:Enum=Skip;Update;Recreate;Fail
+// +kubebuilder:validation:MaxLength=16
 type ExistingResourcePolicy string
 
 // The policies for objects that are there already.
@@ -312,6 +314,13 @@ type RestoreStatus struct {
 	// +optional
 	// +kubebuilder:validation:MaxLength=1024
 	ReportPath string `json:"reportPath,omitempty"`
+
+	// queuePosition is the place of the run in the queue of those that wait for
+	// their turn, 1 for the next one. Absent when it does not wait. It is exact for
+	// the first ten.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	QueuePosition int32 `json:"queuePosition,omitempty"`
 
 	// validationErrors are what is wrong with the spec: which field, and what to do.
 	// +optional

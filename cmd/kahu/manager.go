@@ -37,7 +37,9 @@ func newManagerCommand() *cobra.Command {
 	flags.StringVar(&options.HealthAddress, "health-address", "127.0.0.1:0", "where /healthz and /readyz are served; 0 turns them off")
 	flags.StringVar(&options.MetricsAddress, "metrics-address", "0", "where /metrics is served; 0 turns it off")
 	addLeaderElectionFlags(flags, &options.Options)
-	flags.IntVar(&options.Runs, "runs", 4, "how many backups, and how many restores, go on at once")
+	flags.IntVar(&options.Runs, "runs", manager.DefaultRuns, "how many backups, and how many restores, go on at once")
+	flags.IntVar(&options.RunsPerLocation, "runs-per-location", manager.DefaultRunsPerLocation,
+		"how many of them go on at once at a location whose spec.limits does not say it")
 	flags.DurationVar(&options.LocationEvery, "location-interval", manager.DefaultLocationEvery, "time between two looks at a location")
 	flags.DurationVar(&options.Patience, "location-patience", manager.DefaultPatience, "how long a new run waits for its location to become ready")
 	flags.DurationVar(&options.KeepAnswers, "inspection-ttl", manager.DefaultKeepAnswers, "how long the answer to an Inspection stays")

@@ -49,9 +49,11 @@ type Options struct {
 	NewAttempt func() string
 	// Runs bounds the backups, and the restores, that go on at once. LocationEvery is the time between two looks at
 	// a location, Patience how long a new run waits for its location.
-	Runs          int
-	LocationEvery time.Duration
-	Patience      time.Duration
+	Runs int
+	// RunsPerLocation bounds those at a location that has no limits of its own.
+	RunsPerLocation int
+	LocationEvery   time.Duration
+	Patience        time.Duration
 	// KeepAnswers is how long the answer to an Inspection stays.
 	KeepAnswers time.Duration
 	// Writer is the name and version of this program.
@@ -69,6 +71,8 @@ const (
 	creators = 16
 	// answers is how many Inspections are answered at once: each holds a page.
 	answers = 8
+	// passesPerLocation is how many passes of a controller wait for one store at once.
+	passesPerLocation = 2
 )
 
 // What a backup does unless it is told otherwise.
@@ -115,7 +119,8 @@ func newBackup(options Options, finder *place.Finder) *backup.Controller {
 			CheckpointEvery: cmp.Or(options.CheckpointEvery, defaultCheckpointEvery),
 			ManifestTime:    cmp.Or(options.Fence, defaultFence) / 2,
 		},
-		Tasks:   reconcile.NewTasks[engine.Progress, engine.BackupResult](options.Runs),
+		Tasks:           reconcile.NewTasks[engine.Progress, engine.BackupResult](options.Runs),
+		RunsPerLocation: options.RunsPerLocation, Gate: reconcile.NewGate(passesPerLocation),
 		Cluster: options.Cluster, ClusterID: options.ClusterID,
 		Clock: options.Clock, NewAttempt: options.NewAttempt, Patience: options.Patience,
 		Fence: cmp.Or(options.Fence, defaultFence),
@@ -125,9 +130,10 @@ func newBackup(options Options, finder *place.Finder) *backup.Controller {
 func newRestore(options Options, finder *place.Finder) *restore.Controller {
 	return &restore.Controller{
 		Client: options.Client, Direct: options.Direct, Finder: finder,
-		Runner:    &engine.Restore{Cluster: options.Cluster, Clock: options.Clock, Creators: creators},
-		Tasks:     reconcile.NewTasks[engine.Progress, engine.RestoreResult](options.Runs),
-		ClusterID: options.ClusterID, Clock: options.Clock, NewAttempt: options.NewAttempt, Patience: options.Patience,
+		Runner:          &engine.Restore{Cluster: options.Cluster, Clock: options.Clock, Creators: creators},
+		Tasks:           reconcile.NewTasks[engine.Progress, engine.RestoreResult](options.Runs),
+		RunsPerLocation: options.RunsPerLocation,
+		ClusterID:       options.ClusterID, Clock: options.Clock, NewAttempt: options.NewAttempt, Patience: options.Patience,
 	}
 }
 

@@ -143,7 +143,7 @@ func (d *dependencies) controllers(made ctrl.Manager, options Options) controlle
 		Client: made.GetClient(), Direct: made.GetAPIReader(), Namespace: options.Namespace,
 		Cluster: d.cluster, ClusterID: d.clusterID, Stores: stores{d.pool},
 		Clock: clock.RealClock{}, NewID: uuid.NewString, NewAttempt: newAttempt,
-		Runs: options.Runs, LocationEvery: options.LocationEvery, Patience: options.Patience,
+		Runs: options.Runs, RunsPerLocation: options.RunsPerLocation, LocationEvery: options.LocationEvery, Patience: options.Patience,
 		KeepAnswers: options.KeepAnswers, Writer: "kahu/" + options.Version,
 	}
 }

@@ -25,6 +25,8 @@ type Options struct {
 	RetryPeriod   time.Duration
 	// Runs is how many backups, and how many restores, go on at once.
 	Runs int
+	// RunsPerLocation is how many of them go on at once at a location that has no limits of its own.
+	RunsPerLocation int
 	// LocationEvery is the time between two looks at a location, Patience how long a new run waits for its location.
 	LocationEvery time.Duration
 	Patience      time.Duration
@@ -36,6 +38,10 @@ type Options struct {
 const (
 	// DefaultNamespace is Kahu's own namespace.
 	DefaultNamespace = "kahu-system"
+	// DefaultRuns is how many backups, and how many restores, go on at once, DefaultRunsPerLocation how many of them at
+	// one location.
+	DefaultRuns            = 4
+	DefaultRunsPerLocation = 2
 	// DefaultLocationEvery is the time between two looks at a location.
 	DefaultLocationEvery = time.Minute
 	// DefaultPatience is how long a new run waits for its location.
@@ -53,6 +59,12 @@ const retryJitter = 1.2
 
 // Validate says which flag is wrong, and why.
 func (o Options) Validate() error {
+	if o.Runs < 1 {
+		return fmt.Errorf("--runs %d: it must be at least 1", o.Runs)
+	}
+	if o.RunsPerLocation < 1 {
+		return fmt.Errorf("--runs-per-location %d: it must be at least 1", o.RunsPerLocation)
+	}
 	if o.RetryPeriod <= 0 {
 		return fmt.Errorf("--leader-election-retry-period %s: it must be above zero", o.RetryPeriod)
 	}

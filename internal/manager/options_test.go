@@ -23,7 +23,7 @@ func TestValidateTimesOfLeaderElection(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			err := manager.Options{LeaseDuration: test.lease, RenewDeadline: test.renew, RetryPeriod: test.retry}.Validate()
+			err := manager.Options{Runs: 1, RunsPerLocation: 1, LeaseDuration: test.lease, RenewDeadline: test.renew, RetryPeriod: test.retry}.Validate()
 			if (err == nil) != (test.wrong == "") {
 				t.Fatalf("the verdict is %v", err)
 			}

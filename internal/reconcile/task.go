@@ -13,16 +13,25 @@ import (
 // look at it, and each time that a task has something to show the object is reconciled again. P is what a task
 // shows while it runs, R what it returns.
 //
+// Only so many tasks go on at once. An object asks for a place with Enter, waits in the queue where there is none (see
+// Decide), and begins when its turn has come.
+//
 // Tasks is a Runnable of the manager: it gives the tasks the manager's context, and the manager's end waits for
 // theirs.
 type Tasks[P, R any] struct {
-	mu      sync.Mutex
-	tasks   map[types.UID]*task[P, R]
-	running int
-	limit   int
+	mu     sync.Mutex
+	tasks  map[types.UID]*task[P, R]
+	places map[types.UID]place   // of the tasks that run, and of those that may begin
+	queue  map[types.UID]*waiter // the objects that wait for a place
+	limit  int
+	// entered counts the objects that came to the queue.
+	entered int64
 	base    context.Context //nolint:containedctx // The tasks' lifetime is that of the manager, not of the pass that starts one.
 	group   sync.WaitGroup
 	events  chan event.GenericEvent
+
+	told map[types.UID]client.Object // those that have news of their turn and have not heard it
+	wake chan struct{}               // says that there are some
 }
 
 // Snapshot is what a task shows of itself.
@@ -49,8 +58,12 @@ const maxEvents = 1024
 func NewTasks[P, R any](limit int) *Tasks[P, R] {
 	return &Tasks[P, R]{
 		tasks:  map[types.UID]*task[P, R]{},
+		places: map[types.UID]place{},
+		queue:  map[types.UID]*waiter{},
 		limit:  limit,
 		events: make(chan event.GenericEvent, maxEvents),
+		told:   map[types.UID]client.Object{},
+		wake:   make(chan struct{}, 1),
 	}
 }
 
@@ -61,8 +74,9 @@ func (t *Tasks[P, R]) Events() <-chan event.GenericEvent { return t.events }
 func (t *Tasks[P, R]) Start(ctx context.Context) error {
 	t.mu.Lock()
 	t.base = ctx
+	t.decide()
 	t.mu.Unlock()
-	<-ctx.Done()
+	t.tell(ctx)
 	t.mu.Lock()
 	t.base = nil
 	t.mu.Unlock()
@@ -73,28 +87,41 @@ func (t *Tasks[P, R]) Start(ctx context.Context) error {
 // Work is what a task does. It ends soon after the context, and may show its progress at any time.
 type Work[P, R any] func(ctx context.Context, show func(progress P)) (R, error)
 
-// Begin starts a task for the object, if it has none. It returns false where no place is free, or the manager is
-// not running. The object goes out with the events, from other goroutines, and must not be changed any more.
+// Begin starts a task for the object, if it has none, in the place that Enter gave it or in a free one that nobody waits
+// for. It returns false where there is none, or the manager is not running. The object goes out with the events, from
+// other goroutines, and must not be changed any more.
 func (t *Tasks[P, R]) Begin(object client.Object, work Work[P, R]) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if _, there := t.tasks[object.GetUID()]; there {
 		return true
 	}
-	if t.base == nil || t.running >= t.limit {
+	if t.base == nil || !t.seat(object) {
 		return false
 	}
 	base := t.base
 	ctx, cancel := context.WithCancel(base)
 	started := &task[P, R]{name: object.GetName(), cancel: cancel}
 	t.tasks[object.GetUID()] = started
-	t.running++
 	t.group.Go(func() {
 		defer cancel()
 		t.run(ctx, object, started, work)
 		// The task's own context may have ended with Cancel, of whose success somebody waits to hear.
 		t.notifyEnd(base, object)
 	})
+	return true
+}
+
+// seat gives the object a place, if it has none.
+func (t *Tasks[P, R]) seat(object client.Object) bool {
+	if _, has := t.places[object.GetUID()]; has {
+		return true
+	}
+	if len(t.places) >= t.limit {
+		return false
+	}
+	delete(t.queue, object.GetUID())
+	t.places[object.GetUID()] = place{name: object.GetName()}
 	return true
 }
 
@@ -107,7 +134,7 @@ func (t *Tasks[P, R]) run(ctx context.Context, object client.Object, started *ta
 	})
 	t.mu.Lock()
 	started.snapshot.Ended, started.snapshot.Result, started.snapshot.Err = true, outcome, err
-	t.running--
+	t.leave(object.GetUID())
 	t.mu.Unlock()
 }
 
@@ -138,20 +165,25 @@ func (t *Tasks[P, R]) Look(uid types.UID) (Snapshot[P, R], bool) {
 	return found.snapshot, true
 }
 
-// Forget drops a task that has ended, once its result is in the status.
+// Forget drops a task that has ended, once its result is in the status, and gives up the place of one that never began.
 func (t *Tasks[P, R]) Forget(uid types.UID) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if found, ok := t.tasks[uid]; ok && found.snapshot.Ended {
+	found, begun := t.tasks[uid]
+	switch {
+	case !begun:
+		t.leave(uid)
+	case found.snapshot.Ended:
 		delete(t.tasks, uid)
 	}
 }
 
 // Release ends the tasks of objects of that name with another UID than the living one's, and forgets them when they
-// have ended: their objects are gone.
+// have ended: their objects are gone. What these objects waited for or were given is free.
 func (t *Tasks[P, R]) Release(name string, living types.UID) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.releasePlaces(name, living)
 	for uid, found := range t.tasks {
 		switch {
 		case found.name != name || uid == living:

@@ -20,9 +20,9 @@ func TestColumns(t *testing.T) {
 		"providers":       {[]string{"Name", "Version", "Type", "State", "Age"}, nil},
 		"backuplocations": {[]string{"Name", "Provider", "Ready", "Backups", "Age"}, []string{"Reason"}},
 		"backups": {
-			[]string{"Name", "Stage", "State", "Location", "Objects", "Age"}, []string{"Complete", "Reason", "Cluster"},
+			[]string{"Name", "Stage", "State", "Location", "Objects", "Age"}, []string{"Complete", "Reason", "Cluster", "Queue"},
 		},
-		"restores":      {[]string{"Name", "Stage", "State", "Backup", "Restored", "Age"}, []string{"Total", "Reason"}},
+		"restores":      {[]string{"Name", "Stage", "State", "Backup", "Restored", "Age"}, []string{"Total", "Reason", "Queue"}},
 		"transformsets": {[]string{"Name", "Ready", "Age"}, []string{"Reason"}},
 		"inspections":   {[]string{"Name", "Subject", "Backup", "Restore", "State", "Age"}, []string{"Reason"}},
 	}

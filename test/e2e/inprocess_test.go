@@ -44,6 +44,8 @@ type drivers struct {
 	mu    sync.Mutex
 	make  func(location string) provider.Driver
 	known map[string]*store.Store
+
+	options store.Options // of every store
 }
 
 func newDrivers(driverOf func(location string) provider.Driver) *drivers {
@@ -64,7 +66,7 @@ func (d *drivers) of(location string) *store.Store {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.known[location] == nil {
-		d.known[location] = store.New(d.make(location), store.Options{})
+		d.known[location] = store.New(d.make(location), d.options)
 	}
 	return d.known[location]
 }
@@ -78,11 +80,17 @@ func newWorld(t *testing.T) *world {
 // newWorldIn is a world in any cluster with the definitions, over any stores. Its location is named main.
 func newWorldIn(t *testing.T, kubeconfig *rest.Config, stores *drivers) *world {
 	t.Helper()
+	return newWorldWith(t, kubeconfig, stores, func(*controller.Options) {})
+}
+
+// newWorldWith is newWorldIn with other options.
+func newWorldWith(t *testing.T, kubeconfig *rest.Config, stores *drivers, change func(options *controller.Options)) *world {
+	t.Helper()
 	const location = "main"
 	made := &world{api: newAPI(t, kubeconfig), location: location, store: driverSide{t: t, files: stores.of(location)}}
 	t.Cleanup(made.clear)
 	made.register()
-	made.stop = startManager(t, kubeconfig, stores)
+	made.stop = startManagerWith(t, kubeconfig, stores, change)
 	made.newLocation(location, memoryProvider, nil)
 	return made
 }
@@ -123,20 +131,20 @@ func (a *api) renew(at time.Time) {
 	}
 }
 
-// startManager runs the controllers until the test ends, or the function that it returns is called: it returns when
-// they have ended.
+// startManager runs the controllers as startManagerWith does, with the options of most tests.
 func startManager(t *testing.T, kubeconfig *rest.Config, stores place.Stores) (stop func()) {
 	t.Helper()
-	return startPatientManager(t, kubeconfig, stores, patience)
+	return startManagerWith(t, kubeconfig, stores, func(*controller.Options) {})
 }
 
-// startPatientManager is startManager with another patience.
+// startPatientManager is startManagerWith another patience.
 func startPatientManager(t *testing.T, kubeconfig *rest.Config, stores place.Stores, patience time.Duration) (stop func()) {
 	t.Helper()
 	return startManagerWith(t, kubeconfig, stores, func(options *controller.Options) { options.Patience = patience })
 }
 
-// startManagerWith is startManager with other options.
+// startManagerWith runs the controllers, with some options changed, until the test ends, or the function that it returns
+// is called: it returns when they have ended.
 func startManagerWith(t *testing.T, kubeconfig *rest.Config, stores place.Stores, change func(options *controller.Options)) (stop func()) {
 	t.Helper()
 	kubeconfig = rest.CopyConfig(kubeconfig)
@@ -185,7 +193,7 @@ func controllerOptions(t *testing.T, manager ctrl.Manager, kubeconfig *rest.Conf
 		Client: manager.GetClient(), Direct: manager.GetAPIReader(), Namespace: kahuNamespace,
 		Cluster: adapter, ClusterID: string(id), Stores: stores,
 		Clock: clock.RealClock{}, NewID: uuid.NewString, NewAttempt: newAttempt,
-		Runs: 4, LocationEvery: lookEvery, Patience: patience, KeepAnswers: time.Hour, Writer: "kahu/test",
+		Runs: 4, RunsPerLocation: 2, LocationEvery: lookEvery, Patience: patience, KeepAnswers: time.Hour, Writer: "kahu/test",
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/soda-cdm/kahu/internal/controller/failure"
 	"github.com/soda-cdm/kahu/internal/controller/filters"
 	"github.com/soda-cdm/kahu/internal/controller/place"
+	"github.com/soda-cdm/kahu/internal/controller/queue"
 	"github.com/soda-cdm/kahu/internal/reconcile"
 )
 
@@ -34,6 +35,9 @@ func (c *Controller) accept(ctx context.Context, s *scope) error {
 	}
 	if err := c.findLocation(ctx, s); err != nil {
 		return c.refuseOrWait(s, err)
+	}
+	if err := c.enter(s); err != nil {
+		return err
 	}
 	if err := c.addFinalizer(ctx, s); err != nil {
 		return err
@@ -64,6 +68,7 @@ func (c *Controller) findLocation(ctx context.Context, s *scope) error {
 // refuseOrWait fails a run whose location a person has to mend, and lets one whose location may come back wait for a
 // while.
 func (c *Controller) refuseOrWait(s *scope, err error) error {
+	c.Tasks.Leave(s.backup.UID) // Others can go on meanwhile.
 	var unusable *place.NotUsableError
 	if !errors.As(err, &unusable) {
 		return err
@@ -80,6 +85,12 @@ func (c *Controller) refuseOrWait(s *scope, err error) error {
 		return c.putAway(s, failure.InField(unusable.Reason, text))
 	}
 	return c.fail(s, failure.InField(unusable.Reason, text))
+}
+
+// enter asks for the run's place, or waits for its turn.
+func (c *Controller) enter(s *scope) error {
+	limit := queue.Limit(s.location.Spec.Limits.Backups, c.RunsPerLocation)
+	return queue.Enter(c.Tasks, s.backup, s.location.Name, limit, &s.status().QueuePosition)
 }
 
 // addFinalizer makes sure that the object outlives its data, before there is any.

@@ -15,13 +15,16 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
 	"github.com/soda-cdm/kahu/internal/controller/place"
+	"github.com/soda-cdm/kahu/internal/controller/queue"
 	"github.com/soda-cdm/kahu/internal/core/archive"
 	"github.com/soda-cdm/kahu/internal/engine"
 	"github.com/soda-cdm/kahu/internal/reconcile"
@@ -59,6 +62,10 @@ type Controller struct {
 	// Runner makes backups, Tasks keeps the runs.
 	Runner Runner
 	Tasks  *Tasks
+	// RunsPerLocation is how many runs go on at once at a location that has no limit of its own; Gate keeps those that
+	// ask a store in their passes from holding all the workers.
+	RunsPerLocation int
+	Gate            *reconcile.Gate
 	// Cluster and ClusterID tell what cluster this is.
 	Cluster   Cluster
 	ClusterID string
@@ -113,6 +120,7 @@ func (c *Controller) SetUp(manager ctrl.Manager) error {
 	}
 	return ctrl.NewControllerManagedBy(manager).Named("backup").
 		For(&kahuv1.Backup{}).
+		Watches(&kahuv1.BackupLocation{}, queue.OfLocation(c.Tasks), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		WatchesRawSource(source.Channel(c.Tasks.Events(), &handler.EnqueueRequestForObject{})).
 		WithOptions(controller.Options{MaxConcurrentReconciles: workers}).
 		Complete(c.Loop())

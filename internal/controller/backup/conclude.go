@@ -70,7 +70,7 @@ func ownWarnings(spec *kahuv1.BackupSpec) []string {
 func (c *Controller) fail(s *scope, why failure.Failure) error {
 	status := s.status()
 	status.Stage, status.State = kahuv1.StageFinished, kahuv1.StateFailed
-	status.CompletionTimestamp = &metav1.Time{Time: c.Clock.Now()}
+	status.CompletionTimestamp, status.QueuePosition = &metav1.Time{Time: c.Clock.Now()}, 0
 	record(s.backup, why)
 	return reconcile.Stalled(why.Reason, status.FailureReason)
 }

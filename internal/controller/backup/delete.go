@@ -17,6 +17,7 @@ import (
 	"github.com/soda-cdm/kahu/internal/controller/failure"
 	"github.com/soda-cdm/kahu/internal/controller/place"
 	"github.com/soda-cdm/kahu/internal/controller/view"
+	"github.com/soda-cdm/kahu/internal/core"
 	"github.com/soda-cdm/kahu/internal/engine"
 	"github.com/soda-cdm/kahu/internal/reconcile"
 )
@@ -87,6 +88,11 @@ func (c *Controller) deleteData(ctx context.Context, s *scope) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, deletionTime)
 	defer cancel()
+	leave, ok := c.Gate.Enter(s.backup.Spec.MetadataLocation)
+	if !ok {
+		return fmt.Errorf("%s: %w", busy(s.backup.Spec.MetadataLocation), core.ErrUnavailable)
+	}
+	defer leave()
 	if err := c.openOwned(ctx, s); err != nil {
 		return err
 	}

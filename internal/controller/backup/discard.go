@@ -167,6 +167,11 @@ func (c *Controller) maySoonPass(s *scope, err error) bool {
 func (c *Controller) removeDebris(ctx context.Context, s *scope) error {
 	ctx, cancel := context.WithTimeout(ctx, deletionTime)
 	defer cancel()
+	leave, ok := c.Gate.Enter(s.backup.Spec.MetadataLocation)
+	if !ok {
+		return fmt.Errorf("%s: %w", busy(s.backup.Spec.MetadataLocation), core.ErrUnavailable)
+	}
+	defer leave()
 	if err := c.openOwned(ctx, s); err != nil {
 		return err
 	}

@@ -30,7 +30,7 @@ func (c *Controller) run(ctx context.Context, s *scope) error {
 			return err
 		}
 		if !begun {
-			return reconcile.Waiting(kahuv1.ReasonPending, "Other runs have all places; this one is next when one is free.", waitTime)
+			return reconcile.Waiting(kahuv1.ReasonPending, "The manager is ending; another one goes on.", waitTime)
 		}
 	}
 	s.status().Progress = kahuv1.BackupProgress{
@@ -44,6 +44,14 @@ func (c *Controller) begin(ctx context.Context, s *scope) (bool, error) {
 	if err := c.findLocation(ctx, s); err != nil {
 		return false, c.refuseOrWait(s, err)
 	}
+	if err := c.enter(s); err != nil {
+		return false, err
+	}
+	leave, ok := c.Gate.Enter(s.location.Name)
+	if !ok {
+		return false, reconcile.Waiting(kahuv1.ReasonPending, busy(s.location.Name), waitTime)
+	}
+	defer leave()
 	files := s.files
 	// That the location is ready was found some time ago; the store may have been swapped or unmounted since.
 	if err := c.checkPlace(ctx, files, s.status().LocationID); err != nil {
@@ -57,6 +65,11 @@ func (c *Controller) begin(ctx context.Context, s *scope) (bool, error) {
 		request.Show = show
 		return c.Runner.Run(ctx, request, files)
 	}), nil
+}
+
+// busy says that a location does not answer the passes that have asked it.
+func busy(location string) string {
+	return fmt.Sprintf("location %s is slow to answer others that have asked before", location)
 }
 
 // request turns the object into the engine's words.

@@ -14,33 +14,33 @@ import (
 )
 
 // diff answers how a backup differs from another one, each at its own location, or from the cluster.
-func (l *Library) diff(ctx context.Context, question *kahuv1.Inspection) (Answer, error) {
+func (l *Library) diff(ctx context.Context, question *kahuv1.Inspection) (location string, answer Answer, err error) {
 	spec := &question.Spec
-	old, err := l.stored(ctx, spec.BackupName)
+	old, err := l.Backup(ctx, spec.BackupName)
 	if err != nil {
-		return nil, err
+		return "", nil, err
 	}
-	request := engine.DiffRequest{Old: *old, Fields: spec.Fields}
+	request := engine.DiffRequest{Old: engine.Stored{Backup: old.ID, Files: old.Files}, Fields: spec.Fields}
 	if spec.Live {
 		request.Filters, err = l.filtersOf(ctx, spec.BackupName)
 	} else {
 		request.New, err = l.stored(ctx, spec.OtherBackupName)
 	}
 	if err != nil {
-		return nil, err
+		return "", nil, err
 	}
-	return func(ctx context.Context, token string) (inspection.Page, error) {
+	return old.Location, func(ctx context.Context, token string) (inspection.Page, error) {
 		request.Page = token
 		return engine.InspectDiff(ctx, l.Cluster, request)
 	}, nil
 }
 
 func (l *Library) stored(ctx context.Context, name string) (*engine.Stored, error) {
-	id, files, err := l.Backup(ctx, name)
+	backup, err := l.Backup(ctx, name)
 	if err != nil {
 		return nil, err
 	}
-	return &engine.Stored{Backup: id, Files: files}, nil
+	return &engine.Stored{Backup: backup.ID, Files: backup.Files}, nil
 }
 
 // filtersOf returns what a backup chose.

@@ -24,6 +24,7 @@ import (
 	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
 	"github.com/soda-cdm/kahu/internal/controller/failure"
 	"github.com/soda-cdm/kahu/internal/controller/place"
+	"github.com/soda-cdm/kahu/internal/controller/queue"
 	"github.com/soda-cdm/kahu/internal/core"
 	"github.com/soda-cdm/kahu/internal/core/inspection"
 	"github.com/soda-cdm/kahu/internal/reconcile"
@@ -36,6 +37,8 @@ const (
 	waitTime = 500 * time.Millisecond
 	// answerTime bounds the work on one answer.
 	answerTime = 2 * time.Minute
+	// perLocation is how many answers are looked for at once at one location.
+	perLocation = 3
 )
 
 // Tasks are the answers that are being looked for in this process.
@@ -137,9 +140,13 @@ func (c *Controller) ask(ctx context.Context, s *scope) error {
 			Message: fmt.Sprintf("spec.subject: this version of Kahu knows nothing of %q", s.inspection.Spec.Subject),
 		})
 	}
-	answer, err := subject.Ask(ctx, s.inspection)
+	location, answer, err := subject.Ask(ctx, s.inspection)
 	if err != nil {
 		return c.refuseOrWait(s, err)
+	}
+	position := int32(0)
+	if err := queue.Enter(c.Tasks, s.inspection, location, perLocation, &position); err != nil {
+		return err
 	}
 	page := s.inspection.Spec.Page
 	begun := c.Tasks.Begin(named(s.inspection), func(ctx context.Context, _ func(struct{})) (inspection.Page, error) {
@@ -148,7 +155,7 @@ func (c *Controller) ask(ctx context.Context, s *scope) error {
 		return answer(ctx, page)
 	})
 	if !begun {
-		return reconcile.Waiting(kahuv1.ReasonPending, "Other questions are being answered; this one follows.", waitTime)
+		return reconcile.Waiting(kahuv1.ReasonPending, "The manager is ending; another one goes on.", waitTime)
 	}
 	return reconcile.Waiting(kahuv1.ReasonProcessing, "The answer is being looked for.", 0)
 }
@@ -160,6 +167,7 @@ func named(object *kahuv1.Inspection) *kahuv1.Inspection {
 
 // refuseOrWait fails a question that a person has to mend, and lets one whose location may come back wait for a while.
 func (c *Controller) refuseOrWait(s *scope, err error) error {
+	c.Tasks.Leave(s.inspection.UID)
 	var unusable *place.NotUsableError
 	if !errors.As(err, &unusable) {
 		return err

@@ -22,15 +22,15 @@ type Answer func(ctx context.Context, token string) (inspection.Page, error)
 // Subject is something that can be asked about.
 type Subject interface {
 	// Ask finds out what the question is about, from Kahu's own kinds and without asking a store: that is for the
-	// Answer, which runs beside the loop. Errors are place.NotUsableErrors or those of the API server.
-	Ask(ctx context.Context, question *kahuv1.Inspection) (Answer, error)
+	// Answer, which runs beside the loop, one of a few at its location. Errors are place.NotUsableErrors or those of the API server.
+	Ask(ctx context.Context, question *kahuv1.Inspection) (location string, answer Answer, err error)
 }
 
 // SubjectFunc is a Subject that is a function.
-type SubjectFunc func(ctx context.Context, question *kahuv1.Inspection) (Answer, error)
+type SubjectFunc func(ctx context.Context, question *kahuv1.Inspection) (location string, answer Answer, err error)
 
 // Ask calls the function.
-func (f SubjectFunc) Ask(ctx context.Context, question *kahuv1.Inspection) (Answer, error) {
+func (f SubjectFunc) Ask(ctx context.Context, question *kahuv1.Inspection) (location string, answer Answer, err error) {
 	return f(ctx, question)
 }
 
@@ -53,45 +53,57 @@ func (l *Library) Subjects() map[kahuv1.InspectionSubject]Subject {
 	}
 }
 
-func (l *Library) report(ctx context.Context, question *kahuv1.Inspection) (Answer, error) {
-	id, files, err := l.Backup(ctx, question.Spec.BackupName)
+func (l *Library) report(ctx context.Context, question *kahuv1.Inspection) (location string, answer Answer, err error) {
+	found, err := l.Backup(ctx, question.Spec.BackupName)
 	if err != nil {
-		return nil, err
+		return "", nil, err
 	}
-	return func(ctx context.Context, token string) (inspection.Page, error) {
-		return engine.InspectReport(ctx, files, id, token)
+	return found.Location, func(ctx context.Context, token string) (inspection.Page, error) {
+		return engine.InspectReport(ctx, found.Files, found.ID, token)
 	}, nil
 }
 
-func (l *Library) objects(ctx context.Context, question *kahuv1.Inspection) (Answer, error) {
-	id, files, err := l.Backup(ctx, question.Spec.BackupName)
+func (l *Library) objects(ctx context.Context, question *kahuv1.Inspection) (location string, answer Answer, err error) {
+	found, err := l.Backup(ctx, question.Spec.BackupName)
 	if err != nil {
-		return nil, err
+		return "", nil, err
 	}
 	wish := filters.OfInspection(&question.Spec)
-	return func(ctx context.Context, token string) (inspection.Page, error) {
-		return engine.InspectObjects(ctx, files, id, wish, token)
+	return found.Location, func(ctx context.Context, token string) (inspection.Page, error) {
+		return engine.InspectObjects(ctx, found.Files, found.ID, wish, token)
 	}, nil
 }
 
-// Backup finds a backup that has something to show: its name in the store, and the files there.
-func (l *Library) Backup(ctx context.Context, name string) (archive.BackupID, place.Files, error) { //nolint:ireturn // What is behind the port is main's to know.
+// Found is a backup that has something to show.
+type Found struct {
+	// ID is its name in the store.
+	ID archive.BackupID
+	// Location is where it is, and Files are the files there.
+	Location string
+	Files    place.Files
+}
+
+// Backup finds a backup that has something to show.
+func (l *Library) Backup(ctx context.Context, name string) (Found, error) {
 	backup := &kahuv1.Backup{}
 	err := l.Client.Get(ctx, client.ObjectKey{Name: name}, backup)
 	if apierrors.IsNotFound(err) {
-		return archive.BackupID{}, nil, &place.NotUsableError{
+		return Found{}, &place.NotUsableError{
 			Reason: kahuv1.ReasonBackupNotFound, Field: "spec.backupName",
 			Message: fmt.Sprintf("no Backup %q exists: name one of those that `kubectl get backups.kahu.io` shows", name),
 		}
 	}
 	if err != nil {
-		return archive.BackupID{}, nil, fmt.Errorf("reading Backup %s: %w", name, err)
+		return Found{}, fmt.Errorf("reading Backup %s: %w", name, err)
 	}
 	if err := readable(backup); err != nil {
-		return archive.BackupID{}, nil, err
+		return Found{}, err
 	}
-	_, files, err := l.Finder.Ready(ctx, backup.Spec.MetadataLocation)
-	return l.idOf(backup), files, err
+	location, files, err := l.Finder.Ready(ctx, backup.Spec.MetadataLocation)
+	if err != nil {
+		return Found{}, err
+	}
+	return Found{ID: l.idOf(backup), Location: location.Name, Files: files}, nil
 }
 
 // readable tells whether a backup has files that can be shown, or why not.

@@ -15,6 +15,7 @@ import (
 	"github.com/soda-cdm/kahu/internal/controller/failure"
 	"github.com/soda-cdm/kahu/internal/controller/filters"
 	"github.com/soda-cdm/kahu/internal/controller/place"
+	"github.com/soda-cdm/kahu/internal/controller/queue"
 	"github.com/soda-cdm/kahu/internal/reconcile"
 )
 
@@ -37,6 +38,9 @@ func (c *Controller) accept(ctx context.Context, s *scope) error {
 	if err := c.findTransforms(ctx, s); err != nil {
 		return c.refuseTransforms(s, err)
 	}
+	if err := c.enter(s); err != nil {
+		return err
+	}
 	attempt := c.attemptOf(s.restore.UID, "")
 	status.Stage, status.State, status.Attempt = kahuv1.StageResources, kahuv1.StateProcessing, attempt
 	status.StartTimestamp = &metav1.Time{Time: c.Clock.Now()}
@@ -46,6 +50,12 @@ func (c *Controller) accept(ctx context.Context, s *scope) error {
 	})
 	// The write of this status wakes the next pass, which begins the work.
 	return reconcile.Waiting(kahuv1.ReasonProcessing, "The run is beginning.", 0)
+}
+
+// enter asks for the run's place, or waits for its turn.
+func (c *Controller) enter(s *scope) error {
+	limit := queue.Limit(s.location.Spec.Limits.Restores, c.RunsPerLocation)
+	return queue.Enter(c.Tasks, s.restore, s.location.Name, limit, &s.status().QueuePosition)
 }
 
 // findBackup sets the backup and the files of its location.
@@ -65,11 +75,11 @@ func (c *Controller) findBackup(ctx context.Context, s *scope) error {
 	if err := usable(backup); err != nil {
 		return err
 	}
-	_, files, err := c.Finder.Ready(ctx, backup.Spec.MetadataLocation)
+	location, files, err := c.Finder.Ready(ctx, backup.Spec.MetadataLocation)
 	if err != nil {
 		return err
 	}
-	s.backup, s.files = backup, files
+	s.backup, s.location, s.files = backup, location, files
 	return nil
 }
 
@@ -107,6 +117,7 @@ func failedReason(backup *kahuv1.Backup) string {
 
 // refuseOrWait fails a run that a person has to mend, and lets one whose backup or location may come wait for a while.
 func (c *Controller) refuseOrWait(s *scope, err error) error {
+	c.Tasks.Leave(s.restore.UID) // Others can go on meanwhile.
 	var unusable *place.NotUsableError
 	if !errors.As(err, &unusable) {
 		return err

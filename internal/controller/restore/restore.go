@@ -15,14 +15,17 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
 	"github.com/soda-cdm/kahu/internal/controller/failure"
 	"github.com/soda-cdm/kahu/internal/controller/place"
+	"github.com/soda-cdm/kahu/internal/controller/queue"
 	"github.com/soda-cdm/kahu/internal/engine"
 	"github.com/soda-cdm/kahu/internal/reconcile"
 )
@@ -49,6 +52,8 @@ type Controller struct {
 	// Runner restores, Tasks keeps the runs.
 	Runner Runner
 	Tasks  *Tasks
+	// RunsPerLocation is how many runs go on at once at a location that has no limit of its own.
+	RunsPerLocation int
 	// ClusterID is the identity of this cluster.
 	ClusterID string
 	// Clock gives times, NewAttempt the ids of runs.
@@ -73,8 +78,11 @@ const maxInterruptions = 5
 
 type scope struct {
 	restore *kahuv1.Restore
-	backup  *kahuv1.Backup // set by findBackup
-	files   place.Files    // set by findBackup
+
+	// set by findBackup
+	backup   *kahuv1.Backup
+	location *kahuv1.BackupLocation
+	files    place.Files
 }
 
 func (s *scope) status() *kahuv1.RestoreStatus { return &s.restore.Status }
@@ -107,6 +115,7 @@ func (c *Controller) SetUp(manager ctrl.Manager) error {
 	}
 	return ctrl.NewControllerManagedBy(manager).Named("restore").
 		For(&kahuv1.Restore{}).
+		Watches(&kahuv1.BackupLocation{}, queue.OfLocation(c.Tasks), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		WatchesRawSource(source.Channel(c.Tasks.Events(), &handler.EnqueueRequestForObject{})).
 		WithOptions(controller.Options{MaxConcurrentReconciles: workers}).
 		Complete(c.Loop())

@@ -30,7 +30,7 @@ func (c *Controller) run(ctx context.Context, s *scope) error {
 			return err
 		}
 		if !begun {
-			return reconcile.Waiting(kahuv1.ReasonPending, "Other runs have all places; this one is next when one is free.", waitTime)
+			return reconcile.Waiting(kahuv1.ReasonPending, "The manager is ending; another one goes on.", waitTime)
 		}
 	}
 	s.status().Progress = kahuv1.RestoreProgress{
@@ -43,6 +43,9 @@ func (c *Controller) run(ctx context.Context, s *scope) error {
 func (c *Controller) begin(ctx context.Context, s *scope) (bool, error) {
 	if err := c.findBackup(ctx, s); err != nil {
 		return false, c.refuseOrWait(s, err)
+	}
+	if err := c.enter(s); err != nil {
+		return false, err
 	}
 	wish, err := filters.OfRestore(&s.restore.Spec)
 	if err != nil {
@@ -139,7 +142,7 @@ func show(status *kahuv1.RestoreStatus, found engine.RestoreResult) {
 func (c *Controller) fail(s *scope, why failure.Failure) error {
 	status := s.status()
 	status.Stage, status.State = kahuv1.StageFinished, kahuv1.StateFailed
-	status.CompletionTimestamp = &metav1.Time{Time: c.Clock.Now()}
+	status.CompletionTimestamp, status.QueuePosition = &metav1.Time{Time: c.Clock.Now()}, 0
 	status.FailureReason = reconcile.Bounded(why.Message, failure.MaxText)
 	status.ValidationErrors = failure.Texts(why.Problems)
 	if len(why.Problems) > 0 {

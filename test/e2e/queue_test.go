@@ -1,0 +1,212 @@
+package e2e_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
+	"github.com/soda-cdm/kahu/internal/controller"
+	"github.com/soda-cdm/kahu/internal/store"
+	testcluster "github.com/soda-cdm/kahu/internal/testkit/cluster"
+	"github.com/soda-cdm/kahu/provider"
+	"github.com/soda-cdm/kahu/provider/memory"
+)
+
+// hangingDriver is a driver in memory that does not answer some calls while it hangs.
+type hangingDriver struct {
+	*memory.Store
+
+	mu    sync.Mutex
+	calls []string
+	hung  chan struct{} // closed when it goes on; nil while it does not hang
+}
+
+func newHanging() *hangingDriver { return &hangingDriver{Store: memory.New(memory.Options{})} }
+
+// hang makes the driver answer none of these calls until goOn is called.
+func (d *hangingDriver) hang(calls ...string) (goOn func()) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	hung := make(chan struct{})
+	d.hung, d.calls = hung, calls
+	return sync.OnceFunc(func() {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		close(hung)
+		d.hung = nil
+	})
+}
+
+func (d *hangingDriver) wait(ctx context.Context, call string) error {
+	d.mu.Lock()
+	hung, calls := d.hung, d.calls
+	d.mu.Unlock()
+	if hung == nil || !slices.Contains(calls, call) {
+		return nil
+	}
+	select {
+	case <-hung:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (d *hangingDriver) Create(ctx context.Context, name string, attributes provider.Attributes, content io.Reader) error {
+	if err := d.wait(ctx, "create"); err != nil {
+		return err
+	}
+	return d.Store.Create(ctx, name, attributes, content)
+}
+
+func (d *hangingDriver) Download(ctx context.Context, name string, attributes provider.Attributes) (io.ReadCloser, error) {
+	if err := d.wait(ctx, "download"); err != nil {
+		return nil, err
+	}
+	return d.Store.Download(ctx, name, attributes)
+}
+
+// newQueueWorld is a world with a second location, stuck, whose driver can hang.
+func newQueueWorld(t *testing.T, options store.Options) (*world, *hangingDriver) {
+	t.Helper()
+	driver := newHanging()
+	stores := newDrivers(func(location string) provider.Driver {
+		if location == "stuck" {
+			return driver
+		}
+		return memory.New(memory.Options{})
+	})
+	stores.options = options
+	w := newWorldWith(t, testcluster.Config(t), stores, func(options *controller.Options) {
+		options.Patience = waitLimit
+		options.LocationEvery = time.Hour // The location stays Ready, so that the runs themselves meet what hangs.
+	})
+	w.newLocation("stuck", memoryProvider, nil)
+	return w, driver
+}
+
+func at(location, namespace string) func(spec *kahuv1.BackupSpec) {
+	return func(spec *kahuv1.BackupSpec) {
+		spec.MetadataLocation, spec.IncludeNamespaces = location, []string{namespace}
+	}
+}
+
+// awaitQueued returns when a run is at that position.
+func (w *world) awaitQueued(name string, position int32) *kahuv1.Backup {
+	w.t.Helper()
+	return await(w.api, &kahuv1.Backup{ObjectMeta: named(name)}, func(backup *kahuv1.Backup) bool {
+		return backup.Status.QueuePosition == position && backup.Status.Stage != "" && (position > 0 || backup.Status.Attempt != "")
+	})
+}
+
+// TestQueue: a location whose driver hangs holds its own runs, which say where in the queue they are, and nobody else's.
+// When the driver goes on, they go on, the oldest first.
+func TestQueue(t *testing.T) {
+	w, driver := newQueueWorld(t, store.Options{})
+	namespace := testcluster.Namespace(t)
+	w.create(&corev1.ConfigMap{ObjectMeta: in(namespace, "settings")})
+	w.completedBackup("old", at("stuck", namespace)) // Something to delete at the place that hangs.
+	w.completedBackup("older", at("stuck", namespace))
+	goOn := driver.hang("create", "download")
+	defer goOn()
+
+	const number = 12 // more than there are workers
+	for i := range number {
+		name := fmt.Sprintf("stuck-%02d", i)
+		w.startBackup(name, at("stuck", namespace))
+		w.awaitQueued(name, max(0, int32(i)-1))
+	}
+	for _, name := range []string{"old", "older"} {
+		if err := w.client.Delete(t.Context(), &kahuv1.Backup{ObjectMeta: named(name)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// Two have a place there and the others wait, in order.
+	last := w.awaitQueued(fmt.Sprintf("stuck-%02d", number-1), number-2)
+	waits := meta.FindStatusCondition(last.Status.Conditions, kahuv1.ConditionReconciling)
+	if want := "Number 10 of 10 in the queue: 2 of 2 places at location stuck are taken."; waits == nil || waits.Reason != kahuv1.ReasonQueued || waits.Message != want {
+		t.Errorf("it says %+v", waits)
+	}
+	// The others are not held up.
+	w.completedBackup("free", at("main", namespace))
+	w.completedRestore("free", "free", nil)
+	// One that waits can be deleted, and one that hangs can.
+	w.remove(&kahuv1.Backup{ObjectMeta: named("stuck-05")})
+	w.awaitQueued(fmt.Sprintf("stuck-%02d", number-1), number-3)
+
+	goOn()
+	var ended []*kahuv1.Backup
+	for i := range number {
+		if i != 5 {
+			ended = append(ended, w.awaitBackup(fmt.Sprintf("stuck-%02d", i)))
+		}
+	}
+	for _, backup := range ended {
+		if backup.Status.State != kahuv1.StateCompleted || backup.Status.QueuePosition != 0 {
+			t.Errorf("%s: %+v", backup.Name, backup.Status)
+		}
+	}
+	if !slices.IsSortedFunc(ended, func(a, b *kahuv1.Backup) int {
+		return a.Status.StartTimestamp.Compare(b.Status.StartTimestamp.Time)
+	}) {
+		t.Error("a younger one began before an older one")
+	}
+	for _, name := range []string{"old", "older"} {
+		w.awaitGone(&kahuv1.Backup{ObjectMeta: named(name)})
+	}
+}
+
+// TestHangingRunEnds: a run whose driver hangs is ended by the deadlines of the store, and the next one gets its place.
+func TestHangingRunEnds(t *testing.T) {
+	w, driver := newQueueWorld(t, store.Options{CallTime: time.Second, IdleTime: time.Second, Attempts: 2})
+	namespace := testcluster.Namespace(t)
+	w.create(&corev1.ConfigMap{ObjectMeta: in(namespace, "settings")})
+	location := &kahuv1.BackupLocation{ObjectMeta: named("stuck")}
+	w.setLimit(location, 1)
+	goOn := driver.hang("create")
+	w.startBackup("hangs", at("stuck", namespace))
+	w.startBackup("follows", at("stuck", namespace))
+	ended := w.awaitBackup("hangs")
+	if got := reason(ended.Status.Conditions, kahuv1.ConditionStalled); got != kahuv1.ReasonLocationUnreachable {
+		t.Errorf("it ended with %q: %s", got, ended.Status.FailureReason)
+	}
+	goOn()
+	if follows := w.awaitBackup("follows"); follows.Status.State != kahuv1.StateCompleted {
+		t.Errorf("the next one: %s", follows.Status.FailureReason)
+	}
+}
+
+// TestLimitsOfALocation: a greater limit wakes those that wait.
+func TestLimitsOfALocation(t *testing.T) {
+	w, driver := newQueueWorld(t, store.Options{})
+	namespace := testcluster.Namespace(t)
+	location := &kahuv1.BackupLocation{ObjectMeta: named("stuck")}
+	w.setLimit(location, 1)
+	defer driver.hang("create")()
+	for i, name := range []string{"first", "second", "third"} {
+		w.startBackup(name, at("stuck", namespace))
+		w.awaitQueued(name, int32(i))
+	}
+	w.setLimit(location, 2)
+	w.awaitQueued("third", 1)
+	w.setLimit(location, 3)
+	w.awaitQueued("third", 0)
+}
+
+// setLimit says how many backups go on at once at a location, and returns when the location has been looked at.
+func (w *world) setLimit(location *kahuv1.BackupLocation, limit int32) {
+	w.t.Helper()
+	patch := client.RawPatch("application/merge-patch+json", fmt.Appendf(nil, `{"spec":{"limits":{"backups":%d}}}`, limit))
+	if err := w.client.Patch(w.t.Context(), location, patch); err != nil {
+		w.t.Fatal(err)
+	}
+}
