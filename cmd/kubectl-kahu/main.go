@@ -8,6 +8,7 @@ import (
 	"os/signal"
 	"syscall"
 
+	"golang.org/x/term"
 	"k8s.io/utils/clock"
 
 	"github.com/soda-cdm/kahu/internal/cli"
@@ -18,7 +19,7 @@ var version = "development"
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	root := cli.New(cli.Options{Out: os.Stdout, Err: os.Stderr, Clock: clock.RealClock{}, Version: version})
+	root := cli.New(cli.Options{Out: os.Stdout, Err: os.Stderr, Terminal: term.IsTerminal(int(os.Stderr.Fd())), Clock: clock.RealClock{}, Version: version})
 	err := root.ExecuteContext(ctx)
 	stop()
 	if err != nil {

@@ -99,7 +99,7 @@ func (s *session) waitForBackup(ctx context.Context, to client.WithWatch, name s
 	ctx, cancel := context.WithTimeout(ctx, limits.timeout)
 	defer cancel()
 	var last *kahuv1.Backup
-	shown := ""
+	shown := &progress{session: s}
 	err := s.waitFor(ctx, to, &kahuv1.BackupList{}, name, func(object client.Object) (bool, error) {
 		backup, ok := object.(*kahuv1.Backup)
 		if !ok {
@@ -107,17 +107,24 @@ func (s *session) waitForBackup(ctx context.Context, to client.WithWatch, name s
 		}
 		last = backup
 		status := &backup.Status
-		line := fmt.Sprintf("backup %s: %s, %d of %d objects", name, stateOf(status.State), status.Progress.ItemsDone, status.Progress.ItemsTotal)
-		if line != shown {
-			s.say(line)
-			shown = line
-		}
+		done := status.Progress
+		shown.show(fmt.Sprintf("backup %s: %s%s, %d of %s", name, stateOf(status.State), queued(status.QueuePosition),
+			done.ItemsDone, plural(done.ItemsTotal, "object")), done.ItemsDone, done.ItemsTotal)
 		return status.Stage == kahuv1.StageFinished, nil
 	})
+	shown.end()
 	if err != nil {
 		return fmt.Errorf("waiting for backup %s: %w", name, err)
 	}
 	return s.concludeBackup(last)
+}
+
+// queued says where in the queue a run is, if it is in it.
+func queued(position int32) string {
+	if position == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", number %d in the queue", position)
 }
 
 func stateOf(state kahuv1.State) kahuv1.State {
@@ -143,7 +150,7 @@ func (s *session) concludeBackup(backup *kahuv1.Backup) error {
 	if done {
 		return nil
 	}
-	_, err = fmt.Fprintf(s.Out, "backup %s completed: %d objects of %d kinds, %s stored, %d warnings\n",
-		backup.Name, status.Counts.Objects, status.Counts.Kinds, size(status.Sizes.SegmentBytes), status.Counts.Warnings)
+	_, err = fmt.Fprintf(s.Out, "backup %s completed: %s of %s, %s stored, %s\n", backup.Name, plural(status.Counts.Objects, "object"),
+		plural(status.Counts.Kinds, "kind"), size(status.Sizes.SegmentBytes), plural(status.Counts.Warnings, "warning"))
 	return err
 }

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -47,15 +48,16 @@ func backupText(backup *kahuv1.Backup) string {
 	}
 	d.line("Stage", status.Stage)
 	d.line("State", stateOf(status.State))
+	d.line("Queue", strings.TrimPrefix(queued(status.QueuePosition), ", "))
 	d.line("Failure", status.FailureReason)
 	d.line("Started", timeOf(status.StartTimestamp))
 	d.line("Ended", timeOf(status.CompletionTimestamp))
 	d.line("Took", took(status.StartTimestamp, status.CompletionTimestamp))
-	d.line("Objects", fmt.Sprintf("%d of %d kinds in %d namespaces, %d of them because others need them",
-		status.Counts.Objects, status.Counts.Kinds, status.Counts.Namespaces, status.Counts.NeededObjects))
+	d.line("Objects", fmt.Sprintf("%d of %s in %s, %d of them because others need them", status.Counts.Objects,
+		plural(status.Counts.Kinds, "kind"), plural(status.Counts.Namespaces, "namespace"), status.Counts.NeededObjects))
 	d.line("Left out", fmt.Sprintf("%d by a rule, %d that were being deleted", status.Counts.SkippedObjects, status.Counts.VanishedObjects))
-	d.line("Size", fmt.Sprintf("%s of JSON, %s stored in %d segments, index %s",
-		size(status.Sizes.ObjectBytes), size(status.Sizes.SegmentBytes), status.Counts.Segments, size(status.Sizes.IndexBytes)))
+	d.line("Size", fmt.Sprintf("%s of JSON, %s stored in %s, index %s", size(status.Sizes.ObjectBytes),
+		size(status.Sizes.SegmentBytes), plural(status.Counts.Segments, "segment"), size(status.Sizes.IndexBytes)))
 	d.line("Folder", status.ArchivePath)
 	d.block("Wrong in the spec", status.ValidationErrors)
 	d.block(titled("Missing", status.Counts.Missing), problems(status.Missing))

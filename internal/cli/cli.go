@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -71,6 +72,8 @@ func ExitCode(err error) int {
 type Options struct {
 	// Out receives results, Err progress.
 	Out, Err io.Writer
+	// Terminal tells that Err is one, so that progress can move on it.
+	Terminal bool
 	// Clock tells ages.
 	Clock clock.PassiveClock
 	// Version is that of this program.
@@ -108,12 +111,16 @@ waited for failed, 4 the time for waiting ran out.`,
 	flags := root.PersistentFlags()
 	flags.StringVar(&shared.kubeconfig, "kubeconfig", "", "file that says how to reach the cluster; empty means as kubectl does")
 	flags.StringVar(&shared.context, "context", "", "context of the kubeconfig")
-	flags.StringVarP(&shared.output, "output", "o", "", "print whole objects: json or yaml")
+	flags.StringVarP(&shared.output, "output", "o", "", "print whole objects, json or yaml, or their names: name")
+	_ = root.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"json", "yaml", "name"}, cobra.ShellCompDirectiveNoFileComp))
 	root.AddCommand(
 		newGroup("backup", "Make, show, compare, verify and delete backups", shared,
-			newBackupCreate, newBackupGet, newBackupDescribe, newBackupVerify, newBackupDiff, newBackupDelete),
-		newGroup("restore", "Make and show restores", shared, newRestoreCreate, newRestoreGet, newRestoreDescribe, newRestoreCancel),
-		newGroup("location", "Make and show the places that hold backups", shared, newLocationCreate, newLocationGet),
+			newBackupCreate, newBackupGet, newBackupDescribe, newBackupLogs, newBackupVerify, newBackupDiff,
+			newBackupDelete),
+		newGroup("restore", "Make, show, cancel and delete restores", shared,
+			newRestoreCreate, newRestoreGet, newRestoreDescribe, newRestoreCancel, newRestoreDelete),
+		newGroup("location", "Make, show and forget the places that hold backups", shared,
+			newLocationCreate, newLocationGet, newLocationDescribe, newLocationDelete),
 	)
 	return root
 }
@@ -125,7 +132,10 @@ func newGroup(name, short string, shared *session, makers ...func(shared *sessio
 		RunE: showHelp,
 	}
 	for _, maker := range makers {
-		group.AddCommand(maker(shared))
+		command := maker(shared)
+		explained(command)
+		shared.complete(name, command)
+		group.AddCommand(command)
 	}
 	return group
 }
@@ -150,17 +160,15 @@ func exactly(names ...string) cobra.PositionalArgs {
 
 // client returns a client for Kahu's own kinds.
 func (s *session) client() (client.WithWatch, error) {
-	if s.output != "" && s.output != "json" && s.output != "yaml" {
-		return nil, usageError{fmt.Errorf("--output %q: use json or yaml", s.output)}
+	switch s.output {
+	case "", "json", "yaml", "name":
+	default:
+		return nil, usageError{fmt.Errorf("--output %q: use json, yaml or name", s.output)}
 	}
-	rules := clientcmd.NewDefaultClientConfigLoadingRules()
-	rules.ExplicitPath = s.kubeconfig
-	overrides := &clientcmd.ConfigOverrides{CurrentContext: s.context}
-	config, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, overrides).ClientConfig()
+	config, err := s.config()
 	if err != nil {
-		return nil, fmt.Errorf("reading the kubeconfig: %w", err)
+		return nil, err
 	}
-	config.UserAgent = "kubectl-kahu/" + s.Version
 	scheme, err := newScheme()
 	if err != nil {
 		return nil, err
@@ -170,6 +178,19 @@ func (s *session) client() (client.WithWatch, error) {
 		return nil, fmt.Errorf("reaching the cluster: %w", err)
 	}
 	return made, nil
+}
+
+// config says how to reach the cluster.
+func (s *session) config() (*rest.Config, error) {
+	rules := clientcmd.NewDefaultClientConfigLoadingRules()
+	rules.ExplicitPath = s.kubeconfig
+	overrides := &clientcmd.ConfigOverrides{CurrentContext: s.context}
+	config, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, overrides).ClientConfig()
+	if err != nil {
+		return nil, fmt.Errorf("reading the kubeconfig: %w", err)
+	}
+	config.UserAgent = "kubectl-kahu/" + s.Version
+	return config, nil
 }
 
 // newScheme returns the scheme of Kahu's own kinds.

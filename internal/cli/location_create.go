@@ -100,6 +100,6 @@ func (s *session) waitForLocation(ctx context.Context, to client.WithWatch, name
 	if done, err := s.printWhole(last); done {
 		return err
 	}
-	_, err = fmt.Fprintf(s.Out, "location %s is ready: %s backups\n", name, backupsOf(last))
+	_, err = fmt.Fprintf(s.Out, "location %s is ready: %s\n", name, backupsText(last))
 	return err
 }

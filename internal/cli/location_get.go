@@ -57,3 +57,11 @@ func backupsOf(location *kahuv1.BackupLocation) string {
 	}
 	return strconv.Itoa(int(*location.Status.Backups))
 }
+
+// backupsText is backupsOf with its unit.
+func backupsText(location *kahuv1.BackupLocation) string {
+	if location.Status.Backups == nil {
+		return "its backups cannot be listed"
+	}
+	return plural(int64(*location.Status.Backups), "backup")
+}

@@ -50,7 +50,10 @@ func runAt(t *testing.T, kubeconfig string, arguments ...string) outcome {
 	command := cli.New(cli.Options{
 		Out: &out, Err: &progress, Clock: testclock.NewFakePassiveClock(time.Now().Add(time.Hour)), Version: "test", //nolint:forbidigo // Ages are counted from what the API server writes.
 	})
-	command.SetArgs(append(arguments, "--kubeconfig", kubeconfig))
+	if len(arguments) == 0 || arguments[0] != "__complete" { // It takes the last argument for the word that is being typed.
+		arguments = append(arguments, "--kubeconfig", kubeconfig)
+	}
+	command.SetArgs(arguments)
 	err := command.ExecuteContext(t.Context())
 	return outcome{code: cli.ExitCode(err), out: out.String(), err: progress.String(), failure: err}
 }

@@ -40,6 +40,9 @@ func (s *session) printWhole(object any) (bool, error) {
 	if err := presentable(object); err != nil {
 		return true, fmt.Errorf("encoding: %w", err)
 	}
+	if s.output == "name" {
+		return true, s.printNames(object)
+	}
 	content, err := json.MarshalIndent(object, "", "  ")
 	if err != nil {
 		return true, fmt.Errorf("encoding: %w", err)
@@ -52,6 +55,34 @@ func (s *session) printWhole(object any) (bool, error) {
 	}
 	_, err = fmt.Fprintln(s.Out, strings.TrimSuffix(string(content), "\n"))
 	return true, err
+}
+
+// printNames writes kind.group/name, a line for each object, as kubectl does.
+func (s *session) printNames(object any) error {
+	each := func(one runtime.Object) error {
+		metadata, err := meta.Accessor(one)
+		if err != nil {
+			return err
+		}
+		kind := one.GetObjectKind().GroupVersionKind().GroupKind()
+		_, err = fmt.Fprintf(s.Out, "%s/%s\n", strings.ToLower(kind.String()), metadata.GetName())
+		return err
+	}
+	switch printed := object.(type) {
+	case client.ObjectList:
+		return meta.EachListItem(printed, each)
+	case runtime.Object:
+		return each(printed)
+	}
+	return nil
+}
+
+// plural returns a number with its unit, in the plural unless it is one.
+func plural(number int64, unit string) string {
+	if number == 1 {
+		return "1 " + unit
+	}
+	return fmt.Sprintf("%d %ss", number, unit)
 }
 
 // presentable gives objects their kind, which the client drops, and takes away who wrote which field, which is longer

@@ -121,7 +121,7 @@ func (s *session) awaitRestore(ctx context.Context, to client.WithWatch, name st
 	ctx, cancel := context.WithTimeout(ctx, limits.timeout)
 	defer cancel()
 	var last *kahuv1.Restore
-	shown := ""
+	shown := &progress{session: s}
 	err := s.waitFor(ctx, to, &kahuv1.RestoreList{}, name, func(object client.Object) (bool, error) {
 		restore, ok := object.(*kahuv1.Restore)
 		if !ok {
@@ -129,13 +129,12 @@ func (s *session) awaitRestore(ctx context.Context, to client.WithWatch, name st
 		}
 		last = restore
 		status := &restore.Status
-		line := fmt.Sprintf("restore %s: %s, %d of %d objects", name, stateOf(status.State), status.Progress.ItemsRestored, status.Progress.TotalItems)
-		if line != shown {
-			s.say(line)
-			shown = line
-		}
+		done := status.Progress
+		shown.show(fmt.Sprintf("restore %s: %s%s, %d of %s", name, stateOf(status.State), queued(status.QueuePosition),
+			done.ItemsRestored, plural(done.TotalItems, "object")), done.ItemsRestored, done.TotalItems)
 		return status.Stage == kahuv1.StageFinished, nil
 	})
+	shown.end()
 	if err != nil {
 		return nil, fmt.Errorf("waiting for restore %s: %w", name, err)
 	}
@@ -161,7 +160,7 @@ func (s *session) concludeRestore(restore *kahuv1.Restore) error {
 	if restore.Spec.DryRun {
 		return s.printPlan(restore)
 	}
-	_, err = fmt.Fprintf(s.Out, "restore %s completed: %s, %d warnings\n", restore.Name, countsText(status.Counts), status.Counts.Warnings)
+	_, err = fmt.Fprintf(s.Out, "restore %s completed: %s, %s\n", restore.Name, countsText(status.Counts), plural(status.Counts.Warnings, "warning"))
 	return err
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -51,6 +52,7 @@ func restoreText(restore *kahuv1.Restore) string {
 	d.block("Namespaces mapped", mapping)
 	d.line("Stage", status.Stage)
 	d.line("State", stateOf(status.State))
+	d.line("Queue", strings.TrimPrefix(queued(status.QueuePosition), ", "))
 	d.line("Failure", status.FailureReason)
 	if status.Interruptions > 0 {
 		d.line("Interrupted", fmt.Sprintf("%d times", status.Interruptions))

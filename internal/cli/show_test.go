@@ -1,6 +1,7 @@
 package cli_test
 
 import (
+	"context"
 	"regexp"
 	"strings"
 	"testing"
@@ -9,10 +10,12 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/watch"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
 
 	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
+	"github.com/soda-cdm/kahu/internal/testkit/cluster"
 )
 
 // put creates an object with its status.
@@ -128,7 +131,7 @@ Failure: one object is missing
 Started: 2026-03-01T02:03:00Z
 Ended: 2026-03-01T02:05:00Z
 Took: AGO
-Objects: 12 of 3 kinds in 1 namespaces, 2 of them because others need them
+Objects: 12 of 3 kinds in 1 namespace, 2 of them because others need them
 Left out: 4 by a rule, 5 that were being deleted
 Size: 2.0 KiB of JSON, 1.5 KiB stored in 2 segments, index 100 B
 Folder: clusters/c/backups/shown/u/
@@ -200,5 +203,130 @@ func TestWholeObjects(t *testing.T) {
 	described := succeed(t, "backup", "describe", "shown", "-o", "yaml")
 	if described != succeed(t, "backup", "get", "shown", "-o", "yaml") {
 		t.Errorf("described otherwise than got: %s", described)
+	}
+}
+
+// TestNames: -o name is what other commands take.
+func TestNames(t *testing.T) {
+	putShown(t)
+	if got := succeed(t, "backup", "get", "-o", "name"); got != "backup.kahu.io/shown\nbackup.kahu.io/shown-new\n" {
+		t.Errorf("got %q", got)
+	}
+	if got := succeed(t, "location", "describe", "shown", "-o", "name"); got != "backuplocation.kahu.io/shown\n" {
+		t.Errorf("got %q", got)
+	}
+}
+
+func TestDescribeLocation(t *testing.T) {
+	putShown(t)
+	want := "Name: shown\nProvider: filesystem.kahu.io\nBackups: 9\nAt once: backups as the manager says, restores as the manager says\n" +
+		"Conditions:\n Ready True Reconciled: it is\n"
+	if diff := cmp.Diff(want, squeezed(succeed(t, "location", "describe", "shown"))); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// TestDeleteRestoreAndLocation: the two go, and are not there a second time.
+func TestDeleteRestoreAndLocation(t *testing.T) {
+	to := newClient(t)
+	for word, object := range map[string]client.Object{
+		"restore":  &kahuv1.Restore{ObjectMeta: metav1.ObjectMeta{Name: "goes"}, Spec: kahuv1.RestoreSpec{BackupName: "nightly"}},
+		"location": &kahuv1.BackupLocation{ObjectMeta: metav1.ObjectMeta{Name: "goes"}, Spec: kahuv1.BackupLocationSpec{ProviderName: "p"}},
+	} {
+		if err := to.Create(t.Context(), object); err != nil {
+			t.Fatal(err)
+		}
+		check(t, run(t, word, "delete", "goes", "--wait", "--timeout", limit.String()), 0, word+" goes deleted", "", "")
+		check(t, run(t, word, "delete", "goes"), 1, "", "", "not found")
+	}
+}
+
+// TestLogs: the pages of the report one after the other, and what is known where there is no report.
+func TestLogs(t *testing.T) {
+	whole := &kahuv1.Backup{ObjectMeta: metav1.ObjectMeta{Name: "logged"}, Spec: kahuv1.BackupSpec{MetadataLocation: "default"}}
+	put(t, whole, func() {
+		whole.Status = kahuv1.BackupStatus{Stage: kahuv1.StageFinished, State: kahuv1.StateCompleted, LastBackup: stale(5)}
+	})
+	going := &kahuv1.Backup{ObjectMeta: metav1.ObjectMeta{Name: "going"}, Spec: kahuv1.BackupSpec{MetadataLocation: "default"}}
+	put(t, going, func() {
+		going.Status = kahuv1.BackupStatus{
+			Stage: kahuv1.StageResources, State: kahuv1.StateProcessing, Progress: kahuv1.BackupProgress{ItemsDone: 3, ItemsTotal: 7},
+		}
+	})
+	answerInspections(t, map[string]kahuv1.InspectionStatus{
+		"": {State: kahuv1.StateCompleted, NextPage: "1.1.x", Lines: []string{
+			`{"time":"2026-03-01T02:03:04Z","level":"info","resource":"pods","action":"NeverBackedUp","message":"they come and go"}`,
+		}},
+		"1.1.x": {State: kahuv1.StateCompleted, Lines: []string{
+			`{"time":"2026-03-01T02:03:05Z","level":"error","group":"apps","resource":"deployments","namespace":"shop","name":"web","action":"Missing","reason":"ObjectUnreadable","message":"denied"}`,
+		}},
+	})
+	want := "2026-03-01T02:03:04Z info NeverBackedUp pods they come and go\n" +
+		"2026-03-01T02:03:05Z error Missing ObjectUnreadable deployments.apps shop/web denied\n"
+	if diff := cmp.Diff(want, squeezed(succeed(t, "backup", "logs", "logged"))); diff != "" {
+		t.Error(diff)
+	}
+	if got := succeed(t, "backup", "logs", "logged", "--level", "error"); strings.Count(got, "\n") != 1 {
+		t.Errorf("got %q", got)
+	}
+	if got := succeed(t, "backup", "logs", "going"); !strings.HasPrefix(got, "backup going: Processing, 3 of 7 objects; its report is written at the end\n") {
+		t.Errorf("got %q", got)
+	}
+	left := &kahuv1.InspectionList{}
+	if err := newClient(t).List(t.Context(), left); err != nil || len(left.Items) > 0 {
+		t.Errorf("%d questions are left, %v", len(left.Items), err)
+	}
+}
+
+// answerInspections answers questions as the manager does, by their page, until the test ends.
+func answerInspections(t *testing.T, pages map[string]kahuv1.InspectionStatus) {
+	t.Helper()
+	to := newClient(t)
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
+	asked, err := to.Watch(ctx, &kahuv1.InspectionList{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		for event := range asked.ResultChan() {
+			question, ok := event.Object.(*kahuv1.Inspection)
+			if !ok || event.Type != watch.Added {
+				continue
+			}
+			question.Status = pages[question.Spec.Page]
+			if err := to.Status().Update(ctx, question); err != nil {
+				t.Errorf("answering: %v", err)
+			}
+		}
+	}()
+	t.Cleanup(func() {
+		asked.Stop()
+		cancel()
+		<-ended
+	})
+}
+
+// TestCompletion: names out of the cluster, also for the last part of a list.
+func TestCompletion(t *testing.T) {
+	putShown(t)
+	for name, test := range map[string]struct {
+		arguments []string
+		want      string
+	}{
+		"backups":    {[]string{"backup", "describe", "sho"}, "shown\nshown-new\n"},
+		"locations":  {[]string{"backup", "create", "x", "--location", "s"}, "shown\n"},
+		"namespaces": {[]string{"backup", "create", "x", "--include-namespaces", "default,kube-s"}, "default,kube-system\n"},
+		"kinds":      {[]string{"backup", "create", "x", "--include-resources", "deploym"}, "deployments.apps\n"},
+		"new names":  {[]string{"backup", "create", ""}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			done := run(t, append([]string{"__complete", "--kubeconfig", cluster.Kubeconfig(t)}, test.arguments...)...)
+			got, _, _ := strings.Cut(done.out, ":")
+			if got != test.want {
+				t.Errorf("got %q, want %q; %v", got, test.want, done.failure)
+			}
+		})
 	}
 }
