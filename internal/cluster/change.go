@@ -102,7 +102,7 @@ func writing(manager string) url.Values {
 // Delete asks for the deletion of exactly this object, as it was read: one that is another one by now, or has changed
 // since, gives core.ErrConflict and stays. What it owns stays where orphan is true, and else goes with it. An object that
 // is not there any more is no error.
-func (c *Client) Delete(ctx context.Context, living core.Living, orphan bool) error { //nolint:revive // The API has two ways, and they are a flag.
+func (c *Client) Delete(ctx context.Context, living core.Living, orphan bool) error {
 	err := c.delete(ctx, living, orphan)
 	if err != nil && !errors.Is(err, core.ErrNotFound) {
 		return fmt.Errorf("deleting %s: %w", describe(living.Kind, living.Namespace, living.Name), err)
@@ -110,7 +110,7 @@ func (c *Client) Delete(ctx context.Context, living core.Living, orphan bool) er
 	return nil
 }
 
-func (c *Client) delete(ctx context.Context, living core.Living, orphan bool) error { //nolint:revive // See Delete.
+func (c *Client) delete(ctx context.Context, living core.Living, orphan bool) error { //nolint:revive // The API has two ways, and they are a flag.
 	path, err := objectPath(living.Kind, living.Namespace, living.Name)
 	if err != nil {
 		return err

@@ -128,35 +128,42 @@ func serverFields() map[string][]string {
 	}
 }
 
-// keep takes a field from the living object where the other one has none.
+// keep takes a field, to which the names lead, from the living object where the other one has none.
 func keep(object, living map[string]any, fields []string) {
-	value, lives := living[fields[0]]
-	current, found := object[fields[0]]
-	if !lives {
-		return
-	}
-	if len(fields) == 1 {
-		if !found {
-			object[fields[0]] = value
+	for depth, field := range fields {
+		value, lives := living[field]
+		if !lives {
+			return
 		}
-		return
+		current, found := object[field]
+		if !found {
+			// What would be empty maps on the way is only made where there is something to keep.
+			if kept, is := alone(value, fields[depth+1:]); is {
+				object[field] = kept
+			}
+			return
+		}
+		inner, livingIsMap := value.(map[string]any)
+		next, isMap := current.(map[string]any)
+		if !livingIsMap || !isMap {
+			return
+		}
+		object, living = next, inner
 	}
-	inner, isMap := value.(map[string]any)
-	if !isMap {
-		return
+}
+
+// alone returns the value with nothing in it but the field to which the names lead; false where it has none.
+func alone(value any, fields []string) (any, bool) {
+	if len(fields) == 0 {
+		return value, true
 	}
-	next, isMap := current.(map[string]any)
-	if found && !isMap {
-		return
-	}
+	inner, _ := value.(map[string]any)
+	next, found := inner[fields[0]]
 	if !found {
-		next = map[string]any{}
+		return nil, false
 	}
-	keep(next, inner, fields[1:])
-	// A map that leads to nothing would be a change of its own.
-	if len(next) > 0 {
-		object[fields[0]] = next
-	}
+	kept, is := alone(next, fields[1:])
+	return map[string]any{fields[0]: kept}, is
 }
 
 // union returns the elements of both lists, each once, or nil.

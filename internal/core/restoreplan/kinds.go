@@ -28,26 +28,9 @@ func (p *Plan) Unserved(served []core.Kind) []Unserved {
 	for _, kind := range served {
 		versions[kind.GroupResource()] = kind.Version
 	}
-	found := map[schema.GroupResource]*Unserved{}
-	brought := map[string]bool{} // definitions by their names, API services by version.group
-	for _, wave := range p.Waves {
-		for _, item := range wave.Items {
-			group := item.Kind.GroupResource()
-			if name := item.info.name; name == definitionKind || name == apiServiceKind {
-				brought[item.Name] = true
-			}
-			version, there := versions[group]
-			if there && version == item.Kind.Version {
-				continue
-			}
-			if found[group] == nil {
-				found[group] = &Unserved{Kind: *item.Kind, Served: version}
-			}
-			found[group].Objects++
-		}
-	}
+	brought := p.brought()
 	var missing []Unserved
-	for group, unserved := range found {
+	for group, unserved := range p.otherVersions(versions) {
 		service := unserved.Kind.Version + "." + group.Group
 		if unserved.Served == "" && (brought[group.String()] || brought[service]) {
 			continue
@@ -58,4 +41,36 @@ func (p *Plan) Unserved(served []core.Kind) []Unserved {
 		return cmp.Or(strings.Compare(a.Kind.Group, b.Kind.Group), strings.Compare(a.Kind.Resource, b.Kind.Resource))
 	})
 	return missing
+}
+
+// otherVersions counts the objects of the kinds that are not served in exactly their version.
+func (p *Plan) otherVersions(served map[schema.GroupResource]string) map[schema.GroupResource]*Unserved {
+	found := map[schema.GroupResource]*Unserved{}
+	for _, wave := range p.Waves {
+		for _, item := range wave.Items {
+			group := item.Kind.GroupResource()
+			version, there := served[group]
+			if there && version == item.Kind.Version {
+				continue
+			}
+			if found[group] == nil {
+				found[group] = &Unserved{Kind: *item.Kind, Served: version}
+			}
+			found[group].Objects++
+		}
+	}
+	return found
+}
+
+// brought are the names of the definitions and API services of the plan: plural.group and version.group.
+func (p *Plan) brought() map[string]bool {
+	names := map[string]bool{}
+	for _, wave := range p.Waves {
+		for _, item := range wave.Items {
+			if name := item.info.name; name == definitionKind || name == apiServiceKind {
+				names[item.Name] = true
+			}
+		}
+	}
+	return names
 }
