@@ -17,14 +17,29 @@ import (
 	"github.com/soda-cdm/kahu/internal/core/transformset"
 )
 
-// RestoreCluster is what a restore asks of a cluster.
+// RestoreCluster is what a restore asks of a cluster: to read, to write, and to wait.
 type RestoreCluster interface {
+	ClusterReader
+	ClusterWriter
+	ClusterWaiter
+}
+
+// ClusterReader tells what a cluster serves, and what is there.
+type ClusterReader interface {
 	KindLister
 	ObjectGetter
 	LivingGetter
+	ObjectLister
+}
+
+// ClusterWriter creates objects, and changes those that are there.
+type ClusterWriter interface {
 	ObjectCreator
 	ObjectChanger
-	ObjectLister
+}
+
+// ClusterWaiter waits for what others do.
+type ClusterWaiter interface {
 	DefinitionWaiter
 	ChangeWaiter
 }

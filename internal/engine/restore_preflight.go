@@ -23,7 +23,7 @@ func (r *restoreRun) preflight(ctx context.Context, p *preview) error {
 			return err
 		}
 		if missing {
-			p.problem("%s is neither in the cluster nor in the plan: needed by %s", need, by)
+			p.problemf("%s is neither in the cluster nor in the plan: needed by %s", need, by)
 		}
 	}
 	if err := r.preflightQuotas(ctx, p); err != nil {
@@ -33,7 +33,7 @@ func (r *restoreRun) preflight(ctx context.Context, p *preview) error {
 	return nil
 }
 
-func (p *preview) problem(format string, values ...any) {
+func (p *preview) problemf(format string, values ...any) {
 	p.result.Problems = append(p.result.Problems, fmt.Sprintf(format, values...))
 }
 
@@ -90,7 +90,7 @@ func (r *restoreRun) preflightQuotas(ctx context.Context, p *preview) error {
 		request := core.ListRequest{Kind: kind, Namespace: namespace}
 		err := r.eachLiving(ctx, request, func(quota core.Object, object map[string]any) {
 			if over := restoreplan.OverQuota(object, counts); len(over) > 0 {
-				p.problem("ResourceQuota %s/%s would not let everything in: %s", namespace, quota.Name, strings.Join(over, "; "))
+				p.problemf("ResourceQuota %s/%s would not let everything in: %s", namespace, quota.Name, strings.Join(over, "; "))
 			}
 		})
 		if err != nil {

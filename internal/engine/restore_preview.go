@@ -161,21 +161,33 @@ func (r *restoreRun) previewItem(ctx context.Context, p *preview, item *restorep
 // judge asks the API server what would come of an object.
 func (r *restoreRun) judge(ctx context.Context, p *preview, wish wished, row *PlanRow) {
 	_, err := r.Cluster.TryCreate(ctx, row.Kind, wish.object, r.manager)
-	row.Action, row.Checked = PlanCreate, true
 	switch {
 	case err == nil:
+		row.Action, row.Checked = PlanCreate, true
 	case errors.Is(err, core.ErrAlreadyExists), errors.Is(err, core.ErrInvalid) && r.isThere(ctx, wish.item, wish.object):
+		row.Checked = true
 		r.judgeExisting(ctx, wish, row)
-	case errors.Is(err, core.ErrUnsupported) && p.defined[row.Kind.GroupResource().String()]:
-		row.Checked, row.Reason = false, "not checked by the API server, which serves its kind when the restore has made the definition"
-	case errors.Is(err, core.ErrNotFound) && p.makes(row.Key.Namespace):
-		row.Checked, row.Reason = false, "not checked by the API server, as the restore makes its namespace"
-	case errors.Is(err, core.ErrUnsupported):
-		row.Action, row.Reason = PlanConflict, "the API server does not serve its kind, and the definition is not in the plan: "+err.Error()
-	case errors.Is(err, core.ErrNotFound) && row.Key.Namespace != "":
-		row.Action, row.Reason = PlanConflict, "its namespace is neither there nor in the plan: "+err.Error()
 	default:
-		row.Action, row.Reason = PlanConflict, err.Error()
+		p.judgeRefused(err, row)
+	}
+}
+
+// judgeRefused tells an object that the API server cannot check yet from one that it does not take.
+func (p *preview) judgeRefused(err error, row *PlanRow) {
+	homeless := errors.Is(err, core.ErrNotFound) && row.Key.Namespace != ""
+	unserved := errors.Is(err, core.ErrUnsupported)
+	row.Action, row.Checked, row.Reason = PlanConflict, true, err.Error()
+	switch {
+	case unserved && p.defined[row.Kind.GroupResource().String()]:
+		row.Action, row.Checked = PlanCreate, false
+		row.Reason = "not checked by the API server, which serves its kind when the restore has made the definition"
+	case homeless && p.makes(row.Key.Namespace):
+		row.Action, row.Checked = PlanCreate, false
+		row.Reason = "not checked by the API server, as the restore makes its namespace"
+	case unserved:
+		row.Reason = "the API server does not serve its kind, and the definition is not in the plan: " + row.Reason
+	case homeless:
+		row.Reason = "its namespace is neither there nor in the plan: " + row.Reason
 	}
 }
 
@@ -190,13 +202,13 @@ func (r *restoreRun) judgeExisting(ctx context.Context, wish wished, row *PlanRo
 		row.Action, row.Reason = PlanConflict, "an object of that name is there and is being deleted"
 		return
 	}
+	row.Action, row.Reason = PlanSkip, "an object of that name is there already"
 	switch r.request.Existing {
 	case restoreplan.Update, restoreplan.Recreate:
 		r.judgeChange(ctx, wish, living, row)
 	case restoreplan.Fail:
 		row.Action, row.Reason = PlanConflict, "an object of that name is there already, and the policy is Fail"
-	default:
-		row.Action, row.Reason = PlanSkip, "an object of that name is there already"
+	case restoreplan.Skip:
 	}
 }
 
@@ -330,10 +342,11 @@ func (r *restoreRun) writePlan(ctx context.Context, p *preview) error {
 		return nil
 	}
 	name := r.request.ID.PlanName(r.request.Attempt)
-	if err := r.writeFile(ctx, name, p.content.Bytes()); err != nil {
+	err := r.writeFile(ctx, name, p.content.Bytes())
+	if err == nil {
+		p.result.File = name
+	} else {
 		r.warn(core.Key{}, "the plan could not be written to the location: "+err.Error())
-		return nil
 	}
-	p.result.File = name
 	return nil
 }
