@@ -146,17 +146,14 @@ func newInspection(options Options, finder *place.Finder) *inspection.Controller
 	}
 }
 
-// How many backups are read back at once, and how many segments of each.
-const (
-	verifications = 2
-	readers       = 2
-)
+// readers is how many segments of a backup are read back at once.
+const readers = 2
 
 func newVerification(options Options, finder *place.Finder) *verification.Controller {
 	return &verification.Controller{
 		Client: options.Client, Finder: finder,
 		Runner:    &engine.Verify{Clock: options.Clock, Readers: readers},
-		Tasks:     reconcile.NewTasks[engine.Progress, engine.VerifyResult](verifications),
+		Tasks:     reconcile.NewTasks[engine.Progress, engine.VerifyResult](verification.AtOnce),
 		ClusterID: options.ClusterID, Clock: options.Clock,
 	}
 }

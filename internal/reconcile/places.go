@@ -66,6 +66,12 @@ func (t *Tasks[P, R]) line(object client.Object, wish Wish) {
 	}
 	entered.wish = wish
 	t.queue[wish.UID] = entered
+	// A limit is the group's: by an old one that another wish came with, a younger one would pass it.
+	for _, each := range t.queue {
+		if each.wish.Group == wish.Group {
+			each.wish.GroupLimit = wish.GroupLimit
+		}
+	}
 }
 
 // Leave gives up the object's place, or its place in the queue, unless its task has begun.

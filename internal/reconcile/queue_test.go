@@ -254,6 +254,30 @@ func TestPlacesAreGivenBack(t *testing.T) {
 	})
 }
 
+// TestLimitIsOfTheGroup: whoever hears first of a greater limit does not pass older ones that came with the old one.
+func TestLimitIsOfTheGroup(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		all := reconcile.NewTasks[int, string](4)
+		defer start(t, all)()
+		enterWith := func(number, limit int) reconcile.Turn {
+			return all.Enter(numbered(number), reconcile.Wish{
+				Group: "x", GroupLimit: limit, Since: dawn.Add(time.Duration(number) * time.Second),
+			})
+		}
+		for number, want := range []int{0, 1, 2} {
+			if turn := enterWith(number, 1); turn.Position != want {
+				t.Fatalf("%d is at %d", number, turn.Position)
+			}
+		}
+		if turn := enterWith(2, 2); turn.Position != 1 {
+			t.Errorf("the youngest is at %d", turn.Position)
+		}
+		if turn := enterWith(1, 2); turn.Position != 0 {
+			t.Errorf("the older one is at %d", turn.Position)
+		}
+	})
+}
+
 // TestLongQueuesAreTold: of a long queue the first hear of every move, and the others from time to time.
 func TestLongQueuesAreTold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

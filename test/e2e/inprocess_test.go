@@ -138,9 +138,9 @@ func startManager(t *testing.T, kubeconfig *rest.Config, stores place.Stores) (s
 }
 
 // startPatientManager is startManagerWith another patience.
-func startPatientManager(t *testing.T, kubeconfig *rest.Config, stores place.Stores, patience time.Duration) (stop func()) {
+func startPatientManager(t *testing.T, kubeconfig *rest.Config, stores place.Stores, patience time.Duration) {
 	t.Helper()
-	return startManagerWith(t, kubeconfig, stores, func(options *controller.Options) { options.Patience = patience })
+	startManagerWith(t, kubeconfig, stores, func(options *controller.Options) { options.Patience = patience })
 }
 
 // startManagerWith runs the controllers, with some options changed, until the test ends, or the function that it returns

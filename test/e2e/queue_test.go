@@ -11,6 +11,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
@@ -200,6 +201,124 @@ func TestLimitsOfALocation(t *testing.T) {
 	w.awaitQueued("third", 1)
 	w.setLimit(location, 3)
 	w.awaitQueued("third", 0)
+}
+
+// TestQueueIsLeft: runs that are cancelled or deleted while they wait leave the queue at once, also where something else
+// keeps their objects, and those behind them move up.
+func TestQueueIsLeft(t *testing.T) {
+	w, driver := newQueueWorld(t, store.Options{})
+	namespace := testcluster.Namespace(t)
+	w.create(&corev1.ConfigMap{ObjectMeta: in(namespace, "settings")})
+	w.completedBackup("old", at("stuck", namespace))
+	w.setLimits("stuck", 1)
+	goOn := driver.hang("create", "download")
+	defer goOn()
+	w.startBackup("first", at("stuck", namespace))
+	w.awaitQueued("first", 0)
+	w.restoreAt("first", "old")
+	w.awaitRestoreQueued("first", 0)
+	for i, name := range []string{"cancelled", "deleted", "kept", "last"} {
+		backup := &kahuv1.Backup{ObjectMeta: named(name), Spec: kahuv1.BackupSpec{}}
+		at("stuck", namespace)(&backup.Spec)
+		restore := &kahuv1.Restore{ObjectMeta: named(name), Spec: kahuv1.RestoreSpec{BackupName: "old"}}
+		if name == "kept" {
+			backup.Finalizers, restore.Finalizers = []string{"test.kahu.io/kept"}, []string{"test.kahu.io/kept"}
+		}
+		w.create(backup, restore)
+		w.awaitQueued(name, int32(i+1))
+		w.awaitRestoreQueued(name, int32(i+1))
+	}
+	for _, kind := range []client.Object{&kahuv1.Backup{ObjectMeta: named("cancelled")}, &kahuv1.Restore{ObjectMeta: named("cancelled")}} {
+		if err := w.client.Patch(t.Context(), kind, client.RawPatch("application/merge-patch+json", []byte(`{"spec":{"cancel":true}}`))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.awaitQueued("last", 3)
+	w.awaitRestoreQueued("last", 3)
+	if ended := w.awaitBackup("cancelled"); reason(ended.Status.Conditions, kahuv1.ConditionStalled) != kahuv1.ReasonCancelled || ended.Status.QueuePosition != 0 {
+		t.Errorf("the cancelled backup: %+v", ended.Status)
+	}
+	if ended := w.awaitRestore("cancelled"); reason(ended.Status.Conditions, kahuv1.ConditionStalled) != kahuv1.ReasonCancelled || ended.Status.QueuePosition != 0 {
+		t.Errorf("the cancelled restore: %+v", ended.Status)
+	}
+	w.remove(&kahuv1.Backup{ObjectMeta: named("deleted")}, &kahuv1.Restore{ObjectMeta: named("deleted")})
+	w.awaitQueued("last", 2)
+	w.awaitRestoreQueued("last", 2)
+	kept := []client.Object{&kahuv1.Backup{ObjectMeta: named("kept")}, &kahuv1.Restore{ObjectMeta: named("kept")}}
+	w.drop(kept...)
+	w.awaitQueued("last", 1)
+	w.awaitRestoreQueued("last", 1)
+	for _, object := range kept {
+		if err := w.client.Patch(t.Context(), object, client.RawPatch("application/merge-patch+json", []byte(`{"metadata":{"finalizers":null}}`))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	goOn()
+	w.awaitBackup("last")
+	w.awaitRestore("last")
+}
+
+// TestHangingLocationHoldsNoQuestion: backups at another location are read back, shown and deleted while many questions
+// about one that hangs go without an answer.
+func TestHangingLocationHoldsNoQuestion(t *testing.T) {
+	w, driver := newQueueWorld(t, store.Options{})
+	namespace := testcluster.Namespace(t)
+	w.create(&corev1.ConfigMap{ObjectMeta: in(namespace, "settings")})
+	const number = 9 // more than there are workers, or places
+	for i := range number {
+		w.completedBackup(fmt.Sprintf("stuck-%d", i), at("stuck", namespace))
+	}
+	w.completedBackup("verified", at("main", namespace))
+	defer driver.hang("create", "download")()
+	for i := range number {
+		backup := &kahuv1.Backup{ObjectMeta: named(fmt.Sprintf("stuck-%d", i))}
+		patch := client.RawPatch("application/merge-patch+json", []byte(`{"metadata":{"annotations":{"kahu.io/verify":"stuck"}}}`))
+		if err := w.client.Patch(t.Context(), backup, patch); err != nil {
+			t.Fatal(err)
+		}
+		await(w.api, backup, func(backup *kahuv1.Backup) bool { return backup.Status.Verification != nil })
+		question := &kahuv1.Inspection{ObjectMeta: named(backup.Name), Spec: kahuv1.InspectionSpec{
+			Subject: kahuv1.InspectionSubjectReport, BackupName: backup.Name,
+		}}
+		w.create(question)
+	}
+	if answered := w.askToVerify("free", ""); reason(answered.Status.Conditions, kahuv1.ConditionVerified) != kahuv1.ReasonVerified {
+		t.Errorf("the backup that does not hang: %+v", answered.Status.Conditions)
+	}
+	shown := w.inspect(kahuv1.InspectionSpec{Subject: kahuv1.InspectionSubjectObjects, BackupName: "verified"})
+	if shown.Status.State != kahuv1.StateCompleted {
+		t.Errorf("the question: %+v", shown.Status)
+	}
+	for i := range number {
+		w.drop(&kahuv1.Backup{ObjectMeta: named(fmt.Sprintf("stuck-%d", i))})
+	}
+	w.remove(&kahuv1.Backup{ObjectMeta: named("verified")})
+}
+
+// restoreAt starts a restore.
+func (w *world) restoreAt(name, backup string) {
+	w.t.Helper()
+	w.create(&kahuv1.Restore{ObjectMeta: named(name), Spec: kahuv1.RestoreSpec{BackupName: backup}})
+}
+
+// awaitRestoreQueued returns when a restore is at that position.
+func (w *world) awaitRestoreQueued(name string, position int32) {
+	w.t.Helper()
+	await(w.api, &kahuv1.Restore{ObjectMeta: named(name)}, func(restore *kahuv1.Restore) bool {
+		return restore.Status.QueuePosition == position && restore.Status.Stage != "" && (position > 0 || restore.Status.Attempt != "")
+	})
+}
+
+// setLimits says how many backups, and how many restores, go on at once at a location.
+func (w *world) setLimits(location string, limit int32) {
+	w.t.Helper()
+	patch := client.RawPatch("application/merge-patch+json", fmt.Appendf(nil, `{"spec":{"limits":{"backups":%d,"restores":%d}}}`, limit, limit))
+	patched := &kahuv1.BackupLocation{ObjectMeta: named(location)}
+	if err := w.client.Patch(w.t.Context(), patched, patch); err != nil {
+		w.t.Fatal(err)
+	}
+	// What the controllers know of it is as new when its next look is over.
+	w.awaitLocation(location, metav1.ConditionTrue)
 }
 
 // setLimit says how many backups go on at once at a location, and returns when the location has been looked at.

@@ -41,6 +41,7 @@ func (c *Controller) delete(ctx context.Context, s *scope) error {
 	if s.backup.DeletionTimestamp.IsZero() {
 		return nil
 	}
+	c.Tasks.Leave(s.backup.UID) // Something else may keep the object for long.
 	if !slices.Contains(s.backup.Finalizers, Finalizer) {
 		return reconcile.ErrDone
 	}

@@ -127,6 +127,7 @@ func (c *Controller) stop(_ context.Context, s *scope) error {
 		return nil
 	}
 	c.Tasks.Cancel(s.restore.UID)
+	c.Tasks.Leave(s.restore.UID) // Something else may keep the object for long.
 	return reconcile.ErrDone
 }
 

@@ -69,7 +69,13 @@ func (c *Controller) read(ctx context.Context, s *scope) error {
 
 func (c *Controller) begin(ctx context.Context, s *scope) error {
 	if err := c.findFiles(ctx, s); err != nil {
+		c.Tasks.Leave(s.backup.UID) // Others can be read meanwhile.
 		return err
+	}
+	wish := reconcile.Wish{Group: s.backup.Spec.MetadataLocation, GroupLimit: AtOnce, Since: s.answer().StartTime.Time}
+	if turn := c.Tasks.Enter(s.named(), wish); turn.Position > 0 {
+		s.say(metav1.ConditionUnknown, kahuv1.ReasonPending, fmt.Sprintf("%d others are read before this backup.", turn.Taken+turn.Position-1))
+		return reconcile.ErrDone // It is woken when its turn has come.
 	}
 	s.say(metav1.ConditionUnknown, kahuv1.ReasonVerifying, "The backup is being read back.")
 	sample, err := sampleOf(s.answer().Sampled, s.answer().Token)
@@ -82,7 +88,7 @@ func (c *Controller) begin(ctx context.Context, s *scope) error {
 		return c.Runner.Run(ctx, request, files)
 	})
 	if !begun {
-		return reconcile.Waiting(kahuv1.ReasonPending, "other backups are being read", waitTime)
+		return reconcile.Waiting(kahuv1.ReasonPending, "the manager is ending; another one reads the backup", waitTime)
 	}
 	return reconcile.ErrDone
 }

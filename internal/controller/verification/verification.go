@@ -28,8 +28,10 @@ import (
 const (
 	// workers is how many objects are reconciled at once.
 	workers = 4
-	// waitTime is how soon a question that waits for its location, or for a place, is looked at again.
+	// waitTime is how soon a question that waits for its location is looked at again.
 	waitTime = 5 * time.Second
+	// AtOnce is how many backups are read back at once, in all; those at one location leave a place to the others.
+	AtOnce = 2
 	// maxToken bounds a token, in bytes.
 	maxToken = 253
 )
@@ -65,6 +67,11 @@ type scope struct {
 
 // answer returns where the answer goes; it is there once the question was taken up.
 func (s *scope) answer() *kahuv1.BackupVerification { return s.backup.Status.Verification }
+
+// named returns what goes into the queue: the name alone.
+func (s *scope) named() client.Object {
+	return &metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{Name: s.backup.Name, UID: s.backup.UID}}
+}
 
 // token returns what the question says, or nothing where there is none.
 func (s *scope) token() string {
