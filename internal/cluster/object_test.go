@@ -30,8 +30,8 @@ func TestCreate(t *testing.T) {
 	if uid == "" || uid != living.GetUID() {
 		t.Errorf("got UID %q, want %q", uid, living.GetUID())
 	}
-	if managers := living.GetManagedFields(); len(managers) != 1 || managers[0].Manager != "kahu" {
-		t.Errorf("got managed fields %+v, want those of kahu", managers)
+	if managers := living.GetManagedFields(); len(managers) != 1 || managers[0].Manager != "test" {
+		t.Errorf("got managed fields %+v, want those of the manager that was given", managers)
 	}
 	if diff := cmp.Diff(map[string]any{"k": "v"}, living.Object["data"]); diff != "" {
 		t.Errorf("data (-want +got):\n%s", diff)

@@ -30,14 +30,15 @@ type side interface {
 	remove(name string)
 }
 
-// listing is the digest of every file by its name, without the owner's file, which every leader writes.
+// listing is the digest of every file by its name, without what tells of the side of the reader: the owner's file, which
+// every leader writes, and the reports of restores.
 type listing map[string]string
 
 func (w *world) listing() listing {
 	w.t.Helper()
 	found := listing{}
 	for _, name := range w.store.names() {
-		if strings.HasSuffix(name, "/owner.json") {
+		if parts := strings.Split(strings.ReplaceAll(name, "%2F", "/"), "/"); parts[len(parts)-1] == "owner.json" || slices.Contains(parts, "restores") {
 			continue
 		}
 		sum := sha256.Sum256(w.store.read(name))
