@@ -58,6 +58,23 @@ type BackupVerification struct {
 	// +kubebuilder:validation:Minimum=0
 	Objects int64 `json:"objects,omitempty"`
 
+	// objectsTotal is the number of objects in the backup, sample or not. Those that
+	// are neither in objects nor in damagedObjects were not read.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	ObjectsTotal int64 `json:"objectsTotal,omitempty"`
+
+	// attempts is the number of readings that the store ended early, at most 5.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	Attempts int32 `json:"attempts,omitempty"`
+
+	// retryTime is when the next reading begins. Absent where the last one was not
+	// ended early, or goes on.
+	// +optional
+	// +nullable
+	RetryTime *metav1.Time `json:"retryTime,omitempty"`
+
 	// damagedObjects is the number of objects that cannot be restored.
 	// +optional
 	// +kubebuilder:validation:Minimum=0

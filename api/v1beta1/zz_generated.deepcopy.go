@@ -489,6 +489,10 @@ func (in *BackupVerification) DeepCopyInto(out *BackupVerification) {
 		in, out := &in.Time, &out.Time
 		*out = (*in).DeepCopy()
 	}
+	if in.RetryTime != nil {
+		in, out := &in.RetryTime, &out.RetryTime
+		*out = (*in).DeepCopy()
+	}
 	if in.Damaged != nil {
 		in, out := &in.Damaged, &out.Damaged
 		*out = make([]DamagedPart, len(*in))

@@ -41,6 +41,8 @@ type VerifyRequest struct {
 type VerifyResult struct {
 	// Files, Bytes and Objects count what was read. Objects are those that are as they were written.
 	Files, Bytes, Objects int64
+	// ObjectsTotal is how many objects the backup has, whatever was read of them; 0 where its manifest is lost.
+	ObjectsTotal int64
 	// Damaged are the first pieces of damage, DamagedTotal is the number of all, and DamagedObjects that of the objects
 	// that cannot be restored because of them. A backup is whole where DamagedTotal is 0.
 	Damaged        []damage.Row
@@ -233,6 +235,7 @@ func rowOf(file archive.File, err error) (damage.Row, bool) {
 func (v *verifyRun) result() VerifyResult {
 	result := VerifyResult{
 		Files: v.read.files.Load(), Bytes: v.read.bytes.Load(), Objects: v.read.objects.Load(),
+		ObjectsTotal: v.manifest.Counts.Objects,
 	}
 	result.Damaged, result.DamagedTotal, result.DamagedObjects = v.found.Rows()
 	return result

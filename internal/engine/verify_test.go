@@ -225,7 +225,7 @@ func TestVerifyWhole(t *testing.T) {
 		result, err := use.Run(t.Context(), engine.VerifyRequest{
 			Backup: id("one"), Show: func(progress engine.Progress) { shown = progress },
 		}, files)
-		want := engine.VerifyResult{Files: int64(len(files)), Bytes: size, Objects: objects}
+		want := engine.VerifyResult{Files: int64(len(files)), Bytes: size, Objects: objects, ObjectsTotal: objects}
 		if diff := cmp.Diff(want, result); err != nil || diff != "" {
 			t.Errorf("batch %d: %v\n%s", batch, err, diff)
 		}

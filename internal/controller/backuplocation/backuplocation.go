@@ -68,8 +68,9 @@ type scope struct {
 	files    place.Files // set by find
 }
 
-// Loop returns the controller as a loop of steps.
+// Loop returns the controller as a loop of steps, which has claimed and looks at nothing yet.
 func (c *Controller) Loop() *reconcile.Loop[*kahuv1.BackupLocation, *scope] {
+	c.claimed, c.looks = map[string]bool{}, map[string]context.CancelCauseFunc{}
 	return &reconcile.Loop[*kahuv1.BackupLocation, *scope]{
 		Client:     c.Client,
 		New:        func() *kahuv1.BackupLocation { return &kahuv1.BackupLocation{} },
@@ -88,7 +89,6 @@ func (c *Controller) Loop() *reconcile.Loop[*kahuv1.BackupLocation, *scope] {
 
 // SetUp registers the controller with the manager.
 func (c *Controller) SetUp(manager ctrl.Manager) error {
-	c.claimed, c.looks = map[string]bool{}, map[string]context.CancelCauseFunc{}
 	// Status writes of its own wake nobody; annotations do, as a person decides with one.
 	changed := predicate.Or(predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{})
 	return ctrl.NewControllerManagedBy(manager).Named("backuplocation").

@@ -129,7 +129,9 @@ func (c *Controller) show(
 	}
 	before := shown.DeepCopy()
 	view.Show(shown, id, manifest, err)
-	if err := c.Client.Status().Patch(ctx, shown, client.MergeFrom(before)); err != nil {
+	// With the lock: conditions are one list, and another loop may have written one of them since this object was read.
+	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
+	if err := c.Client.Status().Patch(ctx, shown, patch); err != nil {
 		return fmt.Errorf("showing backup %s: %w", id, err)
 	}
 	return nil

@@ -56,12 +56,15 @@ func (c *Controller) findFiles(ctx context.Context, s *scope) error {
 
 // read begins the reading, and shows how far it is.
 func (c *Controller) read(ctx context.Context, s *scope) error {
+	if err := c.awaitRetry(s); err != nil {
+		return err
+	}
 	snapshot, there := c.Tasks.Look(s.backup.UID)
 	if !there {
 		return c.begin(ctx, s)
 	}
 	if !snapshot.Ended {
-		s.answer().Objects = snapshot.Progress.Done
+		s.answer().Objects, s.answer().RetryTime = snapshot.Progress.Done, nil
 		return reconcile.ErrDone
 	}
 	return nil
@@ -90,6 +93,7 @@ func (c *Controller) begin(ctx context.Context, s *scope) error {
 	if !begun {
 		return reconcile.Waiting(kahuv1.ReasonPending, "the manager is ending; another one reads the backup", waitTime)
 	}
+	s.answer().RetryTime = nil
 	return reconcile.ErrDone
 }
 
@@ -99,9 +103,13 @@ func (c *Controller) conclude(_ context.Context, s *scope) error {
 	if !there || !snapshot.Ended {
 		return nil
 	}
-	s.finish(c.Clock.Now())
 	found, answer := snapshot.Result, s.answer()
+	if found.DamagedTotal == 0 && isPassing(snapshot.Err) && answer.Attempts < maxAttempts {
+		return c.retryLater(s, snapshot.Err)
+	}
+	s.finish(c.Clock.Now())
 	answer.Files, answer.Bytes, answer.Objects = found.Files, found.Bytes, found.Objects
+	answer.ObjectsTotal = found.ObjectsTotal
 	answer.DamagedTotal, answer.DamagedObjects = found.DamagedTotal, found.DamagedObjects
 	answer.Damaged = partsOf(found.Damaged)
 	s.say(verdict(c.id(s), found, snapshot.Err, answer.Sampled))
@@ -124,14 +132,26 @@ func verdict(
 		return metav1.ConditionFalse, kahuv1.ReasonManifestInvalid, found.Damaged[0].Message + ". " + remedy
 	case found.DamagedTotal > 0:
 		return metav1.ConditionFalse, kahuv1.ReasonArchiveCorrupt, fmt.Sprintf(
-			"%d parts of the backup's files are damaged, and %d objects cannot be restored: see status.verification.damaged. %s",
-			found.DamagedTotal, found.DamagedObjects, remedy)
+			"%d parts of the backup's files are damaged, and %d objects cannot be restored: see status.verification.damaged. %s%s",
+			found.DamagedTotal, found.DamagedObjects, unread(found, err, sampled), remedy)
 	case sampled != "":
 		return metav1.ConditionTrue, kahuv1.ReasonSampleVerified, fmt.Sprintf(
-			"A sample of %s was read: %d objects are as they were written.", sampled, found.Objects)
+			"A sample of %s was read: %d of %d objects are as they were written; the other %d were not read.",
+			sampled, found.Objects, found.ObjectsTotal, found.ObjectsTotal-found.Objects)
 	}
 	return metav1.ConditionTrue, kahuv1.ReasonVerified,
 		fmt.Sprintf("Everything was read: all %d objects are as they were written.", found.Objects)
+}
+
+// unread says of a damaged backup that there may be more damage than was found.
+func unread(found engine.VerifyResult, err error, sampled string) string {
+	switch left := found.ObjectsTotal - found.Objects - found.DamagedObjects; {
+	case err != nil:
+		return "There may be more, as the reading ended early: " + err.Error() + ". "
+	case sampled != "" && left > 0:
+		return fmt.Sprintf("There may be more, as %d objects are not in the sample of %s and were not read. ", left, sampled)
+	}
+	return ""
 }
 
 // partsOf turns rows of the engine into rows of the status.
