@@ -6,7 +6,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
+	"github.com/soda-cdm/kahu/internal/core/restoreplan"
 	"github.com/soda-cdm/kahu/internal/core/transform"
+	"github.com/soda-cdm/kahu/internal/engine"
 	"github.com/soda-cdm/kahu/internal/testkit/cluster"
 )
 
@@ -74,5 +76,29 @@ func TestMappedClaimGetsItsVolume(t *testing.T) {
 	want := plain(t, claimBefore, []string{"metadata", "namespace"})
 	if diff := cmp.Diff(want, plain(t, claimAfter, []string{"metadata", "namespace"})); diff != "" {
 		t.Errorf("claim (-before +after):\n%s", diff)
+	}
+}
+
+// A volume that is there and has its claim stays with it where the policy says that what is there is updated, and its claim is
+// restored under another name: the copy has no part in it.
+func TestUpdatedVolumeStaysWithItsClaim(t *testing.T) {
+	t.Parallel()
+	s := newStory(t)
+	volumes, claims := kindOf("persistentvolumes", false), kindOf("persistentvolumeclaims", true)
+	s.create(volumes, s.object(volume), nil)
+	t.Cleanup(func() { s.clean(volumes, s.namespace) })
+	original := s.create(claims, s.object(claim), bound)
+	s.backup()
+	other := cluster.Namespace(t)
+	s.restored(func(request *engine.RestoreRequest) {
+		request.Existing = restoreplan.Update
+		request.Transform.NamespaceMapping = map[string]string{s.namespace: other}
+	})
+	want := map[string]any{"namespace": s.namespace, "name": "a", "uid": string(original.GetUID())}
+	found, _, _ := unstructured.NestedMap(s.read(volumes, s.namespace, anything).Object, "spec", "claimRef")
+	for field, value := range want {
+		if found[field] != value {
+			t.Errorf("the volume has the claim %v, want %v", found, want)
+		}
 	}
 }

@@ -100,6 +100,7 @@ func Merge(kind core.Kind, object, living map[string]any, taken []string) {
 			keep(object, living, fields)
 		}
 	}
+	stayBound(kind, object, living)
 	metadata, mapOK := object["metadata"].(map[string]any)
 	livingMetadata, livingOK := living["metadata"].(map[string]any)
 	if !mapOK || !livingOK {
@@ -122,9 +123,22 @@ func serverFields() map[string][]string {
 			"spec.volumeName", "metadata.annotations['pv.kubernetes.io/bind-completed']",
 			"metadata.annotations['pv.kubernetes.io/bound-by-controller']",
 		},
-		"persistentvolumes": {"spec.claimRef", "spec.claimRef.uid", "spec.claimRef.resourceVersion"},
-		podKind:             {"spec.nodeName"},
-		"jobs.batch":        {"spec.selector"},
+		podKind:      {"spec.nodeName"},
+		"jobs.batch": {"spec.selector"},
+	}
+}
+
+// stayBound leaves a living piece of storage to whoever has it: the backup may name a copy of that, in another namespace or
+// under another name.
+func stayBound(kind core.Kind, object, living map[string]any) {
+	fields := map[string]string{
+		"persistentvolumes": "claimRef", "volumesnapshotcontents.snapshot.storage.k8s.io": "volumeSnapshotRef",
+	}
+	field := fields[kind.GroupResource().String()]
+	spec, _ := object["spec"].(map[string]any)
+	livingSpec, _ := living["spec"].(map[string]any)
+	if owner, bound := livingSpec[field]; bound && spec != nil {
+		spec[field] = owner
 	}
 }
 

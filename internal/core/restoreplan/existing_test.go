@@ -84,6 +84,20 @@ func TestMerge(t *testing.T) {
 			want:     `{"metadata":{"uid":null,"resourceVersion":null},"spec":{"a":1}}`,
 			taken:    []string{"metadata.labels.controller-uid"},
 		},
+		"Volume": {
+			reason:   "a volume is not taken from the claim that it has, to be given to a copy of that",
+			resource: "persistentvolumes",
+			object:   `{"metadata":{},"spec":{"a":1,"claimRef":{"namespace":"copy","name":"c"}}}`,
+			living:   `{"metadata":{},"spec":{"claimRef":{"namespace":"shop","name":"c","uid":"u"}}}`,
+			want:     `{"metadata":{"uid":null,"resourceVersion":null},"spec":{"a":1,"claimRef":{"namespace":"shop","name":"c","uid":"u"}}}`,
+		},
+		"Free volume": {
+			reason:   "one that has none is reserved for that of the backup",
+			resource: "persistentvolumes",
+			object:   `{"metadata":{},"spec":{"claimRef":{"namespace":"shop","name":"c"}}}`,
+			living:   `{"metadata":{},"spec":{}}`,
+			want:     `{"metadata":{"uid":null,"resourceVersion":null},"spec":{"claimRef":{"namespace":"shop","name":"c"}}}`,
+		},
 		"Finalizers": {
 			reason:   "what keeps a living object is not taken from it, and its owners neither",
 			resource: "configmaps",
