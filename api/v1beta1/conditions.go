@@ -93,6 +93,9 @@ const (
 	ReasonKindNeverSelected = "KindNeverSelected"
 	// ReasonContradiction: the filters exclude all that they include.
 	ReasonContradiction = "Contradiction"
+	// ReasonInvalidPrefix: objects cannot have the names that the prefix would give
+	// them.
+	ReasonInvalidPrefix = "InvalidPrefix"
 	// ReasonInvalidReference: a reference that the spec declares cannot be followed.
 	ReasonInvalidReference = "InvalidReference"
 	// ReasonNothingSelected: the filters select nothing. The run is Completed.

@@ -121,10 +121,12 @@ type RestoreSpec struct {
 	// +optional
 	IncludeClusterResource *bool `json:"includeClusterResource,omitempty"`
 
-	// resourcePrefix is put before the name of every restored object.
+	// resourcePrefix is put before the names of restored objects, and where other
+	// objects name them. Objects at cluster scope keep their names, but for cluster
+	// roles and their bindings. It ends as it is written: blue- makes blue-web of web.
 	// +optional
-	// +kubebuilder:validation:MaxLength=253
-	// +kubebuilder:validation:XValidation:rule=`self == ""`,message="prefixes are not supported yet: remove spec.resourcePrefix",reason=FieldValueForbidden
+	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:XValidation:rule=`self.matches('^([a-z][a-z0-9-]*)?$')`,message="a prefix is of lower-case letters, digits and hyphens, and begins with a letter"
 	ResourcePrefix string `json:"resourcePrefix,omitempty"`
 
 	// preserveNodePort keeps the node ports of services. Otherwise the cluster

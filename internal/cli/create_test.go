@@ -88,6 +88,9 @@ func TestRestoreCreate(t *testing.T) {
 				LabelSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"a": "b"}},
 			},
 		},
+		"prefix": {
+			[]string{"--resource-prefix", "blue-"}, kahuv1.RestoreSpec{ResourcePrefix: "blue-"},
+		},
 		"mapping": {
 			[]string{"--namespace-mapping", "a=b,c=d"}, kahuv1.RestoreSpec{NamespaceMapping: map[string]string{"a": "b", "c": "d"}},
 		},

@@ -18,6 +18,7 @@ type restoreFlags struct {
 
 	backup            string
 	mapping           map[string]string
+	prefix            string
 	clusterScope      bool
 	clusterScopeGiven bool
 	nodePorts         bool
@@ -40,7 +41,9 @@ func newRestoreCreate(shared *session) *cobra.Command {
   # what it would do, as a diff; nothing is written
   kubectl kahu restore create look --backup nightly --existing Update --dry-run
   # one namespace, under another name
-  kubectl kahu restore create copy --backup nightly --include-namespaces shop --namespace-mapping shop=shop-copy --wait`,
+  kubectl kahu restore create copy --backup nightly --include-namespaces shop --namespace-mapping shop=shop-copy --wait
+  # beside what is there, under other names
+  kubectl kahu restore create blue --backup nightly --include-namespaces shop --resource-prefix blue- --wait`,
 		Args: exactly("NAME"),
 		RunE: func(command *cobra.Command, args []string) error {
 			wish.clusterScopeGiven = command.Flags().Changed("cluster-scope")
@@ -52,6 +55,8 @@ func newRestoreCreate(shared *session) *cobra.Command {
 	flags := command.Flags()
 	flags.StringVar(&wish.backup, "backup", "", "Backup to restore from (required)")
 	flags.StringToStringVar(&wish.mapping, "namespace-mapping", nil, "from=to: names that namespaces get")
+	flags.StringVar(&wish.prefix, "resource-prefix", "",
+		"put before the names of the objects, and where they name one another: blue- makes blue-web of web")
 	flags.BoolVar(&wish.clusterScope, "cluster-scope", false,
 		"with =true or =false: restore all objects at cluster scope, or none; without: as the other filters say")
 	flags.BoolVar(&wish.nodePorts, "preserve-node-ports", false, "keep the node ports of services")
@@ -75,7 +80,7 @@ func (f *restoreFlags) spec() (kahuv1.RestoreSpec, error) {
 		BackupName:        f.backup,
 		IncludeNamespaces: f.includeNamespaces, ExcludeNamespaces: f.excludeNamespaces,
 		IncludeResources: resources(f.includeResources), ExcludeResources: resources(f.excludeResources),
-		LabelSelector: selector, NamespaceMapping: f.mapping,
+		LabelSelector: selector, NamespaceMapping: f.mapping, ResourcePrefix: f.prefix,
 		PreserveNodePort: f.nodePorts, PreserveClusterIPAddr: f.clusterIPs, AllowIncomplete: f.allowIncomplete,
 		TransformSets: f.sets, ImageMapping: f.images, StorageClassMapping: f.classes,
 		DryRun: f.dryRun, ExistingResourcePolicy: kahuv1.ExistingResourcePolicy(f.existing),

@@ -50,6 +50,7 @@ func restoreText(restore *kahuv1.Restore) string {
 		mapping = append(mapping, fmt.Sprintf("%s -> %s", from, restore.Spec.NamespaceMapping[from]))
 	}
 	d.block("Namespaces mapped", mapping)
+	d.line("Prefix", restore.Spec.ResourcePrefix)
 	d.line("Stage", status.Stage)
 	d.line("State", stateOf(status.State))
 	d.line("Queue", strings.TrimPrefix(queued(status.QueuePosition), ", "))

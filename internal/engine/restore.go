@@ -11,6 +11,7 @@ import (
 
 	"github.com/soda-cdm/kahu/internal/core"
 	"github.com/soda-cdm/kahu/internal/core/archive"
+	"github.com/soda-cdm/kahu/internal/core/naming"
 	"github.com/soda-cdm/kahu/internal/core/restoreplan"
 	"github.com/soda-cdm/kahu/internal/core/selection"
 	"github.com/soda-cdm/kahu/internal/core/transform"
@@ -79,6 +80,9 @@ type RestoreRequest struct {
 	Filters selection.Filters
 	// Transform says what is changed in them.
 	Transform transform.Options
+	// Prefix is put before the names of the objects, and of what they refer to; see package naming. Empty: they keep
+	// their names.
+	Prefix string
 	// Transforms are applied to each object after that, in their order.
 	Transforms []transformset.Set
 	// Existing says what is done about objects that are there already; empty means Skip.
@@ -152,12 +156,14 @@ func (r *Restore) Run(ctx context.Context, request RestoreRequest, files Restore
 	if request.Confirm == nil {
 		request.Confirm = func(context.Context) error { return nil }
 	}
+	names := naming.New(request.Prefix)
+	request.Transform.Names = names
 	run := &restoreRun{
 		Restore: r, ledger: book, request: request, files: files, written: files,
 		progress: progress{clock: r.Clock, show: request.Show},
 		living:   map[restoreplan.ID]types.UID{}, ownNamespaces: map[string]bool{},
-		transformer: transform.New(request.Transform),
-		manager:     restoreplan.Manager(request.ID.UID), updater: restoreplan.Updater(request.ID.UID),
+		transformer: transform.New(request.Transform), names: names,
+		manager: restoreplan.Manager(request.ID.UID), updater: restoreplan.Updater(request.ID.UID),
 	}
 	err = run.steps(ctx)
 	run.finishReport(ctx, err)
@@ -178,6 +184,7 @@ func (r *restoreRun) steps(ctx context.Context) error {
 		{"asking what the cluster serves", r.survey},
 		{"choosing objects", r.choose},
 		{"planning", r.makePlan},
+		{"deciding names", r.decideNames},
 		{"checking kinds", r.checkKinds},
 		{"checking the archive", r.checkSegments},
 	}
@@ -207,6 +214,7 @@ type restoreRun struct {
 	written     FileCreator // where the report goes
 	progress    progress
 	transformer *transform.Transformer
+	names       *naming.Names // filled by choose and decideNames; nil: none changes
 
 	program *transformset.Program // set by compileTransforms
 

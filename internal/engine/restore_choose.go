@@ -49,7 +49,9 @@ func (r *restoreRun) choose(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r.needs = selection.NewClosure(selector, reference.NewRules(declared...))
+	rules := reference.NewRules(declared...)
+	r.needs = selection.NewClosure(selector, rules)
+	r.names.Follow(rules, kinds)
 	r.planner = restoreplan.NewPlanner()
 	if err := r.chooseSelected(ctx); err != nil {
 		return err
@@ -141,6 +143,7 @@ func (r *restoreRun) chooseFrom(ctx context.Context, pending []selection.Pending
 // take gives an object to the planner. Its reason is by now why it is in the restore, and not why it was in the backup.
 func (r *restoreRun) take(record archive.Record) error {
 	r.chosen++
+	r.names.Add(record.Kind, record.Namespace, record.Name, record.Labels)
 	return r.planner.Add(&record)
 }
 

@@ -153,6 +153,7 @@ func (r *restoreRun) prepare(ctx context.Context, item *restoreplan.Item, conten
 		return wish, false, errOwnerPostponed
 	}
 	wish.after = r.aftermathOf(item, wish.object)
+	defer r.warnOfMentions(item, wish.object)
 	for _, change := range r.transformer.Apply(*item.Kind, wish.object.Object) {
 		r.noteChange(item.Key(), change)
 		wish.taken = append(wish.taken, change.Path)

@@ -102,11 +102,10 @@ func (r *restoreRun) failOnExisting(ctx context.Context) error {
 // findExisting writes down an object that is there, and that no earlier attempt of this restore made. What Kubernetes makes
 // in every namespace stands and falls with the namespace.
 func (r *restoreRun) findExisting(ctx context.Context, item *restoreplan.Item) error {
-	if item.ClusterMade {
+	if item.ClusterMade || r.shared(item) {
 		return nil
 	}
-	key := item.Key()
-	key.Namespace, key.Name = r.transformer.Namespace(key.Namespace), r.transformer.Name(*item.Kind, key.Name)
+	key := r.transformer.Key(*item.Kind, item.Key())
 	living, err := r.Cluster.Living(ctx, *item.Kind, key.Namespace, key.Name)
 	switch {
 	case errors.Is(err, core.ErrNotFound), errors.Is(err, core.ErrUnsupported):
@@ -121,6 +120,10 @@ func (r *restoreRun) findExisting(ctx context.Context, item *restoreplan.Item) e
 
 // meet deals with an object of somebody else that is there already, as the policy says.
 func (r *restoreRun) meet(ctx context.Context, wish wished, living core.Living) error {
+	if r.shared(wish.item) {
+		r.leave(wish, whyShared)
+		return nil
+	}
 	switch r.request.Existing {
 	case restoreplan.Update:
 		return r.update(ctx, wish)

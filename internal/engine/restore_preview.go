@@ -94,9 +94,7 @@ func (r *restoreRun) previewPlan(ctx context.Context) error {
 	p.lines, r.previewed = lines, p
 	r.expectPlanned(p)
 	for _, item := range r.plan.Skipped {
-		key := item.Key()
-		key.Namespace, key.Name = r.transformer.Namespace(key.Namespace), r.transformer.Name(*item.Kind, key.Name)
-		p.add(PlanRow{Kind: *item.Kind, Key: key, Action: PlanSkip, Reason: item.Reason})
+		p.add(PlanRow{Kind: *item.Kind, Key: r.transformer.Key(*item.Kind, item.Key()), Action: PlanSkip, Reason: item.Reason})
 	}
 	skipped := p.wave
 	p.wave = nil
@@ -200,6 +198,10 @@ func (r *restoreRun) judgeExisting(ctx context.Context, wish wished, row *PlanRo
 		return
 	case living.Terminating:
 		row.Action, row.Reason = PlanConflict, "an object of that name is there and is being deleted"
+		return
+	}
+	if r.shared(wish.item) {
+		row.Action, row.Reason = PlanSkip, whyShared
 		return
 	}
 	row.Action, row.Reason = PlanSkip, "an object of that name is there already"

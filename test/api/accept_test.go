@@ -142,6 +142,7 @@ kind: Restore
 spec:
   backupName: shop
   namespaceMapping: {shop: copy, bank: bank}
+  resourcePrefix: blue-
   includeClusterResource: false
   preserveNodePort: true
   preserveClusterIpAddr: true

@@ -39,8 +39,8 @@ func TestRefused(t *testing.T) {
 			[]refusal{{"spec.enableMetadataBackup", "a backup without objects is not supported yet: remove spec.enableMetadataBackup, or set it to true"}},
 		},
 		"ResourcePrefix": {
-			restore + "  resourcePrefix: copy-\n",
-			[]refusal{{"spec.resourcePrefix", "prefixes are not supported yet: remove spec.resourcePrefix"}},
+			restore + "  resourcePrefix: Copy.\n",
+			[]refusal{{"spec.resourcePrefix", "a prefix is of lower-case letters, digits and hyphens, and begins with a letter"}},
 		},
 		"InspectionOfRestore": {
 			inspection + "  subject: Report\n  restoreName: shop\n",

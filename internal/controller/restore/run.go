@@ -65,6 +65,7 @@ func (c *Controller) begin(ctx context.Context, s *scope) (bool, error) {
 		DryRun:   s.restore.Spec.DryRun,
 		Existing: restoreplan.Policy(s.restore.Spec.ExistingResourcePolicy),
 		Status:   filters.OfStatus(&s.restore.Spec), RunFinished: s.restore.Spec.FinishedJobs == kahuv1.FinishedJobsRunAgain,
+		Prefix: s.restore.Spec.ResourcePrefix,
 		Transform: transform.Options{
 			NamespaceMapping:   s.restore.Spec.NamespaceMapping,
 			PreserveNodePorts:  s.restore.Spec.PreserveNodePort,

@@ -51,7 +51,7 @@ func TestDeclaredReferences(t *testing.T) {
 		"an object":          {widget, &secret, "spec.issuerRef", "", nil},
 		"at cluster scope":   {widget, &class, "spec.class", "", []string{"storageclasses.storage.k8s.io fast: spec.class"}},
 		"from cluster scope": {fleet, &class, "spec.class", "", []string{"storageclasses.storage.k8s.io fast: spec.class"}},
-		"an annotation":      {widget, &secret, "metadata.annotations['example.com/ca']", "", []string{"secrets shop/authority: metadata.annotations.example.com/ca"}},
+		"an annotation":      {widget, &secret, "metadata.annotations['example.com/ca']", "", []string{"secrets shop/authority: metadata.annotations['example.com/ca']"}},
 		"a list": {
 			widget, &secret, "spec.stores[*].secret", "", []string{"secrets shop/one: spec.stores[0].secret", "secrets shop/two: spec.stores[1].secret"},
 		},

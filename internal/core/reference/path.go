@@ -68,7 +68,7 @@ func follow(from any, steps []string, at string, visit func(value any, at string
 	case map[string]any:
 		if steps[0] != every {
 			if value, there := inner[steps[0][1:]]; there {
-				follow(value, steps[1:], at+steps[0], visit)
+				follow(value, steps[1:], at+stepText(steps[0][1:]), visit)
 			}
 			return
 		}
@@ -83,6 +83,14 @@ func follow(from any, steps []string, at string, visit func(value any, at string
 			follow(item, steps[1:], at+"["+strconv.Itoa(i)+"]", visit)
 		}
 	}
+}
+
+// stepText returns a name as it stands in a path.
+func stepText(name string) string {
+	if strings.ContainsAny(name, ".[]") {
+		return "['" + name + "']"
+	}
+	return "." + name
 }
 
 // written returns the path to a place for people.

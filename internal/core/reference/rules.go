@@ -14,7 +14,8 @@ import (
 type Need struct {
 	// Group is the API group, empty for the core group.
 	Group string
-	// Resource is the plural name in lower case. It is empty where the reference has a kind, which is then in Kind.
+	// Resource is the plural name in lower case. It is empty where the reference has a kind, which is then in Kind. Both are
+	// empty where the kind stands elsewhere, which only Rename meets.
 	Resource string
 	Kind     string
 	// Namespace is where the object is; empty at cluster scope. Where Kind is given and turns out to be a kind at
@@ -33,6 +34,7 @@ type Need struct {
 // Rules know what objects refer to. They do not change, and may be used by several goroutines at once.
 type Rules struct {
 	byKind  map[schema.GroupResource]rule
+	back    map[schema.GroupResource]rule // what Rename follows besides
 	members members
 }
 
@@ -44,7 +46,7 @@ func NewRules(declared ...Declaration) *Rules {
 		rules[schema.GroupResource{Group: "extensions", Resource: resource}] = rules[schema.GroupResource{Group: "apps", Resource: resource}]
 	}
 	rules[schema.GroupResource{Group: "extensions", Resource: "ingresses"}] = ingress()
-	made := &Rules{byKind: rules, members: members{}}
+	made := &Rules{byKind: rules, back: backTable(), members: members{}}
 	made.declare(declared)
 	return made
 }

@@ -11,6 +11,7 @@ type edit struct {
 	namespace func(name string) string
 	object    map[string]any
 	mapped    bool // the object goes to another namespace than it came from
+	renamed   bool // the object gets another name than it had
 	changes   []Change
 }
 

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/soda-cdm/kahu/internal/core"
+	"github.com/soda-cdm/kahu/internal/core/naming"
 )
 
 const (
@@ -12,6 +13,17 @@ const (
 	reasonDeletion = "the old object was being deleted, the new one is not"
 	reasonStatus   = "controllers report it, and the API server accepts it from nobody else"
 )
+
+// rename writes the names that objects get into the object. The namespaces in it are still those of the backup.
+func (e *edit) rename(kind core.Kind, names *naming.Names) {
+	for _, renamed := range names.Rename(kind, e.object) {
+		reason := renamed.From + " is restored as " + renamed.To
+		if renamed.Field == "metadata.name" {
+			e.renamed, reason = true, "the restore has a prefix"
+		}
+		e.note(renamed.Field, reason)
+	}
+}
 
 // metadata applies what holds for every kind.
 func (e *edit) metadata(kind core.Kind) {

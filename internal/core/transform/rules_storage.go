@@ -26,12 +26,12 @@ func snapshotContentRule(e *edit) {
 // taken for lost. That the binding was made by a controller stays written on it, as the controller would not write
 // it again.
 //
-// In a mapped namespace the claim is a copy, and its volume most likely still that of the original: it gets another
-// one, which is the volume of the backup where that is restored, as it is reserved for the claim.
+// In a mapped namespace, or under another name, the claim is a copy, and its volume most likely still that of the original:
+// it gets another one, which is the volume of the backup where that is restored, as it is reserved for the claim.
 func claimRule(e *edit) {
 	e.remove("the new claim is not bound yet", "metadata", "annotations", annotationBindCompleted)
-	if e.mapped {
-		const reason = "in another namespace the claim is a copy, which has no part in the volume of the original"
+	if e.mapped || e.renamed {
+		const reason = "in another namespace, or under another name, the claim is a copy, which has no part in the volume of the original"
 		e.remove(reason, "spec", "volumeName")
 		e.remove(reason, "metadata", "annotations", annotationBoundByController)
 	}

@@ -2,6 +2,7 @@ package transform
 
 import (
 	"github.com/soda-cdm/kahu/internal/core"
+	"github.com/soda-cdm/kahu/internal/core/naming"
 )
 
 // Options are what the author of a restore decides.
@@ -9,6 +10,8 @@ type Options struct {
 	// NamespaceMapping is from the names of namespaces in the backup to their names in the cluster. All names are
 	// mapped at once, so that two namespaces can change places.
 	NamespaceMapping map[string]string
+	// Names are the names that the objects get; nil where they keep theirs.
+	Names *naming.Names
 	// PreserveNodePorts keeps the node ports of services.
 	PreserveNodePorts bool
 	// PreserveClusterIPs keeps the cluster addresses of services.
@@ -50,12 +53,14 @@ func (t *Transformer) Namespace(name string) string {
 	return name
 }
 
-// Name returns the name in the cluster of an object of the backup.
-func (t *Transformer) Name(kind core.Kind, name string) string {
+// Key returns the name in the cluster of an object of the backup.
+func (t *Transformer) Key(kind core.Kind, key core.Key) core.Key {
+	key.Name = t.options.Names.Of(kind, key.Namespace, key.Name)
+	key.Namespace = t.Namespace(key.Namespace)
 	if kind.Group == "" && kind.Resource == "namespaces" {
-		return t.Namespace(name)
+		key.Name = t.Namespace(key.Name)
 	}
-	return name
+	return key
 }
 
 // Collision returns two of the namespaces of a backup that would get the same name in the cluster, and that name, or
@@ -73,10 +78,11 @@ func (t *Transformer) Collision(namespaces []string) (first, second, name string
 }
 
 // Apply changes the object, which is of the kind, in place, and returns what was changed, in a fixed order. Owner
-// references are left as they are. Applied to what it returned, it changes nothing more, but for names of namespaces,
-// which it maps every time.
+// references are left to Owners, but for the names of owners that get other ones. Applied to what it returned, it changes
+// nothing more, but for names of namespaces, which it maps every time.
 func (t *Transformer) Apply(kind core.Kind, object map[string]any) []Change {
 	e := &edit{options: t.options, namespace: t.Namespace, object: object}
+	e.rename(kind, t.options.Names)
 	e.metadata(kind)
 	name := kind.GroupResource().String()
 	if apply, found := t.rules[name]; found {

@@ -294,13 +294,13 @@ func TestNames(t *testing.T) {
 		if got := transformer.Namespace(name); got != want {
 			t.Errorf("namespace %q is %q, want %q", name, got, want)
 		}
-		if got := transformer.Name(kind("namespaces"), name); got != want {
+		if got := transformer.Key(kind("namespaces"), core.Key{Name: name}).Name; got != want {
 			t.Errorf("the name of namespace %q is %q, want %q", name, got, want)
 		}
-		if got := transformer.Name(kind("configmaps"), name); got != name {
+		if got := transformer.Key(kind("configmaps"), core.Key{Name: name}).Name; got != name {
 			t.Errorf("the name of config map %q is %q", name, got)
 		}
-		if got := transformer.Name(custom("namespaces.example.org"), name); got != name {
+		if got := transformer.Key(custom("namespaces.example.org"), core.Key{Name: name}).Name; got != name {
 			t.Errorf("the name of a foreign kind's object %q is %q", name, got)
 		}
 	}
