@@ -107,10 +107,8 @@ func (c *Closure) Visit(object core.Object) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	key := object.Key()
-	if _, handedOut := c.known[hashOf(key)]; handedOut || c.selector.labels != nil {
-		c.known[hashOf(key)] = true
-		delete(c.pending, key)
-	}
+	c.known[hashOf(key)] = true
+	delete(c.pending, key)
 	for _, need := range needs {
 		c.consider(need, reason)
 	}

@@ -47,6 +47,7 @@ func street(t *testing.T) cluster {
 		object(t, "networkpolicies.networking.k8s.io", "shop", "db", `spec: {podSelector: {matchLabels: {app: db}}}`),
 		object(t, "horizontalpodautoscalers.autoscaling", "shop", "web", `spec: {scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: web}}`),
 		object(t, "horizontalpodautoscalers.autoscaling", "shop", "db", `spec: {scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: db}}`),
+		object(t, "horizontalpodautoscalers.autoscaling", "bank", "gone", `spec: {scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: gone}}`),
 		object(t, "ingresses.networking.k8s.io", "shop", "web", `spec: {defaultBackend: {service: {name: web}}}`),
 
 		object(t, "serviceaccounts", "shop", "web", `{}`),
@@ -56,6 +57,7 @@ func street(t *testing.T) cluster {
 		object(t, rbac("rolebindings"), "shop", "web", `subjects: [{kind: User, name: x}, {kind: ServiceAccount, name: web}]`+"\n"+role("Role", "reader")),
 		object(t, rbac("rolebindings"), "shop", "all", `subjects: [{kind: Group, name: "system:serviceaccounts:shop"}]`+"\n"+role("ClusterRole", "gathered")),
 		object(t, rbac("rolebindings"), "shop", "guests", `subjects: [{kind: ServiceAccount, name: web, namespace: bank}]`+"\n"+role("Role", "reader")),
+		object(t, rbac("rolebindings"), "bank", "gone", `subjects: [{kind: ServiceAccount, name: gone}]`+"\n"+role("Role", "reader")),
 		object(t, rbac("rolebindings"), "bank", "web", `subjects: [{kind: ServiceAccount, name: web, namespace: shop}]`+"\n"+role("Role", "reader")),
 		object(t, rbac("clusterrolebindings"), "", "web", `subjects: [{kind: ServiceAccount, name: web, namespace: shop}]`+"\n"+role("ClusterRole", "plain")),
 		object(t, rbac("clusterrolebindings"), "", "web-as-user", `subjects: [{kind: User, name: "system:serviceaccount:shop:web"}]`+"\n"+role("ClusterRole", "plain")),
@@ -113,6 +115,14 @@ func TestWhatPointsToWhatIsIn(t *testing.T) {
 		"a service without a selector": {
 			filters: selection.Filters{Labels: labels.SelectorFromSet(labels.Set{"pick": "too"})},
 			needed:  map[string]core.Reason{"endpointslices.discovery.k8s.io shop/outside-1": "needed by Service shop/outside"},
+		},
+		"all of a kind, and what points to one that is not there": {
+			filters: selection.Filters{IncludeNamespaces: []string{"bank"}, IncludeResources: list{{Kind: "ServiceAccount"}, {Kind: "Deployment"}}},
+			needed: map[string]core.Reason{
+				"services bank/web": "needed by Deployment bank/web",
+				"clusterrolebindings.rbac.authorization.k8s.io everybody": "needed by ServiceAccount bank/web",
+				"clusterroles.rbac.authorization.k8s.io plain":            "needed by ClusterRoleBinding everybody",
+			},
 		},
 		"what is excluded": {
 			filters: selection.Filters{

@@ -95,7 +95,8 @@ func (c *Closure) Offer(object core.Object) (core.Reason, bool, error) {
 	return link.Reason, true, nil
 }
 
-// isIn tells whether an object is in that something points to. The caller holds the lock.
+// isIn tells whether an object is in that something points to. It is when it was visited: one that the filters would take
+// need not exist. The caller holds the lock.
 func (c *Closure) isIn(need reference.Need) bool {
 	kind, served := c.selector.target(need)
 	if !served {
@@ -105,9 +106,5 @@ func (c *Closure) isIn(need reference.Need) bool {
 	if kind.Namespaced {
 		key.Namespace = need.Namespace
 	}
-	if visited, known := c.known[hashOf(key)]; known {
-		return visited
-	}
-	stands, _ := c.selector.standing(kind, key.Namespace, key.Name)
-	return stands == selectable && c.selector.labels == nil
+	return c.known[hashOf(key)]
 }
