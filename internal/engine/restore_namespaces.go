@@ -62,8 +62,8 @@ func (r *restoreRun) prepareNamespaces(ctx context.Context) error {
 	return nil
 }
 
-// lookAtNamespace tells whether a namespace is there. One that is being deleted is waited for; where it stays, it is the
-// problem.
+// lookAtNamespace tells whether a namespace of somebody else is there. One that is being deleted is waited for; where it
+// stays, it is the problem.
 func (r *restoreRun) lookAtNamespace(ctx context.Context, name string) (there bool, problem *selection.Problem, err error) {
 	living, err := r.Cluster.Living(ctx, namespaceKind(), "", name)
 	switch {
@@ -71,6 +71,10 @@ func (r *restoreRun) lookAtNamespace(ctx context.Context, name string) (there bo
 		return false, nil, nil
 	case err != nil:
 		return false, nil, fmt.Errorf("%w: %w", ErrCluster, err)
+	case !living.Terminating && living.WrittenBy(r.manager):
+		// An earlier attempt made it: what the cluster put into it is written over, and what is to be said of it is said.
+		r.count(func(*RestoreCounts) { r.ownNamespaces[name] = true })
+		return false, nil, nil
 	case !living.Terminating:
 		return true, nil, nil
 	}
@@ -93,10 +97,11 @@ func (r *restoreRun) makeNamespaces(ctx context.Context) error {
 		namespace.SetKind("Namespace")
 		namespace.SetName(name)
 		_, err := r.Cluster.Create(ctx, namespaceKind(), namespace, r.manager)
-		if errors.Is(err, core.ErrAlreadyExists) {
+		there := errors.Is(err, core.ErrAlreadyExists)
+		if there && !r.ownNamespaces[name] {
 			continue
 		}
-		if err != nil {
+		if err != nil && !there {
 			return fmt.Errorf("%w: %w", ErrCluster, err)
 		}
 		key := core.Key{Resource: "namespaces", Name: name}

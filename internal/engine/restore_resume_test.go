@@ -108,6 +108,36 @@ func TestRestoreResumes(t *testing.T) {
 	}
 }
 
+// TestRestoreResumesInNamespacesOfItsOwn: a namespace that an earlier attempt made, as nobody else would, is still this
+// restore's own: the account that the cluster made in it is written over, and the namespace is warned of.
+func TestRestoreResumesInNamespacesOfItsOwn(t *testing.T) {
+	w := newWorld(t)
+	w.shop()
+	w.cluster.Put(t, accounts, "shop", "default", `{"metadata":{"labels":{"a":"b"}}}`)
+	if _, err := w.backup("one", selection.Filters{ExcludeResources: []selection.ResourceFilter{{Kind: "Namespace"}}}); err != nil {
+		t.Fatal(err)
+	}
+	to := fakecluster.New(allKinds()...)
+	to.Accounts = true
+	to.Intercept = func(call fakecluster.Call) error {
+		if call.Verb == "create" && call.Key.Resource != "namespaces" {
+			return errKilled
+		}
+		return nil
+	}
+	if first, err := w.attemptRestore("first", to); err != nil || first.Counts.Created != 0 {
+		t.Fatalf("got %+v %v", first.Counts, err)
+	}
+	to.Intercept = nil
+	got, err := w.attemptRestore("second", to)
+	if err != nil || got.Counts.Updated != 1 || got.Counts.Existing != 0 || got.WarningsTotal != 1 {
+		t.Errorf("got %+v %v", got, err)
+	}
+	if content := to.Contents()["serviceaccounts shop/default"]; !strings.Contains(content, `"a":"b"`) {
+		t.Error(content)
+	}
+}
+
 // TestForeignIsExisting: what another restore, or anybody else, made is not this one's.
 func TestForeignIsExisting(t *testing.T) {
 	w := newWorld(t)
