@@ -16,7 +16,7 @@ import (
 
 	"github.com/soda-cdm/kahu/internal/core"
 	"github.com/soda-cdm/kahu/internal/core/archive"
-	"github.com/soda-cdm/kahu/internal/core/transform"
+	"github.com/soda-cdm/kahu/internal/core/restoreplan"
 	"github.com/soda-cdm/kahu/internal/engine"
 	"github.com/soda-cdm/kahu/internal/store"
 	"github.com/soda-cdm/kahu/internal/testkit/fakecluster"
@@ -26,11 +26,10 @@ import (
 // scenario is one case: a backup of a world, and a restore of it into another one. It is data, so that it can be printed
 // and made smaller.
 type scenario struct {
-	World   []thing           `json:"world"`
-	Backup  wish              `json:"backup"`
-	Restore wish              `json:"restore"`
-	Mapping map[string]string `json:"namespaceMapping,omitempty"`
-	Target  []thing           `json:"target,omitempty"`
+	World   []thing     `json:"world"`
+	Backup  wish        `json:"backup"`
+	Restore restoreWish `json:"restore"`
+	Target  []thing     `json:"target,omitempty"`
 	// BackupDies and RestoreDies are the calls to the cluster, counted from 1, at which the process ends and another one
 	// begins anew; 0 for never.
 	BackupDies  int64 `json:"backupDies,omitempty"`
@@ -51,12 +50,9 @@ func (m maker) scenario() scenario {
 	if len(backup) == 0 || m.chance(5) {
 		backup = made.World
 	}
-	made.Restore = m.restoreWish(backup)
-	if m.chance(50) {
-		made.Mapping = m.mapping(backup)
-	}
-	if m.chance(50) {
-		made.Target = m.target()
+	made.Restore = m.fullWish(backup)
+	if m.chance(60) {
+		made.Target = m.target(made.World)
 	}
 	if m.chance(15) {
 		made.BackupDies = 1 + m.Int64N(30)
@@ -81,12 +77,42 @@ func (m maker) mapping(backup []thing) map[string]string {
 	return made
 }
 
-// target makes the things of the cluster that is restored into: some of those that another world has.
-func (m maker) target() []thing {
-	world := m.world()
+// fullWish makes all that a Restore says.
+func (m maker) fullWish(backup []thing) restoreWish {
+	made := restoreWish{wish: m.restoreWish(backup), Addresses: m.chance(30), Ports: m.chance(30)}
+	if m.chance(50) {
+		made.Mapping = m.mapping(backup)
+	}
+	made.Policy = []restoreplan.Policy{
+		restoreplan.Skip, restoreplan.Update, restoreplan.Recreate, restoreplan.Fail,
+	}[m.IntN(4)]
+	if m.chance(30) {
+		made.Classes = map[string]string{m.pick("k0", "k1"): m.pick("k1", "k2")}
+	}
+	if m.chance(30) {
+		made.Marks = &marking{Kind: m.pick("ConfigMap", "Secret", "Deployment", "PersistentVolume", "Widget")}
+		if m.chance(30) {
+			made.Marks.In = []string{m.pick(names...)}
+		}
+		if m.chance(30) {
+			made.Marks.Labels = map[string]string{"app": m.pick("x", "y")}
+		}
+	}
+	return made
+}
+
+// target makes the things of the cluster that is restored into: some of those that were backed up, or that another world
+// has.
+func (m maker) target(backedUp []thing) []thing {
+	world := slices.Clone(backedUp)
+	if m.chance(50) {
+		world = m.world()
+	}
 	for i := range world {
 		world[i].Dying = false
-		world[i].Content = "was here before"
+		if m.chance(60) {
+			world[i].Content = "was here before"
+		}
 		if name := m.pick("x", "", ""); name != "" && world[i].Namespace == "a" {
 			world[i].Namespace = name
 		}
@@ -103,10 +129,10 @@ func (m maker) target() []thing {
 
 // outcome counts what the cases came to, so that one can see that they were about something.
 type outcome struct {
-	cases                                  atomic.Int64
-	backupsRefused, restoresRefused, died  atomic.Int64
-	objects, created, existing, controlled atomic.Int64
-	failed, mapped                         atomic.Int64
+	cases                                 atomic.Int64
+	backupsRefused, restoresRefused, died atomic.Int64
+	objects, created, updated, existing   atomic.Int64
+	controlled, failed, mapped, inTheWay  atomic.Int64
 }
 
 // runner runs one scenario.
@@ -150,6 +176,8 @@ func (r *runner) clock() *testclock.FakePassiveClock {
 }
 
 var backupID = archive.BackupID{ClusterID: "11111111-2222-3333-4444-555555555555", Name: "one", UID: "uid-of-one"}
+
+var restoreID = archive.RestoreID{ClusterID: backupID.ClusterID, Name: "back", UID: "uid-of-back"}
 
 // backup makes the backup, and compares what is in it. It is nil where the wish was refused.
 func (r *runner) backup() ([]thing, string) {
@@ -274,125 +302,4 @@ func (r *runner) compareBackup() ([]thing, string) {
 		return nil, "what is in the backup (-model +product):\n" + diff
 	}
 	return in, ""
-}
-
-// restore makes the restore, and compares the cluster after it.
-func (r *runner) restore(backup []thing) string {
-	want := restore(backup, r.Restore, r.Mapping, r.Target)
-	target := fakecluster.New(slices.Collect(maps.Values(kinds))...)
-	put(r.t, target, r.Target)
-	died := false
-	if r.RestoreDies > 0 {
-		ctx, end := dying(r.t.Context(), target, r.RestoreDies)
-		_, err := r.restoring(ctx, target)
-		end()
-		target.Intercept = nil
-		died = err != nil
-	}
-	result, err := r.restoring(r.t.Context(), target)
-	if invalid := new(engine.InvalidError); errors.As(err, &invalid) {
-		r.seen.restoresRefused.Add(1)
-		if want.refused {
-			return ""
-		}
-		return r.judgeRefusal(r.Restore, backup, invalid)
-	}
-	if err != nil {
-		return "the restore: " + err.Error()
-	}
-	if want.refused {
-		return "the restore names a namespace that is not in the backup, or mixes two, and was not refused"
-	}
-	r.seen.created.Add(int64(want.created))
-	r.seen.existing.Add(int64(want.existing))
-	r.seen.controlled.Add(int64(want.controlled))
-	r.seen.failed.Add(int64(want.failed))
-	if len(r.Mapping) > 0 {
-		r.seen.mapped.Add(1)
-	}
-	if died {
-		r.seen.died.Add(1)
-	} else if r.RestoreDies == 0 {
-		got := []int64{result.Counts.Created, result.Counts.Existing, result.Counts.Controlled, result.FailedTotal}
-		counts := []int64{int64(want.created), int64(want.existing), int64(want.controlled), int64(want.failed)}
-		if diff := cmp.Diff(counts, got); diff != "" {
-			return fmt.Sprintf("created, existing, controlled and failed (-model +product):\n%s%+v", diff, result.Failed)
-		}
-	}
-	return r.compareCluster(want, target)
-}
-
-func (r *runner) restoring(ctx context.Context, target *fakecluster.Cluster) (engine.RestoreResult, error) {
-	use := &engine.Restore{Cluster: target, Clock: r.clock(), Creators: r.Workers}
-	return use.Run(ctx, engine.RestoreRequest{
-		Backup: backupID, Filters: r.Restore.filters(), Transform: transform.Options{NamespaceMapping: r.Mapping},
-	}, r.files)
-}
-
-// compareCluster compares every object with what the model makes of it.
-func (r *runner) compareCluster(want restored, target *fakecluster.Cluster) string {
-	wanted, got := map[string]any{}, map[string]any{}
-	for key, each := range want.things {
-		wanted[key] = each.after(r.Mapping)
-	}
-	for _, kind := range kinds {
-		err := target.List(r.t.Context(), core.ListRequest{Kind: kind}, func(page core.Page) error {
-			for _, object := range page.Objects {
-				key := keyOf(kind.Name, object.Namespace, object.Name)
-				content := map[string]any{}
-				if err := json.Unmarshal(object.JSON, &content); err != nil {
-					return err
-				}
-				r.strip(target, object, content, want.things[key].isNew)
-				got[key] = content
-			}
-			return nil
-		})
-		if err != nil {
-			return "listing: " + err.Error()
-		}
-	}
-	// Through JSON and back, so that numbers are of one type.
-	text, err := json.Marshal(wanted)
-	if err != nil {
-		return err.Error()
-	}
-	wanted = map[string]any{}
-	if err := json.Unmarshal(text, &wanted); err != nil {
-		return err.Error()
-	}
-	if diff := cmp.Diff(wanted, got); diff != "" {
-		return "the cluster after the restore (-model +product):\n" + diff
-	}
-	return ""
-}
-
-// strip takes out what a cluster gives, and writes for the UID of each owner of a new object whether it is living.
-func (r *runner) strip(in *fakecluster.Cluster, object core.Object, content map[string]any, isNew bool) { //nolint:revive // It says what the object is.
-	for _, field := range []string{"apiVersion", "kind"} {
-		delete(content, field)
-	}
-	metadata := content["metadata"].(map[string]any)
-	for _, field := range []string{"name", "namespace", "uid"} {
-		delete(metadata, field)
-	}
-	if annotations, _ := metadata["annotations"].(map[string]any); len(annotations) == 0 {
-		delete(metadata, "annotations") // An empty map says nothing.
-	}
-	references, _ := metadata["ownerReferences"].([]any)
-	for i, each := range object.Owners {
-		reference := references[i].(map[string]any)
-		reference["uid"] = "any"
-		if !isNew {
-			continue
-		}
-		namespace := object.Namespace
-		if !kinds[each.Kind].Namespaced {
-			namespace = ""
-		}
-		reference["uid"] = "dead"
-		if found, err := in.Get(r.t.Context(), kinds[each.Kind], namespace, each.Name); err == nil && found.UID == each.UID {
-			reference["uid"] = "living"
-		}
-	}
 }

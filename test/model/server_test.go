@@ -20,7 +20,7 @@ import (
 	"github.com/soda-cdm/kahu/internal/cluster"
 	"github.com/soda-cdm/kahu/internal/core"
 	"github.com/soda-cdm/kahu/internal/core/archive"
-	"github.com/soda-cdm/kahu/internal/core/transform"
+	"github.com/soda-cdm/kahu/internal/core/restoreplan"
 	"github.com/soda-cdm/kahu/internal/engine"
 	"github.com/soda-cdm/kahu/internal/store"
 	testcluster "github.com/soda-cdm/kahu/internal/testkit/cluster"
@@ -157,7 +157,7 @@ func (c *serverCase) run(m maker, from string) {
 	}
 	target := []thing{{Kind: "CustomResourceDefinition", Name: "widgets.example.com"}}
 	if m.chance(40) {
-		there := renamed(quiet(m.target()), c.prefix)
+		there := renamed(quiet(m.target(m.world())), c.prefix)
 		c.put(there)
 		target = slices.Concat(target, there, c.given(there)[1:])
 	}
@@ -166,13 +166,14 @@ func (c *serverCase) run(m maker, from string) {
 	if m.chance(25) {
 		dies = 1 + m.Int64N(12)
 	}
-	want := restore(c.backup, wished, mapping, target)
+	full := restoreWish{wish: wished, Mapping: mapping, Policy: restoreplan.Skip}
+	want := restore(c.backup, full, target)
 	c.seen.created.Add(int64(want.created))
 	c.seen.existing.Add(int64(want.existing))
 	c.seen.failed.Add(int64(want.failed))
-	if difference := c.restoreAndCompare(wished, mapping, want, dies, before); difference != "" {
+	if difference := c.restoreAndCompare(full, want, dies, before); difference != "" {
 		text, err := json.MarshalIndent(map[string]any{
-			"backup": c.backup, "restore": wished, "namespaceMapping": mapping, "target": target, "restoreDies": dies,
+			"backup": c.backup, "restore": full, "target": target, "restoreDies": dies,
 		}, "", "  ")
 		c.t.Errorf("%s\nthe case: %s %v", difference, text, err)
 	}
@@ -211,10 +212,11 @@ func (m *mortal) Create(
 }
 
 func (c *serverCase) restoreAndCompare(
-	wished wish, mapping map[string]string, want restored, dies int64, before map[string]map[string]any,
+	wished restoreWish, want restored, dies int64, before map[string]map[string]any,
 ) string {
 	request := engine.RestoreRequest{
-		Backup: c.id, Filters: wished.filters(), Transform: transform.Options{NamespaceMapping: mapping},
+		Backup: c.id, Filters: wished.filters(), Transform: wished.options(), Existing: wished.Policy,
+		Transforms: wished.transforms(),
 	}
 	if dies > 0 {
 		ctx, cancel := context.WithCancel(c.t.Context())
@@ -243,14 +245,14 @@ func (c *serverCase) restoreAndCompare(
 	case result.FailedTotal != int64(want.failed):
 		return fmt.Sprintf("%d failed, %d in the model: %+v", result.FailedTotal, want.failed, result.Failed)
 	}
-	return c.compare(mapping, want, before)
+	return c.compare(wished, want, before)
 }
 
 // compare compares what is in the namespaces of the restore with the objects that were backed up, and with what was
 // there before.
-func (c *serverCase) compare(mapping map[string]string, want restored, before map[string]map[string]any) string {
+func (c *serverCase) compare(wished restoreWish, want restored, before map[string]map[string]any) string {
 	origins := map[string]string{}
-	for from, to := range mapping {
+	for from, to := range wished.Mapping {
 		origins[to] = from
 	}
 	wanted := map[string]map[string]any{}
@@ -258,6 +260,9 @@ func (c *serverCase) compare(mapping map[string]string, want restored, before ma
 	for key, each := range want.things {
 		if each.Kind == "CustomResourceDefinition" {
 			continue
+		}
+		if each.given {
+			continue // It is as the cluster makes it.
 		}
 		all = append(all, each.thing)
 		if !each.isNew {
@@ -270,15 +275,25 @@ func (c *serverCase) compare(mapping map[string]string, want restored, before ma
 			origin.Name = origins[each.Name]
 		}
 		wanted[key] = c.read([]thing{origin})[origin.key()]
-		keepOwners(wanted[key], each.living)
+		c.mapSubjects(wanted[key], wished)
+		keepOwners(wanted[key], each.holders)
 		if each.Kind == "Namespace" {
-			wanted[key]["metadata"].(map[string]any)["labels"].(map[string]any)["kubernetes.io/metadata.name"] = each.Name
+			wanted[key]["metadata"].(map[string]any)["labels"].(map[string]any)[nameLabel] = each.Name
 		}
 	}
 	if diff := cmp.Diff(wanted, c.read(all)); diff != "" {
 		return "the cluster after the restore (-model +product):\n" + diff
 	}
-	return c.surplus(want, slices.Collect(maps.Values(mapping)))
+	return c.surplus(want, slices.Collect(maps.Values(wished.Mapping)))
+}
+
+// mapSubjects maps the namespaces of whom a RoleBinding gives something.
+func (c *serverCase) mapSubjects(content map[string]any, wished restoreWish) {
+	subjects, _ := content["subjects"].([]any)
+	for _, each := range subjects {
+		subject := each.(map[string]any)
+		subject["namespace"] = wished.namespace(subject["namespace"].(string))
+	}
 }
 
 // surplus looks for things in the namespaces that the model does not know.
@@ -306,15 +321,19 @@ func (c *serverCase) surplus(want restored, in []string) string {
 	return ""
 }
 
-// keepOwners leaves the owners that are living.
-func keepOwners(content map[string]any, living []owner) {
+// keepOwners leaves the owners that the model knows.
+func keepOwners(content map[string]any, holders []holder) {
 	metadata := content["metadata"].(map[string]any)
+	var kept []any
 	references, _ := metadata["ownerReferences"].([]any)
-	references = slices.DeleteFunc(references, func(each any) bool {
-		reference := each.(map[string]any)
-		return !slices.ContainsFunc(living, func(o owner) bool { return o.Kind == reference["kind"] && o.Name == reference["name"] })
-	})
-	if delete(metadata, "ownerReferences"); len(references) > 0 {
-		metadata["ownerReferences"] = references
+	for _, each := range holders {
+		for _, reference := range references {
+			if reference := reference.(map[string]any); each.Kind == reference["kind"] && each.Name == reference["name"] {
+				kept = append(kept, reference)
+			}
+		}
+	}
+	if delete(metadata, "ownerReferences"); len(kept) > 0 {
+		metadata["ownerReferences"] = kept
 	}
 }

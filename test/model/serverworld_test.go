@@ -19,7 +19,7 @@ func quiet(things []thing) []thing {
 	there := map[string]bool{}
 	for _, each := range things {
 		switch each.Kind {
-		case "Namespace", "ConfigMap", "Deployment", "Widget":
+		case "Namespace", "ConfigMap", "Deployment", "Widget", "Role", "RoleBinding":
 		case "Secret":
 			each.Refers = nil // Tokens are filled, or deleted.
 		case "ServiceAccount":
@@ -56,6 +56,12 @@ func renamed(things []thing, prefix string) []thing {
 			made[i].Name = prefix + made[i].Name
 		} else {
 			made[i].Namespace = prefix + made[i].Namespace
+		}
+		made[i].Refers = slices.Clone(made[i].Refers)
+		for j := range made[i].Refers {
+			if made[i].Refers[j].Form == "subject" {
+				made[i].Refers[j].Namespace = prefix + made[i].Refers[j].Namespace
+			}
 		}
 	}
 	return made

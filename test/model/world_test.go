@@ -2,7 +2,6 @@ package model_test
 
 import (
 	"encoding/json"
-	"fmt"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -24,6 +23,9 @@ var kinds = map[string]core.Kind{
 	"ReplicaSet":               kind("apps", "ReplicaSet", "replicasets", "rs", true),
 	"Deployment":               kind("apps", "Deployment", "deployments", "deploy", true),
 	"CustomResourceDefinition": kind("apiextensions.k8s.io", "CustomResourceDefinition", "customresourcedefinitions", "crd", false),
+	"Service":                  kind("", "Service", "services", "svc", true),
+	"Role":                     kind("rbac.authorization.k8s.io", "Role", "roles", "", true),
+	"RoleBinding":              kind("rbac.authorization.k8s.io", "RoleBinding", "rolebindings", "", true),
 	"Widget":                   custom(kind("example.com", "Widget", "widgets", "wd", true)),
 }
 
@@ -54,13 +56,21 @@ type thing struct {
 	Owners []owner `json:"owners,omitempty"`
 	// Content tells two versions of it from one another.
 	Content string `json:"content,omitempty"`
+	// Pods are the labels of the pods that it makes, Selects those of the pods that a Service is for.
+	Pods    map[string]string `json:"pods,omitempty"`
+	Selects map[string]string `json:"selects,omitempty"`
+	// Address is the address of a Service, None where it has none.
+	Address string `json:"address,omitempty"`
 }
 
 // reference is a field that names another object.
 type reference struct {
-	// Form is how the field is written: env, volume, account, pull, claim, volumeName, class, secret, token.
+	// Form is how the field is written: env, envSecret, volume, account, pull, claim, volumeName, class, secret, token, role,
+	// subject.
 	Form string `json:"form"`
 	Name string `json:"name"`
+	// Namespace is said in the fields that have one: of a subject.
+	Namespace string `json:"namespace,omitempty"`
 	// Optional is said in the field.
 	Optional bool `json:"optional,omitempty"`
 }
@@ -79,139 +89,6 @@ func keyOf(kind, namespace, name string) string {
 		namespace = ""
 	}
 	return kind + " " + namespace + "/" + name
-}
-
-// content is the object as a cluster has it, without what a cluster gives: for each owner there is a word in place of
-// its UID.
-func (t thing) content(uid func(owner owner) string) map[string]any {
-	metadata := map[string]any{}
-	if len(t.Labels) > 0 {
-		metadata["labels"] = anyMap(t.Labels)
-	}
-	if t.Dying {
-		metadata["deletionTimestamp"] = "2026-01-01T00:00:00Z"
-	}
-	var owners []any
-	for _, each := range t.Owners {
-		entry := map[string]any{
-			"apiVersion": kinds[each.Kind].APIVersion(), "kind": each.Kind, "name": each.Name, "uid": uid(each),
-		}
-		if each.Controller {
-			entry["controller"] = true
-		}
-		owners = append(owners, entry)
-	}
-	if len(owners) > 0 {
-		metadata["ownerReferences"] = owners
-	}
-	made := map[string]any{"metadata": metadata}
-	t.fill(made)
-	if t.Content != "" {
-		annotate(made, "content", t.Content)
-	}
-	return made
-}
-
-// fill writes the fields of the kind.
-func (t thing) fill(made map[string]any) {
-	switch t.Kind {
-	case "Pod":
-		made["spec"] = t.podSpec()
-		made["spec"].(map[string]any)["nodeName"] = "node-1"
-		made["status"] = map[string]any{"phase": "Running"}
-	case "Deployment", "ReplicaSet":
-		made["spec"] = map[string]any{"replicas": 1, "template": map[string]any{"spec": t.podSpec()}}
-		made["status"] = map[string]any{"replicas": 1}
-	case "PersistentVolumeClaim":
-		spec := map[string]any{}
-		for _, each := range t.Refers {
-			switch each.Form {
-			case "volumeName":
-				spec["volumeName"] = each.Name
-				annotate(made, "pv.kubernetes.io/bind-completed", "yes")
-				made["status"] = map[string]any{"phase": "Bound"}
-			case "class":
-				spec["storageClassName"] = each.Name
-			}
-		}
-		made["spec"] = spec
-	case "PersistentVolume":
-		spec := map[string]any{"claimRef": map[string]any{"namespace": "a", "name": "c0", "uid": "old", "resourceVersion": "1"}}
-		for _, each := range t.Refers {
-			spec["storageClassName"] = each.Name
-		}
-		made["spec"] = spec
-	case "ServiceAccount":
-		var secrets []any
-		for _, each := range t.Refers {
-			secrets = append(secrets, map[string]any{"name": each.Name})
-		}
-		if secrets != nil {
-			made["secrets"] = secrets
-		}
-	case "Secret":
-		for _, each := range t.Refers {
-			made["type"] = "kubernetes.io/service-account-token"
-			annotate(made, "kubernetes.io/service-account.name", each.Name)
-		}
-	}
-}
-
-// podSpec is the specification of a pod that has the references.
-func (t thing) podSpec() map[string]any {
-	spec := map[string]any{"containers": []any{map[string]any{"name": "main"}}}
-	var from, volumes, pull []any
-	for i, each := range t.Refers {
-		named := map[string]any{"name": each.Name}
-		if each.Optional {
-			named["optional"] = true
-		}
-		switch each.Form {
-		case "env":
-			from = append(from, map[string]any{"configMapRef": named})
-		case "envSecret":
-			from = append(from, map[string]any{"secretRef": named})
-		case "volume":
-			named["name"] = each.Name
-			volumes = append(volumes, map[string]any{"name": fmt.Sprint("v", i), "configMap": named})
-		case "claim":
-			volumes = append(volumes, map[string]any{
-				"name": fmt.Sprint("v", i), "persistentVolumeClaim": map[string]any{"claimName": each.Name},
-			})
-		case "pull":
-			pull = append(pull, map[string]any{"name": each.Name})
-		case "account":
-			spec["serviceAccountName"] = each.Name
-		}
-	}
-	if from != nil {
-		spec["containers"].([]any)[0].(map[string]any)["envFrom"] = from
-	}
-	if volumes != nil {
-		spec["volumes"] = volumes
-	}
-	if pull != nil {
-		spec["imagePullSecrets"] = pull
-	}
-	return spec
-}
-
-func annotate(object map[string]any, key, value string) {
-	metadata := object["metadata"].(map[string]any)
-	annotations, _ := metadata["annotations"].(map[string]any)
-	if annotations == nil {
-		annotations = map[string]any{}
-		metadata["annotations"] = annotations
-	}
-	annotations[key] = value
-}
-
-func anyMap(from map[string]string) map[string]any {
-	made := map[string]any{}
-	for key, value := range from {
-		made[key] = value
-	}
-	return made
 }
 
 // put puts things into a cluster, the owners with the UIDs that they have there.
@@ -289,6 +166,9 @@ func (m maker) labelled(t thing) thing {
 		t.Labels[key] = m.pick("x", "y")
 	}
 	t.Dying = t.Kind != "Namespace" && m.chance(3)
+	if t.Kind == "Deployment" || t.Kind == "ReplicaSet" {
+		t.Pods = map[string]string{"app": m.pick("x", "y", "z")}
+	}
 	if m.chance(30) {
 		t.Content = m.pick("one", "two", "\"three\" <&> ü")
 	}
@@ -318,6 +198,16 @@ func (m maker) inside(namespace string) []thing {
 	for _, name := range m.some(50, "default", "a1") {
 		add("ServiceAccount", name, m.refer(50, "secret", "s0", "s1"), nil)
 	}
+	for _, name := range m.some(40, "o0", "o1") {
+		add("Role", name, nil, nil)
+	}
+	for _, name := range m.some(40, "b0", "b1") {
+		subject := reference{Form: "subject", Name: m.pick("default", "a1"), Namespace: namespace}
+		if m.chance(25) {
+			subject.Namespace = m.pick("a", "b", "d")
+		}
+		add("RoleBinding", name, []reference{{Form: "role", Name: m.pick("o0", "o1")}, subject}, nil)
+	}
 	for _, name := range m.some(40, "c0", "p1") {
 		add("PersistentVolumeClaim", name, slices.Concat(m.refer(60, "volumeName", "v0", "v1", "v2"), m.refer(50, "class", "k0", "k1")), nil)
 	}
@@ -340,6 +230,12 @@ func (m maker) inside(namespace string) []thing {
 			owners = []owner{{Kind: "ReplicaSet", Name: m.pick("r0", "r1"), Controller: true}}
 		}
 		add("Pod", name, m.pods(), owners)
+	}
+	for _, name := range m.some(40, "e0", "e1") {
+		add("Service", name, nil, nil)
+		service := &made[len(made)-1]
+		service.Selects = map[string]string{m.pick("app", "tier"): m.pick("x", "y")}
+		service.Address = m.pick("None", "10.0.0.1", "10.0.0.2")
 	}
 	return made
 }

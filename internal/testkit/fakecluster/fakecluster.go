@@ -40,6 +40,8 @@ type Cluster struct {
 	PageSize int
 	// Backwards makes lists come in the wrong order.
 	Backwards bool
+	// Accounts makes a ServiceAccount called default in every namespace that is created.
+	Accounts bool
 
 	mu      sync.Mutex
 	kinds   map[string]core.Kind
@@ -238,7 +240,24 @@ func (c *Cluster) Create(
 	}
 	made := object.DeepCopy()
 	made.SetManagedFields([]metav1.ManagedFieldsEntry{{Manager: manager, Operation: metav1.ManagedFieldsOperationUpdate}})
-	return c.set(key, made), nil
+	uid := c.set(key, made)
+	if c.Accounts && kind.Group == "" && kind.Resource == "namespaces" {
+		c.makeAccount(key.Name)
+	}
+	return uid, nil
+}
+
+// makeAccount makes the ServiceAccount of a namespace. The caller holds the lock.
+func (c *Cluster) makeAccount(namespace string) {
+	account := &unstructured.Unstructured{Object: map[string]any{}}
+	account.SetAPIVersion("v1")
+	account.SetKind("ServiceAccount")
+	account.SetNamespace(namespace)
+	account.SetName("default")
+	account.SetManagedFields([]metav1.ManagedFieldsEntry{
+		{Manager: "kube-controller-manager", Operation: metav1.ManagedFieldsOperationUpdate},
+	})
+	c.set(core.Key{Resource: "serviceaccounts", Namespace: namespace, Name: "default"}, account)
 }
 
 // Replace writes over an object.
@@ -254,13 +273,33 @@ func (c *Cluster) Replace(
 	if _, there := c.objects[key]; !there {
 		return fmt.Errorf("replacing %s: %w", key, core.ErrNotFound)
 	}
-	before := (&unstructured.Unstructured{Object: c.objects[key]}).GetManagedFields()
-	written := object.DeepCopy()
-	written.SetManagedFields(append(before, metav1.ManagedFieldsEntry{
+	c.overwrite(key, object.DeepCopy(), manager)
+	return nil
+}
+
+// overwrite stores an object in place of the one that is there, whose identity it keeps. The caller holds the lock.
+func (c *Cluster) overwrite(key core.Key, written *unstructured.Unstructured, manager string) {
+	living := &unstructured.Unstructured{Object: c.objects[key]}
+	uid := living.GetUID()
+	written.SetManagedFields(append(living.GetManagedFields(), metav1.ManagedFieldsEntry{
 		Manager: manager, Operation: metav1.ManagedFieldsOperationUpdate,
 	}))
 	c.set(key, written)
-	return nil
+	written.SetUID(uid)
+}
+
+// completed is what would be stored of an object that is written over a living one: a write does not change the status of a
+// built-in kind. The caller holds the lock.
+func (c *Cluster) completed(kind core.Kind, key core.Key, object *unstructured.Unstructured) *unstructured.Unstructured {
+	written := object.DeepCopy()
+	if kind.Custom {
+		return written
+	}
+	delete(written.Object, "status")
+	if status, has := c.objects[key]["status"]; has {
+		written.Object["status"] = status
+	}
+	return written
 }
 
 // TryCreate tells what would come of Create, which is the object itself.
@@ -295,7 +334,7 @@ func (c *Cluster) TryUpdate(
 	if err := c.checkVersion(key, object.GetUID(), object.GetResourceVersion()); err != nil {
 		return core.Object{}, err
 	}
-	return core.Object{Kind: kind, Namespace: key.Namespace, Name: key.Name, JSON: encode(object)}, nil
+	return core.Object{Kind: kind, Namespace: key.Namespace, Name: key.Name, JSON: encode(c.completed(kind, key, object))}, nil
 }
 
 // Update writes over an object of that version.
@@ -311,19 +350,13 @@ func (c *Cluster) Update(
 	if err := c.checkVersion(key, object.GetUID(), object.GetResourceVersion()); err != nil {
 		return false, err
 	}
+	written := c.completed(kind, key, object)
 	living := (&unstructured.Unstructured{Object: c.objects[key]}).DeepCopy()
-	managers := living.GetManagedFields()
 	living.SetManagedFields(nil)
-	if bytes.Equal(encode(living), encode(object)) {
+	if bytes.Equal(encode(living), encode(written)) {
 		return false, nil
 	}
-	written := object.DeepCopy()
-	written.SetManagedFields(append(managers, metav1.ManagedFieldsEntry{
-		Manager: manager, Operation: metav1.ManagedFieldsOperationUpdate,
-	}))
-	uid := object.GetUID()
-	c.set(key, written)
-	written.SetUID(uid)
+	c.overwrite(key, written, manager)
 	return true, nil
 }
 

@@ -1,0 +1,343 @@
+package model_test
+
+import (
+	"cmp"
+	"encoding/json"
+	"maps"
+	"reflect"
+	"slices"
+
+	"k8s.io/apimachinery/pkg/labels"
+
+	"github.com/soda-cdm/kahu/internal/core/restoreplan"
+	"github.com/soda-cdm/kahu/internal/core/selection"
+	"github.com/soda-cdm/kahu/internal/core/transform"
+	"github.com/soda-cdm/kahu/internal/core/transformset"
+)
+
+// restoreWish is all that a Restore says.
+type restoreWish struct {
+	wish
+
+	Mapping map[string]string `json:"namespaceMapping,omitempty"`
+	// Policy says what is done about what is there already.
+	Policy restoreplan.Policy `json:"existingResourcePolicy"`
+	// Addresses and Ports of services are preserved.
+	Addresses bool `json:"preserveAddresses,omitempty"`
+	Ports     bool `json:"preservePorts,omitempty"`
+	// Classes are the storageClassMapping.
+	Classes map[string]string `json:"storageClassMapping,omitempty"`
+	// Marks is a transform that gives a label; nil for none.
+	Marks *marking `json:"marks,omitempty"`
+}
+
+// marking is a transform that labels the things of a kind, of some namespaces of the backup, and with a label.
+type marking struct {
+	Kind   string            `json:"kind"`
+	In     []string          `json:"namespaces,omitempty"`
+	Labels map[string]string `json:"labels,omitempty"`
+}
+
+func (m *marking) marks(t thing) bool {
+	if m == nil || t.Kind != m.Kind || len(m.In) > 0 && !slices.Contains(m.In, t.Namespace) {
+		return false
+	}
+	for key, value := range m.Labels {
+		if t.Labels[key] != value {
+			return false
+		}
+	}
+	return true
+}
+
+// options is the wish in the words of the product.
+func (w restoreWish) options() transform.Options {
+	return transform.Options{NamespaceMapping: w.Mapping, PreserveNodePorts: w.Ports, PreserveClusterIPs: w.Addresses}
+}
+
+func (w restoreWish) transforms() []transformset.Set {
+	set := transformset.Set{StorageClassMapping: w.Classes}
+	if w.Marks != nil {
+		made := transformset.Transform{
+			Match: transformset.Match{
+				Resources: []selection.ResourceFilter{{Kind: w.Marks.Kind}}, Namespaces: w.Marks.In,
+			},
+			MergePatch: json.RawMessage(`{"metadata": {"labels": {"marked": "yes"}}}`),
+		}
+		if len(w.Marks.Labels) > 0 {
+			made.Match.Labels = labels.SelectorFromSet(w.Marks.Labels)
+		}
+		set.Transforms = []transformset.Transform{made}
+	}
+	return []transformset.Set{set}
+}
+
+// restored is what a restore makes of a cluster.
+type restored struct {
+	refused    bool // Nothing is done at all.
+	things     map[string]made
+	created    int
+	updated    int
+	existing   int
+	controlled int
+	failed     int
+	inTheWay   int // Things that are there, where the wish is to fail then: nothing is done.
+
+	asked restoreWish
+	own   map[string]bool // the namespaces that the restore made
+	ids   int
+}
+
+// made is a thing in the cluster after a restore.
+type made struct {
+	thing
+
+	id int
+	// isNew tells that it is as the restore created it; mapped that its namespace had another name in the backup; given
+	// that the cluster, or the restore for it, made it without any content.
+	isNew  bool
+	mapped bool
+	given  bool
+	// body is its content without owners; holders are the things that it names as its owners.
+	body    map[string]any
+	holders []holder
+}
+
+// holder is an owner, and which of the things of its name; 0 is one that is not there.
+type holder struct {
+	owner
+
+	id int
+}
+
+// restore says what becomes of a cluster in which some things are when all that is chosen of a backup is restored into
+// it.
+func restore(backup []thing, asked restoreWish, cluster []thing) restored {
+	result := restored{things: map[string]made{}, asked: asked, own: map[string]bool{}}
+	for _, each := range cluster {
+		result.set(made{thing: each, body: bodyOf(each), holders: result.holders(each, each.Namespace)})
+	}
+	chosen := asked.chosen(backup)
+	var create []thing
+	for _, each := range backup {
+		if _, in := chosen[each.key()]; !in {
+			continue
+		}
+		if isMadeAgain(each, chosen) {
+			result.controlled++
+			continue
+		}
+		create = append(create, each)
+	}
+	if asked.wrongIn(backup) || wrongMapping(asked.Mapping, backup, create) {
+		result.refused = true
+		return result
+	}
+	if asked.Policy == restoreplan.Fail {
+		for _, each := range create {
+			if _, there := result.things[asked.renamed(each).key()]; there && !isClusterMade(each) {
+				result.inTheWay++
+			}
+		}
+		if result.inTheWay > 0 {
+			return result
+		}
+	}
+	result.makeHomes(create)
+	// Owners are before what they own in the backup; namespaces and definitions go first.
+	slices.SortStableFunc(create, func(a, b thing) int { return rank(a) - rank(b) })
+	for _, each := range create {
+		result.create(each)
+	}
+	return result
+}
+
+func rank(t thing) int {
+	if t.Kind == "Namespace" || t.Kind == "CustomResourceDefinition" {
+		return 0
+	}
+	return 1
+}
+
+// isClusterMade tells whether Kubernetes makes the thing by itself in every namespace.
+func isClusterMade(t thing) bool { return t.Kind == "ServiceAccount" && t.Name == "default" }
+
+func bodyOf(t thing) map[string]any {
+	t.Owners = nil
+	return t.content(nil)
+}
+
+func (w restoreWish) namespace(name string) string { return cmp.Or(w.Mapping[name], name) }
+
+// renamed returns the thing as it is called in the cluster.
+func (w restoreWish) renamed(t thing) thing {
+	t.Namespace = w.namespace(t.Namespace)
+	if t.Kind == "Namespace" {
+		t.Name = w.namespace(t.Name)
+	}
+	return t
+}
+
+// set puts a thing into the cluster, as one that was not there before.
+func (r *restored) set(now made) {
+	r.ids++
+	now.id = r.ids
+	r.things[now.key()] = now
+}
+
+// holders returns the owners of a thing in the cluster, also those that are not there.
+func (r *restored) holders(t thing, namespace string) []holder {
+	var found []holder
+	for _, each := range t.Owners {
+		found = append(found, holder{each, r.things[keyOf(each.Kind, namespace, each.Name)].id})
+	}
+	return found
+}
+
+// makeHomes makes the namespaces that neither are in the restore nor in the cluster.
+func (r *restored) makeHomes(create []thing) {
+	for _, each := range create {
+		home := thing{Kind: "Namespace", Name: each.Namespace}
+		_, there := r.things[r.asked.renamed(home).key()]
+		if each.Namespace == "" || there || slices.ContainsFunc(create, func(t thing) bool { return t.key() == home.key() }) {
+			continue
+		}
+		r.makeNamespace(made{
+			thing: r.asked.renamed(home), isNew: true, given: true, body: map[string]any{"metadata": map[string]any{}},
+		})
+	}
+}
+
+// makeNamespace makes a namespace, in which the cluster makes an account.
+func (r *restored) makeNamespace(now made) {
+	r.set(now)
+	r.own[now.Name] = true
+	r.set(made{
+		thing: thing{Kind: "ServiceAccount", Namespace: now.Name, Name: "default"}, given: true,
+		body: map[string]any{"metadata": map[string]any{}},
+	})
+}
+
+func (r *restored) create(each thing) {
+	now := made{thing: r.asked.renamed(each), isNew: true}
+	now.mapped = now.Namespace != each.Namespace
+	now.body = r.asked.fresh(each, now)
+	for _, holder := range r.holders(each, now.Namespace) {
+		if holder.id > 0 {
+			now.holders = append(now.holders, holder)
+		}
+	}
+	before, there := r.things[now.key()]
+	switch {
+	case there && isClusterMade(each) && r.own[now.Namespace]:
+		now.id = before.id
+		r.things[now.key()] = now
+		r.updated++
+	case there:
+		r.meet(now, before)
+	case each.Kind == "Namespace":
+		r.makeNamespace(now)
+		r.created++
+	default:
+		r.set(now)
+		r.created++
+	}
+}
+
+// meet is what becomes of a thing that is there already.
+func (r *restored) meet(now, before made) {
+	if r.asked.Policy == restoreplan.Skip {
+		r.existing++
+		return
+	}
+	if r.asked.Policy == restoreplan.Fail {
+		r.failed++
+		return
+	}
+	over := now
+	over.id, over.isNew = before.id, false
+	over.body = merged(now, before)
+	if len(over.holders) == 0 {
+		over.holders = before.holders
+	}
+	switch {
+	case reflect.DeepEqual(shape(over.body), shape(before.body)) && slices.Equal(over.holders, before.holders):
+		r.existing++
+	case r.asked.Policy == restoreplan.Update:
+		r.things[now.key()] = over
+		r.updated++
+	case canBeDeleted(now.Kind):
+		r.set(now)
+		r.updated++
+	default:
+		r.failed++
+	}
+}
+
+// canBeDeleted tells whether nothing is lost with a thing of the kind that would not be made again.
+func canBeDeleted(kind string) bool {
+	switch kind {
+	case "Pod", "ReplicaSet", "Deployment", "ConfigMap", "Secret", "Service", "Role", "RoleBinding", "StorageClass":
+		return true
+	}
+	return false
+}
+
+// isMadeAgain tells whether a restored controller makes the thing again. An owner is known by its identity: one that
+// was gone before the backup is none.
+func isMadeAgain(t thing, chosen map[string]bool) bool {
+	for _, each := range t.Owners {
+		_, restored := chosen[keyOf(each.Kind, t.Namespace, each.Name)]
+		pair := t.Kind + " of " + each.Kind
+		if each.Controller && restored && (pair == "ReplicaSet of Deployment" || pair == "Pod of ReplicaSet") {
+			return true
+		}
+	}
+	return false
+}
+
+// wrongMapping tells whether a mapping names a namespace that is not in the backup, or makes one of two.
+func wrongMapping(mapping map[string]string, backup, create []thing) bool {
+	for name := range mapping {
+		if !hasNamespace(backup, name) {
+			return true
+		}
+	}
+	origins := map[string]string{}
+	for _, each := range create {
+		origin := each.Namespace
+		if each.Kind == "Namespace" {
+			origin = each.Name
+		}
+		if origin == "" {
+			continue
+		}
+		name := cmp.Or(mapping[origin], origin)
+		if other, taken := origins[name]; taken && other != origin {
+			return true
+		}
+		origins[name] = origin
+	}
+	return false
+}
+
+// contents are all things of the cluster, by key, with a word about each owner.
+func (r *restored) contents() map[string]any {
+	found := map[string]any{}
+	for key, each := range maps.All(r.things) {
+		content := shape(each.body)
+		var owners []any
+		for _, holder := range each.holders {
+			word := "dead"
+			if at := r.things[keyOf(holder.Kind, each.Namespace, holder.Name)].id; at > 0 && at == holder.id {
+				word = "living"
+			}
+			owners = append(owners, map[string]any{"kind": holder.Kind, "name": holder.Name, "uid": word})
+		}
+		if owners != nil {
+			content["owners"] = owners
+		}
+		found[key] = content
+	}
+	return found
+}
