@@ -42,7 +42,8 @@ type Backup struct {
 	Listers, Packers int
 	// Writer is the name and version of this program, for whoever reads the backup.
 	Writer string
-	// CheckpointEvery is the least time between two checkpoints.
+	// CheckpointEvery is the least time between two checkpoints; less than zero writes one after every kind, whatever that
+	// costs.
 	CheckpointEvery time.Duration
 	// ManifestTime bounds the time from the beginning of a confirmation to the end of the manifest's writing; 0 means
 	// [ManifestTime].

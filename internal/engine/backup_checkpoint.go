@@ -30,7 +30,7 @@ func (r *backupRun) finish(ctx context.Context, kind archive.CheckpointKind) err
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.finished = append(p.finished, kind)
-	if r.Clock.Since(p.last) < max(r.CheckpointEvery, checkpointShare*p.took) {
+	if r.CheckpointEvery >= 0 && r.Clock.Since(p.last) < max(r.CheckpointEvery, checkpointShare*p.took) {
 		return nil
 	}
 	begun := r.Clock.Now()

@@ -46,13 +46,18 @@ func (a *abilities) get(ctx context.Context) ([]provider.Capability, error) {
 	return a.known, nil
 }
 
+// knower tells what a provider can do.
+type knower interface {
+	get(ctx context.Context) ([]provider.Capability, error)
+}
+
 // able stands in front of a driver that may lack functions, and does without, where that is possible: a range is cut
 // out of the whole, a file is created after a look whether it is there. One that cannot list is taken to know no
 // folders either.
 type able struct {
 	driver
 
-	abilities *abilities
+	abilities knower
 }
 
 // has returns the driver, with names encoded where it wants that, and whether it has the capability.

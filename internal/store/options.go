@@ -44,7 +44,7 @@ func New(driver provider.Driver, options Options) *Store {
 }
 
 // newStore builds the chain of decorators, the innermost first.
-func newStore(to provider.Driver, known *abilities, free places, options Options) *Store {
+func newStore(to provider.Driver, known knower, free places, options Options) *Store {
 	var chain driver = base{provider: to, attributes: options.Attributes}
 	chain = able{driver: chain, abilities: known}
 	chain = idle{driver: chain, clock: options.Clock, call: options.CallTime, stream: options.IdleTime}

@@ -54,7 +54,14 @@ type Pool struct {
 	mutex sync.Mutex
 	links map[Endpoint]*link // Nil once the pool is closed; guarded by mutex.
 	turns uint64             // Counts the uses of links; guarded by mutex.
+	moves map[spot]*moving   // Where each location was found last; guarded by mutex.
 }
+
+// spot is a location behind a meta-service that proves its name, wherever it is.
+type spot struct{ location, serverName string }
+
+// spotsLimit is how many of them a Pool keeps. When there are more, Stores that were made before do not move any more.
+const spotsLimit = 1024
 
 // link is a connection with what the Stores that use it share.
 type link struct {
@@ -69,11 +76,12 @@ type link struct {
 // and the limit of transfers counts for each endpoint; dial are further options of its connections, such as
 // interceptors. The caller closes the pool.
 func NewPool(source TLSSource, options Options, dial ...grpc.DialOption) *Pool {
-	return &Pool{source: source, options: options.completed(), dial: dial, links: map[Endpoint]*link{}}
+	return &Pool{source: source, options: options.completed(), dial: dial, links: map[Endpoint]*link{}, moves: map[spot]*moving{}}
 }
 
 // Location returns the Store of the backup location of that name, behind the meta-service at that endpoint. It makes no
-// call: whether the location and the driver are there shows when the Store is used.
+// call: whether the location and the driver are there shows when the Store is used. The Stores of a location move with
+// it: when a meta-service of the same name is asked for at another endpoint, they go on there.
 func (p *Pool) Location(name string, endpoint Endpoint) (*Store, error) {
 	if name == "" || endpoint.Address == "" || endpoint.ServerName == "" {
 		return nil, fmt.Errorf("reaching location %q at %q as %q: a name is empty: %w",
@@ -85,7 +93,24 @@ func (p *Pool) Location(name string, endpoint Endpoint) (*Store, error) {
 	}
 	options := p.options
 	options.Attributes = locate.Attributes(name)
-	return newStore(to.client, to.abilities, to.places, options), nil
+	moving := p.move(spot{name, endpoint.ServerName}, to)
+	return newStore(moving, moving, to.places, options), nil
+}
+
+// move notes where a location is now.
+func (p *Pool) move(at spot, to *link) *moving {
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	found := p.moves[at]
+	if found == nil {
+		if len(p.moves) >= spotsLimit {
+			clear(p.moves)
+		}
+		found = &moving{}
+		p.moves[at] = found
+	}
+	found.link.Store(to)
+	return found
 }
 
 // Close closes all connections. Calls that are under way fail.

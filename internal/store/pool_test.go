@@ -128,6 +128,33 @@ func TestPoolOutlivesTheService(t *testing.T) {
 	}
 }
 
+func TestStoresMoveWithTheService(t *testing.T) {
+	w := newWorld(t)
+	driver := newFaulty()
+	address, stop := w.serve(driver, "127.0.0.1:0")
+	pool := w.pool(manager, store.Options{Attempts: 12})
+	files, err := pool.Location("east", store.Endpoint{Address: address, ServerName: service})
+	must(t, err)
+	must(t, write(t, files, "a", []byte("content")))
+	stop()
+
+	elsewhere, stop := w.serve(driver, "127.0.0.1:0")
+	defer stop()
+	if elsewhere == address {
+		t.Skip("the service came back at the same address")
+	}
+	written := make(chan error, 1)
+	go func() { written <- writeWith(t.Context(), files, "b", []byte("content")) }()
+	_, err = pool.Location("west", store.Endpoint{Address: elsewhere, ServerName: service})
+	must(t, err)
+	_, err = pool.Location("east", store.Endpoint{Address: elsewhere, ServerName: service})
+	must(t, err)
+	must(t, <-written)
+	if diff := cmp.Diff([]string{"a", "b"}, names(t, files, "")); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestPoolIsBounded(t *testing.T) {
 	w := newWorld(t)
 	address, stop := w.serve(newFaulty(), "127.0.0.1:0")

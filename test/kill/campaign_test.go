@@ -2,132 +2,57 @@ package kill_test
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
-	"time"
-
-	"github.com/google/go-cmp/cmp"
-	coordinationv1 "k8s.io/api/coordination/v1"
-	corev1 "k8s.io/api/core/v1"
-	"k8s.io/utils/clock"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
 )
 
-// subject is what a campaign is about: one run of it at a time.
-type subject struct {
-	name string
-	// prepare makes what the run needs, with a manager at work.
-	prepare func(w *world, name string)
-	// begin asks for the run.
-	begin func(w *world, name string)
-	// judge waits for its end, and returns what is wrong, and how it ended.
-	judge func(w *world, name string) (wrong []string, ended string)
+// disturbance is what befalls a manager at one of its calls.
+type disturbance string
+
+const (
+	// killed: it ends at once.
+	killed disturbance = "kill"
+	// stopped: it sleeps until another one has gone on with the run, or ended it.
+	stopped disturbance = "stop"
+	// deposed: its lease is taken from it while it works.
+	deposed disturbance = "depose"
+)
+
+// way is how managers are disturbed in a campaign.
+type way struct {
+	by disturbance
+	// every leaves points out: one in so many is tried, unless everything is asked for.
+	every int
 }
 
-// backups are runs of a Backup.
-func backups(want map[string]string) subject {
-	return subject{
-		name: "backup",
-		begin: func(w *world, name string) {
-			w.t.Helper()
-			w.create(w.backup(name))
-		},
-		judge: func(w *world, name string) ([]string, string) {
-			w.t.Helper()
-			backup, ended := w.awaitBackup(name)
-			if !ended {
-				return []string{fmt.Sprintf("it does not end: %+v", backup.Status)}, "never"
-			}
-			if backup.Status.State != kahuv1.StateCompleted {
-				return failed(string(backup.Status.State), backup.Status.FailureReason)
-			}
-			return w.compare(backup, want), endedAs("Completed", backup.Status.Interruptions)
-		},
+// everything is the environment variable that has all points tried in all ways; seed is the one that chooses others.
+const (
+	everything = "KAHU_KILL_EVERYTHING"
+	seed       = "KAHU_KILL_SEED"
+)
+
+// points returns the points of a run with that number of calls that are tried: 2*n is before call n+1, and 2*n+1 after it.
+func (by way) points(calls int) (chosen []int, from uint64) {
+	from = 1
+	if given, err := strconv.ParseUint(os.Getenv(seed), 10, 64); err == nil { //nolint:forbidigo // A test binary has no flags of its own.
+		from = given
 	}
-}
-
-// deletions are deletions of a Backup.
-func deletions() subject {
-	return subject{
-		name: "delete",
-		prepare: func(w *world, name string) {
-			w.t.Helper()
-			w.create(w.backup(name))
-			if backup, ended := w.awaitBackup(name); !ended || backup.Status.State != kahuv1.StateCompleted {
-				w.t.Fatalf("backup %s: %+v", name, backup.Status)
-			}
-		},
-		begin: func(w *world, name string) {
-			w.t.Helper()
-			if err := w.client.Delete(w.t.Context(), w.backup(name)); err != nil {
-				w.t.Fatal(err)
-			}
-		},
-		judge: func(w *world, name string) ([]string, string) {
-			w.t.Helper()
-			backup, gone := await(w, &kahuv1.BackupList{}, w.backup(name), func(_ *kahuv1.Backup, gone bool) bool { return gone })
-			if !gone {
-				return []string{fmt.Sprintf("it is not deleted: %+v", backup.Status)}, "never"
-			}
-			var left []string
-			for _, file := range w.names() {
-				if strings.Contains(file, "/"+name+"/") {
-					left = append(left, "a file of the deleted backup: "+file)
-				}
-			}
-			return left, "deleted"
-		},
+	every := by.every
+	if os.Getenv(everything) != "" { //nolint:forbidigo // See above.
+		every = 1
 	}
-}
-
-// restores are runs of a Restore into a namespace of their own.
-func restores() subject {
-	return subject{
-		name: "restore",
-		begin: func(w *world, name string) {
-			w.t.Helper()
-			w.create(&kahuv1.Restore{ObjectMeta: named(name), Spec: kahuv1.RestoreSpec{
-				BackupName: "base", NamespaceMapping: map[string]kahuv1.NamespaceName{w.app: "app-" + name},
-			}})
-		},
-		judge: func(w *world, name string) ([]string, string) {
-			w.t.Helper()
-			restore, ended := w.awaitRestore(name)
-			if !ended {
-				return []string{fmt.Sprintf("it does not end: %+v", restore.Status)}, "never"
-			}
-			if restore.Status.State != kahuv1.StateCompleted {
-				return failed(string(restore.Status.State), restore.Status.FailureReason)
-			}
-			if diff := cmp.Diff(w.live(w.app), w.live("app-"+name)); diff != "" {
-				return []string{"what was restored is not what was backed up: " + diff}, "Completed"
-			}
-			return nil, "Completed"
-		},
-	}
-}
-
-func failed(state, reason string) (wrong []string, ended string) {
-	if state != string(kahuv1.StateFailed) || reason == "" {
-		wrong = append(wrong, fmt.Sprintf("it is %s, for the reason %q", state, reason))
-	}
-	return wrong, state + ": " + reason
-}
-
-func endedAs(state string, interruptions int32) string {
-	return fmt.Sprintf("%s, interrupted %d times", state, interruptions)
-}
-
-// backup is a Backup of the application.
-func (w *world) backup(name string) *kahuv1.Backup {
-	return &kahuv1.Backup{ObjectMeta: named(name), Spec: kahuv1.BackupSpec{
-		MetadataLocation: location, IncludeNamespaces: []kahuv1.NamespaceName{w.app}, EnableVolumeBackup: new(false),
-	}}
+	random := rand.New(rand.NewPCG(from, uint64(calls)))
+	chosen = random.Perm(2 * calls)[:(2*calls+every-1)/every]
+	slices.Sort(chosen)
+	return chosen, from
 }
 
 // armed is the file that makes managers count.
@@ -164,157 +89,130 @@ func (w *world) undisturbed(of subject) int {
 	return calls
 }
 
-// way is how managers are disturbed in a campaign.
-type way struct {
-	// stop has them stopped, to wake up when another one has gone on with the run, or ended it.
-	stop bool
-	// every leaves out points: one in so many is tried.
-	every int
+// campaign is a row of runs of which each is disturbed at another point.
+type campaign struct {
+	*world
+
+	of     subject
+	by     way
+	points []int
+
+	hit      int            // runs that were disturbed
+	outcomes map[string]int // how the runs ended
+	wrong    []string
 }
 
-// disturb ends or stops a manager at each call of a run, before it and after it, and returns what is wrong. The manager
-// that goes on with one run is the one that is ended in the next.
-func (w *world) disturb(of subject, calls int, by way) []string {
-	w.t.Helper()
-	var points []int
-	for point := 0; point < 2*calls; point += by.every {
-		points = append(points, point)
+// campaign disturbs a manager at calls of a run, before them and after them.
+func (w *world) campaign(t *testing.T, of subject, by way) {
+	t.Helper()
+	outer := w.t
+	w.t = t
+	defer func() { w.t = outer }()
+	calls := w.undisturbed(of)
+	points, from := by.points(calls)
+	before := w.createdByAll()
+	made := &campaign{world: w, of: of, by: by, points: points, outcomes: map[string]int{}}
+	made.disturb()
+	if by.by == killed && len(points) == 2*calls {
+		t.Logf("%s: %d calls, %d kills", of.name, calls, made.hit)
 	}
-	next := func(number int) (string, *process) {
-		if number == len(points) {
-			return "", w.manager(role{Elect: by.stop})
-		}
-		at, when := points[number]/2+1, before
-		if points[number]%2 == 1 {
-			when = after
-		}
-		name := fmt.Sprintf("%s-%s-%d", of.name, when, at)
-		if by.stop {
-			name += "-stop"
-		}
-		return name, w.manager(role{Arm: w.armed(name), At: at, When: when, Stop: by.stop, Elect: by.stop})
+	t.Logf("%s, %s: %d calls, %d of %d points before or after one were tried (seed %d), and %d disturbed a run",
+		of.name, by.by, calls, len(points), 2*calls, from, made.hit)
+	for ended, number := range made.outcomes {
+		t.Logf("%s, %s: %d ended as %s", of.name, by.by, number, ended)
 	}
-	var wrong []string
-	outcomes, hit := map[string]int{}, 0
-	name, running := next(0)
-	for number := range points {
-		if of.prepare != nil {
-			of.prepare(w, name)
+	if 2*made.hit < len(points) {
+		t.Errorf("only %d of %d points disturbed a run", made.hit, len(points))
+	}
+	made.countCreated(before)
+	for _, wrong := range append(made.wrong, w.createdTwice()...) {
+		t.Error(wrong)
+	}
+}
+
+// name names the run that is disturbed at a point.
+func (c *campaign) name(number int) string {
+	at, when := place(c.points[number])
+	return fmt.Sprintf("%s-%s-%s-%d", c.of.name, c.by.by, when, at)
+}
+
+// place returns the call of a point, and the side of it.
+func place(point int) (at int, when moment) {
+	if point%2 == 1 {
+		return point/2 + 1, after
+	}
+	return point/2 + 1, before
+}
+
+// next starts the manager that goes on with one run and is disturbed in the one of that number.
+func (c *campaign) next(number int) *process {
+	elect := c.by.by != killed
+	if number == len(c.points) {
+		return c.manager(role{Elect: elect})
+	}
+	at, when := place(c.points[number])
+	return c.manager(role{Arm: c.armed(c.name(number)), At: at, When: when, Stop: elect, Elect: elect})
+}
+
+// disturb goes through the points. The manager that goes on with one run is the one that is disturbed in the next.
+func (c *campaign) disturb() {
+	c.t.Helper()
+	running := c.next(0)
+	for number := range c.points {
+		name := c.name(number)
+		if c.of.prepare != nil {
+			c.of.prepare(c.world, name)
 		}
-		w.arm(name)
-		of.begin(w, name)
-		disturbed := w.awaitPoint(running)
+		c.arm(name)
+		c.of.begin(c.world, name)
+		disturbed := c.awaitPoint(running, func() bool { return c.of.over(c.world, name) })
 		if disturbed {
-			hit++
+			c.hit++
 		} else {
 			running.kill() // The run came to its end with fewer calls.
 		}
-		judged, sleeper := name, running
-		sleeper.leader = w.leader()
-		name, running = next(number + 1)
-		wake := after
-		if disturbed && by.stop && number%2 == 0 {
-			wake = before
+		wrong := c.broken() // What is in the store now must be whole: it may be all that is left.
+		seen := c.uids(target(name))
+		sleeper := running
+		sleeper.leader = c.leader()
+		if disturbed && c.by.by == deposed {
+			c.depose()
+			_ = sleeper.command.Process.Signal(syscall.SIGCONT)
 		}
-		found, ended := w.judge(of, judged, sleeper, wake)
-		outcomes[ended]++
-		left := w.debris()
-		if by.stop {
-			// A manager that wakes up, writes on and loses its lead ends at once: what it wrote after the other one swept stays
-			// until its Backup is deleted. No sweep by the manager that leads finds it yet.
-			if len(left) > 0 {
-				w.t.Logf("%s: not swept: %d files", judged, len(left))
-			}
-			left = nil
+		running = c.next(number + 1)
+		if disturbed && c.by.by == stopped && number%2 == 0 {
+			c.awaitOtherLeader(sleeper.leader)
+			_ = sleeper.command.Process.Signal(syscall.SIGCONT) // Fails where it has ended.
 		}
-		for _, each := range append(found, left...) {
-			wrong = append(wrong, judged+": "+each)
+		found, ended := c.judge(name, sleeper)
+		c.outcomes[ended]++
+		wrong = slices.Concat(wrong, found, c.debris(), c.replaced(target(name), seen))
+		for _, each := range wrong {
+			c.wrong = append(c.wrong, name+": "+each)
 		}
 	}
 	running.kill()
-	if !by.stop && by.every == 1 {
-		w.t.Logf("%s: %d calls, %d kills", of.name, calls, hit)
-	}
-	w.t.Logf("%s: of %d points before or after a call %d were tried, and %d disturbed a run", of.name, 2*calls, len(points), hit)
-	for ended, number := range outcomes {
-		w.t.Logf("%s: %d ended as %s", of.name, number, ended)
-	}
-	if 2*hit < len(points) {
-		wrong = append(wrong, fmt.Sprintf("only %d of %d points disturbed a run", hit, len(points)))
-	}
-	return append(wrong, w.createdTwice()...)
 }
 
-// judge judges a run, and wakes its first manager where that one sleeps: before the run is over, as soon as another
-// one leads, or after. It must end
-// then, as another one leads.
-func (w *world) judge(of subject, name string, sleeper *process, wake moment) (wrong []string, ended string) {
-	w.t.Helper()
-	leader := sleeper.leader
-	if wake == before {
-		w.awaitOtherLeader(leader)
-		_ = sleeper.command.Process.Signal(syscall.SIGCONT) // Fails where it has ended.
-	}
-	wrong, ended = of.judge(w, name)
+// judge judges a run, and wakes its first manager where that one still sleeps. It must end then, as another one leads.
+func (c *campaign) judge(name string, sleeper *process) (wrong []string, ended string) {
+	c.t.Helper()
+	wrong, ended = c.of.judge(c.world, name)
 	_ = sleeper.command.Process.Signal(syscall.SIGCONT)
-	if !w.awaitEnd(sleeper) {
+	if !c.awaitEnd(sleeper) {
 		sleeper.kill()
 		return append(wrong, "the manager that does not lead any more does not end"), ended
 	}
-	again, _ := of.judge(w, name)
+	again, _ := c.of.judge(c.world, name)
 	return append(wrong, again...), ended
 }
 
-// leader returns who leads, as the lease says.
-func (w *world) leader() string {
-	w.t.Helper()
-	lease := &coordinationv1.Lease{}
-	key := client.ObjectKey{Namespace: kahuNamespace, Name: "kahu-manager"}
-	if err := w.client.Get(w.t.Context(), key, lease); err != nil || lease.Spec.HolderIdentity == nil {
-		return ""
-	}
-	return *lease.Spec.HolderIdentity
-}
-
-// awaitOtherLeader returns when another manager leads, or soon would.
-func (w *world) awaitOtherLeader(before string) {
-	w.t.Helper()
-	for deadline := time.Now().Add(10 * leaseDuration); w.leader() == before && time.Now().Before(deadline); { //nolint:forbidigo // A process is waited for.
-		<-clock.RealClock{}.After(50 * time.Millisecond)
-	}
-}
-
-// awaitEnd returns when the process has ended, or false when it does not.
-func (w *world) awaitEnd(running *process) bool {
-	select {
-	case <-running.ended:
-		return true
-	case <-clock.RealClock{}.After(waitLimit):
-		return false
-	}
-}
-
-// awaitPoint returns when the process is ended or stopped at its point, or false when it does not come there.
-func (w *world) awaitPoint(running *process) bool {
-	w.t.Helper()
-	stopped := fmt.Sprintf("/proc/%d/stat", running.command.Process.Pid)
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); { //nolint:forbidigo // A process is waited for.
-		select {
-		case <-running.ended:
-			return true
-		case <-clock.RealClock{}.After(10 * time.Millisecond):
-		}
-		if content, err := os.ReadFile(stopped); err == nil && strings.Contains(string(content), ") T ") {
-			return true
-		}
-	}
-	return false
-}
-
-// prepareBase makes the backup that restores are of, and returns the world and what is in it.
-func prepareBase(t *testing.T) (*world, map[string]string) {
+// prepareBase makes the backup that restores are of, and returns the world and what is in it. The application has so many
+// ConfigMaps more than it needs.
+func prepareBase(t *testing.T, more int) (*world, map[string]string) {
 	t.Helper()
 	w := newWorld(t)
+	w.makeMore(more)
 	running := w.manager(role{})
 	w.awaitLocation()
 	w.create(w.backup("base"))
@@ -330,134 +228,26 @@ func prepareBase(t *testing.T) (*world, map[string]string) {
 	return w, want
 }
 
-// everything is the environment variable that has all points tried in all ways.
-const everything = "KAHU_KILL_EVERYTHING"
-
-// one in so many points is tried by default.
-func one(in int) int {
-	if os.Getenv(everything) != "" { //nolint:forbidigo // A test binary has no flags of its own.
-		return 1
-	}
-	return in
-}
-
-// TestKill kills the manager at every point of a backup, a restore and a deletion.
+// TestKill kills the manager at every point of a backup, a deletion and a restore.
 func TestKill(t *testing.T) {
-	w, want := prepareBase(t)
-	for _, each := range []struct {
-		of subject
-		by way
-	}{
-		{backups(want), way{every: 1}},
-		{deletions(), way{every: 1}},
-		{restores(), way{every: 1}},
-	} {
-		t.Run(each.of.name, func(t *testing.T) { w.campaign(t, each.of, each.by) })
+	w, want := prepareBase(t, 0)
+	for _, of := range []subject{backups(want), deletions(), restores()} {
+		t.Run(of.name, func(t *testing.T) { w.campaign(t, of, way{by: killed, every: 1}) })
 	}
 }
 
-// TestTwoManagers stops the manager that leads at points of a backup, a restore and a deletion, and wakes it when another
-// one has taken its place.
+// TestTwoManagers stops the manager that leads, and wakes it when another one has taken its place.
 func TestTwoManagers(t *testing.T) {
-	w, want := prepareBase(t)
-	for _, each := range []struct {
-		of subject
-		by way
-	}{
-		{backups(want), way{stop: true, every: one(4)}},
-		{deletions(), way{stop: true, every: one(9)}},
-		{restores(), way{stop: true, every: one(9)}},
-	} {
-		t.Run(each.of.name, func(t *testing.T) { w.campaign(t, each.of, each.by) })
+	w, want := prepareBase(t, 0)
+	for _, of := range []subject{backups(want), deletions(), restores()} {
+		t.Run(of.name, func(t *testing.T) { w.campaign(t, of, way{by: stopped, every: 8}) })
 	}
 }
 
-func (w *world) campaign(t *testing.T, of subject, by way) {
-	t.Helper()
-	outer := w.t
-	w.t = t
-	defer func() { w.t = outer }()
-	calls := w.undisturbed(of)
-	for _, wrong := range w.disturb(of, calls, by) {
-		t.Error(wrong)
+// TestDeposed takes the lease from the manager that leads, which works on until it finds that out.
+func TestDeposed(t *testing.T) {
+	w, want := prepareBase(t, 0)
+	for _, of := range []subject{backups(want), deletions(), restores()} {
+		t.Run(of.name, func(t *testing.T) { w.campaign(t, of, way{by: deposed, every: 8}) })
 	}
-}
-
-// TestGuards has a manager sleep between its confirmation and its manifest, while another one ends the run. With the guard
-// that files are created only if absent nothing is wrong; without it a campaign finds that something is.
-func TestGuards(t *testing.T) {
-	w, want := prepareBase(t)
-	of := backups(want)
-	for name, overwrite := range map[string]bool{"With": false, "Without": true} {
-		t.Run(name, func(t *testing.T) {
-			w.t = t
-			run := "guard-" + strings.ToLower(name)
-			sleeper := w.manager(role{
-				Arm: w.armed(run), At: 1, Match: "/manifest.json", When: before, Stop: true, Late: true, Overwrite: overwrite,
-			})
-			w.arm(run)
-			of.begin(w, run)
-			if !w.awaitPoint(sleeper) {
-				t.Fatal("the manager does not come to its point")
-			}
-			other := w.manager(role{})
-			found, ended := of.judge(w, run)
-			if len(found) > 0 || !strings.HasPrefix(ended, "Completed") {
-				t.Fatalf("%s, %v", ended, found)
-			}
-			other.kill()
-			_ = sleeper.command.Process.Signal(syscall.SIGCONT)
-			w.awaitCall(sleeper, 1)
-			sleeper.kill()
-			found, _ = of.judge(w, run)
-			found = append(found, w.debris()...)
-			t.Logf("found: %q", found)
-			if overwrite != (len(found) > 0) {
-				t.Errorf("found %v", found)
-			}
-		})
-	}
-}
-
-// awaitCall returns when a manager has made a call.
-func (w *world) awaitCall(running *process, number int) {
-	w.t.Helper()
-	for deadline := time.Now().Add(waitLimit); time.Now().Before(deadline); { //nolint:forbidigo // A process is waited for.
-		lines := 0
-		for _, line := range w.audit(running.name) {
-			if line.Number == number {
-				lines++
-			}
-		}
-		if lines == 2 { // before and after
-			return
-		}
-		<-clock.RealClock{}.After(10 * time.Millisecond)
-	}
-	w.t.Fatalf("call %d is not made", number)
-}
-
-// live returns what the application's objects say in a namespace.
-func (w *world) live(namespace string) map[string]string {
-	w.t.Helper()
-	found := map[string]string{}
-	maps, secrets := &corev1.ConfigMapList{}, &corev1.SecretList{}
-	for _, list := range []struct {
-		into any
-		err  error
-	}{
-		{maps, w.client.List(w.t.Context(), maps, inApp(namespace)...)},
-		{secrets, w.client.List(w.t.Context(), secrets, inApp(namespace)...)},
-	} {
-		if list.err != nil {
-			w.t.Fatal(list.err)
-		}
-	}
-	for _, each := range maps.Items {
-		found["ConfigMap "+each.Name] = fmt.Sprint(each.Data)
-	}
-	for _, each := range secrets.Items {
-		found["Secret "+each.Name] = fmt.Sprint(each.Data)
-	}
-	return found
 }

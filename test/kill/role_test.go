@@ -45,17 +45,25 @@ type role struct {
 	// At is the number of the call, from 1; 0 for none. When is on which side of it.
 	At   int    `json:"at"`
 	When moment `json:"when"`
-	// Match, if it is set, is how the calls end that are counted.
+	// Match, if it is set, is what the names of the calls have that are counted.
 	Match string `json:"match"`
 	// Stop has the process stopped and not killed.
 	Stop bool `json:"stop"`
+	// Victim, if it is set, is another process that is killed in place of this one.
+	Victim int `json:"victim"`
 	// Elect has it take part in leader election.
 	Elect bool `json:"elect"`
+	// Careful has it write a checkpoint after every kind.
+	Careful bool `json:"careful"`
 	// Late takes guards out: a file that is on its way comes, however late and whoever has ended its run, and the process
 	// stops when all of it but its end is sent.
 	Late bool `json:"late"`
 	// Overwrite takes another one out: files are written over where they should be created.
 	Overwrite bool `json:"overwrite"`
+	// Anonymous takes a guard of restores out: what they create does not say by which restore it was made.
+	Anonymous bool `json:"anonymous"`
+	// Disorder takes a guard of deletions out: the manifest is not removed before all else.
+	Disorder bool `json:"disorder"`
 }
 
 // The times of a manager in these tests. A run waits for the fence where a manager was stopped.
@@ -73,17 +81,20 @@ func (r role) run() error {
 	if err != nil {
 		return err
 	}
-	points := &points{role: r, audit: r.open("audit")}
+	points := &points{role: r, audit: r.open("audit"), removed: map[string]bool{}}
 	stream, unary := points.interceptors()
 	return manager.Run(ctrl.SetupSignalHandler(), config, manager.Options{
 		Version: "test", Namespace: kahuNamespace, PKI: r.PKI, HealthAddress: "0", MetricsAddress: "0",
 		LeaderElection: r.Elect, LeaseDuration: leaseDuration, RenewDeadline: 3 * leaseDuration / 4, RetryPeriod: leaseDuration / 10,
-		Runs: 2, LocationEvery: time.Minute, Patience: 20 * time.Second,
+		Runs: 2, RunsPerLocation: 2, LocationEvery: time.Minute, Patience: 20 * time.Second, KeepAnswers: time.Minute,
 	}, manager.Hooks{
 		Transport: func(next http.RoundTripper) http.RoundTripper { return &transport{points: points, next: next} },
 		Dial:      []grpc.DialOption{grpc.WithChainStreamInterceptor(stream), grpc.WithChainUnaryInterceptor(unary)},
 		Options: func(options *controller.Options) {
 			options.CheckpointEvery = time.Nanosecond
+			if r.Careful {
+				options.CheckpointEvery = -1
+			}
 			options.Fence = fence
 			if r.Late {
 				options.Fence = 2 * time.Hour
@@ -107,6 +118,8 @@ type points struct {
 	mu    sync.Mutex
 	count int
 	audit io.Writer
+	// removed are the manifests that were to be removed.
+	removed map[string]bool
 }
 
 // entry is a line of the audit of a process: a call and what came of it.
@@ -115,11 +128,13 @@ type entry struct {
 	What   string `json:"what"`
 	// Object is the name of an object that was created.
 	Object string `json:"object,omitempty"`
+	// Lists tells that it reads the objects of a kind, and changes nothing.
+	Lists bool `json:"lists,omitempty"`
 }
 
 // enter is told of a call that begins, and returns its number, or 0 where it does not count.
 func (p *points) enter(what string) int {
-	if _, err := os.Stat(p.Arm); err != nil || !strings.HasSuffix(what, p.Match) {
+	if _, err := os.Stat(p.Arm); err != nil || !strings.Contains(what, p.Match) {
 		return 0
 	}
 	p.mu.Lock()
@@ -149,6 +164,10 @@ func (p *points) end(number int, when moment) {
 	if number == 0 || number != p.At || when != p.When {
 		return
 	}
+	if p.Victim != 0 {
+		killOther(p.Victim)
+		return
+	}
 	if p.Stop {
 		p.open("stopped").Close()
 		_ = syscall.Kill(os.Getpid(), syscall.SIGSTOP)
@@ -161,6 +180,17 @@ func (p *points) end(number int, when moment) {
 	select {}
 }
 
+// killOther kills a process, and returns when it is dead.
+func killOther(pid int) {
+	_ = syscall.Kill(pid, syscall.SIGKILL)                                      // It fails where the process has ended.
+	for deadline := time.Now().Add(time.Second); time.Now().Before(deadline); { //nolint:forbidigo // A real process.
+		state, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+		if err != nil || bytes.Contains(state, []byte(") Z ")) {
+			return
+		}
+	}
+}
+
 // transport is told of the requests to the API server.
 type transport struct {
 	*points
@@ -170,7 +200,15 @@ type transport struct {
 
 func (t *transport) RoundTrip(request *http.Request) (*http.Response, error) {
 	if !changes(request) {
+		if lists(request) {
+			t.write(entry{What: "LIST " + request.URL.Path, Lists: true})
+		}
 		return t.next.RoundTrip(request)
+	}
+	if query := request.URL.Query(); t.Anonymous && strings.HasPrefix(query.Get("fieldManager"), "kahu-restore-") {
+		query.Set("fieldManager", "somebody")
+		request = request.Clone(request.Context())
+		request.URL.RawQuery = query.Encode()
 	}
 	made := entry{What: request.Method + " " + request.URL.Path}
 	made.Number = t.enter(made.What)
@@ -192,6 +230,13 @@ func changes(request *http.Request) bool {
 	}
 	return !strings.Contains(request.URL.Path, "/leases") && !strings.Contains(request.URL.Path, "/events") &&
 		!strings.Contains(request.URL.RawQuery, "dryRun=All") && !strings.Contains(request.URL.Path, "authorization.k8s.io")
+}
+
+// lists tells whether a request reads the objects of a kind that is not Kahu's own, from the first page on.
+func lists(request *http.Request) bool {
+	query := request.URL.Query()
+	return request.Method == http.MethodGet && query.Get("limit") != "" && query.Get("continue") == "" && query.Get("watch") == "" &&
+		!strings.Contains(request.URL.Path, "/kahu.io/")
 }
 
 // createdBy returns the name of a created object.
@@ -235,6 +280,9 @@ func (p *points) interceptors() (grpc.StreamClientInterceptor, grpc.UnaryClientI
 		if !is {
 			return invoker(ctx, method, request, reply, connection, options...)
 		}
+		if p.Disorder && p.isFirst(deletion.GetFileIdentifier()) {
+			return nil
+		}
 		what := method + " " + deletion.GetFileIdentifier()
 		number := p.enter(what)
 		p.end(number, before)
@@ -243,6 +291,18 @@ func (p *points) interceptors() (grpc.StreamClientInterceptor, grpc.UnaryClientI
 		return err
 	}
 	return stream, unary
+}
+
+// isFirst tells whether a manifest is removed that was not to be removed before.
+func (p *points) isFirst(name string) bool {
+	if !strings.HasSuffix(name, "/manifest.json") {
+		return false
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	was := p.removed[name]
+	p.removed[name] = true
+	return !was
 }
 
 // upload is a file on its way. The call begins with the first message, which names it, and ends with the answer.

@@ -7,11 +7,10 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
+	"sync"
 	"testing"
 	"time"
 
@@ -53,6 +52,12 @@ type world struct {
 	files  *store.Store
 	app    string // the namespace of the application
 	starts int    // of managers
+
+	lifetime context.Context //nolint:containedctx // Children may outlive the subtest in which they are started.
+
+	mu    sync.Mutex
+	keeps map[string]*process // the processes of the provider
+	over  bool                // nothing is started again
 }
 
 func newWorld(t *testing.T) *world {
@@ -72,7 +77,7 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(folder) })
-	w := &world{t: t, client: reached, folder: folder, root: filepath.Join(folder, "store"), pki: filepath.Join(folder, "manager")}
+	w := &world{lifetime: context.WithoutCancel(t.Context()), t: t, client: reached, folder: folder, root: filepath.Join(folder, "store"), pki: filepath.Join(folder, "manager")}
 	if err := os.MkdirAll(w.root, 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -102,8 +107,10 @@ func (w *world) startProvider() {
 	}
 	w.makeNamespace(kahuNamespace)
 	endpoint := "unix://" + filepath.Join(w.folder, "driver.sock")
-	w.start("driver", program(w.t, "kahu-provider-filesystem"), "--root", w.root, "--endpoint", endpoint)
-	w.start("meta-service", program(w.t, "kahu"), "meta-service", "--kubeconfig", testcluster.Kubeconfig(w.t),
+	w.keeps = map[string]*process{}
+	w.t.Cleanup(w.stopKeeping)
+	w.keep("driver", program(w.t, "kahu-provider-filesystem"), "--root", w.root, "--endpoint", endpoint)
+	w.keep("meta-service", program(w.t, "kahu"), "meta-service", "--kubeconfig", testcluster.Kubeconfig(w.t),
 		"--namespace", kahuNamespace, "--driver", endpoint, "--pki", server, "--server-name", serverName, "--client-name", clientName,
 		"--lease-duration", "1m")
 }
@@ -119,44 +126,6 @@ func program(t *testing.T, name string) string {
 		t.Fatalf("run \"make build\" first: %v", err)
 	}
 	return path
-}
-
-// process is a child of the test.
-type process struct {
-	w       *world
-	name    string
-	command *exec.Cmd
-	ended   chan struct{}
-	leader  string // who led when it was disturbed
-}
-
-// start runs a child, whose end the test's end is.
-func (w *world) start(name, path string, arguments ...string) *process {
-	w.t.Helper()
-	output, err := os.Create(filepath.Join(w.folder, "output-"+name))
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	command := exec.CommandContext(context.WithoutCancel(w.t.Context()), path, arguments...)
-	command.Stdout, command.Stderr = output, output
-	command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	if err := command.Start(); err != nil {
-		w.t.Fatalf("starting %s: %v", name, err)
-	}
-	made := &process{w: w, name: name, command: command, ended: make(chan struct{})}
-	go func() {
-		defer close(made.ended)
-		_ = command.Wait() // It is told by the closed channel.
-		_ = output.Close()
-	}()
-	w.t.Cleanup(made.kill)
-	return made
-}
-
-// kill ends the process, and returns when it has ended.
-func (p *process) kill() {
-	_ = p.command.Process.Kill() // fails if it has ended, which is as good
-	<-p.ended
 }
 
 // manager starts a manager.
@@ -210,6 +179,9 @@ func (w *world) makeNamespace(name string) {
 	w.create(&corev1.Namespace{ObjectMeta: named(name)})
 }
 
+// appSecrets is how many Secrets the application has.
+const appSecrets = 2
+
 // makeApplication makes what is backed up: about ten objects.
 func (w *world) makeApplication() {
 	w.t.Helper()
@@ -220,7 +192,7 @@ func (w *world) makeApplication() {
 	for i := range 3 {
 		w.create(&corev1.ConfigMap{ObjectMeta: in(fmt.Sprintf("settings-%d", i)), Data: map[string]string{"number": fmt.Sprint(i)}})
 	}
-	for i := range 2 {
+	for i := range appSecrets {
 		w.create(&corev1.Secret{ObjectMeta: in(fmt.Sprintf("password-%d", i)), StringData: map[string]string{"number": fmt.Sprint(i)}})
 	}
 	w.create(&corev1.ServiceAccount{ObjectMeta: in("shop")})
@@ -229,6 +201,17 @@ func (w *world) makeApplication() {
 		ObjectMeta: in("shop"), RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: "shop"},
 		Subjects: []rbacv1.Subject{{Kind: "ServiceAccount", Namespace: w.app, Name: "shop"}},
 	})
+}
+
+// makeMore makes ConfigMaps of the application.
+func (w *world) makeMore(number int) {
+	w.t.Helper()
+	for i := range number {
+		w.create(&corev1.ConfigMap{
+			ObjectMeta: metav1.ObjectMeta{Namespace: w.app, Name: fmt.Sprintf("more-%d", i), Labels: map[string]string{"app": "shop"}},
+			Data:       map[string]string{"number": fmt.Sprint(i)},
+		})
+	}
 }
 
 // await returns the object when it is as it should be, and false when it is not in time.
