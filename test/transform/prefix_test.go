@@ -12,6 +12,7 @@ import (
 	"github.com/soda-cdm/kahu/internal/core"
 	"github.com/soda-cdm/kahu/internal/core/reference"
 	"github.com/soda-cdm/kahu/internal/core/restoreplan"
+	"github.com/soda-cdm/kahu/internal/core/selection"
 	"github.com/soda-cdm/kahu/internal/engine"
 )
 
@@ -289,5 +290,40 @@ func TestPrefixThatIsTooLong(t *testing.T) {
 		if strings.HasPrefix(key.Name, "bb") {
 			t.Errorf("%s was created", key)
 		}
+	}
+}
+
+const pump = `{"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": {"name": "pumps.NS.example.org"},
+	"spec": {"group": "NS.example.org", "scope": "Namespaced", "names": {"plural": "pumps", "kind": "Pump"}, "versions": [
+	{"name": "v1", "served": true, "storage": true, "schema": {"openAPIV3Schema": {"type": "object",
+		"x-kubernetes-preserve-unknown-fields": true}}}]}}`
+
+// What a custom resource names is followed where it is declared, and where it is not, a warning says which field seems to
+// be a reference. Its definition keeps its name.
+func TestPrefixOfCustomResources(t *testing.T) {
+	t.Parallel()
+	s := newStory(t)
+	definitions := kindOf("customresourcedefinitions.apiextensions.k8s.io.v1", false)
+	made := s.create(definitions, s.object(pump), established)
+	t.Cleanup(func() { s.clean(definitions, made.GetName()) })
+	if err := s.adapter.WaitEstablished(t.Context(), []string{made.GetName()}); err != nil {
+		t.Fatal(err)
+	}
+	s.create(kindOf("configmaps", true), s.object(settings), nil)
+	s.create(kindOf("secrets", true), s.object(`{"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "db"}}`), nil)
+	pumps := kindOf("pumps."+s.namespace+".example.org.v1", true)
+	s.create(pumps, s.object(`{"apiVersion": "NS.example.org/v1", "kind": "Pump", "metadata": {"name": "a"},
+		"spec": {"declared": "settings", "other": {"secretName": "db"}}}`), nil)
+	s.backup()
+	result := s.restored(func(request *engine.RestoreRequest) {
+		blue(request)
+		request.Filters.References = []selection.Reference{{From: made.GetName(), Path: "spec.declared", Kind: "ConfigMap"}}
+	})
+	want := map[string]any{"declared": "blue-settings", "other": map[string]any{"secretName": "db"}}
+	if diff := cmp.Diff(want, s.read(pumps, "blue-a", anything).Object["spec"]); diff != "" {
+		t.Errorf("spec (-want +got):\n%s", diff)
+	}
+	if text := strings.Join(result.Warnings, "\n"); strings.Count(text, "says") != 1 || !strings.Contains(text, "spec.other.secretName says db") {
+		t.Errorf("warnings are %q, want one about the field that is not declared", result.Warnings)
 	}
 }

@@ -64,13 +64,16 @@ var backupID = archive.BackupID{ClusterID: "11111111-2222-3333-4444-555555555555
 
 func agree(context.Context) error { return nil }
 
-// backup backs up the namespace.
-func (s *story) backup() {
+// backup backs up the namespace, or those that are given.
+func (s *story) backup(namespaces ...string) {
 	s.t.Helper()
+	if len(namespaces) == 0 {
+		namespaces = []string{s.namespace}
+	}
 	use := &engine.Backup{Cluster: s.adapter, Clock: clock.RealClock{}, Listers: 4, Packers: 2, Writer: "test"}
 	result, err := use.Run(s.t.Context(), engine.BackupRequest{
 		ID: backupID, Attempt: "attempt", LocationID: "location", ServerVersion: "v1", Object: json.RawMessage(`{}`),
-		Confirm: agree, Filters: selection.Filters{IncludeNamespaces: []string{s.namespace}},
+		Confirm: agree, Filters: selection.Filters{IncludeNamespaces: namespaces},
 	}, s.files)
 	if err != nil || !result.Manifest.Complete {
 		s.t.Fatalf("backing up: %v, missing %v", err, result.Missing)
