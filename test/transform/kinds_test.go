@@ -1,6 +1,7 @@
 package transform_test
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"testing"
@@ -60,21 +61,63 @@ func TestVersionThatIsNotPreferredAnyMore(t *testing.T) {
 	s.read(kind, "a", anything)
 }
 
-// A version that is not served any more is named with the number of its objects before anything is written; where that
-// is allowed, the others come back.
-func TestVersionThatIsNotServedAnyMore(t *testing.T) {
-	t.Parallel()
-	s, definition, _ := versioned(t)
-	s.serve(definition, `{"name": "v2", "served": false, "storage": false}, {"name": "v1", "served": true, "storage": true}`)
-	for kind := kindOf("wells."+s.namespace+".example.org.v2", true); ; {
-		served, err := s.adapter.Serves(t.Context(), kind)
+// noLonger returns when the API server does not serve a kind any more.
+func (s *story) noLonger(kind core.Kind) {
+	s.t.Helper()
+	ctx, cancel := context.WithTimeout(s.t.Context(), waitLimit)
+	defer cancel()
+	for {
+		served, err := s.adapter.Serves(ctx, kind)
 		if err != nil {
-			t.Fatal(err)
+			s.t.Fatal(err)
 		}
 		if !served {
-			break
+			return
 		}
 	}
+}
+
+// An object in a version that is not served any more comes back in another one where the definition says that its versions
+// differ in their names alone. To restore it once more finds it.
+func TestVersionOfAnotherName(t *testing.T) {
+	t.Parallel()
+	s, definition, kind := versioned(t)
+	s.serve(definition, `{"name": "v2", "served": false, "storage": false}, {"name": "v1", "served": true, "storage": true}`)
+	s.noLonger(kind)
+	preview := s.restored(func(request *engine.RestoreRequest) { request.DryRun = true })
+	if preview.Preview.Counts[engine.PlanCreate] != 1 {
+		t.Errorf("the preview counts %v", preview.Preview.Counts)
+	}
+	result := s.restored(nil)
+	if result.Counts.Created != 1 || len(result.Warnings) != 1 || !strings.Contains(result.Warnings[0], "restored as v1") {
+		t.Errorf("counted are %+v, warnings are %q", result.Counts, result.Warnings)
+	}
+	s.read(kindOf("wells."+s.namespace+".example.org.v1", true), "a", anything)
+	if again := s.restored(nil); again.Counts.Created > 0 || again.FailedTotal > 0 {
+		t.Errorf("the second time, counted are %+v", again.Counts)
+	}
+}
+
+// byWebhook makes a definition convert its versions by a webhook.
+func (s *story) byWebhook(definition string) {
+	s.t.Helper()
+	patch := `{"spec": {"conversion": {"strategy": "Webhook", "webhook": {"conversionReviewVersions": ["v1"],
+		"clientConfig": {"url": "https://127.0.0.1:1"}}}}}`
+	_, err := s.of(kindOf("customresourcedefinitions.apiextensions.k8s.io.v1", false)).Patch(
+		s.t.Context(), definition, types.MergePatchType, []byte(patch), metav1.PatchOptions{})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// A version that is not served any more is named with the number of its objects before anything is written; where that
+// is allowed, the others come back. Nobody but the webhook of the definition can convert it.
+func TestVersionThatIsNotServedAnyMore(t *testing.T) {
+	t.Parallel()
+	s, definition, kind := versioned(t)
+	s.byWebhook(definition)
+	s.serve(definition, `{"name": "v2", "served": false, "storage": false}, {"name": "v1", "served": true, "storage": true}`)
+	s.noLonger(kind)
 	_, err := s.restore(nil)
 	invalid, is := errors.AsType[*engine.InvalidError](err)
 	if !is || len(invalid.Problems) != 1 || invalid.Problems[0].Reason != engine.ReasonKindNotServed ||

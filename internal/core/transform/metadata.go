@@ -14,6 +14,15 @@ const (
 	reasonStatus   = "controllers report it, and the API server accepts it from nobody else"
 )
 
+// version makes the object one of the version in which it is sent, where that is not the one in which it was backed up.
+func (e *edit) version(kind core.Kind) {
+	was := text(e.object, "apiVersion")
+	if is := kind.APIVersion(); was != "" && is != was {
+		e.object["apiVersion"] = is
+		e.note("apiVersion", "the cluster does not serve "+was+", from which "+is+" differs in its name alone")
+	}
+}
+
 // rename writes the names that objects get into the object. The namespaces in it are still those of the backup.
 func (e *edit) rename(kind core.Kind, names *naming.Names) {
 	for _, renamed := range names.Rename(kind, e.object) {

@@ -32,7 +32,7 @@ func ruledKinds() []core.Kind {
 }
 
 // everything has every field that any rule is about, and neighbours of each that none is about.
-const everything = `{"apiVersion": "v1", "kind": "X", "type": "kubernetes.io/service-account-token",
+const everything = `{"kind": "X", "type": "kubernetes.io/service-account-token",
 	"metadata": {"name": "shop", "namespace": "shop", "uid": "1", "resourceVersion": "2", "generation": 3,
 		"creationTimestamp": "t", "deletionTimestamp": "t", "deletionGracePeriodSeconds": 1, "selfLink": "s",
 		"managedFields": [], "finalizers": ["f"], "ownerReferences": [{"uid": "1"}],

@@ -83,6 +83,7 @@ func (t *Transformer) Collision(namespaces []string) (first, second, name string
 func (t *Transformer) Apply(kind core.Kind, object map[string]any) []Change {
 	e := &edit{options: t.options, namespace: t.Namespace, object: object}
 	e.rename(kind, t.options.Names)
+	e.version(kind)
 	e.metadata(kind)
 	name := kind.GroupResource().String()
 	if apply, found := t.rules[name]; found {

@@ -329,3 +329,13 @@ func TestCollision(t *testing.T) {
 		})
 	}
 }
+
+// An object is made one of the version in which it is sent.
+func TestVersion(t *testing.T) {
+	t.Parallel()
+	made := object(t, `{"apiVersion": "example.org/v1alpha1", "kind": "Well"}`)
+	changes := transform.New(transform.Options{}).Apply(custom("wells.example.org"), made)
+	if made["apiVersion"] != "example.org/v1" || len(changes) != 1 || changes[0].Path != "apiVersion" {
+		t.Errorf("got %v with the changes %v", made, changes)
+	}
+}
