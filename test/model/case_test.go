@@ -53,6 +53,7 @@ func (m maker) scenario() scenario {
 	made.Restore = m.fullWish(backup)
 	if m.chance(60) {
 		made.Target = m.target(made.World)
+		m.prefixed(made.Target, made.Restore.Prefix)
 	}
 	if m.chance(15) {
 		made.BackupDies = 1 + m.Int64N(30)
@@ -86,6 +87,9 @@ func (m maker) fullWish(backup []thing) restoreWish {
 	made.Policy = []restoreplan.Policy{
 		restoreplan.Skip, restoreplan.Update, restoreplan.Recreate, restoreplan.Fail,
 	}[m.IntN(4)]
+	if m.chance(20) {
+		made.Prefix = "p-"
+	}
 	if m.chance(30) {
 		made.Classes = map[string]string{m.pick("k0", "k1"): m.pick("k1", "k2")}
 	}
@@ -125,6 +129,15 @@ func (m maker) target(backedUp []thing) []thing {
 	return slices.DeleteFunc(kept, func(t thing) bool {
 		return t.Namespace != "" && !slices.ContainsFunc(kept, func(n thing) bool { return n.Kind == "Namespace" && n.Name == t.Namespace })
 	})
+}
+
+// prefixed gives some things the names that those of a restore get.
+func (m maker) prefixed(things []thing, prefix string) {
+	for i := range things {
+		if kinds[things[i].Kind].Namespaced && !isClusterMade(things[i]) && m.chance(50) {
+			things[i].Name = prefix + things[i].Name
+		}
+	}
 }
 
 // outcome counts what the cases came to, so that one can see that they were about something.

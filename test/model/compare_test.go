@@ -62,7 +62,7 @@ func (r *runner) restore(backup []thing) string {
 func (r *runner) restoring(ctx context.Context, target *fakecluster.Cluster, attempt string) (engine.RestoreResult, error) {
 	use := &engine.Restore{Cluster: target, Clock: r.clock(), Creators: r.Workers}
 	return use.Run(ctx, engine.RestoreRequest{
-		ID: restoreID, Attempt: attempt, Existing: r.Restore.Policy,
+		ID: restoreID, Attempt: attempt, Existing: r.Restore.Policy, Prefix: r.Restore.Prefix,
 		Backup: backupID, Filters: r.Restore.filters(), Transform: r.Restore.options(), Transforms: r.Restore.transforms(),
 	}, r.files)
 }

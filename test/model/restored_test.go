@@ -22,6 +22,8 @@ type restoreWish struct {
 	Mapping map[string]string `json:"namespaceMapping,omitempty"`
 	// Policy says what is done about what is there already.
 	Policy restoreplan.Policy `json:"existingResourcePolicy"`
+	// Prefix is put before the names of what is restored.
+	Prefix string `json:"resourcePrefix,omitempty"`
 	// Addresses and Ports of services are preserved.
 	Addresses bool `json:"preserveAddresses,omitempty"`
 	Ports     bool `json:"preservePorts,omitempty"`
@@ -83,9 +85,10 @@ type restored struct {
 	failed     int
 	inTheWay   int // Things that are there, where the wish is to fail then: nothing is done.
 
-	asked restoreWish
-	own   map[string]bool // the namespaces that the restore made
-	ids   int
+	asked  restoreWish
+	chosen map[string]bool
+	own    map[string]bool // the namespaces that the restore made
+	ids    int
 }
 
 // made is a thing in the cluster after a restore.
@@ -93,11 +96,13 @@ type made struct {
 	thing
 
 	id int
-	// isNew tells that it is as the restore created it; mapped that its namespace had another name in the backup; given
+	// isNew tells that it is as the restore created it; mapped that it, or its namespace, had another name in the backup; given
 	// that the cluster, or the restore for it, made it without any content.
 	isNew  bool
 	mapped bool
 	given  bool
+	// written tells that it was there, and has the content of the backup.
+	written bool
 	// body is its content without owners; holders are the things that it names as its owners.
 	body    map[string]any
 	holders []holder
@@ -118,6 +123,7 @@ func restore(backup []thing, asked restoreWish, cluster []thing) restored {
 		result.set(made{thing: each, body: bodyOf(each), holders: result.holders(each, each.Namespace)})
 	}
 	chosen := asked.chosen(backup)
+	result.chosen = chosen
 	var create []thing
 	for _, each := range backup {
 		if _, in := chosen[each.key()]; !in {
@@ -135,7 +141,7 @@ func restore(backup []thing, asked restoreWish, cluster []thing) restored {
 	}
 	if asked.Policy == restoreplan.Fail {
 		for _, each := range create {
-			if _, there := result.things[asked.renamed(each).key()]; there && !isClusterMade(each) {
+			if _, there := result.things[result.renamed(each).key()]; there && !isClusterMade(each) && !result.keeps(each) {
 				result.inTheWay++
 			}
 		}
@@ -169,13 +175,60 @@ func bodyOf(t thing) map[string]any {
 
 func (w restoreWish) namespace(name string) string { return cmp.Or(w.Mapping[name], name) }
 
-// renamed returns the thing as it is called in the cluster.
-func (w restoreWish) renamed(t thing) thing {
-	t.Namespace = w.namespace(t.Namespace)
+// called returns the name in the cluster of what has the kind, namespace and name in the backup: with a prefix another one,
+// where it is restored, and is neither at cluster scope nor what the cluster makes itself.
+func (r *restored) called(kind, namespace, name string) string {
+	_, in := r.chosen[keyOf(kind, namespace, name)]
+	if !in || !kinds[kind].Namespaced || isClusterMade(thing{Kind: kind, Name: name}) {
+		return name
+	}
+	return r.asked.Prefix + name
+}
+
+// keeps tells whether a thing is shared with the originals of what a restore with a prefix makes.
+func (r *restored) keeps(t thing) bool {
+	return r.asked.Prefix != "" && r.called(t.Kind, t.Namespace, t.Name) == t.Name
+}
+
+// renamed returns the thing as it is called in the cluster, and as it calls others there.
+func (r *restored) renamed(t thing) thing {
+	from := t.Namespace
+	t.Name = r.called(t.Kind, from, t.Name)
+	t.Namespace = r.asked.namespace(from)
 	if t.Kind == "Namespace" {
-		t.Name = w.namespace(t.Name)
+		t.Name = r.asked.namespace(t.Name)
+	}
+	t.Refers = slices.Clone(t.Refers)
+	for i, each := range t.Refers {
+		if each.Form == "subject" {
+			t.Refers[i].Name = r.called("ServiceAccount", each.Namespace, each.Name)
+			t.Refers[i].Namespace = r.asked.namespace(each.Namespace)
+			continue
+		}
+		t.Refers[i].Name = r.called(kindOfForm(each.Form), from, each.Name)
+	}
+	t.Owners = slices.Clone(t.Owners)
+	for i, each := range t.Owners {
+		t.Owners[i].Name = r.called(each.Kind, from, each.Name)
 	}
 	return t
+}
+
+// kindOfForm is the kind of what a field names.
+func kindOfForm(form string) string {
+	switch form {
+	case "env", "volume":
+		return "ConfigMap"
+	case "envSecret", "pull", "secret":
+		return "Secret"
+	case "claim":
+		return "PersistentVolumeClaim"
+	case "role":
+		return "Role"
+	case "account", "token":
+		return "ServiceAccount"
+	}
+	return "StorageClass" // or a volume: neither gets another name.
 }
 
 // set puts a thing into the cluster, as one that was not there before.
@@ -198,12 +251,12 @@ func (r *restored) holders(t thing, namespace string) []holder {
 func (r *restored) makeHomes(create []thing) {
 	for _, each := range create {
 		home := thing{Kind: "Namespace", Name: each.Namespace}
-		_, there := r.things[r.asked.renamed(home).key()]
+		_, there := r.things[r.renamed(home).key()]
 		if each.Namespace == "" || there || slices.ContainsFunc(create, func(t thing) bool { return t.key() == home.key() }) {
 			continue
 		}
 		r.makeNamespace(made{
-			thing: r.asked.renamed(home), isNew: true, given: true, body: map[string]any{"metadata": map[string]any{}},
+			thing: r.renamed(home), isNew: true, given: true, body: map[string]any{"metadata": map[string]any{}},
 		})
 	}
 }
@@ -219,10 +272,10 @@ func (r *restored) makeNamespace(now made) {
 }
 
 func (r *restored) create(each thing) {
-	now := made{thing: r.asked.renamed(each), isNew: true}
-	now.mapped = now.Namespace != each.Namespace
-	now.body = r.asked.fresh(each, now)
-	for _, holder := range r.holders(each, now.Namespace) {
+	now := made{thing: r.renamed(each), isNew: true}
+	now.mapped = now.Namespace != each.Namespace || now.Name != each.Name
+	now.body = r.fresh(each, now)
+	for _, holder := range r.holders(now.thing, now.Namespace) {
 		if holder.id > 0 {
 			now.holders = append(now.holders, holder)
 		}
@@ -234,7 +287,7 @@ func (r *restored) create(each thing) {
 		r.things[now.key()] = now
 		r.updated++
 	case there:
-		r.meet(now, before)
+		r.meet(now, before, r.keeps(each))
 	case each.Kind == "Namespace":
 		r.makeNamespace(now)
 		r.created++
@@ -245,8 +298,8 @@ func (r *restored) create(each thing) {
 }
 
 // meet is what becomes of a thing that is there already.
-func (r *restored) meet(now, before made) {
-	if r.asked.Policy == restoreplan.Skip {
+func (r *restored) meet(now, before made, shared bool) {
+	if shared || r.asked.Policy == restoreplan.Skip {
 		r.existing++
 		return
 	}
@@ -255,7 +308,7 @@ func (r *restored) meet(now, before made) {
 		return
 	}
 	over := now
-	over.id, over.isNew = before.id, false
+	over.id, over.isNew, over.written = before.id, false, true
 	over.body = merged(now, before)
 	if len(over.holders) == 0 {
 		over.holders = before.holders

@@ -49,9 +49,10 @@ func TestServer(t *testing.T) {
 	for number := uint64(0); number < cases && uint64(seen.cases.Load()) < cases && !t.Failed(); number++ {
 		s.world(maker{rand.New(rand.NewPCG(seed, 1<<32+number))}, fmt.Sprintf("model-%d-%d-", seed, number), &seen)
 	}
-	t.Logf("seed %d, %d cases: %d objects backed up; of the restores %d refused, %d ended early, %d created, %d existing, %d failed", seed,
+	t.Logf("seed %d, %d cases: %d objects backed up; of the restores %d refused, %d ended early, %d ended by what was there, "+
+		"%d created, %d updated, %d existing, %d failed", seed,
 		seen.cases.Load(),
-		seen.objects.Load(), seen.restoresRefused.Load(), seen.died.Load(), seen.created.Load(), seen.existing.Load(), seen.failed.Load())
+		seen.objects.Load(), seen.restoresRefused.Load(), seen.died.Load(), seen.inTheWay.Load(), seen.created.Load(), seen.updated.Load(), seen.existing.Load(), seen.failed.Load())
 }
 
 // server is the API server, and a store in memory.
@@ -156,8 +157,12 @@ func (c *serverCase) run(m maker, from string) {
 		mapping[name] = c.prefix + strings.TrimPrefix(name, from)
 	}
 	target := []thing{{Kind: "CustomResourceDefinition", Name: "widgets.example.com"}}
+	policy := []restoreplan.Policy{restoreplan.Skip, restoreplan.Update, restoreplan.Recreate, restoreplan.Fail}[m.IntN(4)]
 	if m.chance(40) {
 		there := renamed(quiet(m.target(m.world())), c.prefix)
+		if policy == restoreplan.Recreate {
+			there = withoutOwners(there) // The cluster would delete what a deleted object owned.
+		}
 		c.put(there)
 		target = slices.Concat(target, there, c.given(there)[1:])
 	}
@@ -166,10 +171,14 @@ func (c *serverCase) run(m maker, from string) {
 	if m.chance(25) {
 		dies = 1 + m.Int64N(12)
 	}
-	full := restoreWish{wish: wished, Mapping: mapping, Policy: restoreplan.Skip}
+	full := restoreWish{wish: wished, Mapping: mapping, Policy: policy}
 	want := restore(c.backup, full, target)
 	c.seen.created.Add(int64(want.created))
 	c.seen.existing.Add(int64(want.existing))
+	c.seen.updated.Add(int64(want.updated))
+	if want.inTheWay > 0 {
+		c.seen.inTheWay.Add(1)
+	}
 	c.seen.failed.Add(int64(want.failed))
 	if difference := c.restoreAndCompare(full, want, dies, before); difference != "" {
 		text, err := json.MarshalIndent(map[string]any{
@@ -237,9 +246,14 @@ func (c *serverCase) restoreAndCompare(
 		}
 		return ""
 	}
+	exists := new(engine.ExistsError)
 	switch {
+	case errors.As(err, &exists) && exists.Total == int64(want.inTheWay):
+		return c.compare(wished, want, before)
 	case err != nil:
 		return "the restore: " + err.Error()
+	case want.inTheWay > 0:
+		return fmt.Sprintf("%d objects are in the way, and the restore did not fail", want.inTheWay)
 	case want.refused:
 		return "not refused"
 	case result.FailedTotal != int64(want.failed):
@@ -265,7 +279,7 @@ func (c *serverCase) compare(wished restoreWish, want restored, before map[strin
 			continue // It is as the cluster makes it.
 		}
 		all = append(all, each.thing)
-		if !each.isNew {
+		if !each.isNew && !each.written {
 			wanted[key] = before[key]
 			continue
 		}

@@ -38,6 +38,15 @@ func quiet(things []thing) []thing {
 	return kept
 }
 
+// withoutOwners are the things as if nobody owned them.
+func withoutOwners(things []thing) []thing {
+	made := slices.Clone(things)
+	for i := range made {
+		made[i].Owners = nil
+	}
+	return made
+}
+
 func prefixed(names []string, prefix string) []string {
 	var made []string
 	for _, name := range names {
@@ -59,7 +68,10 @@ func renamed(things []thing, prefix string) []thing {
 		}
 		made[i].Refers = slices.Clone(made[i].Refers)
 		for j := range made[i].Refers {
-			if made[i].Refers[j].Form == "subject" {
+			switch made[i].Refers[j].Form {
+			case "role":
+				made[i].Refers[j].Name = "o0" // It cannot be changed in a binding that is there.
+			case "subject":
 				made[i].Refers[j].Namespace = prefix + made[i].Refers[j].Namespace
 			}
 		}

@@ -115,6 +115,9 @@ func (w restoreWish) smaller() []restoreWish {
 	if w.Addresses || w.Ports {
 		add(func(w *restoreWish) { w.Addresses, w.Ports = false, false })
 	}
+	if w.Prefix != "" {
+		add(func(w *restoreWish) { w.Prefix = "" })
+	}
 	if w.Classes != nil {
 		add(func(w *restoreWish) { w.Classes = nil })
 	}

@@ -3,8 +3,8 @@ package model_test
 import "encoding/json"
 
 // fresh is a thing's content as the restore is to make it where there is none.
-func (w restoreWish) fresh(each thing, now made) map[string]any {
-	content := bodyOf(each)
+func (r *restored) fresh(each thing, now made) map[string]any {
+	w, content := r.asked, bodyOf(now.thing)
 	delete(content, "status")
 	metadata := content["metadata"].(map[string]any)
 	delete(metadata, "deletionTimestamp")
@@ -17,11 +17,6 @@ func (w restoreWish) fresh(each thing, now made) map[string]any {
 		delete(spec, "nodeName")
 	case "Service":
 		w.readdress(spec)
-	case "RoleBinding":
-		for _, subject := range content["subjects"].([]any) {
-			subject := subject.(map[string]any)
-			subject["namespace"] = w.namespace(subject["namespace"].(string))
-		}
 	case "PersistentVolumeClaim":
 		delete(annotations, boundAnnotation)
 		if now.mapped {
@@ -32,6 +27,7 @@ func (w restoreWish) fresh(each thing, now made) map[string]any {
 		claim := spec["claimRef"].(map[string]any)
 		delete(claim, "uid")
 		delete(claim, "resourceVersion")
+		claim["name"] = r.called("PersistentVolumeClaim", "a", "c0")
 		claim["namespace"] = w.namespace(claim["namespace"].(string))
 		w.reclass(spec)
 	}
@@ -96,8 +92,8 @@ func merged(now, before made) map[string]any {
 		keep("spec", "volumeName")
 		keep("metadata", "annotations", boundAnnotation)
 	case "PersistentVolume":
-		keep("spec", "claimRef", "uid")
-		keep("spec", "claimRef", "resourceVersion")
+		delete(content["spec"].(map[string]any), "claimRef") // It is bound to whom it is bound.
+		keep("spec", "claimRef")
 	}
 	return content
 }
