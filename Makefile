@@ -41,6 +41,24 @@ lint: bin/golangci-lint ## Check the written rules of .golangci.yml in all modul
 	cd api && ../bin/golangci-lint run ./...
 	cd provider && ../bin/golangci-lint run ./...
 
+# go-licenses knows the standard library by its folder, which it takes from GOROOT.
+LICENCES := GOROOT="$$($(GO) env GOROOT)" bin/go-licenses
+
+.PHONY: licences
+licences: bin/go-licenses ## List the licences of all that is shipped in docs/third-party.md.
+	@$(LICENCES) report ./cmd/... github.com/soda-cdm/kahu/provider/... --ignore github.com/soda-cdm/kahu \
+		--template tools/audit/licences.tmpl >docs/third-party.md 2>bin/licences.log || { cat bin/licences.log; exit 1; }
+
+.PHONY: check-licences
+check-licences: licences ## Fail if something is shipped that is not listed, or whose licence does not permit it.
+	git diff --exit-code -- docs/third-party.md
+	@$(LICENCES) check ./cmd/... github.com/soda-cdm/kahu/provider/... --disallowed_types=forbidden,restricted,reciprocal,unknown \
+		>bin/licences.log 2>&1 || { cat bin/licences.log; exit 1; }
+
+.PHONY: vulncheck
+vulncheck: bin/govulncheck ## Look for known vulnerabilities in what is called; says loudly where the database is not to be had.
+	@tools/audit/vulncheck.sh bin/govulncheck . provider
+
 .PHONY: vet
 vet: ## Run go vet in all modules.
 	$(GO) vet -trimpath ./...
@@ -88,6 +106,12 @@ bin/controller-gen: tools/go.mod tools/go.sum
 
 bin/golangci-lint: tools/lint/go.mod tools/lint/go.sum
 	$(GO) -C tools/lint build -trimpath -o ../../bin/ github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+
+bin/go-licenses: tools/audit/go.mod tools/audit/go.sum
+	$(GO) -C tools/audit build -trimpath -o ../../bin/ github.com/google/go-licenses/v2
+
+bin/govulncheck: tools/audit/go.mod tools/audit/go.sum
+	$(GO) -C tools/audit build -trimpath -o ../../bin/ golang.org/x/vuln/cmd/govulncheck
 
 bin/versitygw: tools/versitygw/go.mod tools/versitygw/go.sum
 	$(GO) -C tools/versitygw build -trimpath -o ../../bin/ github.com/versity/versitygw/cmd/versitygw
