@@ -36,14 +36,14 @@ func (c *Controller) discover(ctx context.Context, s *scope) error {
 		return c.ready(s)
 	}
 	if err != nil {
-		return outcome(err)
+		return ofListing(err)
 	}
 	hidden, err := c.sync(ctx, s, found)
 	if err != nil {
 		return err
 	}
 	if err := c.sweep(ctx, s); err != nil {
-		return outcome(err)
+		return ofListing(err)
 	}
 	number := int32(min(len(found), 1<<30))
 	s.location.Status.Backups = &number
@@ -53,6 +53,15 @@ func (c *Controller) discover(ctx context.Context, s *scope) error {
 	}
 	c.setDiscoverable(s, metav1.ConditionTrue, kahuv1.ReasonListed, message)
 	return c.ready(s)
+}
+
+// ofListing is outcome for an error that came from a list. One that contradicts itself says nothing of the marker, which
+// was just read, and the next one may be right.
+func ofListing(err error) error {
+	if errors.Is(err, core.ErrCorrupt) {
+		return reconcile.Waiting(kahuv1.ReasonStoreFailed, err.Error()+"; the provider lists its files wrongly, and is asked again", retryTime)
+	}
+	return outcome(err)
 }
 
 // ready ends a pass in which nothing was wrong.

@@ -70,6 +70,13 @@ func New(full Full, seed uint64, faults Faults) *Driver {
 	}
 }
 
+// Set gives the driver other faults, which follow from the seed.
+func (d *Driver) Set(seed uint64, faults Faults) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.random, d.faults = rand.New(rand.NewPCG(seed, 9)), faults
+}
+
 // Happened returns how often each fault happened.
 func (d *Driver) Happened() map[string]int {
 	d.mu.Lock()
@@ -78,10 +85,10 @@ func (d *Driver) Happened() map[string]int {
 }
 
 // happens tells whether a fault happens now.
-func (d *Driver) happens(name string, often float64) bool {
+func (d *Driver) happens(name string, often func(faults Faults) float64) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.random.Float64() >= often {
+	if d.random.Float64() >= often(d.faults) {
 		return false
 	}
 	d.count[name]++
@@ -98,7 +105,7 @@ var errReset = fmt.Errorf("connection reset by peer: %w", provider.ErrUnavailabl
 
 // do makes a call with its faults.
 func (d *Driver) do(ctx context.Context, work func() error) error {
-	if d.happens("slow", d.faults.Slow) {
+	if d.happens("slow", func(f Faults) float64 { return f.Slow }) {
 		timer := time.NewTimer(time.Duration(1+d.number(3)) * time.Millisecond)
 		defer timer.Stop()
 		select {
@@ -107,14 +114,14 @@ func (d *Driver) do(ctx context.Context, work func() error) error {
 			return ctx.Err()
 		}
 	}
-	if d.happens("unavailable", d.faults.Unavailable) {
+	if d.happens("unavailable", func(f Faults) float64 { return f.Unavailable }) {
 		return fmt.Errorf("the store is restarting: %w", provider.ErrUnavailable)
 	}
-	if d.happens("denied", d.faults.Denied) {
+	if d.happens("denied", func(f Faults) float64 { return f.Denied }) {
 		return fmt.Errorf("the key was withdrawn: %w", provider.ErrPermissionDenied)
 	}
 	err := work()
-	if err == nil && d.happens("late", d.faults.Late) {
+	if err == nil && d.happens("late", func(f Faults) float64 { return f.Late }) {
 		return fmt.Errorf("no answer came: %w", provider.ErrUnavailable)
 	}
 	return err
@@ -123,10 +130,10 @@ func (d *Driver) do(ctx context.Context, work func() error) error {
 // write makes a call that writes.
 func (d *Driver) write(ctx context.Context, content io.Reader, work func(content io.Reader) error) error {
 	return d.do(ctx, func() error {
-		if d.happens("full", d.faults.Full) {
+		if d.happens("full", func(f Faults) float64 { return f.Full }) {
 			return fmt.Errorf("no space left: %w", provider.ErrResourceExhausted)
 		}
-		if d.happens("reset", d.faults.Reset) {
+		if d.happens("reset", func(f Faults) float64 { return f.Reset }) {
 			_, _ = io.CopyN(io.Discard, content, int64(d.number(4096)))
 			return errReset
 		}
@@ -165,9 +172,9 @@ func (d *Driver) read(ctx context.Context, open func() (io.ReadCloser, error)) (
 		return nil, err
 	}
 	switch {
-	case d.happens("reset", d.faults.Reset):
+	case d.happens("reset", func(f Faults) float64 { return f.Reset }):
 		return &broken{content, int64(d.number(2048)), errReset}, nil
-	case d.happens("short", d.faults.Short):
+	case d.happens("short", func(f Faults) float64 { return f.Short }):
 		return &broken{content, int64(d.number(2048)), io.EOF}, nil
 	}
 	return content, nil
@@ -249,13 +256,13 @@ func (d *Driver) distort(request provider.ListRequest, found provider.ListPage) 
 	found.Objects = slices.Clone(found.Objects)
 	last := len(found.Objects) - 1
 	switch {
-	case known && d.happens("stale", d.faults.Stale):
+	case known && d.happens("stale", func(f Faults) float64 { return f.Stale }):
 		return earlier
-	case last >= 0 && d.happens("twice", d.faults.Twice):
+	case last >= 0 && d.happens("twice", func(f Faults) float64 { return f.Twice }):
 		found.Objects = append(found.Objects, found.Objects[last])
-	case last >= 1 && d.happens("disordered", d.faults.Disordered):
+	case last >= 1 && d.happens("disordered", func(f Faults) float64 { return f.Disordered }):
 		found.Objects[0], found.Objects[last] = found.Objects[last], found.Objects[0]
-	case request.PageToken != "" && d.happens("endless", d.faults.Endless):
+	case request.PageToken != "" && d.happens("endless", func(f Faults) float64 { return f.Endless }):
 		found.NextPageToken = request.PageToken
 	}
 	return found

@@ -1,0 +1,181 @@
+package backuplocation_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	clocktesting "k8s.io/utils/clock/testing"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+
+	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
+	"github.com/soda-cdm/kahu/internal/controller/backuplocation"
+	"github.com/soda-cdm/kahu/internal/controller/place"
+	"github.com/soda-cdm/kahu/internal/core/archive"
+	"github.com/soda-cdm/kahu/internal/store"
+	"github.com/soda-cdm/kahu/internal/testkit/faultyprovider"
+	"github.com/soda-cdm/kahu/provider"
+	"github.com/soda-cdm/kahu/provider/memory"
+)
+
+const cluster = "0b7f64a2-9f0e-4d1c-8f5e-3a1f9c2d7e10"
+
+// oneStore is the same store for every location.
+type oneStore struct{ files *store.Store }
+
+// Files implements place.Stores.
+func (o oneStore) Files(string, kahuv1.ProviderEndpoint) (place.Files, error) { return o.files, nil } //nolint:ireturn // It is the port's word.
+
+// later does something once, after a list was read.
+type later struct {
+	client.Reader
+
+	do func()
+}
+
+// List implements client.Reader.
+func (l *later) List(ctx context.Context, list client.ObjectList, options ...client.ListOption) error {
+	err := l.Reader.List(ctx, list, options...)
+	if do := l.do; do != nil {
+		l.do = nil
+		do()
+	}
+	return err
+}
+
+// world is an API server with a location, a view of one backup, and a controller that looks at them.
+type world struct {
+	client client.WithWatch
+	direct *later
+	files  *store.Store // those of the location, as they are
+	view   *kahuv1.Backup
+	id     archive.BackupID
+	pass   func() error
+}
+
+// newWorld returns a world whose controller reaches the location through a driver.
+func newWorld(t *testing.T, through func(plain *memory.Store) provider.Driver) *world {
+	t.Helper()
+	scheme := runtime.NewScheme()
+	if err := kahuv1.AddToScheme(scheme); err != nil {
+		t.Fatal(err)
+	}
+	id := archive.BackupID{ClusterID: cluster, Name: "nightly", UID: "c1f6f2f0-5a6b-4f4e-9c7d-0d3f4f1a2b3c"}
+	registered := &kahuv1.Provider{ObjectMeta: metav1.ObjectMeta{Name: "files"}, Spec: kahuv1.ProviderSpec{Type: kahuv1.ProviderTypeMetadata}}
+	registered.Status.State = kahuv1.ProviderStateAvailable
+	location := &kahuv1.BackupLocation{ObjectMeta: metav1.ObjectMeta{Name: "main"}, Spec: kahuv1.BackupLocationSpec{ProviderName: "files"}}
+	view := &kahuv1.Backup{ObjectMeta: metav1.ObjectMeta{Name: "nightly"}, Spec: kahuv1.BackupSpec{
+		MetadataLocation: "main", Origin: &kahuv1.BackupOrigin{ClusterID: id.ClusterID, Name: id.Name, UID: id.UID},
+	}}
+	to := fake.NewClientBuilder().WithScheme(scheme).WithObjects(registered, location).
+		WithStatusSubresource(registered, location, view).Build()
+	plain := memory.New(memory.Options{})
+	w := &world{client: to, direct: &later{Reader: to}, files: store.New(plain, store.Options{}), view: view, id: id}
+	loop := (&backuplocation.Controller{
+		Client: to, Direct: w.direct, ClusterID: cluster, NewID: func() string { return "an-id" }, Every: time.Minute,
+		Finder: &place.Finder{Client: to, Stores: oneStore{store.New(through(plain), store.Options{})}},
+		Clock:  clocktesting.NewFakeClock(time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)),
+	}).Loop()
+	w.pass = func() error {
+		_, err := loop.Reconcile(t.Context(), ctrl.Request{NamespacedName: types.NamespacedName{Name: "main"}})
+		return err
+	}
+	for range 3 { // Marking the place and claiming it takes some.
+		if err := w.pass(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return w
+}
+
+func itself(plain *memory.Store) provider.Driver { return plain } //nolint:ireturn // Other worlds have other drivers.
+
+// condition returns a condition of the location.
+func (w *world) condition(t *testing.T, kind string) metav1.Condition {
+	t.Helper()
+	location := &kahuv1.BackupLocation{}
+	if err := w.client.Get(t.Context(), client.ObjectKey{Name: "main"}, location); err != nil {
+		t.Fatal(err)
+	}
+	found := meta.FindStatusCondition(location.Status.Conditions, kind)
+	if found == nil {
+		return metav1.Condition{}
+	}
+	return *found
+}
+
+// TestFreshConditionStays: a condition that another loop writes while this one completes a view is there afterwards.
+func TestFreshConditionStays(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, itself)
+	if err := w.files.Replace(t.Context(), w.id.ManifestName(), []byte("no manifest")); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.client.Create(t.Context(), w.view); err != nil {
+		t.Fatal(err)
+	}
+	var written error
+	w.direct.do = func() {
+		current := w.view.DeepCopy()
+		meta.SetStatusCondition(&current.Status.Conditions, metav1.Condition{
+			Type: kahuv1.ConditionVerified, Status: metav1.ConditionUnknown, Reason: kahuv1.ReasonVerifying,
+		})
+		written = w.client.Status().Update(t.Context(), current)
+	}
+	for range 3 {
+		if err := w.pass(); err != nil {
+			t.Logf("a pass ended with %v", err) // It is repeated.
+		}
+	}
+	shown := &kahuv1.Backup{}
+	if err := w.client.Get(t.Context(), client.ObjectKey{Name: "nightly"}, shown); err != nil {
+		t.Fatal(err)
+	}
+	verified := meta.FindStatusCondition(shown.Status.Conditions, kahuv1.ConditionVerified)
+	ready := meta.FindStatusCondition(shown.Status.Conditions, kahuv1.ConditionReady)
+	if written != nil || verified == nil || ready == nil || ready.Reason != kahuv1.ReasonManifestInvalid {
+		t.Errorf("written %v; the conditions are %+v", written, shown.Status.Conditions)
+	}
+}
+
+// TestListThatLies: a list in the wrong order is not taken for a damaged marker, which a person would have to mend.
+func TestListThatLies(t *testing.T) {
+	t.Parallel()
+	var driver *faultyprovider.Driver
+	w := newWorld(t, func(plain *memory.Store) provider.Driver {
+		driver = faultyprovider.New(plain, 1, faultyprovider.Faults{})
+		return driver
+	})
+	if ready := w.condition(t, kahuv1.ConditionReady); ready.Status != metav1.ConditionTrue {
+		t.Fatalf("without faults: %+v", ready)
+	}
+	for _, name := range []string{"clusters/a", "clusters/b"} {
+		if err := w.files.Replace(t.Context(), name, []byte("x")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	driver.Set(1, faultyprovider.Faults{Disordered: 1})
+	if err := w.pass(); err != nil {
+		t.Logf("the pass ended with %v", err)
+	}
+	ready, stalled := w.condition(t, kahuv1.ConditionReady), w.condition(t, kahuv1.ConditionStalled)
+	if ready.Status != metav1.ConditionFalse || ready.Reason != kahuv1.ReasonStoreFailed || stalled.Status == metav1.ConditionTrue {
+		t.Errorf("the location is %+v, %+v", ready, stalled)
+	}
+	if driver.Happened()["disordered"] == 0 {
+		t.Error("the list did not lie")
+	}
+	driver.Set(1, faultyprovider.Faults{})
+	if err := w.pass(); err != nil {
+		t.Error(err)
+	}
+	if ready := w.condition(t, kahuv1.ConditionReady); ready.Status != metav1.ConditionTrue {
+		t.Errorf("the location is %+v", ready)
+	}
+}
