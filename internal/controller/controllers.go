@@ -10,6 +10,7 @@ import (
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	ctrlmanager "sigs.k8s.io/controller-runtime/pkg/manager"
 
 	"github.com/soda-cdm/kahu/internal/controller/backup"
 	"github.com/soda-cdm/kahu/internal/controller/backuplocation"
@@ -86,6 +87,14 @@ const (
 // SetUp registers all controllers with the manager.
 func SetUp(manager ctrl.Manager, options Options) error {
 	finder := &place.Finder{Client: options.Client, Stores: options.Stores}
+	// It begins with the controllers: when this process leads.
+	begin := func(context.Context) error {
+		finder.Begin(options.Clock.Now())
+		return nil
+	}
+	if err := manager.Add(ctrlmanager.RunnableFunc(begin)); err != nil {
+		return err
+	}
 	controllers := []struct {
 		name  string
 		setUp func(ctrl.Manager) error

@@ -160,6 +160,9 @@ func (c *campaign) disturb() {
 	running := c.next(0)
 	for number := range c.points {
 		name := c.name(number)
+		if running.hasEnded() {
+			running = c.next(number) // It could not renew its lease in time, on a busy machine.
+		}
 		if c.of.prepare != nil {
 			c.of.prepare(c.world, name)
 		}
@@ -198,6 +201,9 @@ func (c *campaign) disturb() {
 func (c *campaign) judge(name string, sleeper *process) (wrong []string, ended string) {
 	c.t.Helper()
 	wrong, ended = c.of.judge(c.world, name)
+	if c.by.by == stopped {
+		c.awaitOtherLeader(sleeper.leader) // Woken earlier, it would go on to lead.
+	}
 	_ = sleeper.command.Process.Signal(syscall.SIGCONT)
 	if !c.awaitEnd(sleeper) {
 		sleeper.kill()

@@ -103,3 +103,13 @@ func (p *process) kill() {
 	_ = p.command.Process.Kill() // fails if it has ended, which is as good
 	<-p.ended
 }
+
+// hasEnded tells whether the process has ended.
+func (p *process) hasEnded() bool {
+	select {
+	case <-p.ended:
+		return true
+	default:
+		return false
+	}
+}

@@ -68,7 +68,7 @@ type role struct {
 
 // The times of a manager in these tests. A run waits for the fence where a manager was stopped.
 const (
-	leaseDuration = time.Second
+	leaseDuration = 2 * time.Second
 	fence         = 4 * time.Second
 )
 

@@ -92,6 +92,7 @@ func (s *scope) status() *kahuv1.BackupStatus { return &s.backup.Status }
 
 // Loop returns the controller as a loop of steps.
 func (c *Controller) Loop() *reconcile.Loop[*kahuv1.Backup, *scope] {
+	c.runs = map[types.UID]*holding{}
 	return &reconcile.Loop[*kahuv1.Backup, *scope]{
 		Client:     c.Client,
 		New:        func() *kahuv1.Backup { return &kahuv1.Backup{} },
@@ -114,7 +115,6 @@ func (c *Controller) Loop() *reconcile.Loop[*kahuv1.Backup, *scope] {
 
 // SetUp registers the controller and its tasks with the manager.
 func (c *Controller) SetUp(manager ctrl.Manager) error {
-	c.runs = map[types.UID]*holding{}
 	if err := manager.Add(c.Tasks); err != nil {
 		return err
 	}

@@ -12,6 +12,7 @@ import (
 type holding struct {
 	attempt string    // this process's attempt at the run; empty where it has none
 	over    []string  // the attempts from which it took the run over
+	asked   time.Time // when this process first found that the run has to wait for its location
 	since   time.Time // when it took the run over, or first saw that another attempt must be cleaned up after
 	seen    string    // the version of the object when another attempt was last seen to go on in its place
 	idle    time.Time // since when that version is unchanged
@@ -110,12 +111,17 @@ func (c *Controller) heldFor(s *scope) (since time.Duration, alone bool) {
 	return c.Clock.Since(held.since), false
 }
 
-// waitedFor returns how long the run has waited for its location: since it was asked for, or was taken over.
+// waitedFor returns how long the run has waited for its location in this process: that there was none before, or that
+// it was away, is not the location's fault.
 func (c *Controller) waitedFor(s *scope) time.Duration {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	from := s.backup.CreationTimestamp.Time
-	if held := c.runs[s.backup.UID]; held != nil && held.since.After(from) {
+	held := c.hold(s.backup.UID)
+	if held.asked.IsZero() {
+		held.asked = c.Clock.Now()
+	}
+	from := held.asked
+	if held.since.After(from) {
 		from = held.since
 	}
 	return c.Clock.Since(from)

@@ -128,7 +128,9 @@ func ended() predicate.Predicate { //nolint:ireturn // controller-runtime wants 
 }
 
 // ofProvider returns the locations at a provider that changed. Looks at them through a provider that has gone are
-// broken off: a driver that hangs would hold them for minutes, and the location would seem to be Ready.
+// broken off: a driver that hangs would hold them for minutes, and the location would seem to be Ready. Where the
+// provider may have come back at another endpoint, that is noted at once: what goes on at the location, this very look
+// included, goes on there.
 func (c *Controller) ofProvider(ctx context.Context, object client.Object) []ctrlreconcile.Request {
 	provider, ok := object.(*kahuv1.Provider)
 	if !ok {
@@ -143,7 +145,7 @@ func (c *Controller) ofProvider(ctx context.Context, object client.Object) []ctr
 		if locations.Items[i].Spec.ProviderName != provider.Name {
 			continue
 		}
-		if provider.Status.State != kahuv1.ProviderStateAvailable {
+		if _, err := c.Finder.Of(ctx, &locations.Items[i]); err != nil {
 			c.breakOff(locations.Items[i].Name)
 		}
 		key := client.ObjectKeyFromObject(&locations.Items[i])
@@ -200,6 +202,9 @@ func (c *Controller) leave(_ context.Context, s *scope) error {
 
 func (c *Controller) find(ctx context.Context, s *scope) error {
 	files, err := c.Finder.Of(ctx, s.location)
+	if unusable, is := errors.AsType[*place.NotUsableError](err); is && !unusable.Passing {
+		s.location.Status.LastProbeTime = &metav1.Time{Time: c.Clock.Now()} // A verdict is as old as the look.
+	}
 	if err != nil {
 		return outcome(err)
 	}

@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -35,7 +37,13 @@ type Finder struct {
 	Client client.Reader
 	// Stores reaches their stores.
 	Stores Stores
+
+	began atomic.Int64 // when this process began to look at locations, in seconds since 1970; 0 before
 }
+
+// Begin notes that this process looks at locations from that time on. What an earlier one saw of a location may have been
+// mended since, and fails no run: see [NotUsableError.Passing].
+func (f *Finder) Begin(now time.Time) { f.began.Store(now.Unix()) }
 
 // NotUsableError tells why a location cannot be used.
 type NotUsableError struct {
@@ -99,7 +107,7 @@ func (f *Finder) Ready(ctx context.Context, name string) (*kahuv1.BackupLocation
 		return nil, nil, fmt.Errorf("reading BackupLocation %s: %w", name, err)
 	}
 	if err := ready(location); err != nil {
-		return nil, nil, err
+		return nil, nil, f.unlessOld(location, err)
 	}
 	files, err := f.Of(ctx, location)
 	return location, files, err

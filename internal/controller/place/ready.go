@@ -10,7 +10,7 @@ import (
 )
 
 // ready returns nil for a location that is Ready in its present generation, or why it is not.
-func ready(location *kahuv1.BackupLocation) error {
+func ready(location *kahuv1.BackupLocation) *NotUsableError {
 	conditions := location.Status.Conditions
 	found := meta.FindStatusCondition(conditions, kahuv1.ConditionReady)
 	if found == nil || found.ObservedGeneration != location.Generation {
@@ -26,4 +26,13 @@ func ready(location *kahuv1.BackupLocation) error {
 		Reason: found.Reason, Passing: !meta.IsStatusConditionTrue(conditions, kahuv1.ConditionStalled),
 		Message: fmt.Sprintf("BackupLocation %q is not ready: %s", location.Name, found.Message),
 	}
+}
+
+// unlessOld makes a verdict one that may pass where this process has not looked at the location yet.
+func (f *Finder) unlessOld(location *kahuv1.BackupLocation, verdict *NotUsableError) error {
+	began, probed := f.began.Load(), location.Status.LastProbeTime
+	if began == 0 || probed == nil || probed.Unix() < began {
+		verdict.Passing = true
+	}
+	return verdict
 }

@@ -7,11 +7,13 @@ package provider
 import (
 	"context"
 	"fmt"
+	"sync"
 	"time"
 
 	coordinationv1 "k8s.io/api/coordination/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -31,8 +33,20 @@ type Controller struct {
 	Leases client.Reader
 	// Namespace is Kahu's own namespace, where the leases are.
 	Namespace string
-	// Clock is compared with the leases' times.
+	// Clock measures the time since a lease was seen to be renewed. It is compared with the times in a lease only until
+	// this process has seen a renewal: the clocks of the two sides may differ.
 	Clock clock.PassiveClock
+
+	mu       sync.Mutex
+	renewals map[types.UID]renewal // by lease
+}
+
+// renewal is what this process knows of a lease.
+type renewal struct {
+	time time.Time // as the sidecar wrote it
+	seen time.Time // when this process first saw it
+	// since tells that an older one was seen before, so that it is no older than it is known.
+	since bool
 }
 
 type scope struct {
@@ -90,10 +104,9 @@ func (c *Controller) readLease(ctx context.Context, s *scope) error {
 	return nil
 }
 
-// judge compares the lease with the clock, and comes back when it ends.
+// judge tells whether the lease is being renewed, and comes back when it ends.
 func (c *Controller) judge(_ context.Context, s *scope) error {
-	ends, ok := end(s.lease)
-	left := ends.Sub(c.Clock.Now())
+	left, ok := c.left(s.lease)
 	if !ok || left <= 0 {
 		return reconcile.Waiting(kahuv1.ReasonLeaseExpired,
 			"the sidecar does not renew its lease: the sidecar or its driver is down", time.Second)
@@ -106,10 +119,35 @@ func (c *Controller) judge(_ context.Context, s *scope) error {
 	return reconcile.After(left + slack)
 }
 
-// end returns when the lease ends, if it says so.
-func end(lease *coordinationv1.Lease) (time.Time, bool) {
+// left returns how long the lease is good for, if it says so: its duration from when its last renewal was seen. The first
+// that a process sees may be old, and counts from the time that is in it, but for no longer than the duration.
+func (c *Controller) left(lease *coordinationv1.Lease) (time.Duration, bool) {
 	if lease.Spec.RenewTime == nil || lease.Spec.LeaseDurationSeconds == nil {
-		return time.Time{}, false
+		return 0, false
 	}
-	return lease.Spec.RenewTime.Add(time.Duration(*lease.Spec.LeaseDurationSeconds) * time.Second), true
+	duration := time.Duration(*lease.Spec.LeaseDurationSeconds) * time.Second
+	known := c.note(lease.UID, lease.Spec.RenewTime.Time)
+	left := known.seen.Add(duration).Sub(c.Clock.Now())
+	if !known.since {
+		left = min(left, known.time.Add(duration).Sub(c.Clock.Now()))
+	}
+	return left, true
+}
+
+// maxRenewals bounds how many leases are known at once; there is one for each provider.
+const maxRenewals = 1024
+
+// note takes notice of a renewal, and returns the last one.
+func (c *Controller) note(lease types.UID, renewed time.Time) renewal {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	known, there := c.renewals[lease]
+	if there && known.time.Equal(renewed) {
+		return known
+	}
+	if c.renewals == nil || len(c.renewals) >= maxRenewals {
+		c.renewals = map[types.UID]renewal{}
+	}
+	c.renewals[lease] = renewal{time: renewed, seen: c.Clock.Now(), since: there}
+	return c.renewals[lease]
 }

@@ -70,7 +70,7 @@ type Controller struct {
 type attempt struct {
 	id       string
 	replaced string    // the attempt that was gone on with, empty for a new run
-	since    time.Time // when this process took it
+	since    time.Time // when this process took it, or first found that it has to wait
 }
 
 // maxInterruptions is how often a run is gone on with.
@@ -89,6 +89,7 @@ func (s *scope) status() *kahuv1.RestoreStatus { return &s.restore.Status }
 
 // Loop returns the controller as a loop of steps.
 func (c *Controller) Loop() *reconcile.Loop[*kahuv1.Restore, *scope] {
+	c.attempts = map[types.UID]attempt{}
 	return &reconcile.Loop[*kahuv1.Restore, *scope]{
 		Client:     c.Client,
 		New:        func() *kahuv1.Restore { return &kahuv1.Restore{} },
@@ -109,7 +110,6 @@ func (c *Controller) Loop() *reconcile.Loop[*kahuv1.Restore, *scope] {
 
 // SetUp registers the controller and its tasks with the manager.
 func (c *Controller) SetUp(manager ctrl.Manager) error {
-	c.attempts = map[types.UID]attempt{}
 	if err := manager.Add(c.Tasks); err != nil {
 		return err
 	}
@@ -195,16 +195,18 @@ func (c *Controller) lost(s *scope) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	ours, had := c.attempts[s.restore.UID]
-	return had && s.status().Attempt != ours.id && s.status().Attempt != ours.replaced
+	return had && ours.id != "" && s.status().Attempt != ours.id && s.status().Attempt != ours.replaced
 }
 
-// waited returns for how long this process has waited for what the run needs.
+// waited returns for how long this process has waited for what the run needs: that there was none before, or that it was
+// away, is nobody's fault.
 func (c *Controller) waited(s *scope) time.Duration {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	since := s.restore.CreationTimestamp.Time
-	if taken := c.attempts[s.restore.UID].since; taken.After(since) {
-		since = taken
+	held := c.attempts[s.restore.UID]
+	if held.since.IsZero() {
+		held.since = c.Clock.Now()
+		c.attempts[s.restore.UID] = held
 	}
-	return c.Clock.Since(since)
+	return c.Clock.Since(held.since)
 }
