@@ -95,6 +95,20 @@ type BackupStatus struct {
 	// +optional
 	Sizes BackupSizes `json:"sizes,omitzero"`
 
+	// timings are how long the steps of the run took, in their order; of a run that was
+	// interrupted, those of its last attempt.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=32
+	Timings []StepTiming `json:"timings,omitempty"`
+
+	// kinds are how many objects the backup has of which kind, the most frequent
+	// ones first, at most 100. counts.kinds is the number of all of them.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=100
+	Kinds []BackupKind `json:"kinds,omitempty"`
+
 	// resources are single objects worth showing, at most 100.
 	// +optional
 	// +listType=atomic

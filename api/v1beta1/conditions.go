@@ -55,6 +55,9 @@ const (
 	ReasonPending = "Pending"
 	// ReasonQueued: the run waits for its turn; the message says what for.
 	ReasonQueued = "Queued"
+	// ReasonQueuedLong: the run has waited for its turn for more than ten minutes;
+	// the message says what for.
+	ReasonQueuedLong = "QueuedLong"
 	// ReasonDeleting: the object is being deleted.
 	ReasonDeleting = "Deleting"
 	// ReasonInterrupted: the manager stopped while the run went on; start another.

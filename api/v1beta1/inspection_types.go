@@ -87,7 +87,6 @@ type InspectionSpec struct {
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
-	// +kubebuilder:validation:XValidation:rule="false",message="reports and plans of restores are not kept yet: remove spec.restoreName",reason=FieldValueForbidden
 	RestoreName string `json:"restoreName,omitempty"`
 
 	// includeNamespaces choose, of the Objects of a backup, those of these

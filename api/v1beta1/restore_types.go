@@ -311,6 +311,12 @@ type RestoreStatus struct {
 	// +kubebuilder:validation:Minimum=0
 	Interruptions int32 `json:"interruptions,omitempty"`
 
+	// metadataLocation is the BackupLocation that the backup is read from, and that
+	// the report is written to.
+	// +optional
+	// +kubebuilder:validation:MaxLength=253
+	MetadataLocation string `json:"metadataLocation,omitempty"`
+
 	// reportPath is the name of the report at the location, which tells what
 	// happened to each object; empty where it could not be written.
 	// +optional
@@ -354,6 +360,20 @@ type RestoreStatus struct {
 	// counts are how many objects met which end.
 	// +optional
 	Counts RestoreCounts `json:"counts,omitzero"`
+
+	// timings are how long the steps of the run took, in their order; of a run that was
+	// interrupted, those of its last attempt.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=32
+	Timings []StepTiming `json:"timings,omitempty"`
+
+	// kinds are how many objects of which kind met which end, the most frequent ones
+	// first, at most 100.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=100
+	Kinds []RestoreKind `json:"kinds,omitempty"`
 
 	// preview is what the run would do, if it is a dry run.
 	// +optional

@@ -193,3 +193,74 @@ type ItemProblem struct {
 	// +kubebuilder:validation:MaxLength=1024
 	Message string `json:"message,omitempty"`
 }
+
+// StepTiming is how long a step of a run took.
+type StepTiming struct {
+	// step is the step, in camel case, such as Survey or Copy.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Step string `json:"step,omitempty"`
+
+	// milliseconds is how long it took.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	Milliseconds int64 `json:"milliseconds,omitempty"`
+}
+
+// BackupKind is a kind, and how many of its objects are in a backup.
+type BackupKind struct {
+	// apiVersion is the group and version of the kind.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=317
+	APIVersion string `json:"apiVersion,omitempty"`
+
+	// kind is the name of the kind.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Kind string `json:"kind,omitempty"`
+
+	// objects is the number of its objects in the backup.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	Objects int64 `json:"objects,omitempty"`
+}
+
+// RestoreKind is a kind, and how many of its objects met which end in a restore.
+type RestoreKind struct {
+	// apiVersion is the group and version of the kind.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=317
+	APIVersion string `json:"apiVersion,omitempty"`
+
+	// kind is the name of the kind.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Kind string `json:"kind,omitempty"`
+
+	// created is the number of objects that were created.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	Created int64 `json:"created,omitempty"`
+
+	// updated is the number of objects that were there and were given their content
+	// from the backup.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	Updated int64 `json:"updated,omitempty"`
+
+	// skipped is the number of objects that were there already, that a restored
+	// controller makes again, or that had finished.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	Skipped int64 `json:"skipped,omitempty"`
+
+	// failed is the number of objects that are not in the cluster.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	Failed int64 `json:"failed,omitempty"`
+}

@@ -12,17 +12,11 @@ import (
 )
 
 func newBackupDescribe(shared *session) *cobra.Command {
-	return &cobra.Command{
-		Use:   "describe NAME",
-		Short: "Tell everything that is known of a backup",
-		Args:  exactly("NAME"),
-		RunE: func(command *cobra.Command, args []string) error {
-			return shared.describeBackup(command.Context(), args[0])
-		},
-	}
+	return newRunDescribe("backup", shared.describeBackup)
 }
 
-func (s *session) describeBackup(ctx context.Context, name string) error {
+func (s *session) describeBackup(ctx context.Context, wish described) error {
+	name := wish.name
 	from, err := s.client()
 	if err != nil {
 		return err
@@ -34,12 +28,19 @@ func (s *session) describeBackup(ctx context.Context, name string) error {
 	if done, err := s.printWhole(backup); done {
 		return err
 	}
-	_, err = fmt.Fprint(s.Out, backupText(backup))
+	missing, warnings := problems(backup.Status.Missing), backup.Status.Warnings
+	if wish.whole && backup.Status.LastBackup != nil {
+		missing, warnings, err = s.rowsOfReport(ctx, from, kahuv1.InspectionSpec{BackupName: name})
+		if err != nil {
+			return err
+		}
+	}
+	_, err = fmt.Fprint(s.Out, backupText(backup, missing, warnings))
 	return err
 }
 
 // backupText is a person's view of a backup.
-func backupText(backup *kahuv1.Backup) string {
+func backupText(backup *kahuv1.Backup, missing, warnings []string) string {
 	d, status := &description{}, &backup.Status
 	d.line("Name", backup.Name)
 	d.line("Location", backup.Spec.MetadataLocation)
@@ -50,6 +51,7 @@ func backupText(backup *kahuv1.Backup) string {
 	d.line("State", stateOf(status.State))
 	d.line("Queue", strings.TrimPrefix(queued(status.QueuePosition), ", "))
 	d.line("Failure", status.FailureReason)
+	d.line("Interrupted", times(status.Interruptions))
 	d.line("Started", timeOf(status.StartTimestamp))
 	d.line("Ended", timeOf(status.CompletionTimestamp))
 	d.line("Took", took(status.StartTimestamp, status.CompletionTimestamp))
@@ -60,13 +62,30 @@ func backupText(backup *kahuv1.Backup) string {
 		size(status.Sizes.SegmentBytes), plural(status.Counts.Segments, "segment"), size(status.Sizes.IndexBytes)))
 	d.line("Folder", status.ArchivePath)
 	d.block("Wrong in the spec", status.ValidationErrors)
-	d.block(titled("Missing", status.Counts.Missing), problems(status.Missing))
-	d.block(titled("Warnings", status.Counts.Warnings), status.Warnings)
+	kinds := make([]string, 0, len(status.Kinds))
+	for _, kind := range status.Kinds {
+		kinds = append(kinds, fmt.Sprintf("%7d %s %s", kind.Objects, kind.Kind, kind.APIVersion))
+	}
+	if more := status.Counts.Kinds - int64(len(kinds)); more > 0 && len(kinds) > 0 {
+		kinds = append(kinds, fmt.Sprintf("... and %s more", plural(more, "kind")))
+	}
+	d.block(titled("Objects by kind", status.Counts.Kinds), kinds)
+	d.timings(backup.CreationTimestamp, status.StartTimestamp, status.Timings)
+	d.list(rows{"Missing", status.Counts.Missing, missing})
+	d.list(rows{"Warnings", status.Counts.Warnings, warnings})
 	if found := status.Verification; found != nil {
 		d.block(titled("Damaged", found.DamagedTotal), damage(found))
 	}
 	d.conditions(status.Conditions)
 	return d.text.String()
+}
+
+// times says how often something was, or nothing where it was not.
+func times(number int32) string {
+	if number == 0 {
+		return ""
+	}
+	return plural(int64(number), "time")
 }
 
 func titled(title string, number int64) string { return fmt.Sprintf("%s (%d)", title, number) }

@@ -118,7 +118,7 @@ waited for failed, 4 the time for waiting ran out.`,
 			newBackupCreate, newBackupGet, newBackupDescribe, newBackupLogs, newBackupVerify, newBackupDiff,
 			newBackupDelete),
 		newGroup("restore", "Make, show, cancel and delete restores", shared,
-			newRestoreCreate, newRestoreGet, newRestoreDescribe, newRestoreCancel, newRestoreDelete),
+			newRestoreCreate, newRestoreGet, newRestoreDescribe, newRestoreLogs, newRestoreCancel, newRestoreDelete),
 		newGroup("location", "Make, show and forget the places that hold backups", shared,
 			newLocationCreate, newLocationGet, newLocationDescribe, newLocationDelete),
 	)

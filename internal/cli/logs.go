@@ -4,38 +4,57 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
 )
 
 func newBackupLogs(shared *session) *cobra.Command {
+	return newLogs("backup", func(ctx context.Context, name, level string) error {
+		return shared.backupLogs(ctx, name, level)
+	})
+}
+
+func newRestoreLogs(shared *session) *cobra.Command {
+	return newLogs("restore", func(ctx context.Context, name, level string) error {
+		return shared.restoreLogs(ctx, name, level)
+	})
+}
+
+// newLogs returns the command logs of a group.
+func newLogs(group string, show func(ctx context.Context, name, level string) error) *cobra.Command {
 	level := ""
 	command := &cobra.Command{
 		Use:   "logs NAME",
-		Short: "Print what happened in a backup, line by line",
-		Long: `Print what happened in a backup, line by line: the report that lies at its location.
+		Short: "Print what happened in a " + group + ", line by line",
+		Long: `Print what happened in a ` + group + `, line by line: the report that lies at its location.
 
-While a backup goes on, what is known of it is printed. With -o json each line is
-printed as it is in the report.`,
+While a ` + group + ` goes on, and where there is no report, what its status knows is
+printed. With -o json each line is printed as it is in the report.`,
 		Args: exactly("NAME"),
 		RunE: func(command *cobra.Command, args []string) error {
-			return shared.backupLogs(command.Context(), args[0], level)
+			if level != "" && !slices.Contains(levels(), level) {
+				return usageError{fmt.Errorf("--level %q: use info, warning or error", level)}
+			}
+			return show(command.Context(), args[0], level)
 		},
 	}
 	command.Flags().StringVar(&level, "level", "", "print the lines of this level only: info, warning or error")
+	_ = command.RegisterFlagCompletionFunc("level", cobra.FixedCompletions(levels(), cobra.ShellCompDirectiveNoFileComp))
 	return command
 }
 
-// backupLogs prints the report, or what is known while there is none.
+// levels are those of the lines of a report.
+func levels() []string { return []string{"info", "warning", "error"} }
+
+// backupLogs prints the report of a backup, or what is known while there is none.
 func (s *session) backupLogs(ctx context.Context, name, level string) error {
-	if level != "" && level != "info" && level != "warning" && level != "error" {
-		return usageError{fmt.Errorf("--level %q: use info, warning or error", level)}
-	}
 	to, err := s.client()
 	if err != nil {
 		return err
@@ -45,27 +64,67 @@ func (s *session) backupLogs(ctx context.Context, name, level string) error {
 		return fmt.Errorf("reading Backup %s: %w", name, err)
 	}
 	if status := &backup.Status; status.Stage != kahuv1.StageFinished || status.LastBackup == nil {
-		return s.knownSoFar(name, status)
+		return s.printKnown(known{
+			what: "backup " + name, stage: status.Stage, state: status.State, done: status.Progress.ItemsDone, total: status.Progress.ItemsTotal,
+			failure: status.FailureReason, rows: append(problems(status.Missing), status.Warnings...), conditions: status.Conditions,
+		})
 	}
-	question := kahuv1.InspectionSpec{Subject: kahuv1.InspectionSubjectReport, BackupName: name}
+	return s.printReport(ctx, to, kahuv1.InspectionSpec{BackupName: name}, level)
+}
+
+// restoreLogs prints the report of a restore, or what is known where there is none.
+func (s *session) restoreLogs(ctx context.Context, name, level string) error {
+	to, err := s.client()
+	if err != nil {
+		return err
+	}
+	restore := &kahuv1.Restore{}
+	if err := to.Get(ctx, client.ObjectKey{Name: name}, restore); err != nil {
+		return fmt.Errorf("reading Restore %s: %w", name, err)
+	}
+	if status := &restore.Status; status.Stage != kahuv1.StageFinished || status.ReportPath == "" {
+		return s.printKnown(known{
+			what: "restore " + name, stage: status.Stage, state: status.State, done: status.Progress.ItemsRestored, total: status.Progress.TotalItems,
+			failure: status.FailureReason, rows: append(problems(status.Failed), status.Warnings...), conditions: status.Conditions,
+		})
+	}
+	return s.printReport(ctx, to, kahuv1.InspectionSpec{RestoreName: name}, level)
+}
+
+// printReport asks the manager for the report of a run, and prints it.
+func (s *session) printReport(ctx context.Context, to client.WithWatch, question kahuv1.InspectionSpec, level string) error {
+	question.Subject = kahuv1.InspectionSubjectReport
 	return s.inspect(ctx, to, question, func(line string) error {
 		return s.printReportLine(line, level)
 	})
 }
 
-// knownSoFar prints what the status says of a run that has no report.
-func (s *session) knownSoFar(name string, status *kahuv1.BackupStatus) error {
+// known is what the status says of a run that has no report.
+type known struct {
+	what        string
+	stage       kahuv1.Stage
+	state       kahuv1.State
+	done, total int64
+	failure     string
+	rows        []string
+	conditions  []metav1.Condition
+}
+
+func (s *session) printKnown(of known) error {
 	var text strings.Builder
-	fmt.Fprintf(&text, "backup %s: %s, %d of %s; its report is written at the end\n",
-		name, stateOf(status.State), status.Progress.ItemsDone, plural(status.Progress.ItemsTotal, "object"))
-	if status.FailureReason != "" {
-		text.Reset()
-		fmt.Fprintf(&text, "backup %s failed and has no report: %s\n", name, status.FailureReason)
+	fmt.Fprintf(&text, "%s: %s, %d of %s", of.what, stateOf(of.state), of.done, plural(of.total, "object"))
+	if of.stage == kahuv1.StageFinished {
+		text.WriteString("; there is no report\n")
+	} else {
+		text.WriteString("; its report is written at the end\n")
 	}
-	for _, line := range append(problems(status.Missing), status.Warnings...) {
+	if of.failure != "" {
+		fmt.Fprintf(&text, "failed: %s\n", of.failure)
+	}
+	for _, line := range of.rows {
 		fmt.Fprintln(&text, line)
 	}
-	for _, condition := range status.Conditions {
+	for _, condition := range of.conditions {
 		fmt.Fprintf(&text, "%s %s %s: %s\n", timeOf(&condition.LastTransitionTime), condition.Type, condition.Reason, condition.Message)
 	}
 	_, err := fmt.Fprint(s.Out, text.String())

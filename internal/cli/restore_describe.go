@@ -14,17 +14,11 @@ import (
 )
 
 func newRestoreDescribe(shared *session) *cobra.Command {
-	return &cobra.Command{
-		Use:   "describe NAME",
-		Short: "Tell everything that is known of a restore",
-		Args:  exactly("NAME"),
-		RunE: func(command *cobra.Command, args []string) error {
-			return shared.describeRestore(command.Context(), args[0])
-		},
-	}
+	return newRunDescribe("restore", shared.describeRestore)
 }
 
-func (s *session) describeRestore(ctx context.Context, name string) error {
+func (s *session) describeRestore(ctx context.Context, wish described) error {
+	name := wish.name
 	from, err := s.client()
 	if err != nil {
 		return err
@@ -36,15 +30,23 @@ func (s *session) describeRestore(ctx context.Context, name string) error {
 	if done, err := s.printWhole(restore); done {
 		return err
 	}
-	_, err = fmt.Fprint(s.Out, restoreText(restore))
+	failed, warnings := problems(restore.Status.Failed), restore.Status.Warnings
+	if wish.whole && restore.Status.ReportPath != "" {
+		failed, warnings, err = s.rowsOfReport(ctx, from, kahuv1.InspectionSpec{RestoreName: name})
+		if err != nil {
+			return err
+		}
+	}
+	_, err = fmt.Fprint(s.Out, restoreText(restore, failed, warnings))
 	return err
 }
 
 // restoreText is a person's view of a restore.
-func restoreText(restore *kahuv1.Restore) string {
+func restoreText(restore *kahuv1.Restore, failed, warnings []string) string {
 	d, status := &description{}, &restore.Status
 	d.line("Name", restore.Name)
 	d.line("Backup", restore.Spec.BackupName)
+	d.line("Location", status.MetadataLocation)
 	var mapping []string
 	for _, from := range slices.Sorted(maps.Keys(restore.Spec.NamespaceMapping)) {
 		mapping = append(mapping, fmt.Sprintf("%s -> %s", from, restore.Spec.NamespaceMapping[from]))
@@ -55,9 +57,7 @@ func restoreText(restore *kahuv1.Restore) string {
 	d.line("State", stateOf(status.State))
 	d.line("Queue", strings.TrimPrefix(queued(status.QueuePosition), ", "))
 	d.line("Failure", status.FailureReason)
-	if status.Interruptions > 0 {
-		d.line("Interrupted", fmt.Sprintf("%d times", status.Interruptions))
-	}
+	d.line("Interrupted", times(status.Interruptions))
 	d.line("Started", timeOf(status.StartTimestamp))
 	d.line("Ended", timeOf(status.CompletionTimestamp))
 	d.line("Took", took(status.StartTimestamp, status.CompletionTimestamp))
@@ -66,8 +66,15 @@ func restoreText(restore *kahuv1.Restore) string {
 	d.line("Not asked for", status.Counts.SkippedExcluded)
 	d.line("Report", status.ReportPath)
 	d.block("Wrong in the spec", status.ValidationErrors)
-	d.block(titled("Failed", status.Counts.Failed), problems(status.Failed))
-	d.block(titled("Warnings", status.Counts.Warnings), status.Warnings)
+	kinds := make([]string, 0, len(status.Kinds))
+	for _, kind := range status.Kinds {
+		kinds = append(kinds, fmt.Sprintf("%s %s: %d created, %d updated, %d skipped, %d failed",
+			kind.Kind, kind.APIVersion, kind.Created, kind.Updated, kind.Skipped, kind.Failed))
+	}
+	d.block("Objects by kind", kinds)
+	d.timings(restore.CreationTimestamp, status.StartTimestamp, status.Timings)
+	d.list(rows{"Failed", status.Counts.Failed, failed})
+	d.list(rows{"Warnings", status.Counts.Warnings, warnings})
 	d.conditions(status.Conditions)
 	return d.text.String()
 }

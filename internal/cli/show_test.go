@@ -51,6 +51,8 @@ func putShown(t *testing.T) {
 				APIVersion: "v1", Kind: "Secret", Namespace: "shop", Name: "x", Reason: "ObjectUnreadable", Message: "denied",
 			}},
 			Warnings: []string{"something is odd"},
+			Kinds:    []kahuv1.BackupKind{{APIVersion: "v1", Kind: "Secret", Objects: 11}, {APIVersion: "apps/v1", Kind: "Deployment", Objects: 1}},
+			Timings:  []kahuv1.StepTiming{{Step: "Survey", Milliseconds: 250}, {Step: "Copy", Milliseconds: 61000}},
 		}
 		meta.SetStatusCondition(&backup.Status.Conditions, metav1.Condition{
 			Type: kahuv1.ConditionComplete, Status: metav1.ConditionFalse, Reason: "PartiallyFailed", Message: "one is missing",
@@ -66,6 +68,8 @@ func putShown(t *testing.T) {
 			Stage: kahuv1.StageFinished, State: kahuv1.StateCompleted,
 			Counts:   kahuv1.RestoreCounts{Created: 1, Updated: 2, SkippedExisting: 3, SkippedControlled: 4},
 			Progress: kahuv1.RestoreProgress{TotalItems: 10, ItemsRestored: 10},
+			Kinds:    []kahuv1.RestoreKind{{APIVersion: "v1", Kind: "Secret", Created: 1, Updated: 2, Skipped: 7}},
+			Timings:  []kahuv1.StepTiming{{Step: "Create", Milliseconds: 90}}, MetadataLocation: "default",
 		}
 	})
 	location := &kahuv1.BackupLocation{ObjectMeta: metav1.ObjectMeta{Name: "shown"}, Spec: kahuv1.BackupLocationSpec{ProviderName: "filesystem.kahu.io"}}
@@ -135,6 +139,14 @@ Objects: 12 of 3 kinds in 1 namespace, 2 of them because others need them
 Left out: 4 by a rule, 5 that were being deleted
 Size: 2.0 KiB of JSON, 1.5 KiB stored in 2 segments, index 100 B
 Folder: clusters/c/backups/shown/u/
+Objects by kind (3):
+ 11 Secret v1
+ 1 Deployment apps/v1
+ ... and 1 kind more
+Timings:
+ Waiting 0s
+ Survey 250ms
+ Copy AGO
 Missing (1):
  Secret shop/x: ObjectUnreadable: denied
 Warnings (1):
@@ -144,6 +156,7 @@ Conditions:
 `},
 		"restore": {[]string{"restore", "describe", "shown"}, `Name: shown
 Backup: nightly
+Location: default
 Namespaces mapped:
  a -> b
 Stage: Finished
@@ -151,6 +164,10 @@ State: Completed
 Progress: 10 of 10 objects
 Objects: 1 created, 2 updated, 3 were there, 4 made again by controllers, 0 failed
 Not asked for: 0
+Objects by kind:
+ Secret v1: 1 created, 2 updated, 7 skipped, 0 failed
+Timings:
+ Create 90ms
 `},
 	}
 	for name, test := range cases {
@@ -270,6 +287,20 @@ func TestLogs(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 	if got := succeed(t, "backup", "logs", "going"); !strings.HasPrefix(got, "backup going: Processing, 3 of 7 objects; its report is written at the end\n") {
+		t.Errorf("got %q", got)
+	}
+	restored := &kahuv1.Restore{ObjectMeta: metav1.ObjectMeta{Name: "logged"}, Spec: kahuv1.RestoreSpec{BackupName: "logged"}}
+	put(t, restored, func() {
+		restored.Status = kahuv1.RestoreStatus{Stage: kahuv1.StageFinished, State: kahuv1.StateCompleted, ReportPath: "report"}
+		restored.Status.Counts.Warnings = 500
+	})
+	if diff := cmp.Diff(want, squeezed(succeed(t, "restore", "logs", "logged"))); diff != "" {
+		t.Error(diff)
+	}
+	if got := succeed(t, "restore", "describe", "logged"); !strings.Contains(got, "Warnings (500):\n  ... and 500 more: --all shows them\n") {
+		t.Errorf("got %q", got)
+	}
+	if got := succeed(t, "restore", "describe", "logged", "--all"); !strings.Contains(got, "deployments.apps shop/web: ObjectUnreadable: denied\n") {
 		t.Errorf("got %q", got)
 	}
 	left := &kahuv1.InspectionList{}

@@ -108,6 +108,8 @@ type BackupResult struct {
 	Warnings []string
 	// Adopted tells that the manifest is another attempt's, which was quicker: Missing and Warnings are not known.
 	Adopted bool
+	// Timings are how long the steps took, in their order, of a run that failed too.
+	Timings []Timing
 	// Unswept says why something that does not belong to the backup is left in the store; empty where nothing is.
 	Unswept string
 }
@@ -124,6 +126,7 @@ func (b *Backup) Run(ctx context.Context, request BackupRequest, files BackupFil
 		return BackupResult{}, err
 	}
 	result, err := run.do(ctx)
+	result.Timings = run.timings
 	if err == nil || !run.begun {
 		return result, err
 	}
@@ -136,13 +139,14 @@ func (b *Backup) Run(ctx context.Context, request BackupRequest, files BackupFil
 	// The removal has a time of its own, and is not cut off half way by the end of the manager.
 	cleaning, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleaningTime)
 	defer cancel()
-	return BackupResult{}, run.giveUp(cleaning, err)
+	return BackupResult{Timings: run.timings}, run.giveUp(cleaning, err)
 }
 
 // backupRun is one run of Backup.
 type backupRun struct {
 	*Backup
 	*ledger
+	stopwatch
 
 	request  BackupRequest
 	files    BackupFiles
@@ -205,7 +209,7 @@ func newBackupRun(b *Backup, request BackupRequest, files BackupFiles) (*backupR
 	}
 	now := b.Clock.Now()
 	run := &backupRun{
-		Backup: b, ledger: ledger, request: request, files: files, started: now, begun: len(request.Earlier) > 0,
+		Backup: b, ledger: ledger, stopwatch: stopwatch{clock: b.Clock}, request: request, files: files, started: now, begun: len(request.Earlier) > 0,
 		progress: progress{clock: b.Clock, show: request.Show}, index: index, namer: namer,
 		claims: map[core.Key]bool{}, packed: make([][]archive.File, b.Packers), refused: map[schema.GroupResource]bool{},
 		kept: map[schema.GroupResource]bool{}, keptFiles: map[string]archive.File{},
@@ -219,26 +223,28 @@ func newBackupRun(b *Backup, request BackupRequest, files BackupFiles) (*backupR
 
 // do is the backup, step by step.
 func (r *backupRun) do(ctx context.Context) (BackupResult, error) {
-	steps := []struct {
-		name string
-		do   func(ctx context.Context) error
-	}{
-		{"looking for what is done already", r.findManifest},
-		{"surveying the cluster", r.survey},
-		{"writing the intent", r.writeIntent},
-		{"reading checkpoints", r.resume},
-		{"copying objects", r.copy},
-		{"writing the index", r.writeIndex},
-		{"writing the report", r.writeReport},
-		{"checking that every segment is there", r.checkSegments},
+	steps := []step{
+		{"Look", "looking for what is done already", r.findManifest},
+		{"Survey", "surveying the cluster", r.survey},
+		{"Intent", "writing the intent", r.writeIntent},
+		{"Resume", "reading checkpoints", r.resume},
+		{"Copy", "copying objects", r.copy},
+		{"Index", "writing the index", r.writeIndex},
+		{"Report", "writing the report", r.writeReport},
+		{"Check", "checking that every segment is there", r.checkSegments},
 	}
-	for _, step := range steps {
-		if err := step.do(ctx); err != nil {
-			return BackupResult{}, fmt.Errorf("%s: %w", step.name, err)
+	for _, next := range steps {
+		if err := r.step(ctx, next); err != nil {
+			return BackupResult{}, err
 		}
 		if r.manifestNow != nil {
 			return r.adopt(ctx, *r.manifestNow), nil
 		}
 	}
-	return r.writeManifest(ctx)
+	var result BackupResult
+	err := r.step(ctx, step{"Manifest", "making it real", func(ctx context.Context) (err error) {
+		result, err = r.writeManifest(ctx)
+		return err
+	}})
+	return result, err
 }

@@ -105,6 +105,10 @@ type RestoreResult struct {
 	Counts RestoreCounts
 	// Preview is what a dry run found; nil otherwise.
 	Preview *Preview
+	// Kinds say the same of each kind.
+	Kinds []KindCounts
+	// Timings are how long the steps took, in their order.
+	Timings []Timing
 	// Report is the name of the report in the store; empty where it could not be written.
 	Report string
 	// Failed names objects that were asked for and are not in the cluster, Warnings what people should know; both are
@@ -128,6 +132,15 @@ type RestoreCounts struct {
 	Finished int64
 	// Excluded are in the backup and were not chosen.
 	Excluded int64
+}
+
+// KindCounts are how many objects of one kind met which end.
+type KindCounts struct {
+	// APIVersion and Kind name the kind.
+	APIVersion, Kind string
+	RestoreCounts
+	// Failed are those that are not in the cluster.
+	Failed int64
 }
 
 // IncompleteError says that a backup lacks something and that the wish does not allow for that.
@@ -159,8 +172,9 @@ func (r *Restore) Run(ctx context.Context, request RestoreRequest, files Restore
 	names := naming.New(request.Prefix)
 	request.Transform.Names = names
 	run := &restoreRun{
-		Restore: r, ledger: book, request: request, files: files, written: files,
+		Restore: r, ledger: book, stopwatch: stopwatch{clock: r.Clock}, request: request, files: files, written: files,
 		progress: progress{clock: r.Clock, show: request.Show},
+		tallies:  tallies{},
 		living:   map[restoreplan.ID]types.UID{}, ownNamespaces: map[string]bool{},
 		transformer: transform.New(request.Transform), names: names,
 		manager: restoreplan.Manager(request.ID.UID), updater: restoreplan.Updater(request.ID.UID),
@@ -170,35 +184,29 @@ func (r *Restore) Run(ctx context.Context, request RestoreRequest, files Restore
 	return run.result(), err
 }
 
-// restoreStep is a part of a run.
-type restoreStep struct {
-	name string
-	do   func(ctx context.Context) error
-}
-
 // steps does the work.
 func (r *restoreRun) steps(ctx context.Context) error {
-	steps := []restoreStep{
-		{"compiling transforms", r.compileTransforms},
-		{"reading the manifest", r.readManifest},
-		{"asking what the cluster serves", r.survey},
-		{"choosing objects", r.choose},
-		{"planning", r.makePlan},
-		{"deciding names", r.decideNames},
-		{"checking kinds", r.checkKinds},
-		{"checking the archive", r.checkSegments},
+	steps := []step{
+		{"Transforms", "compiling transforms", r.compileTransforms},
+		{"Manifest", "reading the manifest", r.readManifest},
+		{"Survey", "asking what the cluster serves", r.survey},
+		{"Choose", "choosing objects", r.choose},
+		{"Plan", "planning", r.makePlan},
+		{"Names", "deciding names", r.decideNames},
+		{"Kinds", "checking kinds", r.checkKinds},
+		{"Check", "checking the archive", r.checkSegments},
 	}
 	if r.request.DryRun {
-		steps = append(steps, restoreStep{"asking what would come of it", r.previewPlan})
+		steps = append(steps, step{"Preview", "asking what would come of it", r.previewPlan})
 	} else {
-		steps = append(steps, restoreStep{"looking for objects that are there", r.failOnExisting},
-			restoreStep{"preparing namespaces", r.prepareNamespaces},
-			restoreStep{"creating objects", r.create})
+		steps = append(steps, step{"Existing", "looking for objects that are there", r.failOnExisting},
+			step{"Namespaces", "preparing namespaces", r.prepareNamespaces},
+			step{"Create", "creating objects", r.create})
 	}
-	steps = append(steps, restoreStep{"judging transforms", r.judgeTransforms})
-	for _, step := range steps {
-		if err := step.do(ctx); err != nil {
-			return fmt.Errorf("%s: %w", step.name, err)
+	steps = append(steps, step{"Judge", "judging transforms", r.judgeTransforms})
+	for _, next := range steps {
+		if err := r.step(ctx, next); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -208,6 +216,7 @@ func (r *restoreRun) steps(ctx context.Context) error {
 type restoreRun struct {
 	*Restore
 	*ledger
+	stopwatch
 
 	request     RestoreRequest
 	files       FileReader
@@ -239,6 +248,7 @@ type restoreRun struct {
 
 	mu            sync.Mutex
 	counts        RestoreCounts
+	tallies       tallies                      // the counts of each kind
 	living        map[restoreplan.ID]types.UID // the UIDs that owners in the backup have in the cluster
 	goneBy        time.Time                    // until when what is being deleted is waited for
 	later         postponed
@@ -290,12 +300,22 @@ func (r *restoreRun) result() RestoreResult {
 		shown = &r.previewed.result
 	}
 	return RestoreResult{
-		Preview: shown, Counts: r.counts, Report: r.reported, Failed: r.rows, Warnings: r.warnings, FailedTotal: r.rowsTotal, WarningsTotal: r.warningsTotal,
+		Preview: shown, Counts: r.counts, Kinds: r.tallies.sorted(), Timings: r.timings, Report: r.reported, Failed: r.rows, Warnings: r.warnings, FailedTotal: r.rowsTotal, WarningsTotal: r.warningsTotal,
 	}
 }
 
-func (r *restoreRun) count(change func(counts *RestoreCounts)) {
+// count counts an object of a kind.
+func (r *restoreRun) count(kind core.Kind, change func(counts *RestoreCounts)) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	change(&r.counts)
+	change(&r.tallies.of(kind).RestoreCounts)
+}
+
+// fail makes an object that is not in the cluster a row of the result.
+func (r *restoreRun) fail(row Row) {
+	r.mu.Lock()
+	r.tallies.of(row.Kind).Failed++
+	r.mu.Unlock()
+	r.miss(row)
 }

@@ -23,8 +23,8 @@ import (
 func (r *restoreRun) create(ctx context.Context) error {
 	for _, item := range r.plan.Skipped {
 		r.note(item.Key(), item.Action.String(), item.Reason)
+		r.count(*item.Kind, func(counts *RestoreCounts) { counts.Controlled++ })
 	}
-	r.counts.Controlled = int64(len(r.plan.Skipped))
 	r.progress.done(int64(len(r.plan.Skipped)), 0)
 	if err := r.makeNamespaces(ctx); err != nil {
 		return err
@@ -145,7 +145,7 @@ func (r *restoreRun) prepare(ctx context.Context, item *restoreplan.Item, conten
 		return wish, false, fmt.Errorf("%s is not the JSON of an object: %w", item.Key(), core.ErrCorrupt)
 	}
 	if r.skipsFinished(item, wish.object) {
-		r.count(func(counts *RestoreCounts) { counts.Finished++ })
+		r.count(*item.Kind, func(counts *RestoreCounts) { counts.Finished++ })
 		r.note(item.Key(), "SkipFinished", "it had finished, and would run again")
 		return wish, false, nil
 	}
@@ -168,7 +168,7 @@ func (r *restoreRun) refused(wish wished, err error) {
 	if known, is := errors.AsType[*refusal](err); is {
 		reason = known.reason
 	}
-	r.miss(Row{Kind: *wish.item.Kind, Key: wish.key(), Reason: reason, Message: err.Error()})
+	r.fail(Row{Kind: *wish.item.Kind, Key: wish.key(), Reason: reason, Message: err.Error()})
 }
 
 // graceTime is for how long a request that was on its way when the run was told to end may go on: what comes of it is then
@@ -194,15 +194,11 @@ func targetKey(item *restoreplan.Item, object *unstructured.Unstructured) core.K
 
 // created notes what others need to know of a new object.
 func (r *restoreRun) created(item *restoreplan.Item, object *unstructured.Unstructured, uid types.UID) {
-	r.count(func(counts *RestoreCounts) {
-		counts.Created++
-		if item.Owns {
-			r.living[item.ID] = uid
-		}
-		if isNamespace(*item.Kind) {
-			r.ownNamespaces[object.GetName()] = true
-		}
-	})
+	r.count(*item.Kind, func(counts *RestoreCounts) { counts.Created++ })
+	r.remember(item, uid)
+	if isNamespace(*item.Kind) {
+		r.own(object.GetName())
+	}
 	r.note(targetKey(item, object), "Created", "")
 }
 
@@ -255,13 +251,22 @@ func (r *restoreRun) replaceGone(ctx context.Context, wish wished, living core.L
 // remember keeps the identity of an object that others have as an owner.
 func (r *restoreRun) remember(item *restoreplan.Item, uid types.UID) {
 	if item.Owns {
-		r.count(func(*RestoreCounts) { r.living[item.ID] = uid })
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.living[item.ID] = uid
 	}
+}
+
+// own remembers a namespace that this run created.
+func (r *restoreRun) own(namespace string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.ownNamespaces[namespace] = true
 }
 
 // updated notes that an object that was there has its content from the backup.
 func (r *restoreRun) updated(item *restoreplan.Item, object *unstructured.Unstructured, why string) {
-	r.count(func(counts *RestoreCounts) { counts.Updated++ })
+	r.count(*item.Kind, func(counts *RestoreCounts) { counts.Updated++ })
 	r.note(targetKey(item, object), "Updated", why)
 }
 

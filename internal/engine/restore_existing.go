@@ -113,7 +113,7 @@ func (r *restoreRun) findExisting(ctx context.Context, item *restoreplan.Item) e
 	case err != nil:
 		return fmt.Errorf("looking for %s: %w", key, err)
 	case !living.WrittenBy(r.manager) && !living.WrittenBy(r.updater):
-		r.miss(Row{Kind: *item.Kind, Key: key, Reason: ReasonObjectExists, Message: "an object of that name is there already"})
+		r.fail(Row{Kind: *item.Kind, Key: key, Reason: ReasonObjectExists, Message: "an object of that name is there already"})
 	}
 	return nil
 }
@@ -139,7 +139,7 @@ func (r *restoreRun) meet(ctx context.Context, wish wished, living core.Living) 
 
 // leave notes that an object stays as it is.
 func (r *restoreRun) leave(wish wished, why string) {
-	r.count(func(counts *RestoreCounts) { counts.Existing++ })
+	r.count(*wish.item.Kind, func(counts *RestoreCounts) { counts.Existing++ })
 	r.note(wish.key(), "Existing", why)
 }
 

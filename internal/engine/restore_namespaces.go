@@ -73,7 +73,7 @@ func (r *restoreRun) lookAtNamespace(ctx context.Context, name string) (there bo
 		return false, nil, fmt.Errorf("%w: %w", ErrCluster, err)
 	case !living.Terminating && living.WrittenBy(r.manager):
 		// An earlier attempt made it: what the cluster put into it is written over, and what is to be said of it is said.
-		r.count(func(*RestoreCounts) { r.ownNamespaces[name] = true })
+		r.own(name)
 		return false, nil, nil
 	case !living.Terminating:
 		return true, nil, nil
@@ -105,7 +105,7 @@ func (r *restoreRun) makeNamespaces(ctx context.Context) error {
 			return fmt.Errorf("%w: %w", ErrCluster, err)
 		}
 		key := core.Key{Resource: "namespaces", Name: name}
-		r.count(func(*RestoreCounts) { r.ownNamespaces[name] = true })
+		r.own(name)
 		r.note(key, "Created", "its objects are restored, and it is neither in the restore nor in the cluster")
 		r.warn(key, fmt.Sprintf("namespace %s was made without labels and annotations: objects in it are restored, "+
 			"and it is neither in the restore nor in the cluster", name))

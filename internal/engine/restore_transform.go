@@ -30,7 +30,7 @@ func (r *restoreRun) applyTransforms(item *restoreplan.Item, object *unstructure
 	target := transformset.Target{Kind: *item.Kind, Namespace: key.Namespace, Name: key.Name}
 	applied, err := r.program.Apply(target, object.Object)
 	if err != nil {
-		r.miss(Row{Kind: *item.Kind, Key: targetKey(item, object), Reason: ReasonTransformFailed, Message: err.Error()})
+		r.fail(Row{Kind: *item.Kind, Key: targetKey(item, object), Reason: ReasonTransformFailed, Message: err.Error()})
 		return false
 	}
 	for _, change := range applied.Changes {

@@ -42,9 +42,9 @@ func TestRefused(t *testing.T) {
 			restore + "  resourcePrefix: Copy.\n",
 			[]refusal{{"spec.resourcePrefix", "a prefix is of lower-case letters, digits and hyphens, and begins with a letter"}},
 		},
-		"InspectionOfRestore": {
-			inspection + "  subject: Report\n  restoreName: shop\n",
-			[]refusal{{"spec.restoreName", "reports and plans of restores are not kept yet"}},
+		"InspectionOfBoth": {
+			inspection + "  subject: Report\n  restoreName: shop\n  backupName: shop\n",
+			[]refusal{{"spec", "name one of spec.backupName and spec.restoreName"}},
 		},
 		// Transforms.
 		"TransformWithoutPatch": {

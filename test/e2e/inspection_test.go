@@ -77,10 +77,12 @@ func TestInspections(t *testing.T) {
 			t.Errorf("%d warnings in %q", warnings, answer.Status.Lines)
 		}
 	})
+	t.Run("Restore", func(t *testing.T) { w.inspectRestores(t) })
 	for name, test := range map[string]struct {
 		spec   kahuv1.InspectionSpec
 		reason string
 	}{
+		"NoRestore": {kahuv1.InspectionSpec{Subject: kahuv1.InspectionSubjectReport, RestoreName: "nobody"}, kahuv1.ReasonRestoreNotFound},
 		"NoBackup":  {kahuv1.InspectionSpec{Subject: kahuv1.InspectionSubjectReport, BackupName: "nobody"}, kahuv1.ReasonBackupNotFound},
 		"WrongPage": {kahuv1.InspectionSpec{Subject: kahuv1.InspectionSubjectReport, BackupName: "inspected", Page: "1.5.abc"}, kahuv1.ReasonPageInvalid},
 		"NoKind": {kahuv1.InspectionSpec{
@@ -94,6 +96,47 @@ func TestInspections(t *testing.T) {
 				t.Errorf("got %+v", answer.Status)
 			}
 		})
+	}
+}
+
+// inspectRestores asks for the report of a restore and for the plan of a dry run, and looks at what the status has of them.
+func (w *world) inspectRestores(t *testing.T) {
+	t.Helper()
+	restore := w.completedRestore("reported", "inspected", nil)
+	status := &restore.Status
+	var created, skipped int64
+	for _, kind := range status.Kinds {
+		created, skipped = created+kind.Created, skipped+kind.Skipped
+	}
+	counts := status.Counts
+	if created != counts.Created || skipped != counts.SkippedExisting+counts.SkippedControlled+counts.SkippedFinished || len(status.Kinds) == 0 {
+		t.Errorf("the kinds %+v do not add up to %+v", status.Kinds, counts)
+	}
+	steps := map[string]bool{}
+	for _, step := range status.Timings {
+		steps[step.Step] = true
+	}
+	if !steps["Plan"] || !steps["Create"] {
+		t.Errorf("the timings are %+v", status.Timings)
+	}
+	for name, subject := range map[string]kahuv1.InspectionSubject{
+		"reported": kahuv1.InspectionSubjectReport, "planned": kahuv1.InspectionSubjectPlan,
+	} {
+		if name == "planned" {
+			w.completedRestore(name, "inspected", func(spec *kahuv1.RestoreSpec) { spec.DryRun = true })
+		}
+		answer := w.inspect(kahuv1.InspectionSpec{Subject: subject, RestoreName: name})
+		text := strings.Join(answer.Status.Lines, "\n")
+		if answer.Status.State != kahuv1.StateCompleted || !strings.Contains(text, `"name":"credentials"`) {
+			t.Errorf("%s: %+v", subject, answer.Status)
+		}
+		if strings.Contains(text, "hush") || strings.Contains(text, "aHVzaA==") {
+			t.Errorf("the value of a Secret is shown:\n%s", text)
+		}
+	}
+	answer := w.inspect(kahuv1.InspectionSpec{Subject: kahuv1.InspectionSubjectPlan, RestoreName: "reported"})
+	if got := reason(answer.Status.Conditions, kahuv1.ConditionStalled); got != kahuv1.ReasonReportNotFound {
+		t.Errorf("a plan that there is not: %+v", answer.Status)
 	}
 }
 

@@ -90,7 +90,8 @@ func (c *Controller) refuseOrWait(s *scope, err error) error {
 // enter asks for the run's place, or waits for its turn.
 func (c *Controller) enter(s *scope) error {
 	limit := queue.Limit(s.location.Spec.Limits.Backups, c.RunsPerLocation)
-	return queue.Enter(c.Tasks, s.backup, s.location.Name, limit, &s.status().QueuePosition)
+	wish := queue.Wish{Run: s.backup, Location: s.location.Name, Limit: limit, Now: c.Clock.Now()}
+	return queue.Enter(c.Tasks, wish, &s.status().QueuePosition)
 }
 
 // addFinalizer makes sure that the object outlives its data, before there is any.

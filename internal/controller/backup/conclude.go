@@ -19,6 +19,7 @@ func (c *Controller) conclude(_ context.Context, s *scope) error {
 	if !there || !snapshot.Ended {
 		return nil
 	}
+	s.status().Timings = failure.Timings(snapshot.Result.Timings)
 	if snapshot.Err != nil {
 		return c.concludeFailed(s, snapshot.Err)
 	}

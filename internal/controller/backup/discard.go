@@ -115,6 +115,9 @@ func (c *Controller) discard(ctx context.Context, s *scope) error {
 	if !c.Tasks.Cancel(s.backup.UID) {
 		return reconcile.Waiting(why.Reason, why.Message, waitTime)
 	}
+	if snapshot, there := c.Tasks.Look(s.backup.UID); there {
+		s.status().Timings = failure.Timings(snapshot.Result.Timings)
+	}
 	c.Tasks.Forget(s.backup.UID)
 	if left := c.fenced(s); left > 0 {
 		return reconcile.Waiting(why.Reason, why.Message, left)

@@ -101,6 +101,15 @@ func Texts(all []string) []string {
 	return rows
 }
 
+// Timings turns what the engine measured into rows of the status.
+func Timings(all []engine.Timing) []kahuv1.StepTiming {
+	rows := make([]kahuv1.StepTiming, 0, len(all))
+	for _, each := range all {
+		rows = append(rows, kahuv1.StepTiming{Step: each.Step, Milliseconds: each.Took.Milliseconds()})
+	}
+	return rows
+}
+
 // Problems turns rows of the engine into rows of the status.
 func Problems(rows []engine.Row) []kahuv1.ItemProblem {
 	problems := make([]kahuv1.ItemProblem, 0, min(len(rows), MaxRows))

@@ -145,7 +145,7 @@ func (c *Controller) ask(ctx context.Context, s *scope) error {
 		return c.refuseOrWait(s, err)
 	}
 	position := int32(0)
-	if err := queue.Enter(c.Tasks, s.inspection, location, perLocation, &position); err != nil {
+	if err := queue.Enter(c.Tasks, queue.Wish{Run: s.inspection, Location: location, Limit: perLocation, Now: c.Clock.Now()}, &position); err != nil {
 		return err
 	}
 	page := s.inspection.Spec.Page

@@ -49,11 +49,15 @@ func (l *Library) Subjects() map[kahuv1.InspectionSubject]Subject {
 	return map[kahuv1.InspectionSubject]Subject{
 		kahuv1.InspectionSubjectReport:  SubjectFunc(l.report),
 		kahuv1.InspectionSubjectObjects: SubjectFunc(l.objects),
+		kahuv1.InspectionSubjectPlan:    SubjectFunc(l.plan),
 		kahuv1.InspectionSubjectDiff:    SubjectFunc(l.diff),
 	}
 }
 
 func (l *Library) report(ctx context.Context, question *kahuv1.Inspection) (location string, answer Answer, err error) {
+	if name := question.Spec.RestoreName; name != "" {
+		return l.ofRestore(ctx, name, "report", func(status *kahuv1.RestoreStatus) string { return status.ReportPath })
+	}
 	found, err := l.Backup(ctx, question.Spec.BackupName)
 	if err != nil {
 		return "", nil, err

@@ -4,6 +4,7 @@ package queue
 import (
 	"context"
 	"fmt"
+	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -22,18 +23,34 @@ type Entrance interface {
 	Waiting(location string) []client.Object
 }
 
-// Enter asks for a place for a run at a location of which limit go on at once, and writes the run's position into its
-// status. It returns nil where the run may begin, and otherwise the outcome of the pass: the run is woken when its turn
-// has come.
-func Enter(to Entrance, run client.Object, location string, limit int, position *int32) error {
+// Long is how long a run waits for its turn until that is worth telling people.
+const Long = 10 * time.Minute
+
+// Wish is a run that wants a place.
+type Wish struct {
+	Run client.Object
+	// Location is where the run reads or writes, and Limit how many of its kind go on there at once.
+	Location string
+	Limit    int
+	// Now is the time of the pass.
+	Now time.Time
+}
+
+// Enter asks for a place for a run, and writes the run's position into its status. It returns nil where the run may
+// begin, and otherwise the outcome of the pass: the run is woken when its turn has come, and when it has waited for long.
+func Enter(to Entrance, wish Wish, position *int32) error {
 	// What goes out with the events is the name alone: queues can be long.
-	named := &metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{Name: run.GetName(), UID: run.GetUID()}}
-	turn := to.Enter(named, reconcile.Wish{Group: location, GroupLimit: limit, Since: run.GetCreationTimestamp().Time})
+	named := &metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{Name: wish.Run.GetName(), UID: wish.Run.GetUID()}}
+	since := wish.Run.GetCreationTimestamp().Time
+	turn := to.Enter(named, reconcile.Wish{Group: wish.Location, GroupLimit: wish.Limit, Since: since})
 	*position = int32(min(turn.Position, 1<<30)) //nolint:gosec // It is bounded.
 	if turn.Position == 0 {
 		return nil
 	}
-	return reconcile.Waiting(kahuv1.ReasonQueued, message(turn, location), 0)
+	if left := Long - wish.Now.Sub(since); left > 0 {
+		return reconcile.Waiting(kahuv1.ReasonQueued, message(turn, wish.Location), left)
+	}
+	return reconcile.Waiting(kahuv1.ReasonQueuedLong, message(turn, wish.Location), 0)
 }
 
 // message says where in the queue a run is, and what is in its way.

@@ -43,7 +43,7 @@ func (c *Controller) accept(ctx context.Context, s *scope) error {
 	}
 	attempt := c.attemptOf(s.restore.UID, "")
 	status.Stage, status.State, status.Attempt = kahuv1.StageResources, kahuv1.StateProcessing, attempt
-	status.StartTimestamp = &metav1.Time{Time: c.Clock.Now()}
+	status.StartTimestamp, status.MetadataLocation = &metav1.Time{Time: c.Clock.Now()}, s.location.Name
 	meta.SetStatusCondition(&status.Conditions, metav1.Condition{
 		Type: kahuv1.ConditionAccepted, Status: metav1.ConditionTrue, Reason: kahuv1.ReasonAccepted,
 		Message: "The spec is valid and its backup is there.", ObservedGeneration: s.restore.Generation,
@@ -55,7 +55,8 @@ func (c *Controller) accept(ctx context.Context, s *scope) error {
 // enter asks for the run's place, or waits for its turn.
 func (c *Controller) enter(s *scope) error {
 	limit := queue.Limit(s.location.Spec.Limits.Restores, c.RunsPerLocation)
-	return queue.Enter(c.Tasks, s.restore, s.location.Name, limit, &s.status().QueuePosition)
+	wish := queue.Wish{Run: s.restore, Location: s.location.Name, Limit: limit, Now: c.Clock.Now()}
+	return queue.Enter(c.Tasks, wish, &s.status().QueuePosition)
 }
 
 // findBackup sets the backup and the files of its location.

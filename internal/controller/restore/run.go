@@ -133,7 +133,14 @@ func show(status *kahuv1.RestoreStatus, found engine.RestoreResult) {
 		SkippedControlled: found.Counts.Controlled, SkippedFinished: found.Counts.Finished, SkippedExcluded: found.Counts.Excluded,
 		Failed: found.FailedTotal, Warnings: found.WarningsTotal,
 	}
-	status.ReportPath = found.Report
+	status.ReportPath, status.Timings = found.Report, failure.Timings(found.Timings)
+	status.Kinds = nil
+	for _, kind := range found.Kinds[:min(len(found.Kinds), failure.MaxRows)] {
+		status.Kinds = append(status.Kinds, kahuv1.RestoreKind{
+			APIVersion: kind.APIVersion, Kind: kind.Kind, Created: kind.Created, Updated: kind.Updated,
+			Skipped: kind.Existing + kind.Controlled + kind.Finished, Failed: kind.Failed,
+		})
+	}
 	status.Preview = previewOf(found.Preview)
 	status.Warnings = failure.Texts(found.Warnings)
 	status.Failed = failure.Problems(found.Failed)

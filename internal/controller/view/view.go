@@ -5,7 +5,9 @@
 package view
 
 import (
+	"cmp"
 	"errors"
+	"slices"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -98,6 +100,7 @@ func Fill(status *kahuv1.BackupStatus, manifest archive.Manifest) {
 		ObjectBytes: manifest.Sizes.Objects, SegmentBytes: manifest.Sizes.Segments,
 		IndexBytes: manifest.Index.Size, ReportBytes: manifest.Report.Size,
 	}
+	status.Kinds = kindsOf(manifest)
 	status.Missing = nil
 	for _, row := range manifest.Missing {
 		status.Missing = append(status.Missing, kahuv1.ItemProblem{
@@ -105,6 +108,18 @@ func Fill(status *kahuv1.BackupStatus, manifest archive.Manifest) {
 			Message: reconcile.Bounded(row.Message, maxRowText),
 		})
 	}
+}
+
+// kindsOf returns the most frequent kinds.
+func kindsOf(manifest archive.Manifest) []kahuv1.BackupKind {
+	var rows []kahuv1.BackupKind
+	for i := range manifest.Kinds {
+		if kind := &manifest.Kinds[i]; kind.Count > 0 {
+			rows = append(rows, kahuv1.BackupKind{APIVersion: kind.Kind.APIVersion(), Kind: kind.Kind.Name, Objects: kind.Count})
+		}
+	}
+	slices.SortStableFunc(rows, func(a, b kahuv1.BackupKind) int { return cmp.Compare(b.Objects, a.Objects) })
+	return rows[:min(len(rows), maxRows)]
 }
 
 func kindsWithObjects(manifest archive.Manifest) int64 {
