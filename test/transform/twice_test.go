@@ -1,6 +1,7 @@
 package transform_test
 
 import (
+	"encoding/base64"
 	"strings"
 	"testing"
 
@@ -102,22 +103,30 @@ func TestRestoringTwiceChangesNothing(t *testing.T) {
 	}
 }
 
-// An object as large as the API server takes comes back whole.
+// Objects as large as the API server takes come back whole: a config map, and a secret, which is a third larger on its way.
 func TestObjectsUpToTheLimit(t *testing.T) {
 	t.Parallel()
 	s := newStory(t)
-	kind := kindOf("configmaps", true)
-	const limit = 1 << 20 // of the data of a config map
-	object := s.object(settings)
+	const limit = 1 << 20 // of the data of an object
 	value := strings.Repeat("0123456789abcde\n", (limit-len("key"))/16)
-	object.Object["data"] = map[string]any{"key": value}
-	s.create(kind, object, nil)
+	encoded := base64.StdEncoding.EncodeToString([]byte(value))
+	configMaps, secrets := kindOf("configmaps", true), kindOf("secrets", true)
+	large := s.object(settings)
+	large.Object["data"] = map[string]any{"key": value}
+	s.create(configMaps, large, nil)
+	secret := s.object(`{"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "large"}}`)
+	secret.Object["data"] = map[string]any{"key": encoded}
+	s.create(secrets, secret, nil)
 	s.backup()
 	s.lose()
 	s.restored(nil)
-	after := s.read(kind, "settings", anything)
-	if got, _, _ := unstructured.NestedString(after.Object, "data", "key"); got != value {
-		t.Errorf("got %d bytes, want %d", len(got), len(value))
+	for name, test := range map[string]struct {
+		kind core.Kind
+		want string
+	}{"settings": {configMaps, value}, "large": {secrets, encoded}} {
+		if got, _, _ := unstructured.NestedString(s.read(test.kind, name, anything).Object, "data", "key"); got != test.want {
+			t.Errorf("%s: got %d bytes, want %d", name, len(got), len(test.want))
+		}
 	}
 }
 

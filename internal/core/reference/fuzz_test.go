@@ -98,3 +98,32 @@ func FuzzRead(f *testing.F) {
 		}
 	})
 }
+
+// FuzzRename holds that no shape of an object makes renaming stumble, that what is not renamed is not touched, and that what
+// was renamed is not renamed again.
+func FuzzRename(f *testing.F) {
+	seedObjects(f)
+	seed(f, 5, `{"subjects":[{"kind":"User","name":"system:serviceaccount:a:b"},{"kind":"ServiceAccount","name":"c"},1]}`)
+	seed(f, 7, `{"metadata":{"ownerReferences":[{"apiVersion":"v1","kind":"b","name":"c"}]},"spec":{"claimRef":{"namespace":"a","name":"b"}}}`)
+	rules := reference.NewRules()
+	ruled := ruledKinds()
+	f.Fuzz(func(t *testing.T, which uint8, text string) {
+		content, before := map[string]any{}, map[string]any{}
+		if json.Unmarshal([]byte(text), &content) != nil || json.Unmarshal([]byte(text), &before) != nil {
+			t.Skip()
+		}
+		kind := ruled[int(which)%len(ruled)]
+		same := func(need reference.Need) string { return need.Name }
+		if renamed := rules.Rename(reference.Decoded(kind, content), same); len(renamed) > 0 || !cmp.Equal(before, content) {
+			t.Fatalf("names that stay gave %v", renamed)
+		}
+		prefixed := func(need reference.Need) string { return "x-" + strings.TrimPrefix(need.Name, "x-") }
+		renamed := rules.Rename(reference.Decoded(kind, content), prefixed)
+		if (len(renamed) == 0) != cmp.Equal(before, content) {
+			t.Errorf("renamed are %v, and the object is\n%s", renamed, cmp.Diff(before, content))
+		}
+		if again := rules.Rename(reference.Decoded(kind, content), prefixed); len(again) > 0 {
+			t.Errorf("renamed once more are %v", again)
+		}
+	})
+}
