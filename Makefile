@@ -87,6 +87,10 @@ fuzz: ## Run every fuzz target for FUZZTIME each; what one finds is written into
 			$(GO) test -trimpath -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -parallel 2 $$package || exit 1; \
 		done; \
 	done
+	@cd provider && for target in $$($(GO) test -trimpath -list '^Fuzz' . | grep '^Fuzz'); do \
+		echo "provider $$target"; \
+		$(GO) test -trimpath -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -parallel 2 . || exit 1; \
+	done
 
 .PHONY: demo
 demo: build ## Back up an application, lose it, restore it, in two real clusters; KEEP=1 leaves them running.

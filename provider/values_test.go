@@ -148,3 +148,21 @@ func TestPageTokens(t *testing.T) {
 		}
 	}
 }
+
+// FuzzPageToken shows that a token leads to the name that it was made of, and that no other text is taken for one.
+func FuzzPageToken(f *testing.F) {
+	for _, seed := range []string{"", "a/b", provider.EncodePageToken("a/b"), provider.EncodePageToken("../a"), "YS9i=", "YS9i\n", "é"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		if after, err := provider.DecodePageToken(text); err == nil && after != "" && provider.ValidateName(after) != nil {
+			t.Errorf("token %q leads to %q, which is no name", text, after)
+		}
+		if provider.ValidateName(text) != nil {
+			return
+		}
+		if after, err := provider.DecodePageToken(provider.EncodePageToken(text)); err != nil || after != text {
+			t.Errorf("%q came back as %q, %v", text, after, err)
+		}
+	})
+}
