@@ -56,6 +56,10 @@ func (s *session) createBackup(ctx context.Context, name string, wish *backupFla
 	if err != nil {
 		return err
 	}
+	references, err := wish.declared()
+	if err != nil {
+		return err
+	}
 	backup := &kahuv1.Backup{
 		TypeMeta:   metav1.TypeMeta{APIVersion: kahuv1.GroupVersion.String(), Kind: "Backup"},
 		ObjectMeta: metav1.ObjectMeta{Name: name},
@@ -63,7 +67,7 @@ func (s *session) createBackup(ctx context.Context, name string, wish *backupFla
 			MetadataLocation:  wish.location,
 			IncludeNamespaces: wish.includeNamespaces, ExcludeNamespaces: wish.excludeNamespaces,
 			IncludeResources: resources(wish.includeResources), ExcludeResources: resources(wish.excludeResources),
-			Label: selector,
+			Label: selector, References: references,
 		},
 	}
 	if !wish.volumeData {

@@ -17,7 +17,20 @@ func TestBackupCreate(t *testing.T) {
 		flags []string
 		want  kahuv1.BackupSpec
 	}{
-		"everything":   {nil, kahuv1.BackupSpec{}},
+		"everything": {nil, kahuv1.BackupSpec{}},
+		"references": {
+			[]string{
+				"--reference", "from=shops.example.com,path=spec.stores[*].claim,kind=PersistentVolumeClaim,namespacePath=spec.stores[*].space",
+				"--reference", "from=Shop,path=spec.issuerRef,optional=true",
+			},
+			kahuv1.BackupSpec{References: []kahuv1.Reference{
+				{
+					From: "shops.example.com", Path: "spec.stores[*].claim", Kind: "PersistentVolumeClaim",
+					NamespacePath: "spec.stores[*].space",
+				},
+				{From: "Shop", Path: "spec.issuerRef", Optional: true},
+			}},
+		},
 		"objects only": {[]string{"--volume-data=false"}, kahuv1.BackupSpec{EnableVolumeBackup: &no}},
 		"kept":         {[]string{"--retain"}, kahuv1.BackupSpec{DeletionPolicy: kahuv1.DeletionPolicyRetain}},
 		"namespaces": {

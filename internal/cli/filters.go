@@ -15,6 +15,7 @@ type filterFlags struct {
 	includeNamespaces, excludeNamespaces []string
 	includeResources, excludeResources   []string
 	selector                             string
+	references                           []string
 }
 
 func (f *filterFlags) register(command *cobra.Command) {
@@ -25,6 +26,9 @@ func (f *filterFlags) register(command *cobra.Command) {
 		"objects as kind, kind/name or kind/~expression, or ~expression for kinds, alone or with a /name expression; none means all of them")
 	flags.StringSliceVar(&f.excludeResources, "exclude-resources", nil, "objects that are left out, written in the same way")
 	flags.StringVarP(&f.selector, "selector", "l", "", "labels that chosen objects have")
+	flags.StringArrayVar(&f.references, "reference", nil,
+		"declare by what objects name others that come with them, as from=KIND,path=FIELD and perhaps "+
+			"kind=KIND,namespacePath=FIELD,optional=true: from=shops.example.com,path=spec.tls.secretName,kind=Secret")
 }
 
 // resources turns kind, kind/name, kind/~expression, ~expression and ~expression/expression into filters.
@@ -37,6 +41,46 @@ func resources(words []string) []kahuv1.ResourceFilter {
 		filters = append(filters, kahuv1.ResourceFilter{Kind: kind, Name: expression, IsRegex: kindIsRegex || nameIsRegex})
 	}
 	return filters
+}
+
+// declared turns the words of --reference, which are those of spec.references, into the API's form.
+func (f *filterFlags) declared() ([]kahuv1.Reference, error) {
+	var found []kahuv1.Reference
+	for _, words := range f.references {
+		made := kahuv1.Reference{}
+		for word := range strings.SplitSeq(words, ",") {
+			field, value, given := strings.Cut(word, "=")
+			if !given || !setReference(&made, field, value) {
+				return nil, usageError{fmt.Errorf(
+					"--reference %q: %q is none of from=, path=, kind=, namespacePath= and optional=true", words, word)}
+			}
+		}
+		if made.From == "" || made.Path == "" {
+			return nil, usageError{fmt.Errorf("--reference %q: from= and path= are needed", words)}
+		}
+		found = append(found, made)
+	}
+	return found, nil
+}
+
+// setReference sets a field of a reference, and tells whether there is one of that name that can have the value.
+func setReference(of *kahuv1.Reference, field, value string) bool {
+	switch field {
+	case "from":
+		of.From = value
+	case "path":
+		of.Path = value
+	case "kind":
+		of.Kind = value
+	case "namespacePath":
+		of.NamespacePath = value
+	case "optional":
+		of.Optional = value == "true"
+		return value == "true" || value == "false"
+	default:
+		return false
+	}
+	return true
 }
 
 // labels turns the selector into the API's form.

@@ -76,11 +76,15 @@ func (f *restoreFlags) spec() (kahuv1.RestoreSpec, error) {
 	if err != nil {
 		return kahuv1.RestoreSpec{}, err
 	}
+	references, err := f.declared()
+	if err != nil {
+		return kahuv1.RestoreSpec{}, err
+	}
 	spec := kahuv1.RestoreSpec{
 		BackupName:        f.backup,
 		IncludeNamespaces: f.includeNamespaces, ExcludeNamespaces: f.excludeNamespaces,
 		IncludeResources: resources(f.includeResources), ExcludeResources: resources(f.excludeResources),
-		LabelSelector: selector, NamespaceMapping: f.mapping, ResourcePrefix: f.prefix,
+		LabelSelector: selector, References: references, NamespaceMapping: f.mapping, ResourcePrefix: f.prefix,
 		PreserveNodePort: f.nodePorts, PreserveClusterIPAddr: f.clusterIPs, AllowIncomplete: f.allowIncomplete,
 		TransformSets: f.sets, ImageMapping: f.images, StorageClassMapping: f.classes,
 		DryRun: f.dryRun, ExistingResourcePolicy: kahuv1.ExistingResourcePolicy(f.existing),

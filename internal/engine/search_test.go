@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/soda-cdm/kahu/internal/core"
 	"github.com/soda-cdm/kahu/internal/core/archive"
 	"github.com/soda-cdm/kahu/internal/core/selection"
@@ -177,4 +179,32 @@ func (w *world) reasons(manifest archive.Manifest) map[string]core.Reason {
 		found[record.Key().String()] = record.Reason
 	}
 	return found
+}
+
+// TestResumeSearchesAgain: what points to the chosen objects comes with them, with the reason, also where these were copied
+// by an attempt that was killed, before or after any of its calls to the store.
+func TestResumeSearchesAgain(t *testing.T) {
+	for n := 0; ; n++ {
+		dead := false
+		for _, at := range []moment{before, after} {
+			w, _ := street(t)
+			if !w.killed(0, n, at, deploymentsOfShop()) {
+				continue
+			}
+			dead = true
+			result, err := w.try(t.Context(), 1, deploymentsOfShop())
+			if err != nil || !result.Manifest.Complete {
+				t.Fatalf("killed %s call %d: %v, missing %+v", at, n, err, result.Missing)
+			}
+			if diff := cmp.Diff(inStreet(), w.reasons(result.Manifest)); diff != "" {
+				t.Errorf("killed %s call %d: %s", at, n, diff)
+			}
+		}
+		if !dead {
+			if n < 5 {
+				t.Errorf("only %d calls", n)
+			}
+			return
+		}
+	}
 }
