@@ -22,6 +22,7 @@ type Inbound struct {
 	accounts map[string]core.Reason // a service account that is in, by namespace
 	wishes   map[schema.GroupResource][]wish
 	asked    map[Search]bool
+	policies policies
 }
 
 // Search is a list in which objects may point to what is in.
@@ -58,7 +59,7 @@ type wish struct {
 func NewInbound() *Inbound {
 	return &Inbound{
 		pods: map[string]podSets{}, accounts: map[string]core.Reason{}, wishes: map[schema.GroupResource][]wish{},
-		asked: map[Search]bool{},
+		asked: map[Search]bool{}, policies: newPolicies(),
 	}
 }
 

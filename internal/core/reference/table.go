@@ -48,6 +48,9 @@ func tableOfKubernetes() map[schema.GroupResource]rule {
 
 		{Group: webhookGroup, Resource: "mutatingwebhookconfigurations"}:   webhooks,
 		{Group: webhookGroup, Resource: "validatingwebhookconfigurations"}: webhooks,
+		// Inbound reads these.
+		{Group: webhookGroup, Resource: "mutatingadmissionpolicies"}:   nothing,
+		{Group: webhookGroup, Resource: "validatingadmissionpolicies"}: nothing,
 		{Group: webhookGroup, Resource: "mutatingadmissionpolicybindings"}: refer(
 			"spec.policyName", atCluster(webhookGroup, "mutatingadmissionpolicies")),
 		{Group: webhookGroup, Resource: "validatingadmissionpolicybindings"}: refer(

@@ -112,6 +112,9 @@ func (c *Closure) Visit(object core.Object) error {
 	for _, need := range needs {
 		c.consider(need, reason)
 	}
+	for _, linked := range c.inbound.Linked(of) {
+		c.consider(linked.Need, linked.Reason)
+	}
 	c.inbound.Note(of)
 	return nil
 }
