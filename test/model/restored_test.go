@@ -286,8 +286,10 @@ func (r *restored) create(each thing) {
 		now.id = before.id
 		r.things[now.key()] = now
 		r.updated++
+	case there && r.keeps(each):
+		r.existing++
 	case there:
-		r.meet(now, before, r.keeps(each))
+		r.meet(now, before)
 	case each.Kind == "Namespace":
 		r.makeNamespace(now)
 		r.created++
@@ -298,8 +300,8 @@ func (r *restored) create(each thing) {
 }
 
 // meet is what becomes of a thing that is there already.
-func (r *restored) meet(now, before made, shared bool) {
-	if shared || r.asked.Policy == restoreplan.Skip {
+func (r *restored) meet(now, before made) {
+	if r.asked.Policy == restoreplan.Skip {
 		r.existing++
 		return
 	}
