@@ -5,8 +5,10 @@ package manager
 import (
 	"context"
 	"fmt"
+	"net"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/go-logr/logr"
 	"github.com/google/uuid"
@@ -80,6 +82,7 @@ func newManager(config *rest.Config, options Options) (ctrl.Manager, error) { //
 	made, err := ctrl.NewManager(config, ctrl.Options{
 		Scheme:                        scheme,
 		LeaderElection:                options.LeaderElection,
+		LeaderElectionConfig:          leaseConfig(config),
 		LeaderElectionID:              "kahu-manager",
 		LeaderElectionNamespace:       options.Namespace,
 		LeaderElectionReleaseOnCancel: true,
@@ -103,6 +106,15 @@ func newManager(config *rest.Config, options Options) (ctrl.Manager, error) { //
 		return nil, err
 	}
 	return made, made.AddReadyzCheck("ping", healthz.Ping)
+}
+
+// leaseConfig is the config for the lease: with a connection of its own, so that its renewal, which must not be late, waits
+// behind no list and no creation, and lives on where their connection hangs. Clients whose configs are equal share one.
+func leaseConfig(config *rest.Config) *rest.Config {
+	const dialTime = 5 * time.Second
+	own := rest.CopyConfig(config)
+	own.Dial = (&net.Dialer{Timeout: dialTime, KeepAlive: dialTime}).DialContext
+	return own
 }
 
 // withoutLines keeps the answers of Inspections out of the cache: nobody reads them there.
