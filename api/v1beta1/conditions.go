@@ -24,6 +24,10 @@ const (
 	// was written, False when it is damaged, and Unknown while it is being read or
 	// when it could not be read.
 	ConditionVerified = "Verified"
+	// ConditionUndone is True when all that a Restore created is gone again, False
+	// when something stays, by name, and Unknown while it is being deleted or when
+	// nothing was.
+	ConditionUndone = "Undone"
 	// ConditionDataDeleted is True when the data of a Backup that is being deleted
 	// is gone from the location, and False, with the reason, while it is not.
 	ConditionDataDeleted = "DataDeleted"
@@ -182,6 +186,29 @@ const (
 	ReasonSampleVerified = "SampleVerified"
 	// ReasonVerifying: the backup is being read back.
 	ReasonVerifying = "Verifying"
+	// ReasonUndone: what the restore created and what had not changed is gone.
+	ReasonUndone = "Undone"
+	// ReasonPartiallyUndone: some of what the restore created stays, with a reason.
+	ReasonPartiallyUndone = "PartiallyUndone"
+	// ReasonUndoing: what the restore created is being deleted.
+	ReasonUndoing = "Undoing"
+	// ReasonUndoPreviewed: it was looked what would be deleted, and nothing was.
+	ReasonUndoPreviewed = "UndoPreviewed"
+	// ReasonUndoFailed: the undo could not go on.
+	ReasonUndoFailed = "UndoFailed"
+	// ReasonChanged: an object was changed since the restore created it, and stays.
+	ReasonChanged = "Changed"
+	// ReasonHoldsData: data could be lost with an object, which stays.
+	ReasonHoldsData = "HoldsData"
+	// ReasonHasFinalizers: something outside of the cluster could be undone with an
+	// object, which stays.
+	ReasonHasFinalizers = "HasFinalizers"
+	// ReasonOwnsKept: an object owns another one that stays, and stays with it.
+	ReasonOwnsKept = "OwnsKept"
+	// ReasonNotEmpty: something that stays is in a namespace, or of a definition.
+	ReasonNotEmpty = "NotEmpty"
+	// ReasonDeletionRefused: the API server did not delete an object.
+	ReasonDeletionRefused = "DeletionRefused"
 	// ReasonInvalidSample: the annotation kahu.io/verify-sample is no percentage.
 	ReasonInvalidSample = "InvalidSample"
 	// ReasonFileMissing: a file of the backup is not there.

@@ -379,6 +379,10 @@ type RestoreStatus struct {
 	// +optional
 	Preview *RestorePreview `json:"preview,omitempty"`
 
+	// undo is what became of what the run created when it was asked to be undone.
+	// +optional
+	Undo *RestoreUndo `json:"undo,omitempty"`
+
 	// resources are single objects worth showing, at most 100.
 	// +optional
 	// +listType=atomic

@@ -75,6 +75,9 @@ func restoreText(restore *kahuv1.Restore, failed, warnings []string) string {
 	d.timings(restore.CreationTimestamp, status.StartTimestamp, status.Timings)
 	d.list(rows{"Failed", status.Counts.Failed, failed})
 	d.list(rows{"Warnings", status.Counts.Warnings, warnings})
+	if undone := status.Undo; undone != nil {
+		d.block(undoTitle(undone), strings.Split(strings.TrimSpace(undoText(undone, func(_, text string) string { return text })), "\n"))
+	}
 	d.conditions(status.Conditions)
 	return d.text.String()
 }

@@ -57,14 +57,7 @@ func (s *session) printPlan(restore *kahuv1.Restore) error {
 
 func writePlanRow(text *strings.Builder, row *kahuv1.PlanRow, paint func(colour, text string) string) {
 	mark := planMarks()[row.Action]
-	name := row.Name
-	if row.Namespace != "" {
-		name = row.Namespace + "/" + name
-	}
-	line := fmt.Sprintf("%-3s %s %s", mark.sign, row.Kind, name)
-	if group, _, grouped := strings.Cut(row.APIVersion, "/"); grouped {
-		line = fmt.Sprintf("%-3s %s.%s %s", mark.sign, row.Kind, group, name)
-	}
+	line := fmt.Sprintf("%-3s %s", mark.sign, objectName(row.APIVersion, row.Kind, row.Namespace, row.Name))
 	if notes := planNotes(mark.word, row.Reason); notes != "" {
 		line += "  (" + notes + ")"
 	}
@@ -79,6 +72,17 @@ func writePlanRow(text *strings.Builder, row *kahuv1.PlanRow, paint func(colour,
 		}
 		fmt.Fprintln(text, paint(colour, "      "+change))
 	}
+}
+
+// objectName names an object: its kind, with the group where it has one, and its name.
+func objectName(apiVersion, kind, namespace, name string) string {
+	if group, _, grouped := strings.Cut(apiVersion, "/"); grouped {
+		kind += "." + group
+	}
+	if namespace != "" {
+		name = namespace + "/" + name
+	}
+	return kind + " " + name
 }
 
 func planNotes(word, reason string) string {

@@ -19,6 +19,7 @@ import (
 	"github.com/soda-cdm/kahu/internal/controller/provider"
 	"github.com/soda-cdm/kahu/internal/controller/restore"
 	"github.com/soda-cdm/kahu/internal/controller/transformset"
+	"github.com/soda-cdm/kahu/internal/controller/undo"
 	"github.com/soda-cdm/kahu/internal/controller/verification"
 	answer "github.com/soda-cdm/kahu/internal/core/inspection"
 	"github.com/soda-cdm/kahu/internal/engine"
@@ -29,6 +30,7 @@ import (
 type Cluster interface {
 	engine.BackupCluster
 	engine.RestoreCluster
+	engine.UndoCluster
 	// ServerVersion returns the version of the API server.
 	ServerVersion(ctx context.Context) (string, error)
 }
@@ -108,6 +110,7 @@ func SetUp(manager ctrl.Manager, options Options) error {
 		}).SetUp},
 		{"backup", newBackup(options, finder).SetUp},
 		{"restore", newRestore(options, finder).SetUp},
+		{"undo", newUndo(options).SetUp},
 		{"inspection", newInspection(options, finder).SetUp},
 		{"verification", newVerification(options, finder).SetUp},
 		{"transformset", (&transformset.Controller{Client: options.Client}).SetUp},
@@ -143,6 +146,17 @@ func newRestore(options Options, finder *place.Finder) *restore.Controller {
 		Tasks:           reconcile.NewTasks[engine.Progress, engine.RestoreResult](options.Runs),
 		RunsPerLocation: options.RunsPerLocation,
 		ClusterID:       options.ClusterID, Clock: options.Clock, NewAttempt: options.NewAttempt, Patience: options.Patience,
+	}
+}
+
+// undos is how many restores are taken back at once.
+const undos = 2
+
+func newUndo(options Options) *undo.Controller {
+	return &undo.Controller{
+		Client: options.Client, Direct: options.Direct,
+		Runner: &engine.Undo{Cluster: options.Cluster, Clock: options.Clock, Deleters: creators},
+		Tasks:  reconcile.NewTasks[engine.Progress, engine.UndoResult](undos), Clock: options.Clock,
 	}
 }
 

@@ -19,6 +19,8 @@ type Living struct {
 	// Owners are its owner references, Finalizers what keeps it from going when it is deleted.
 	Owners     []Owner
 	Finalizers []string
+	// Bound tells of a claim that its volume has been found, after which data may be in it.
+	Bound bool
 	// Managers are those who have written its fields, as far as the API server keeps account of that.
 	Managers []Manager
 }

@@ -41,6 +41,22 @@ type LivingGetter interface {
 	Living(ctx context.Context, kind core.Kind, namespace, name string) (core.Living, error)
 }
 
+// LivingLister tells of all objects of a kind without their contents.
+type LivingLister interface {
+	// EachLiving visits what the API server says of the objects of the kind, in one namespace or, without one, in all, until
+	// visit returns an error, which it then returns. An object can come twice.
+	EachLiving(ctx context.Context, kind core.Kind, namespace string, visit func(living core.Living) error) error
+}
+
+// ObjectDeleter deletes objects.
+type ObjectDeleter interface {
+	// Delete asks for the deletion of exactly this object, as it was read, or gives core.ErrConflict. That it is gone is no
+	// error.
+	Delete(ctx context.Context, living core.Living, orphan bool) error
+	// AwaitGone returns when the object is not there any more, or when the context ends.
+	AwaitGone(ctx context.Context, living core.Living) error
+}
+
 // ObjectCreator creates objects.
 type ObjectCreator interface {
 	// Create creates the object with one request, in the name of a manager, and returns its new UID. An object of that name gives

@@ -46,15 +46,12 @@ func (e *ExistsError) Error() string {
 
 // ObjectChanger changes objects that are there, and tells what would come of that.
 type ObjectChanger interface {
+	ObjectDeleter
 	// TryCreate and TryUpdate ask the API server what would come of a write; nothing is written.
 	TryCreate(ctx context.Context, kind core.Kind, object *unstructured.Unstructured, manager string) (core.Object, error)
 	TryUpdate(ctx context.Context, kind core.Kind, object *unstructured.Unstructured, manager string) (core.Object, error)
 	// Update writes over the object of that name, UID and resourceVersion, and tells whether that changed anything.
 	Update(ctx context.Context, kind core.Kind, object *unstructured.Unstructured, manager string) (bool, error)
-	// Delete asks for the deletion of exactly this object, as it was read, or gives core.ErrConflict.
-	Delete(ctx context.Context, living core.Living, orphan bool) error
-	// AwaitGone returns when the object is not there any more, or when the context ends.
-	AwaitGone(ctx context.Context, living core.Living) error
 }
 
 // wished is an object as the restore wants it to be.

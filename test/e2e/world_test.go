@@ -332,3 +332,11 @@ func (a *api) clear() {
 }
 
 func inNamespace(name string) client.ListOption { return client.InNamespace(name) }
+
+// patch changes an object, as a person does.
+func (a *api) patch(object client.Object, content string) {
+	a.t.Helper()
+	if err := a.client.Patch(a.t.Context(), object, client.RawPatch("application/merge-patch+json", []byte(content)), client.FieldOwner("somebody")); err != nil {
+		a.t.Fatalf("changing %s: %v", object.GetName(), err)
+	}
+}

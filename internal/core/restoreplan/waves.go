@@ -24,6 +24,13 @@ const (
 // rows is the order of kinds. Kinds that are in no row belong to the row of custom resources.
 func rows() []row { return slices.Concat(ground(), needs(), work(), gates()) }
 
+// Rows returns a function that tells the place of a kind, plural.group, in the order of kinds. Objects that an aggregated
+// API server serves cannot be told from custom resources by their kinds.
+func Rows() func(kind string) int {
+	order := newOrder()
+	return func(kind string) int { return int(order.of(kind)) }
+}
+
 // ground is what everything else stands on.
 func ground() []row {
 	return []row{

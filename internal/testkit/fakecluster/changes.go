@@ -3,8 +3,10 @@ package fakecluster
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/soda-cdm/kahu/internal/core"
@@ -105,4 +107,41 @@ func (c *Cluster) changed() {
 	c.version++
 	close(c.next)
 	c.next = make(chan struct{})
+}
+
+// EachLiving visits what is known of the objects of a kind besides their contents, as they are when it begins.
+func (c *Cluster) EachLiving(_ context.Context, kind core.Kind, namespace string, visit func(living core.Living) error) error {
+	listed := core.Key{Group: kind.Group, Resource: kind.Resource, Namespace: namespace}
+	if err := c.enter(Call{Verb: "each living", Key: listed}); err != nil {
+		return err
+	}
+	c.mu.Lock()
+	var found []core.Living
+	for key := range c.objects {
+		if key.GroupResource() == kind.GroupResource() && (namespace == "" || key.Namespace == namespace) {
+			found = append(found, c.living(kind, key))
+		}
+	}
+	c.mu.Unlock()
+	slices.SortFunc(found, func(a, b core.Living) int { return a.Key().Compare(b.Key()) })
+	for _, living := range found {
+		if err := visit(living); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// living returns what is known of an object besides its content. The caller holds the lock.
+func (c *Cluster) living(kind core.Kind, key core.Key) core.Living {
+	object := &unstructured.Unstructured{Object: c.objects[key]}
+	living := core.Living{
+		Kind: kind, Namespace: key.Namespace, Name: key.Name, UID: object.GetUID(), ResourceVersion: object.GetResourceVersion(),
+		Terminating: object.GetDeletionTimestamp() != nil, Owners: owners(object.GetOwnerReferences()), Finalizers: object.GetFinalizers(),
+		Bound: object.GetAnnotations()["pv.kubernetes.io/bind-completed"] != "",
+	}
+	for _, entry := range object.GetManagedFields() {
+		living.Managers = append(living.Managers, core.Manager{Name: entry.Manager, Subresource: entry.Subresource})
+	}
+	return living
 }

@@ -208,15 +208,7 @@ func (c *Cluster) Living(_ context.Context, kind core.Kind, namespace, name stri
 	if _, there := c.objects[key]; !there {
 		return core.Living{}, fmt.Errorf("getting %s: %w", key, core.ErrNotFound)
 	}
-	object := &unstructured.Unstructured{Object: c.objects[key]}
-	living := core.Living{
-		Kind: kind, Namespace: namespace, Name: name, UID: object.GetUID(), ResourceVersion: object.GetResourceVersion(),
-		Terminating: object.GetDeletionTimestamp() != nil, Owners: owners(object.GetOwnerReferences()), Finalizers: object.GetFinalizers(),
-	}
-	for _, entry := range object.GetManagedFields() {
-		living.Managers = append(living.Managers, core.Manager{Name: entry.Manager, Subresource: entry.Subresource})
-	}
-	return living, nil
+	return c.living(kind, key), nil
 }
 
 // Create creates the object, in a namespace that is there.

@@ -1,0 +1,70 @@
+package undo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
+	"github.com/soda-cdm/kahu/internal/controller/failure"
+	"github.com/soda-cdm/kahu/internal/engine"
+	"github.com/soda-cdm/kahu/internal/reconcile"
+)
+
+// conclude writes what became of the wish.
+func (c *Controller) conclude(_ context.Context, s *scope) error {
+	snapshot, there := c.Tasks.Look(s.restore.UID)
+	if !there || !snapshot.Ended {
+		return nil
+	}
+	if errors.Is(snapshot.Err, failure.ErrNotWanted) || errors.Is(snapshot.Err, context.Canceled) {
+		return reconcile.ErrDone // The wish is another one by now, or the next manager goes on.
+	}
+	s.show(snapshot.Result)
+	s.finish(c.Clock.Now())
+	s.say(verdict(snapshot.Result, snapshot.Err, s.answer().DryRun))
+	return reconcile.ErrDone
+}
+
+// verdict returns what the condition says.
+func verdict(found engine.UndoResult, err error, dryRun bool) (status metav1.ConditionStatus, reason, message string) {
+	switch {
+	case err != nil:
+		return metav1.ConditionFalse, kahuv1.ReasonUndoFailed, fmt.Sprintf(
+			"It could not go on after %d objects: %s. Give %s another value to go on.", found.Deleted, err, kahuv1.AnnotationUndo)
+	case dryRun:
+		return metav1.ConditionUnknown, kahuv1.ReasonUndoPreviewed, fmt.Sprintf(
+			"%d objects would be deleted, and %d stay. Nothing was deleted.", found.Deleted, found.Kept)
+	case found.Kept > 0:
+		return metav1.ConditionFalse, kahuv1.ReasonPartiallyUndone, fmt.Sprintf(
+			"%d objects were deleted, and %d stay: see status.undo.rows.", found.Deleted, found.Kept)
+	}
+	return metav1.ConditionTrue, kahuv1.ReasonUndone,
+		fmt.Sprintf("Nothing that the restore created is left; %d objects were deleted.", found.Deleted)
+}
+
+// finish says that the wish has its answer.
+func (s *scope) finish(now time.Time) { s.answer().Time = &metav1.Time{Time: now} }
+
+// show writes what was done.
+func (s *scope) show(found engine.UndoResult) {
+	answer := s.answer()
+	answer.Deleted, answer.Kept, answer.Rows = found.Deleted, found.Kept, nil
+	for _, row := range found.KeptRows {
+		answer.Rows = append(answer.Rows, rowOf(row, kahuv1.UndoActionKeep))
+	}
+	for _, row := range found.DeletedRows {
+		answer.Rows = append(answer.Rows, rowOf(row, kahuv1.UndoActionDelete))
+	}
+	answer.Rows = answer.Rows[:min(len(answer.Rows), failure.MaxRows)]
+}
+
+func rowOf(row engine.Row, action kahuv1.UndoAction) kahuv1.UndoRow {
+	return kahuv1.UndoRow{
+		APIVersion: row.Kind.APIVersion(), Kind: row.Kind.Name, Namespace: row.Key.Namespace, Name: row.Key.Name,
+		Action: action, Reason: row.Reason, Message: reconcile.Bounded(row.Message, failure.MaxRowText),
+	}
+}

@@ -1,0 +1,308 @@
+package engine
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/clock"
+
+	"github.com/soda-cdm/kahu/internal/core"
+	"github.com/soda-cdm/kahu/internal/core/undo"
+)
+
+// UndoCluster is what an undo asks of a cluster.
+type UndoCluster interface {
+	KindLister
+	LivingGetter
+	LivingLister
+	ObjectDeleter
+}
+
+// Undo deletes what a restore created and what has not changed since, and nothing else. It asks the cluster alone: objects
+// say themselves which restore made them. So it can be begun again at any time, and goes on where it ended.
+type Undo struct {
+	// Cluster is where the objects are.
+	Cluster UndoCluster
+	// Clock paces the progress.
+	Clock clock.PassiveClock
+	// Deleters is how many objects are deleted at once; at least 1.
+	Deleters int
+	// Patience is how long namespaces and definitions that were deleted are waited for; 0 means two minutes.
+	Patience time.Duration
+}
+
+// UndoRequest is one wish.
+type UndoRequest struct {
+	// RestoreUID is the UID of the Restore.
+	RestoreUID string
+	// DryRun looks what would go, and deletes nothing.
+	DryRun bool
+	// Confirm makes sure that it is still wanted; its error ends it. It is asked before each step.
+	Confirm func(ctx context.Context) error
+	// Show receives the progress, at most once a second. It must not block.
+	Show func(progress Progress)
+}
+
+// UndoResult is what became of it.
+type UndoResult struct {
+	// Deleted and Kept count the objects that the restore created and that were there: those that went, or would go, and
+	// those that stay.
+	Deleted, Kept int64
+	// DeletedRows and KeptRows are the first of them. A row of an object that was deleted has a message where it is not
+	// gone yet.
+	DeletedRows, KeptRows []Row
+}
+
+// undoRun is one run of Undo.
+type undoRun struct {
+	*Undo
+
+	request  UndoRequest
+	progress progress
+	kinds    []core.Kind          // set by look
+	unserved []core.UnservedGroup // set by look
+	plan     *undo.Plan           // set by look
+
+	mu        sync.Mutex
+	result    UndoResult
+	protected map[types.UID]core.Key // owners of what turned out to stay, and what that is
+	leaving   []core.Living          // namespaces and definitions whose deletion was asked for
+}
+
+// Run takes a restore back. An error means that it could not go on; the result says what had been done until then.
+func (u *Undo) Run(ctx context.Context, request UndoRequest) (UndoResult, error) {
+	if request.Confirm == nil {
+		request.Confirm = func(context.Context) error { return nil }
+	}
+	run := &undoRun{
+		Undo: u, request: request, progress: progress{clock: u.Clock, show: request.Show},
+		protected: map[types.UID]core.Key{},
+	}
+	err := run.look(ctx)
+	if err == nil && request.DryRun {
+		run.tell()
+	} else if err == nil {
+		err = run.delete(ctx)
+	}
+	return run.result, err
+}
+
+// look asks the cluster for everything that the restore created, and decides what of it goes.
+func (r *undoRun) look(ctx context.Context) error {
+	kinds, unserved, err := r.Cluster.Kinds(ctx)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrCluster, err)
+	}
+	// What contains others comes first.
+	slices.SortStableFunc(kinds, func(a, b core.Kind) int { return cmp.Compare(contents(a), contents(b)) })
+	r.kinds, r.unserved = kinds, unserved
+	survey := r.newSurvey(nil)
+	for _, kind := range kinds {
+		if err := r.survey(ctx, survey, kind, ""); err != nil {
+			return err
+		}
+	}
+	r.plan = survey.Plan()
+	for _, row := range r.plan.Kept {
+		r.keep(row.Living, row.Reason, row.Message)
+	}
+	r.progress.expect(r.plan.Deleted())
+	return nil
+}
+
+// contents is 0 for kinds that contain others.
+func contents(kind core.Kind) int {
+	if isNamespace(kind) || isDefinition(kind) {
+		return 0
+	}
+	return 1
+}
+
+func (r *undoRun) newSurvey(going map[types.UID]bool) *undo.Survey {
+	survey := undo.NewSurvey(r.request.RestoreUID, going)
+	if len(r.unserved) > 0 {
+		names := make([]string, 0, len(r.unserved))
+		for _, group := range r.unserved {
+			names = append(names, group.GroupVersion)
+		}
+		survey.Blind("what it has of " + strings.Join(names, ", ") + " cannot be seen, as these groups are not served")
+	}
+	return survey
+}
+
+// survey adds all objects of a kind, in one namespace or in all.
+func (r *undoRun) survey(ctx context.Context, survey *undo.Survey, kind core.Kind, namespace string) error {
+	err := r.Cluster.EachLiving(ctx, kind, namespace, func(living core.Living) error {
+		survey.Add(living)
+		return nil
+	})
+	if errors.Is(err, core.ErrUnsupported) {
+		return nil // It was served a moment ago, and went with its objects.
+	}
+	return err
+}
+
+// tell notes what would go.
+func (r *undoRun) tell() {
+	for _, step := range r.plan.Steps {
+		for _, row := range step {
+			r.gone(row.Living)
+		}
+	}
+}
+
+// delete carries the plan out, step by step.
+func (r *undoRun) delete(ctx context.Context) error {
+	for _, step := range r.plan.Steps {
+		if err := r.request.Confirm(ctx); err != nil {
+			return fmt.Errorf("confirming that the undo is still wanted: %w", err)
+		}
+		deleting, inner := newCrew(ctx, r.Deleters)
+		for _, row := range step {
+			if deleting.do(inner, func(ctx context.Context) error { return r.deleteOne(ctx, row.Living) }) != nil {
+				break
+			}
+		}
+		if err := cmp.Or(deleting.end(), ctx.Err()); err != nil {
+			return err
+		}
+	}
+	return r.awaitGone(ctx)
+}
+
+// deleteOne deletes one object unless there is a new reason against it.
+func (r *undoRun) deleteOne(ctx context.Context, living core.Living) error {
+	defer r.progress.done(1, 0)
+	if kept, is := r.isProtected(living); is {
+		r.keep(living, undo.ReasonOwnsKept, fmt.Sprintf("%s, which stays, would be deleted with it", kept))
+		return nil
+	}
+	err := core.ErrConflict
+	for try := 0; try < maxChanges && errors.Is(err, core.ErrConflict); try++ {
+		if try > 0 || contents(living.Kind) == 0 {
+			again, goes, failed := r.lookAgain(ctx, living)
+			if failed != nil || !goes {
+				return failed
+			}
+			living = again
+		}
+		err = r.Cluster.Delete(ctx, living, false)
+	}
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case err != nil:
+		r.keep(living, undo.ReasonRefused, err.Error())
+	default:
+		r.gone(living)
+	}
+	return nil
+}
+
+// lookAgain reads an object that has changed, or into which it must be looked just before it goes. It returns false where
+// the object is not to be deleted any more.
+func (r *undoRun) lookAgain(ctx context.Context, living core.Living) (core.Living, bool, error) {
+	again, err := r.Cluster.Living(ctx, living.Kind, living.Namespace, living.Name)
+	if errors.Is(err, core.ErrNotFound) || err == nil && (again.UID != living.UID || again.Terminating) {
+		return again, false, nil // Somebody else has deleted it.
+	}
+	if err != nil {
+		return again, false, err
+	}
+	judged, err := r.judgeAgain(ctx, again)
+	if err == nil && judged.Reason != "" {
+		r.keep(again, judged.Reason, judged.Message)
+	}
+	return again, err == nil && judged.Reason == "", err
+}
+
+func (r *undoRun) judgeAgain(ctx context.Context, again core.Living) (undo.Judgement, error) {
+	judged := undo.Judge(again, r.request.RestoreUID)
+	switch {
+	case !judged.Made:
+		return undo.Judgement{Reason: undo.ReasonChanged, Message: "it was written anew"}, nil
+	case judged.Reason != "" || contents(again.Kind) > 0:
+		return judged, nil
+	}
+	inside, err := r.lookInto(ctx, again)
+	if inside != "" {
+		judged.Reason, judged.Message = undo.ReasonNotEmpty, inside
+	}
+	return judged, err
+}
+
+// lookInto looks what is in a namespace or a definition now, and returns what stays in it.
+func (r *undoRun) lookInto(ctx context.Context, within core.Living) (string, error) {
+	survey := r.newSurvey(r.plan.Going)
+	survey.Add(within)
+	for _, kind := range r.kinds {
+		var err error
+		switch {
+		case isNamespace(within.Kind) && kind.Namespaced:
+			err = r.survey(ctx, survey, kind, within.Name)
+		case isDefinition(within.Kind) && kind.GroupResource().String() == within.Name:
+			err = r.survey(ctx, survey, kind, "")
+		}
+		if err != nil {
+			return "", err
+		}
+	}
+	return survey.Plan().Inside(within.UID), nil
+}
+
+// keep notes that an object stays, and that its owners do.
+func (r *undoRun) keep(living core.Living, reason, message string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, owner := range living.Owners {
+		r.protected[owner.UID] = living.Key()
+	}
+	r.result.Kept++
+	if len(r.result.KeptRows) < maxRows {
+		r.result.KeptRows = append(r.result.KeptRows, Row{Kind: living.Kind, Key: living.Key(), Reason: reason, Message: message})
+	}
+}
+
+func (r *undoRun) isProtected(living core.Living) (core.Key, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	kept, is := r.protected[living.UID]
+	return kept, is
+}
+
+// gone notes that an object goes.
+func (r *undoRun) gone(living core.Living) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.result.Deleted++
+	if len(r.result.DeletedRows) < maxRows {
+		r.result.DeletedRows = append(r.result.DeletedRows, Row{Kind: living.Kind, Key: living.Key()})
+	}
+	if contents(living.Kind) == 0 {
+		r.leaving = append(r.leaving, living)
+	}
+}
+
+// awaitGone waits for the namespaces and definitions, whose contents go after them. What takes longer is named.
+func (r *undoRun) awaitGone(ctx context.Context) error {
+	waiting, cancel := context.WithTimeout(ctx, cmp.Or(r.Patience, defaultPatience))
+	defer cancel()
+	for _, living := range r.leaving {
+		err := r.Cluster.AwaitGone(waiting, living)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		at := slices.IndexFunc(r.result.DeletedRows, func(row Row) bool { return row.Key == living.Key() })
+		if err != nil && at >= 0 {
+			r.result.DeletedRows[at].Message = "it is still being deleted: " + err.Error()
+		}
+	}
+	return nil
+}

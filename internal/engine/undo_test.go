@@ -1,0 +1,224 @@
+package engine_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/soda-cdm/kahu/internal/core"
+	"github.com/soda-cdm/kahu/internal/core/restoreplan"
+	"github.com/soda-cdm/kahu/internal/core/selection"
+	"github.com/soda-cdm/kahu/internal/core/undo"
+	"github.com/soda-cdm/kahu/internal/engine"
+	"github.com/soda-cdm/kahu/internal/testkit/fakecluster"
+)
+
+// restoredShop returns a world and a cluster into which its shop was restored, beside an object of somebody else.
+func restoredShop(t *testing.T) (*world, *fakecluster.Cluster) {
+	t.Helper()
+	w := newWorld(t)
+	w.shop()
+	if _, err := w.backup("one", selection.Filters{}); err != nil {
+		t.Fatal(err)
+	}
+	to := fakecluster.New(allKinds()...)
+	to.Put(t, namespaces, "", "theirs", `{}`)
+	to.Put(t, configMaps, "theirs", "settings", `{"data":{"key":"value"}}`)
+	if _, err := w.restoreOver(restoreplan.Skip, to); err != nil {
+		t.Fatal(err)
+	}
+	return w, to
+}
+
+func (w *world) undo(ctx context.Context, to *fakecluster.Cluster, dryRun bool) (engine.UndoResult, error) {
+	w.t.Helper()
+	use := &engine.Undo{Cluster: to, Clock: w.clock, Deleters: 2}
+	return use.Run(ctx, engine.UndoRequest{RestoreUID: restoreID.UID, DryRun: dryRun})
+}
+
+// reasonsOf returns why objects stay, by their names.
+func reasonsOf(rows []engine.Row) map[string]string {
+	found := map[string]string{}
+	for _, row := range rows {
+		found[row.Key.Name] = row.Reason
+	}
+	return found
+}
+
+// TestUndo: everything that a restore created goes and nothing else; a dry run tells so before and deletes nothing; a second
+// time finds nothing.
+func TestUndo(t *testing.T) {
+	w, to := restoredShop(t)
+	before := to.Contents()
+	look, err := w.undo(t.Context(), to, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(before, to.Contents()); diff != "" || len(to.Calls("delete")) > 0 {
+		t.Errorf("a dry run changed %s", diff)
+	}
+	result, err := w.undo(t.Context(), to, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if result.Deleted != int64(len(before))-2 || result.Kept != 0 || look.Deleted != result.Deleted || look.Kept != 0 {
+		t.Errorf("%d of %d objects were deleted and %d stay; a dry run said %+v", result.Deleted, len(before), result.Kept, look)
+	}
+	if left := to.Contents(); len(left) != 2 {
+		t.Errorf("left are %v", left)
+	}
+	if last := to.Calls("delete"); last[len(last)-1].Key.Resource != "namespaces" {
+		t.Errorf("the last that went is %v", last[len(last)-1])
+	}
+	again, err := w.undo(t.Context(), to, false)
+	if err != nil || again.Deleted != 0 || again.Kept != 0 {
+		t.Errorf("the second time %+v, %v", again, err)
+	}
+}
+
+// TestUndoMeetsOthers: what somebody changes, makes anew, deletes or adds while the undo goes on is seen.
+func TestUndoMeetsOthers(t *testing.T) {
+	chosen := core.Key{Resource: "configmaps", Namespace: "shop", Name: "settings-0"}
+	cases := map[string]struct {
+		meddle func(t *testing.T, to *fakecluster.Cluster)
+		before core.Key // the deletion before which it happens
+		want   map[string]string
+		there  bool
+	}{
+		"Changed": {
+			func(t *testing.T, to *fakecluster.Cluster) {
+				t.Helper()
+				living, err := to.Get(t.Context(), configMaps, "shop", "settings-0")
+				if err != nil {
+					t.Error(err)
+				}
+				object := parse(t, living.JSON)
+				object.SetResourceVersion(living.ResourceVersion)
+				object.SetLabels(map[string]string{"changed": "yes"})
+				if _, err := to.Update(t.Context(), configMaps, object, "somebody"); err != nil {
+					t.Error(err)
+				}
+			},
+			chosen,
+			map[string]string{"settings-0": undo.ReasonChanged, "shop": undo.ReasonNotEmpty},
+			true,
+		},
+		"Recreated": {
+			func(t *testing.T, to *fakecluster.Cluster) {
+				t.Helper()
+				to.Put(t, configMaps, "shop", "settings-0", `{"data":{"key":"theirs"}}`)
+			},
+			chosen,
+			map[string]string{"shop": undo.ReasonNotEmpty},
+			true,
+		},
+		"Deleted": {
+			func(_ *testing.T, to *fakecluster.Cluster) { to.Remove(configMaps, "shop", "settings-0") },
+			chosen,
+			map[string]string{},
+			false,
+		},
+		"Added": {
+			func(t *testing.T, to *fakecluster.Cluster) {
+				t.Helper()
+				to.Put(t, configMaps, "shop", "added", `{}`)
+			},
+			chosen,
+			map[string]string{"shop": undo.ReasonNotEmpty},
+			false,
+		},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			w, to := restoredShop(t)
+			met := false
+			to.Intercept = func(call fakecluster.Call) error {
+				if call.Verb == "delete" && call.Key == tc.before && !met {
+					met = true
+					tc.meddle(t, to)
+				}
+				return nil
+			}
+			result, err := w.undo(t.Context(), to, false)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(tc.want, reasonsOf(result.KeptRows)); diff != "" {
+				t.Error(diff)
+			}
+			if _, there := to.Contents()[chosen.String()]; there != tc.there {
+				t.Errorf("the object is there: %t", there)
+			}
+		})
+	}
+}
+
+// TestUndoInterrupted: an undo that is killed at any of its deletions is gone on with, and ends as an undisturbed one.
+func TestUndoInterrupted(t *testing.T) {
+	w, to := restoredShop(t)
+	total := 0
+	for {
+		ctx, kill := context.WithCancel(t.Context())
+		deletions := 0
+		to.Intercept = func(call fakecluster.Call) error {
+			if call.Verb != "delete" {
+				return nil
+			}
+			if deletions++; deletions == 2 {
+				kill()
+				return ctx.Err()
+			}
+			return nil
+		}
+		_, err := w.undo(ctx, to, false)
+		kill()
+		if err == nil {
+			break
+		}
+		if !errors.Is(err, context.Canceled) {
+			t.Fatal(err)
+		}
+		if total++; total > 20 {
+			t.Fatal("it does not end")
+		}
+	}
+	if left := to.Contents(); len(left) != 2 || total < 2 {
+		t.Errorf("after %d interruptions left are %v", total, left)
+	}
+}
+
+// TestUndoRefused: what the API server does not delete stays, by name, and its namespace with it.
+func TestUndoRefused(t *testing.T) {
+	w, to := restoredShop(t)
+	to.Intercept = func(call fakecluster.Call) error {
+		if call.Verb == "delete" && call.Key.Name == "settings-1" {
+			return core.ErrDenied
+		}
+		return nil
+	}
+	result, err := w.undo(t.Context(), to, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]string{"settings-1": undo.ReasonRefused, "shop": undo.ReasonNotEmpty}
+	if diff := cmp.Diff(want, reasonsOf(result.KeptRows)); diff != "" {
+		t.Error(diff)
+	}
+	if slices.ContainsFunc(to.Calls("delete"), func(call fakecluster.Call) bool { return call.Key.Resource == "namespaces" }) {
+		t.Error("the namespace was deleted")
+	}
+}
+
+func parse(t *testing.T, content []byte) *unstructured.Unstructured {
+	t.Helper()
+	object := &unstructured.Unstructured{}
+	if err := json.Unmarshal(content, &object.Object); err != nil {
+		t.Fatal(err)
+	}
+	return object
+}
