@@ -105,7 +105,7 @@ func (r *restoreRun) createItem(ctx context.Context, item *restoreplan.Item, con
 // put creates an object, or finds it.
 func (r *restoreRun) put(ctx context.Context, wish wished) error {
 	err := r.send(ctx, wish)
-	if errors.Is(err, core.ErrAlreadyExists) || errors.Is(err, core.ErrInvalid) && r.isThere(ctx, wish.item, wish.object) {
+	if r.nameIsTaken(ctx, wish, err) {
 		return r.existing(ctx, wish)
 	}
 	return err
@@ -202,10 +202,17 @@ func (r *restoreRun) created(item *restoreplan.Item, object *unstructured.Unstru
 	r.note(targetKey(item, object), "Created", "")
 }
 
-// isThere tells whether an object of that name is there. A server that hands out addresses refuses one that the living
-// Service has before it looks whether the name is taken.
-func (r *restoreRun) isThere(ctx context.Context, item *restoreplan.Item, object *unstructured.Unstructured) bool {
-	_, err := r.Cluster.Living(ctx, *item.Kind, object.GetNamespace(), object.GetName())
+// nameIsTaken tells whether an object could not be created because one of that name is there. That comes last for the API
+// server: it refuses an address that the living Service has, and what a quota has no room for or a webhook does not like,
+// before it looks whether the name is taken.
+func (r *restoreRun) nameIsTaken(ctx context.Context, wish wished, err error) bool {
+	switch {
+	case errors.Is(err, core.ErrAlreadyExists):
+		return true
+	case !errors.Is(err, core.ErrInvalid) && !errors.Is(err, core.ErrDenied):
+		return false
+	}
+	_, err = r.Cluster.Living(ctx, *wish.item.Kind, wish.object.GetNamespace(), wish.object.GetName())
 	return err == nil
 }
 

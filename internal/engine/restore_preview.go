@@ -162,7 +162,7 @@ func (r *restoreRun) judge(ctx context.Context, p *preview, wish wished, row *Pl
 	switch {
 	case err == nil:
 		row.Action, row.Checked = PlanCreate, true
-	case errors.Is(err, core.ErrAlreadyExists), errors.Is(err, core.ErrInvalid) && r.isThere(ctx, wish.item, wish.object):
+	case r.nameIsTaken(ctx, wish, err):
 		row.Checked = true
 		r.judgeExisting(ctx, wish, row)
 	default:

@@ -184,17 +184,26 @@ func (r *undoRun) deleteOne(ctx context.Context, living core.Living) error {
 		r.keep(living, undo.ReasonOwnsKept, fmt.Sprintf("%s, which stays, would be deleted with it", kept))
 		return nil
 	}
-	err := core.ErrConflict
-	for try := 0; try < maxChanges && errors.Is(err, core.ErrConflict); try++ {
-		if try > 0 || contents(living.Kind) == 0 {
+	looks := contents(living.Kind) == 0
+	for try := 1; ; try++ {
+		if looks {
 			again, goes, failed := r.lookAgain(ctx, living)
 			if failed != nil || !goes {
 				return failed
 			}
 			living = again
 		}
-		err = r.Cluster.Delete(ctx, living, false)
+		err := r.Cluster.Delete(ctx, living, false)
+		if errors.Is(err, core.ErrConflict) && try < maxChanges {
+			looks = true
+			continue
+		}
+		return r.deleted(ctx, living, err)
 	}
+}
+
+// deleted notes what came of a deletion.
+func (r *undoRun) deleted(ctx context.Context, living core.Living, err error) error {
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
