@@ -161,7 +161,7 @@ func fillKnown(value reflect.Value) bool {
 			}, MergePatch: kahuv1.JSONValue{Raw: []byte(`{"a":null,"b":1.5}`)}},
 		},
 		kahuv1.JSONValue{Raw: []byte(`{"a":[null]}`)},
-		kahuv1.FinishedJobsKeep, kahuv1.ExistingResourcePolicyRecreate, kahuv1.PlanActionUpdate,
+		kahuv1.FinishedJobsKeep, kahuv1.ExistingResourcePolicyRecreate, kahuv1.PlanActionUpdate, kahuv1.UndoActionKeep,
 		kahuv1.InspectionSubjectObjects, kahuv1.ProviderTypeVolume, kahuv1.ProviderStateUnavailable,
 	}
 	for _, known := range values {
