@@ -15,6 +15,8 @@ import (
 	"github.com/soda-cdm/kahu/internal/controller/backup"
 	"github.com/soda-cdm/kahu/internal/controller/backuplocation"
 	"github.com/soda-cdm/kahu/internal/controller/inspection"
+	"github.com/soda-cdm/kahu/internal/controller/metrics"
+	"github.com/soda-cdm/kahu/internal/controller/news"
 	"github.com/soda-cdm/kahu/internal/controller/place"
 	"github.com/soda-cdm/kahu/internal/controller/provider"
 	"github.com/soda-cdm/kahu/internal/controller/restore"
@@ -59,6 +61,9 @@ type Options struct {
 	Patience        time.Duration
 	// KeepAnswers is how long the answer to an Inspection stays.
 	KeepAnswers time.Duration
+	// Metrics and News are told of what changes.
+	Metrics *metrics.Set
+	News    news.Recorder
 	// Writer is the name and version of this program.
 	Writer string
 	// CheckpointEvery is the least time between two checkpoints of a backup, and Fence how long after an attempt of
@@ -88,6 +93,7 @@ const (
 
 // SetUp registers all controllers with the manager.
 func SetUp(manager ctrl.Manager, options Options) error {
+	told := listeners{counts: options.Metrics, tells: news.Teller{Recorder: options.News}}
 	finder := &place.Finder{Client: options.Client, Stores: options.Stores}
 	// It begins with the controllers: when this process leads.
 	begin := func(context.Context) error {
@@ -103,16 +109,18 @@ func SetUp(manager ctrl.Manager, options Options) error {
 	}{
 		{"provider", (&provider.Controller{
 			Client: options.Client, Leases: options.Direct, Namespace: options.Namespace, Clock: options.Clock,
+			Changed: told.tells.ProviderChanged,
 		}).SetUp},
 		{"backuplocation", (&backuplocation.Controller{
 			Client: options.Client, Direct: options.Direct, Finder: finder, ClusterID: options.ClusterID,
 			Clock: options.Clock, NewID: options.NewID, Every: options.LocationEvery,
+			Changed: told.tells.LocationChanged, BackupChanged: told.tells.BackupChanged, Gone: told.counts.ForgetLocation,
 		}).SetUp},
-		{"backup", newBackup(options, finder).SetUp},
-		{"restore", newRestore(options, finder).SetUp},
+		{"backup", newBackup(options, finder, told).SetUp},
+		{"restore", newRestore(options, finder, told).SetUp},
 		{"undo", newUndo(options).SetUp},
 		{"inspection", newInspection(options, finder).SetUp},
-		{"verification", newVerification(options, finder).SetUp},
+		{"verification", newVerification(options, finder, told).SetUp},
 		{"transformset", (&transformset.Controller{Client: options.Client}).SetUp},
 	}
 	for _, each := range controllers {
@@ -123,9 +131,9 @@ func SetUp(manager ctrl.Manager, options Options) error {
 	return nil
 }
 
-func newBackup(options Options, finder *place.Finder) *backup.Controller {
+func newBackup(options Options, finder *place.Finder, told listeners) *backup.Controller {
 	return &backup.Controller{
-		Client: options.Client, Direct: options.Direct, Finder: finder,
+		Client: options.Client, Direct: options.Direct, Finder: finder, Changed: told.backupChanged,
 		Runner: &engine.Backup{
 			Cluster: options.Cluster, Clock: options.Clock, Listers: listers, Packers: packers, Writer: options.Writer,
 			CheckpointEvery: cmp.Or(options.CheckpointEvery, defaultCheckpointEvery),
@@ -139,9 +147,9 @@ func newBackup(options Options, finder *place.Finder) *backup.Controller {
 	}
 }
 
-func newRestore(options Options, finder *place.Finder) *restore.Controller {
+func newRestore(options Options, finder *place.Finder, told listeners) *restore.Controller {
 	return &restore.Controller{
-		Client: options.Client, Direct: options.Direct, Finder: finder,
+		Client: options.Client, Direct: options.Direct, Finder: finder, Changed: told.restoreChanged,
 		Runner:          &engine.Restore{Cluster: options.Cluster, Clock: options.Clock, Creators: creators},
 		Tasks:           reconcile.NewTasks[engine.Progress, engine.RestoreResult](options.Runs),
 		RunsPerLocation: options.RunsPerLocation,
@@ -172,9 +180,9 @@ func newInspection(options Options, finder *place.Finder) *inspection.Controller
 // readers is how many segments of a backup are read back at once.
 const readers = 2
 
-func newVerification(options Options, finder *place.Finder) *verification.Controller {
+func newVerification(options Options, finder *place.Finder, told listeners) *verification.Controller {
 	return &verification.Controller{
-		Client: options.Client, Finder: finder,
+		Client: options.Client, Finder: finder, Changed: told.backupChanged,
 		Runner:    &engine.Verify{Clock: options.Clock, Readers: readers},
 		Tasks:     reconcile.NewTasks[engine.Progress, engine.VerifyResult](verification.AtOnce),
 		ClusterID: options.ClusterID, Clock: options.Clock,

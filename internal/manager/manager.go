@@ -21,11 +21,13 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
 	"github.com/soda-cdm/kahu/internal/cluster"
 	"github.com/soda-cdm/kahu/internal/controller"
+	kahumetrics "github.com/soda-cdm/kahu/internal/controller/metrics"
 	"github.com/soda-cdm/kahu/internal/controller/place"
 	"github.com/soda-cdm/kahu/internal/pki"
 	"github.com/soda-cdm/kahu/internal/store"
@@ -63,6 +65,9 @@ func Run(ctx context.Context, config *rest.Config, options Options, hooks Hooks)
 	handed := dependencies.controllers(made, options)
 	if hooks.Options != nil {
 		hooks.Options(&handed)
+	}
+	if err := handed.Metrics.Register(metrics.Registry); err != nil {
+		return fmt.Errorf("registering the metrics: %w", err)
 	}
 	if err := controller.SetUp(made, handed); err != nil {
 		return fmt.Errorf("setting up the controllers: %w", err)
@@ -156,6 +161,7 @@ func (d *dependencies) controllers(made ctrl.Manager, options Options) controlle
 		Cluster: d.cluster, ClusterID: d.clusterID, Stores: stores{d.pool},
 		Clock: clock.RealClock{}, NewID: uuid.NewString, NewAttempt: newAttempt,
 		Runs: options.Runs, RunsPerLocation: options.RunsPerLocation, LocationEvery: options.LocationEvery, Patience: options.Patience,
+		Metrics: kahumetrics.New(made.GetClient()), News: made.GetEventRecorder("kahu"),
 		KeepAnswers: options.KeepAnswers, Writer: "kahu/" + options.Version,
 	}
 }

@@ -50,6 +50,9 @@ type Loop[T client.Object, S any] struct {
 	// Release is told of each pass, with the name of the object and its UID, empty where it is gone, so that what was
 	// begun for an earlier object of that name can be ended. It may be nil.
 	Release func(name string, living types.UID)
+	// Changed is told of each status that was written, with the object as it was before. It must not change them, and
+	// may be nil.
+	Changed func(before, after T)
 	// Resync is the time after which an object is looked at again although nothing changed; zero means never.
 	Resync time.Duration
 }
@@ -77,8 +80,12 @@ func (l *Loop[T, S]) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 	// The version as it is now: a step may have changed the object's metadata through the API.
 	before.SetResourceVersion(object.GetResourceVersion())
 	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
-	if err := l.patchStatus(ctx, object, patch); err != nil {
+	written, err := l.patchStatus(ctx, object, patch)
+	if err != nil {
 		return again(err)
+	}
+	if written && l.Changed != nil {
+		l.Changed(before, object)
 	}
 	return l.result(outcome)
 }
@@ -95,18 +102,18 @@ func (l *Loop[T, S]) run(ctx context.Context, object T) error {
 }
 
 // patchStatus writes the status if anything in it changed; a status patch that is empty but for the lock costs nothing.
-func (l *Loop[T, S]) patchStatus(ctx context.Context, object T, patch client.Patch) error {
+func (l *Loop[T, S]) patchStatus(ctx context.Context, object T, patch client.Patch) (written bool, err error) {
 	data, err := patch.Data(object)
 	if err != nil {
-		return fmt.Errorf("comparing the status: %w", err)
+		return false, fmt.Errorf("comparing the status: %w", err)
 	}
 	if !hasStatus(data) {
-		return nil
+		return false, nil
 	}
 	if err := l.Client.Status().Patch(ctx, object, patch); err != nil {
-		return fmt.Errorf("writing the status: %w", err)
+		return false, fmt.Errorf("writing the status: %w", err)
 	}
-	return nil
+	return true, nil
 }
 
 // again turns an error of the status write into what happens next: an object that is gone needs nothing, one that

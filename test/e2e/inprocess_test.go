@@ -21,6 +21,7 @@ import (
 	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
 	"github.com/soda-cdm/kahu/internal/cluster"
 	"github.com/soda-cdm/kahu/internal/controller"
+	"github.com/soda-cdm/kahu/internal/controller/metrics"
 	"github.com/soda-cdm/kahu/internal/controller/place"
 	"github.com/soda-cdm/kahu/internal/store"
 	testcluster "github.com/soda-cdm/kahu/internal/testkit/cluster"
@@ -193,6 +194,7 @@ func controllerOptions(t *testing.T, manager ctrl.Manager, kubeconfig *rest.Conf
 		Client: manager.GetClient(), Direct: manager.GetAPIReader(), Namespace: kahuNamespace,
 		Cluster: adapter, ClusterID: string(id), Stores: stores,
 		Clock: clock.RealClock{}, NewID: uuid.NewString, NewAttempt: newAttempt,
+		Metrics: metrics.New(manager.GetClient()), News: manager.GetEventRecorder("kahu"),
 		Runs: 4, RunsPerLocation: 2, LocationEvery: lookEvery, Patience: patience, KeepAnswers: time.Hour, Writer: "kahu/test",
 	}
 }

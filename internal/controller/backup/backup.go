@@ -69,6 +69,8 @@ type Controller struct {
 	// Cluster and ClusterID tell what cluster this is.
 	Cluster   Cluster
 	ClusterID string
+	// Changed is told of each status that was written, with the object as it was before; it may be nil.
+	Changed func(before, after *kahuv1.Backup)
 	// Clock gives times, NewAttempt the ids of runs.
 	Clock      clock.PassiveClock
 	NewAttempt func() string
@@ -99,6 +101,7 @@ func (c *Controller) Loop() *reconcile.Loop[*kahuv1.Backup, *scope] {
 		Conditions: func(backup *kahuv1.Backup) *[]metav1.Condition { return &backup.Status.Conditions },
 		Scope:      func(backup *kahuv1.Backup) *scope { return &scope{backup: backup} },
 		Release:    c.Tasks.Release,
+		Changed:    c.Changed,
 		Steps: []reconcile.Step[*scope]{
 			{Name: "leaving views alone", Do: c.leaveViews},
 			{Name: "deleting", Do: c.delete},

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
@@ -52,6 +53,11 @@ type Controller struct {
 	Finder *place.Finder
 	// ClusterID is the identity of this cluster.
 	ClusterID string
+	// Changed, BackupChanged and Gone are told of statuses that were written, with the object as it was before, and of
+	// locations that are gone. They may be nil.
+	Changed       func(before, after *kahuv1.BackupLocation)
+	BackupChanged func(before, after *kahuv1.Backup)
+	Gone          func(name string)
 	// Clock gives times, NewID identities and nonces.
 	Clock clock.PassiveClock
 	NewID func() string
@@ -76,6 +82,8 @@ func (c *Controller) Loop() *reconcile.Loop[*kahuv1.BackupLocation, *scope] {
 		New:        func() *kahuv1.BackupLocation { return &kahuv1.BackupLocation{} },
 		Conditions: func(location *kahuv1.BackupLocation) *[]metav1.Condition { return &location.Status.Conditions },
 		Scope:      func(location *kahuv1.BackupLocation) *scope { return &scope{location: location} },
+		Changed:    c.Changed,
+		Release:    c.release,
 		Resync:     c.Every,
 		Steps: []reconcile.Step[*scope]{
 			{Name: "leaving what is being deleted", Do: c.leave},
@@ -97,6 +105,13 @@ func (c *Controller) SetUp(manager ctrl.Manager) error {
 		Watches(&kahuv1.Backup{}, handler.EnqueueRequestsFromMapFunc(ofBackup), builder.WithPredicates(ended())).
 		WithOptions(controller.Options{MaxConcurrentReconciles: workers}).
 		Complete(c.Loop())
+}
+
+// release tells of a location that is gone.
+func (c *Controller) release(name string, living types.UID) {
+	if living == "" && c.Gone != nil {
+		c.Gone(name)
+	}
 }
 
 // ofBackup returns the location of a backup.

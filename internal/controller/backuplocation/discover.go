@@ -219,8 +219,12 @@ func (c *Controller) showLost(ctx context.Context, s *scope, backup *kahuv1.Back
 	backup.Status.State, backup.Status.FailureReason = kahuv1.StateFailed, message
 	reconcile.SetStalled(&backup.Status.Conditions, kahuv1.ReasonManifestNotFound, message, backup.Generation)
 	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
-	if err := c.Client.Status().Patch(ctx, backup, patch); client.IgnoreNotFound(err) != nil && !apierrors.IsConflict(err) {
+	err := c.Client.Status().Patch(ctx, backup, patch)
+	if client.IgnoreNotFound(err) != nil && !apierrors.IsConflict(err) {
 		return fmt.Errorf("showing that backup %s is lost: %w", backup.Name, err)
+	}
+	if err == nil && c.BackupChanged != nil {
+		c.BackupChanged(before, backup)
 	}
 	return nil
 }

@@ -33,6 +33,8 @@ type Controller struct {
 	Leases client.Reader
 	// Namespace is Kahu's own namespace, where the leases are.
 	Namespace string
+	// Changed is told of each status that was written, with the object as it was before; it may be nil.
+	Changed func(before, after *kahuv1.Provider)
 	// Clock measures the time since a lease was seen to be renewed. It is compared with the times in a lease only until
 	// this process has seen a renewal: the clocks of the two sides may differ.
 	Clock clock.PassiveClock
@@ -61,6 +63,7 @@ func (c *Controller) Loop() *reconcile.Loop[*kahuv1.Provider, *scope] {
 		Client:     c.Client,
 		New:        func() *kahuv1.Provider { return &kahuv1.Provider{} },
 		Conditions: func(provider *kahuv1.Provider) *[]metav1.Condition { return &provider.Status.Conditions },
+		Changed:    c.Changed,
 		Scope:      func(provider *kahuv1.Provider) *scope { return &scope{provider: provider} },
 		Steps: []reconcile.Step[*scope]{
 			{Name: "presuming the worst", Do: c.presume},

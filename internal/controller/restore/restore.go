@@ -56,6 +56,8 @@ type Controller struct {
 	RunsPerLocation int
 	// ClusterID is the identity of this cluster.
 	ClusterID string
+	// Changed is told of each status that was written, with the object as it was before; it may be nil.
+	Changed func(before, after *kahuv1.Restore)
 	// Clock gives times, NewAttempt the ids of runs.
 	Clock      clock.PassiveClock
 	NewAttempt func() string
@@ -96,6 +98,7 @@ func (c *Controller) Loop() *reconcile.Loop[*kahuv1.Restore, *scope] {
 		Conditions: func(restore *kahuv1.Restore) *[]metav1.Condition { return &restore.Status.Conditions },
 		Scope:      func(restore *kahuv1.Restore) *scope { return &scope{restore: restore} },
 		Release:    c.Tasks.Release,
+		Changed:    c.Changed,
 		Steps: []reconcile.Step[*scope]{
 			{Name: "stopping", Do: c.stop},
 			{Name: "leaving what is over", Do: c.leaveFinished},

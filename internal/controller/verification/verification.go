@@ -56,6 +56,8 @@ type Controller struct {
 	Tasks  *Tasks
 	// ClusterID tells what cluster this is.
 	ClusterID string
+	// Changed is told of each status that was written, with the object as it was before; it may be nil.
+	Changed func(before, after *kahuv1.Backup)
 	// Clock gives times.
 	Clock clock.PassiveClock
 }
@@ -87,6 +89,7 @@ func (c *Controller) Loop() *reconcile.Loop[*kahuv1.Backup, *scope] {
 		Client:  c.Client,
 		New:     func() *kahuv1.Backup { return &kahuv1.Backup{} },
 		Scope:   func(backup *kahuv1.Backup) *scope { return &scope{backup: backup} },
+		Changed: c.Changed,
 		Release: c.Tasks.Release,
 		Steps: []reconcile.Step[*scope]{
 			{Name: "leaving what nobody asks", Do: c.leaveUnasked},

@@ -1,0 +1,178 @@
+// Package news tells people of the turning points of Kahu's own objects, as Events.
+//
+// What is told follows from the status before and after it was written, so that what is told is so, and is told once.
+// The words are those of the status, which has no secrets in it.
+package news
+
+import (
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+
+	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
+	"github.com/soda-cdm/kahu/internal/reconcile"
+)
+
+// The reasons of Events besides those of conditions.
+const (
+	// ReasonStarted: the run began.
+	ReasonStarted = "Started"
+	// ReasonResumed: a manager stopped while the run went on, and another one goes on with it.
+	ReasonResumed = "Resumed"
+	// ReasonDamaged: the backup was read back and is damaged.
+	ReasonDamaged = "Damaged"
+	// ReasonUnavailable: the location or provider could be used, and cannot any more.
+	ReasonUnavailable = "Unavailable"
+)
+
+// maxNote bounds the words of an Event, in bytes; the API's own limit is 1,024.
+const maxNote = 1000
+
+// Recorder writes Events.
+type Recorder interface {
+	// Eventf writes one about an object. Those that say the same are counted and not repeated.
+	Eventf(regarding, related runtime.Object, kind, reason, action, note string, args ...any)
+}
+
+// Item is one piece of news.
+type Item struct {
+	// Warning tells whether a person should look.
+	Warning bool
+	// Reason is a stable word for it, Note says what happened.
+	Reason, Note string
+}
+
+// Teller tells news.
+type Teller struct{ Recorder Recorder }
+
+// BackupChanged tells what a change of a Backup's status means.
+func (t Teller) BackupChanged(before, after *kahuv1.Backup) {
+	t.tell(after, "Backup", OfBackup(before, after))
+}
+
+// RestoreChanged tells what a change of a Restore's status means.
+func (t Teller) RestoreChanged(before, after *kahuv1.Restore) {
+	t.tell(after, "Restore", OfRestore(before, after))
+}
+
+// LocationChanged tells what a change of a BackupLocation's status means.
+func (t Teller) LocationChanged(before, after *kahuv1.BackupLocation) {
+	t.tell(after, "Probe", ofReady(before.Status.Conditions, after.Status.Conditions))
+}
+
+// ProviderChanged tells what a change of a Provider's status means.
+func (t Teller) ProviderChanged(before, after *kahuv1.Provider) {
+	t.tell(after, "Probe", ofReady(before.Status.Conditions, after.Status.Conditions))
+}
+
+func (t Teller) tell(about runtime.Object, action string, items []Item) {
+	for _, item := range items {
+		kind := corev1.EventTypeNormal
+		if item.Warning {
+			kind = corev1.EventTypeWarning
+		}
+		t.Recorder.Eventf(about, nil, kind, item.Reason, action, "%s", reconcile.Bounded(item.Note, maxNote))
+	}
+}
+
+// OfBackup returns the news in a change of a Backup's status.
+func OfBackup(before, after *kahuv1.Backup) []Item {
+	was, is := &before.Status, &after.Status
+	items := ofVerification(before, after)
+	if after.Spec.Origin != nil {
+		return items // What it shows has happened elsewhere.
+	}
+	items = append(items, ofRun(
+		run{was.Stage, was.State, was.Attempt, was.Interruptions, was.FailureReason, was.Conditions},
+		run{is.Stage, is.State, is.Attempt, is.Interruptions, is.FailureReason, is.Conditions})...)
+	if lost := readyReason(is.Conditions); lost == kahuv1.ReasonManifestNotFound && was.Stage == kahuv1.StageFinished && readyReason(was.Conditions) != lost {
+		items = append(items, Item{true, lost, is.FailureReason})
+	}
+	return items
+}
+
+// OfRestore returns the news in a change of a Restore's status.
+func OfRestore(before, after *kahuv1.Restore) []Item {
+	was, is := &before.Status, &after.Status
+	return ofRun(
+		run{was.Stage, was.State, was.Attempt, was.Interruptions, was.FailureReason, was.Conditions},
+		run{is.Stage, is.State, is.Attempt, is.Interruptions, is.FailureReason, is.Conditions})
+}
+
+// run is what backups and restores have in common.
+type run struct {
+	stage         kahuv1.Stage
+	state         kahuv1.State
+	attempt       string
+	interruptions int32
+	failure       string
+	conditions    []metav1.Condition
+}
+
+func ofRun(was, is run) []Item {
+	var items []Item
+	if was.attempt == "" && is.attempt != "" {
+		items = append(items, Item{false, ReasonStarted, "The run began."})
+	}
+	if is.interruptions > was.interruptions {
+		items = append(items, Item{true, ReasonResumed, fmt.Sprintf(
+			"A manager stopped while the run went on; another one goes on with it, for the %d. time.", is.interruptions)})
+	}
+	if now := readyReason(is.conditions); now == kahuv1.ReasonQueuedLong && readyReason(was.conditions) != now {
+		items = append(items, Item{true, now, meta.FindStatusCondition(is.conditions, kahuv1.ConditionReady).Message})
+	}
+	if was.stage != kahuv1.StageFinished && is.stage == kahuv1.StageFinished {
+		items = append(items, ending(is))
+	}
+	return items
+}
+
+// ending says how a run ended.
+func ending(is run) Item {
+	reason, note := kahuv1.ReasonFailed, is.failure
+	if complete := meta.FindStatusCondition(is.conditions, kahuv1.ConditionComplete); complete != nil {
+		reason = complete.Reason
+		if note == "" {
+			note = complete.Message
+		}
+	}
+	return Item{is.state != kahuv1.StateCompleted && reason != kahuv1.ReasonCancelled, reason, note}
+}
+
+// ofVerification tells what was found when a backup was read back.
+func ofVerification(before, after *kahuv1.Backup) []Item {
+	now, was := after.Status.Verification, before.Status.Verification
+	found := meta.FindStatusCondition(after.Status.Conditions, kahuv1.ConditionVerified)
+	if found == nil || now == nil || now.Time == nil || was != nil && was.Token == now.Token && was.Time != nil {
+		return nil
+	}
+	if found.Status == metav1.ConditionFalse {
+		return []Item{{true, ReasonDamaged, found.Message}}
+	}
+	return []Item{{found.Status != metav1.ConditionTrue, found.Reason, found.Message}}
+}
+
+// ofReady tells of what can be used whether it still can, or can again.
+func ofReady(before, after []metav1.Condition) []Item {
+	was, is := meta.FindStatusCondition(before, kahuv1.ConditionReady), meta.FindStatusCondition(after, kahuv1.ConditionReady)
+	usable := func(condition *metav1.Condition) bool {
+		return condition != nil && condition.Status == metav1.ConditionTrue
+	}
+	switch {
+	case is == nil || usable(was) == usable(is):
+		return nil
+	case usable(is):
+		return []Item{{false, kahuv1.ReasonAvailable, is.Message}}
+	}
+	return []Item{{true, ReasonUnavailable, is.Reason + ": " + is.Message}}
+}
+
+func readyReason(conditions []metav1.Condition) string {
+	if found := meta.FindStatusCondition(conditions, kahuv1.ConditionReady); found != nil {
+		return found.Reason
+	}
+	return ""
+}
