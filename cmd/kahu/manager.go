@@ -35,7 +35,9 @@ func newManagerCommand() *cobra.Command {
 	flags.StringVar(&options.Namespace, "namespace", manager.DefaultNamespace, "Kahu's own namespace")
 	flags.StringVar(&options.PKI, "pki", "", "folder with tls.crt, tls.key and ca.crt, for the connections to providers")
 	flags.StringVar(&options.HealthAddress, "health-address", "127.0.0.1:0", "where /healthz and /readyz are served; 0 turns them off")
-	flags.StringVar(&options.MetricsAddress, "metrics-address", "0", "where /metrics is served; 0 turns it off")
+	addObservationFlags(flags, &options.Options)
+	flags.StringVar(&options.MetricsPKI, "metrics-pki", "", "folder with tls.crt, tls.key and ca.crt, to serve /metrics over TLS: needed unless --metrics-address is a loopback address")
+	flags.StringVar(&options.MetricsClient, "metrics-client", manager.DefaultMetricsClient, "common name in the certificate of whoever reads /metrics over TLS")
 	addLeaderElectionFlags(flags, &options.Options)
 	flags.IntVar(&options.Runs, "runs", manager.DefaultRuns, "how many backups, and how many restores, go on at once")
 	flags.IntVar(&options.RunsPerLocation, "runs-per-location", manager.DefaultRunsPerLocation,
@@ -45,6 +47,12 @@ func newManagerCommand() *cobra.Command {
 	flags.DurationVar(&options.KeepAnswers, "inspection-ttl", manager.DefaultKeepAnswers, "how long the answer to an Inspection stays")
 	flags.IntVar(&options.verbosity, "verbosity", 0, "how much is logged, from 0 to 5")
 	return command
+}
+
+// addObservationFlags adds the flags about what is shown to those who watch over the manager.
+func addObservationFlags(flags *pflag.FlagSet, options *manager.Options) {
+	flags.StringVar(&options.MetricsAddress, "metrics-address", "0", "where /metrics is served; 0 turns it off")
+	flags.StringVar(&options.PprofAddress, "pprof-address", "0", "where /debug/pprof/ is served, on a loopback address; 0 turns it off")
 }
 
 func addLeaderElectionFlags(flags *pflag.FlagSet, options *manager.Options) {

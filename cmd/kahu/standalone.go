@@ -29,6 +29,7 @@ import (
 
 // standaloneOptions are the flags of the standalone command.
 type standaloneOptions struct {
+	observation   manager.Options // what the manager shows
 	kubeconfig    string
 	store         string
 	state         string
@@ -61,6 +62,7 @@ end with this process.`,
 	flags.StringVar(&options.state, "state", "", "folder for sockets and certificates; empty means a temporary one that is removed at the end")
 	flags.StringVar(&options.namespace, "namespace", manager.DefaultNamespace, "Kahu's own namespace; made if it is not there")
 	flags.StringVar(&options.healthAddress, "health-address", "127.0.0.1:0", "where the manager serves /healthz and /readyz; 0 turns them off")
+	addObservationFlags(flags, &options.observation)
 	flags.BoolVar(&options.installCRDs, "install-crds", false, "install Kahu's definitions, or bring them up to date")
 	flags.DurationVar(&options.leaseDuration, "lease-duration", sidecar.DefaultLeaseDuration, "how long the provider counts as healthy after its last sign of life")
 	flags.DurationVar(&options.locationEvery, "location-interval", manager.DefaultLocationEvery, "time between two looks at a location")
@@ -256,6 +258,7 @@ func newChildren(options standaloneOptions) ([]supervise.Child, error) {
 			Args: []string{
 				"manager", "--kubeconfig", options.kubeconfig, "--namespace", options.namespace,
 				"--pki", managerFolder(options), "--health-address", options.healthAddress,
+				"--metrics-address", options.observation.MetricsAddress, "--pprof-address", options.observation.PprofAddress,
 				"--location-interval", options.locationEvery.String(),
 				"--location-patience", options.patience.String(), verbosity,
 			},

@@ -4,6 +4,7 @@ package manager
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -22,7 +23,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
-	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
 	"github.com/soda-cdm/kahu/internal/cluster"
@@ -84,6 +84,10 @@ func newManager(config *rest.Config, options Options) (ctrl.Manager, error) { //
 			return nil, err
 		}
 	}
+	served, err := metricsOptions(options)
+	if err != nil {
+		return nil, err
+	}
 	made, err := ctrl.NewManager(config, ctrl.Options{
 		Scheme:                        scheme,
 		LeaderElection:                options.LeaderElection,
@@ -95,7 +99,8 @@ func newManager(config *rest.Config, options Options) (ctrl.Manager, error) { //
 		RenewDeadline:                 &options.RenewDeadline,
 		RetryPeriod:                   &options.RetryPeriod,
 		HealthProbeBindAddress:        options.HealthAddress,
-		Metrics:                       metricsserver.Options{BindAddress: options.MetricsAddress},
+		Metrics:                       served,
+		PprofBindAddress:              options.PprofAddress,
 		Cache: cache.Options{
 			ReaderFailOnMissingInformer: true,
 			ByObject: map[client.Object]cache.ByObject{
@@ -110,7 +115,14 @@ func newManager(config *rest.Config, options Options) (ctrl.Manager, error) { //
 	if err := made.AddHealthzCheck("ping", healthz.Ping); err != nil {
 		return nil, err
 	}
-	return made, made.AddReadyzCheck("ping", healthz.Ping)
+	return made, made.AddReadyzCheck("cache", func(request *http.Request) error {
+		waiting, cancel := context.WithTimeout(request.Context(), readyTime)
+		defer cancel()
+		if !made.GetCache().WaitForCacheSync(waiting) {
+			return errNotRead
+		}
+		return nil
+	})
 }
 
 // leaseConfig is the config for the lease: with a connection of its own, so that its renewal, which must not be late, waits
@@ -121,6 +133,12 @@ func leaseConfig(config *rest.Config) *rest.Config {
 	own.Dial = (&net.Dialer{Timeout: dialTime, KeepAlive: dialTime}).DialContext
 	return own
 }
+
+// readyTime bounds the answer whether the manager is ready.
+const readyTime = time.Second
+
+// errNotRead: the manager has not read the cluster's objects of Kahu's own kinds yet.
+var errNotRead = errors.New("Kahu's own objects have not been read yet") //nolint:staticcheck // It is a name.
 
 // withoutLines keeps the answers of Inspections out of the cache: nobody reads them there.
 func withoutLines(cached any) (any, error) {

@@ -2,6 +2,8 @@ package manager
 
 import (
 	"fmt"
+	"net"
+	"net/netip"
 	"time"
 )
 
@@ -16,6 +18,12 @@ type Options struct {
 	// HealthAddress is where /healthz and /readyz are served, MetricsAddress where /metrics is; "0" turns one off.
 	HealthAddress  string
 	MetricsAddress string
+	// MetricsPKI is a folder with tls.crt, tls.key and ca.crt, without which metrics are served at loopback addresses
+	// only; MetricsClient is the common name in the certificate of whoever reads them.
+	MetricsPKI    string
+	MetricsClient string
+	// PprofAddress is where profiles are served, a loopback address; empty or "0" turns them off.
+	PprofAddress string
 	// LeaderElection lets only one of several managers work.
 	LeaderElection bool
 	// LeaseDuration is how long the others wait after the last sign of life of the one that leads, RenewDeadline how
@@ -42,6 +50,8 @@ const (
 	// one location.
 	DefaultRuns            = 4
 	DefaultRunsPerLocation = 2
+	// DefaultMetricsClient is the name of whoever reads metrics over TLS.
+	DefaultMetricsClient = "kahu-metrics"
 	// DefaultLocationEvery is the time between two looks at a location.
 	DefaultLocationEvery = time.Minute
 	// DefaultPatience is how long a new run waits for its location.
@@ -65,6 +75,38 @@ func (o Options) Validate() error {
 	if o.RunsPerLocation < 1 {
 		return fmt.Errorf("--runs-per-location %d: it must be at least 1", o.RunsPerLocation)
 	}
+	if err := o.validateAddresses(); err != nil {
+		return err
+	}
+	return o.validateElection()
+}
+
+// validateAddresses sees to it that nothing is shown to the network that is not protected.
+func (o Options) validateAddresses() error {
+	if !isOff(o.PprofAddress) && !isLoopback(o.PprofAddress) {
+		return fmt.Errorf("--pprof-address %s: it must be a loopback address such as 127.0.0.1:6060, as a profile can hold Secrets", o.PprofAddress)
+	}
+	if !isOff(o.MetricsAddress) && !isLoopback(o.MetricsAddress) && o.MetricsPKI == "" {
+		return fmt.Errorf("--metrics-address %s: use a loopback address such as 127.0.0.1:9090, or set --metrics-pki: "+
+			"other addresses are served over TLS", o.MetricsAddress)
+	}
+	return nil
+}
+
+// isOff tells whether an address says that nothing is served.
+func isOff(address string) bool { return address == "" || address == "0" }
+
+// isLoopback tells whether only this machine, or this pod, reaches an address.
+func isLoopback(address string) bool {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return false
+	}
+	ip, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && ip.IsLoopback()
+}
+
+func (o Options) validateElection() error {
 	if o.RetryPeriod <= 0 {
 		return fmt.Errorf("--leader-election-retry-period %s: it must be above zero", o.RetryPeriod)
 	}

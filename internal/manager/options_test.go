@@ -33,3 +33,34 @@ func TestValidateTimesOfLeaderElection(t *testing.T) {
 		})
 	}
 }
+
+// TestValidateAddresses: nothing that is not protected is shown to the network.
+func TestValidateAddresses(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		change func(options *manager.Options)
+		wrong  string
+	}{
+		"Off":             {func(*manager.Options) {}, ""},
+		"Loopback":        {func(o *manager.Options) { o.MetricsAddress, o.PprofAddress = "127.0.0.1:9090", "[::1]:0" }, ""},
+		"Localhost":       {func(o *manager.Options) { o.MetricsAddress, o.PprofAddress = "localhost:9090", "localhost:6060" }, ""},
+		"MetricsForAll":   {func(o *manager.Options) { o.MetricsAddress = ":9090" }, "--metrics-address"},
+		"MetricsForOther": {func(o *manager.Options) { o.MetricsAddress = "10.0.0.1:9090" }, "--metrics-address"},
+		"MetricsOverTLS":  {func(o *manager.Options) { o.MetricsAddress, o.MetricsPKI = ":9090", "/pki" }, ""},
+		"PprofForAll":     {func(o *manager.Options) { o.PprofAddress, o.MetricsPKI = "0.0.0.0:6060", "/pki" }, "--pprof-address"},
+		"PprofNowhere":    {func(o *manager.Options) { o.PprofAddress = "6060" }, "--pprof-address"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			options := manager.Options{
+				Runs: 1, RunsPerLocation: 1, LeaseDuration: manager.DefaultLeaseDuration,
+				RenewDeadline: manager.DefaultRenewDeadline, RetryPeriod: manager.DefaultRetryPeriod,
+			}
+			test.change(&options)
+			err := options.Validate()
+			if (err == nil) != (test.wrong == "") || err != nil && !strings.HasPrefix(err.Error(), test.wrong) {
+				t.Errorf("the verdict is %v", err)
+			}
+		})
+	}
+}

@@ -84,6 +84,22 @@ func (s *Set) ofLocations() []prometheus.Collector {
 	return all
 }
 
+// Descriptions describe all metrics.
+func (s *Set) Descriptions() []*prometheus.Desc {
+	described := make(chan *prometheus.Desc)
+	go func() {
+		defer close(described)
+		for _, each := range s.collectors() {
+			each.Describe(described)
+		}
+	}()
+	var all []*prometheus.Desc
+	for each := range described {
+		all = append(all, each)
+	}
+	return all
+}
+
 // Register makes the metrics known to a registry.
 func (s *Set) Register(to prometheus.Registerer) error {
 	for _, each := range s.collectors() {
