@@ -35,6 +35,11 @@ func (a *api) eventsOf(object client.Object) []string {
 // awaitEvents returns when there are these Events about an object, once each.
 func (a *api) awaitEvents(object client.Object, want ...string) {
 	a.t.Helper()
+	defer func() {
+		if a.t.Failed() {
+			a.t.Logf("of %s there are %q", object.GetName(), a.eventsOf(object))
+		}
+	}()
 	a.eventually(fmt.Sprintf("events %v about %s", want, object.GetName()), func() bool {
 		found := strings.Join(a.eventsOf(object), "\n")
 		for _, each := range want {
@@ -54,7 +59,7 @@ func TestEvents(t *testing.T) {
 		spec.IncludeNamespaces = []string{namespace}
 		spec.EnableVolumeBackup = new(false)
 	})
-	w.awaitEvents(backup, "Normal Started", "Normal HasWarnings")
+	w.awaitEvents(backup, "Normal Started", "Normal "+reason(backup.Status.Conditions, kahuv1.ConditionComplete))
 	restore := w.completedRestore("told", "told", func(spec *kahuv1.RestoreSpec) {
 		spec.NamespaceMapping = map[string]string{namespace: namespace + "-copy"}
 	})
@@ -129,10 +134,10 @@ func TestWatchingOver(t *testing.T) {
 	seen.newLocation("main", fileProvider, nil)
 	namespace := testcluster.Namespace(t)
 	seen.create(&corev1.ConfigMap{ObjectMeta: in(namespace, "settings")})
-	seen.create(&kahuv1.Backup{ObjectMeta: named("measured"), Spec: kahuv1.BackupSpec{
+	seen.create(&kahuv1.Backup{ObjectMeta: named("of-nobodys-concern"), Spec: kahuv1.BackupSpec{
 		MetadataLocation: "main", IncludeNamespaces: []string{namespace}, EnableVolumeBackup: new(false),
 	}})
-	seen.awaitBackup("measured")
+	seen.awaitBackup("of-nobodys-concern")
 	for _, path := range []string{"/healthz", "/readyz"} {
 		seen.eventually(path, func() bool { return fetch(t, health, path) == "ok" })
 	}
@@ -147,7 +152,7 @@ func TestWatchingOver(t *testing.T) {
 	} {
 		seen.eventually(want, func() bool { return strings.Contains(fetch(t, metrics, "/metrics"), want) })
 	}
-	if content := fetch(t, metrics, "/metrics"); strings.Contains(content, "measured") {
+	if content := fetch(t, metrics, "/metrics"); strings.Contains(content, "of-nobodys-concern") {
 		t.Error("the name of a run is in the metrics")
 	}
 	if !strings.Contains(fetch(t, profiles, "/debug/pprof/"), "heap") {
