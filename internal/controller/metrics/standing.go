@@ -55,7 +55,7 @@ func (s *standing) Describe(to chan<- *prometheus.Desc) {
 
 // Collect reads the objects.
 func (s *standing) Collect(to chan<- prometheus.Metric) {
-	ctx, cancel := context.WithTimeout(context.Background(), readTime)
+	ctx, cancel := context.WithTimeout(context.Background(), readTime) //nolint:forbidigo // A collector is given no context.
 	defer cancel()
 	for _, each := range []struct {
 		gauge *prometheus.Desc
@@ -166,8 +166,8 @@ func stateOf(state kahuv1.State) string {
 	return string(state)
 }
 
-func number(is bool) float64 {
-	if is {
+func number(so bool) float64 { //nolint:revive // It is a value that is shown, and controls nothing.
+	if so {
 		return 1
 	}
 	return 0
