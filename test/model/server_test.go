@@ -251,7 +251,7 @@ func (c *serverCase) restoreAndCompare(
 	case errors.As(err, &exists) && exists.Total == int64(want.inTheWay):
 		return c.compare(wished, want, before)
 	case err != nil:
-		return "the restore: " + err.Error()
+		return fmt.Sprintf("the restore: %v: %+v", err, result.Failed)
 	case want.inTheWay > 0:
 		return fmt.Sprintf("%d objects are in the way, and the restore did not fail", want.inTheWay)
 	case want.refused:
