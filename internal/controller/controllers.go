@@ -131,9 +131,14 @@ func SetUp(manager ctrl.Manager, options Options) error {
 	return nil
 }
 
+// patient returns a reader for runs, which one reading that fails must not end.
+func patient(direct client.Reader) client.Reader { //nolint:ireturn // It is what the controllers take.
+	return &reconcile.Patient{Reader: direct, Clock: clock.RealClock{}}
+}
+
 func newBackup(options Options, finder *place.Finder, told listeners) *backup.Controller {
 	return &backup.Controller{
-		Client: options.Client, Direct: options.Direct, Finder: finder, Changed: told.backupChanged,
+		Client: options.Client, Direct: patient(options.Direct), Finder: finder, Changed: told.backupChanged,
 		Runner: &engine.Backup{
 			Cluster: options.Cluster, Clock: options.Clock, Listers: listers, Packers: packers, Writer: options.Writer,
 			CheckpointEvery: cmp.Or(options.CheckpointEvery, defaultCheckpointEvery),
@@ -149,7 +154,7 @@ func newBackup(options Options, finder *place.Finder, told listeners) *backup.Co
 
 func newRestore(options Options, finder *place.Finder, told listeners) *restore.Controller {
 	return &restore.Controller{
-		Client: options.Client, Direct: options.Direct, Finder: finder, Changed: told.restoreChanged,
+		Client: options.Client, Direct: patient(options.Direct), Finder: finder, Changed: told.restoreChanged,
 		Runner:          &engine.Restore{Cluster: options.Cluster, Clock: options.Clock, Creators: creators},
 		Tasks:           reconcile.NewTasks[engine.Progress, engine.RestoreResult](options.Runs),
 		RunsPerLocation: options.RunsPerLocation,
