@@ -77,7 +77,7 @@ race: bin/testcount ## Look for data races in the packages that need no cluster.
 
 # How long make fuzz gives each target, and the packages in which it looks for them.
 FUZZTIME ?= 10s
-FUZZED ?= ./internal/core/... ./internal/store ./internal/locate ./internal/cluster/stored ./internal/reconcile
+FUZZED ?= ./internal/core/... ./internal/store ./internal/locate ./internal/cluster/stored ./internal/reconcile ./providers/nfs/...
 
 .PHONY: fuzz
 fuzz: ## Run every fuzz target for FUZZTIME each; what one finds is written into its testdata and is a test from then on.

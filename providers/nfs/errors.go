@@ -38,9 +38,10 @@ func classes() []answers {
 			errs:   []error{nfs3.ErrPerm, nfs3.ErrAccess, nfs3.ErrReadOnly},
 		},
 		{
-			class:  provider.ErrPermissionDenied,
-			advice: "export it to the address of the provider, with the option insecure or to a provider that uses reserved ports",
-			errs:   []error{nfs3.ErrMountPerm, nfs3.ErrMountAccess},
+			class: provider.ErrPermissionDenied,
+			advice: "export it, under this very path and to the address of the provider, with the option insecure or to a " +
+				"provider that uses reserved ports",
+			errs: []error{nfs3.ErrMountPerm, nfs3.ErrMountAccess},
 		},
 		{class: provider.ErrInvalidArgument, errs: []error{nfs3.ErrNameTooLong, nfs3.ErrInval}},
 		{

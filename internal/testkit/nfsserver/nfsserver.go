@@ -73,7 +73,8 @@ func Start(tb testing.TB, options Options) *Server {
 	return s
 }
 
-// configuration is that of a server of version 3 without locks, that caches nothing, as the tests look at its files.
+// configuration is that of a server of version 3 without locks. It caches nothing, as the tests look at its files, and
+// does not recognise a request that it has carried out already.
 func (s *Server) configuration(options Options) []byte {
 	access, squash := "RW", "No_Root_Squash"
 	if options.ReadOnly {
@@ -92,6 +93,7 @@ NFS_CORE_PARAM {
 	Enable_RQUOTA = false;
 	Enable_UDP = false;
 	fsid_device = true;
+	DRC_Disabled = true;
 	Plugins_Dir = "%s";
 }
 NFSV4 { Graceless = true; RecoveryRoot = "%s/recovery"; }
