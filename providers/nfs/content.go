@@ -20,8 +20,9 @@ const (
 )
 
 // contentWriter writes a content into a file. Data go into the memory of the server first; a batch of them is kept here
-// until the server has committed it, and is written again if it says that it was started anew meanwhile. A content that
-// fits into one request is durable with that.
+// until the server has committed it, and is written again if it was started anew meanwhile. It says so; but as there are
+// servers that tell their starts apart by the second only, a connection that broke is taken for a start, too. A content
+// that fits into one request is durable with that.
 type contentWriter struct {
 	client *nfs3.Client
 	file   nfs3.Handle
@@ -40,6 +41,7 @@ type block struct {
 	stability nfs3.Stability
 
 	done     chan struct{} // Closed when the following are set.
+	before   uint64        // How many connections there were when it began.
 	written  nfs3.Written
 	restarts bool // The server was started anew in the middle of the block.
 	err      error
@@ -129,7 +131,7 @@ func (b *block) begin(ctx context.Context, w *contentWriter) {
 
 // write writes a block, in pieces where the server takes less at once.
 func (b *block) write(ctx context.Context, w *contentWriter) error {
-	b.written, b.restarts = nfs3.Written{Stable: nfs3.FileSync}, false
+	b.before, b.written, b.restarts = w.client.Connections(), nfs3.Written{Stable: nfs3.FileSync}, false
 	for at := 0; at < len(b.data); {
 		written, err := w.client.Write(ctx, w.file, b.offset+uint64(at), b.data[at:], b.stability)
 		if err != nil {
@@ -198,9 +200,10 @@ func (w *contentWriter) commit(ctx context.Context) ([]*block, error) {
 	if err != nil {
 		return nil, err
 	}
+	after := w.client.Connections()
 	var lost []*block
 	for _, b := range unstable {
-		if b.restarts || b.written.Verifier != verifier {
+		if b.restarts || b.written.Verifier != verifier || b.before != after {
 			lost = append(lost, b)
 		}
 	}

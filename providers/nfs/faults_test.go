@@ -8,9 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -224,7 +222,7 @@ func TestLostRefusal(t *testing.T) {
 }
 
 // TestRestartLosesData kills the server in the middle of an upload, and loses what it had not committed, as a crash of
-// the machine would.
+// the machine would. It is there again within a second, so that its verifier is the same.
 func TestRestartLosesData(t *testing.T) {
 	const committed = 8 * mib // What the driver has had committed by then: one batch.
 	server := nfsserver.Start(t, nfsserver.Options{})
@@ -249,6 +247,20 @@ func TestRestartLosesData(t *testing.T) {
 	}
 	expectContent(t, store, "object", at, want)
 	expectEmpty(t, filepath.Join(server.Root, nfs.PartialFolder))
+}
+
+// TestVerifierChanges has a server that says, when it is to commit, that it was started anew.
+func TestVerifierChanges(t *testing.T) {
+	const blocks = 13 // What the content is written in.
+	server := nfsserver.Start(t, nfsserver.Options{})
+	between := startProxy(t, server)
+	between.loseNext(commit, changed)
+	if err := creating(t.Context(), impatient(t), between.attributes(server, nil)); err != nil {
+		t.Fatal(err)
+	}
+	if commits, writes := len(between.answers(commit)), len(between.answers(write)); commits != 2 || writes != 2*blocks {
+		t.Errorf("there were %d commits and %d writes, want 2 and %d", commits, writes, 2*blocks)
+	}
 }
 
 // waitForSize waits until a file has grown, which somebody else makes it do.
@@ -354,92 +366,4 @@ func everyCall(t *testing.T, store *nfs.Store, name string, at provider.Attribut
 	_, errs["list"] = store.List(ctx, provider.ListRequest{Attributes: at})
 	errs["delete"] = store.Delete(ctx, name, at)
 	return errs
-}
-
-func TestFullDisk(t *testing.T) {
-	root := t.TempDir()
-	if os.Geteuid() != 0 {
-		t.Skip("NOT TESTED: mounting a small file system needs root")
-	}
-	if err := syscall.Mount("tmpfs", root, "tmpfs", 0, "size=4m"); err != nil {
-		t.Skipf("NOT TESTED: a small file system cannot be mounted here: %v", err)
-	}
-	t.Cleanup(func() {
-		if err := syscall.Unmount(root, syscall.MNT_DETACH); err != nil {
-			t.Errorf("unmounting %s: %v", root, err)
-		}
-	})
-	server := nfsserver.Start(t, nfsserver.Options{Root: root})
-	store, at := newStore(t, nfs.Options{}), attributesOf(server, nil)
-	if err := store.Upload(t.Context(), "before", at, strings.NewReader("precious")); err != nil {
-		t.Fatal(err)
-	}
-	for name, err := range map[string]error{
-		"upload of a new object": store.Upload(t.Context(), "a/new", at, bytes.NewReader(content(9*mib))),
-		"upload over an object":  store.Upload(t.Context(), "before", at, bytes.NewReader(content(9*mib))),
-		"creation":               store.Create(t.Context(), "a/new", at, bytes.NewReader(content(9*mib))),
-	} {
-		if !errors.Is(err, provider.ErrResourceExhausted) || !strings.Contains(err.Error(), "make room") {
-			t.Errorf("%s: got %v, want a clear %v", name, err, provider.ErrResourceExhausted)
-		}
-	}
-	expectEmpty(t, filepath.Join(root, nfs.PartialFolder))
-	expectContent(t, store, "before", at, []byte("precious"))
-	if err := store.Upload(t.Context(), "a/new", at, bytes.NewReader(content(3*mib))); err != nil {
-		t.Errorf("storing what fits: %v", err)
-	}
-}
-
-func TestDenied(t *testing.T) {
-	server := nfsserver.Start(t, nfsserver.Options{})
-	store := newStore(t, nfs.Options{})
-	owner := attributesOf(server, provider.Attributes{nfs.AttributePath: "mine", nfs.AttributeUID: "1500", nfs.AttributeGID: "1500"})
-	if err := store.Upload(t.Context(), "object", owner, strings.NewReader("x")); err != nil {
-		t.Fatal(err)
-	}
-	info, err := os.Stat(filepath.Join(server.Root, "mine", "object"))
-	if err != nil || info.Sys().(*syscall.Stat_t).Uid != 1500 || info.Mode().Perm() != 0o600 {
-		t.Errorf("the file is %v of somebody, %v", info, err)
-	}
-	stranger := attributesOf(server, provider.Attributes{nfs.AttributePath: "mine", nfs.AttributeUID: "1501", nfs.AttributeGID: "1501"})
-	for call, err := range everyCall(t, store, "object", stranger) {
-		if !errors.Is(err, provider.ErrPermissionDenied) {
-			t.Errorf("%s: got %v, want %v", call, err, provider.ErrPermissionDenied)
-		}
-	}
-	expectContent(t, store, "object", owner, []byte("x"))
-}
-
-func TestReadOnlyExport(t *testing.T) {
-	server := nfsserver.Start(t, nfsserver.Options{ReadOnly: true})
-	if err := os.WriteFile(filepath.Join(server.Root, "object"), []byte("x"), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	store, at := newStore(t, nfs.Options{}), attributesOf(server, nil)
-	for call, err := range everyCall(t, store, "object", at) {
-		changes := slices.Contains([]string{"upload", "create", "delete"}, call)
-		if changes != errors.Is(err, provider.ErrPermissionDenied) || !changes && err != nil {
-			t.Errorf("%s: got %v", call, err)
-		}
-	}
-}
-
-func TestWrongExport(t *testing.T) {
-	server := nfsserver.Start(t, nfsserver.Options{})
-	store := newStore(t, nfs.Options{Silence: 200 * time.Millisecond, Patience: 300 * time.Millisecond})
-	for name, test := range map[string]struct {
-		more provider.Attributes
-		want error
-	}{
-		"no such export":             {provider.Attributes{nfs.AttributeExport: "/nowhere"}, provider.ErrPermissionDenied},
-		"the port of something else": {provider.Attributes{nfs.AttributePort: strconv.Itoa(server.MountPort)}, provider.ErrFailedPrecondition},
-		"a port of nothing":          {provider.Attributes{nfs.AttributeMountPort: "1"}, provider.ErrUnavailable},
-	} {
-		for call, err := range everyCall(t, store, "object", attributesOf(server, test.more)) {
-			if !errors.Is(err, test.want) {
-				t.Errorf("%s, %s: got %v, want %v", name, call, err, test.want)
-			}
-		}
-	}
-	expectEmpty(t, server.Root)
 }

@@ -156,7 +156,9 @@ func (s *Store) makeRoom() {
 func (s *Store) release(at export) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.clients[at].users--
+	if held, known := s.clients[at]; known { // Unless the store was closed meanwhile.
+		held.users--
+	}
 }
 
 func (s *Store) newClient(at export) *nfs3.Client {

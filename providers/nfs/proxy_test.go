@@ -36,9 +36,10 @@ const (
 type fault int
 
 const (
-	closed fault = -iota - 1 // The connection ends before it.
-	cut                      // The connection ends in its middle.
-	hung                     // It never comes, and nothing else does.
+	closed  fault = -iota - 1 // The connection ends before it.
+	cut                       // The connection ends in its middle.
+	hung                      // It never comes, and nothing else does.
+	changed                   // Its last byte is another one.
 )
 
 // proxy is between a driver and a server, and loses answers.
@@ -167,6 +168,10 @@ func (p *proxy) deliver(client net.Conn, procedure uint32, reply []byte) bool {
 	case how >= 0:
 		const head = 24
 		_, err := client.Write(marked(binary.BigEndian.AppendUint32(reply[:head:head], uint32(how))))
+		return err == nil
+	case how == changed:
+		whole[len(whole)-1]++
+		_, err := client.Write(whole)
 		return err == nil
 	case how == cut:
 		_, _ = client.Write(whole[:len(whole)/2])

@@ -92,6 +92,9 @@ func (c *Client) client(port uint16) *rpc.Client {
 // Disconnect closes the connection. A later call makes another one.
 func (c *Client) Disconnect() { c.nfs.Disconnect() }
 
+// Connections returns how many connections to the server were made so far.
+func (c *Client) Connections() uint64 { return c.nfs.Connections() }
+
 // Mount returns the export, which it asks the server for once. That needs no right at this machine: it is a call that
 // returns a file handle.
 func (c *Client) Mount(ctx context.Context) (Export, error) {

@@ -47,6 +47,7 @@ type Client struct {
 	places  chan struct{} // Has a value for each call under way.
 
 	connecting chan struct{} // Holds one value while somebody connects.
+	made       atomic.Uint64 // How many connections it has made.
 	mu         sync.Mutex
 	connection *Connection
 }
@@ -72,6 +73,9 @@ func (c *Client) Disconnect() {
 		connection.Close()
 	}
 }
+
+// Connections returns how many connections the client has made. A server that was started anew has another one.
+func (c *Client) Connections() uint64 { return c.made.Load() }
 
 // Call calls a procedure and returns the decoder of its results. The error is a RefusedError, or wraps ErrLost when
 // there was no answer within the client's patience, xdr.ErrMalformed, or the error of the context.
@@ -134,6 +138,7 @@ func (c *Client) connect(ctx context.Context) (*Connection, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrLost, err)
 	}
+	c.made.Add(1)
 	connection = newConnection(conn, c.options.Silence)
 	c.mu.Lock()
 	defer c.mu.Unlock()
