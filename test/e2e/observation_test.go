@@ -101,7 +101,7 @@ func freeAddress(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer listener.Close() //nolint:errcheck // Nothing was written.
+	defer listener.Close()
 	return listener.Addr().String()
 }
 
@@ -116,7 +116,7 @@ func fetch(t *testing.T, address, path string) string {
 	if err != nil {
 		return ""
 	}
-	defer response.Body.Close() //nolint:errcheck // It was read to its end.
+	defer response.Body.Close()
 	content, err := io.ReadAll(response.Body)
 	if err != nil || response.StatusCode != http.StatusOK {
 		return ""

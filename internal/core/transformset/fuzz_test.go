@@ -25,8 +25,10 @@ func FuzzPatch(f *testing.F) {
 		}
 		object = read(t, string(text)) // With whole numbers, as objects are read.
 		var operations []struct {
-			Op, Path, From string
-			Value          json.RawMessage
+			Op    string          `json:"op"`
+			Path  string          `json:"path"`
+			From  string          `json:"from"`
+			Value json.RawMessage `json:"value"`
 		}
 		_ = json.Unmarshal(operationsText, &operations) // None, where it is none.
 		var jsonPatch transformset.Transform
