@@ -25,6 +25,10 @@ type answers struct {
 	errs   []error
 }
 
+// exportAdvice is for a server that has nothing for who asks.
+const exportAdvice = "export it under this very path, to the address of the provider, with sec=sys and with the option " +
+	"insecure, or let the provider use reserved ports"
+
 func classes() []answers {
 	return []answers{
 		{class: provider.ErrNotFound, errs: []error{nfs3.ErrNoEnt}},
@@ -38,9 +42,7 @@ func classes() []answers {
 			errs:   []error{nfs3.ErrPerm, nfs3.ErrAccess, nfs3.ErrReadOnly},
 		},
 		{
-			class: provider.ErrPermissionDenied,
-			advice: "export it, under this very path and to the address of the provider, with the option insecure or to a " +
-				"provider that uses reserved ports",
+			class: provider.ErrPermissionDenied, advice: exportAdvice,
 			errs: []error{nfs3.ErrMountPerm, nfs3.ErrMountAccess},
 		},
 		{class: provider.ErrInvalidArgument, errs: []error{nfs3.ErrNameTooLong, nfs3.ErrInval}},
@@ -75,11 +77,10 @@ func classify(ctx context.Context, doing string, err error) error {
 		return fmt.Errorf("%s: %w", doing, err)
 	}
 	if refused, ok := errors.AsType[*rpc.RefusedError](err); ok {
-		class := provider.ErrFailedPrecondition
 		if refused.Auth {
-			class = provider.ErrPermissionDenied
+			return fmt.Errorf("%s: %w: %s: %w", doing, err, exportAdvice, provider.ErrPermissionDenied)
 		}
-		return fmt.Errorf("%s: %w: %w", doing, err, class)
+		return fmt.Errorf("%s: %w: %w", doing, err, provider.ErrFailedPrecondition)
 	}
 	for _, known := range classes() {
 		if !slices.ContainsFunc(known.errs, func(e error) bool { return errors.Is(err, e) }) {
@@ -97,7 +98,7 @@ func classify(ctx context.Context, doing string, err error) error {
 func hasClass(err error) bool {
 	return slices.ContainsFunc([]error{
 		provider.ErrNotFound, provider.ErrAlreadyExists, provider.ErrFailedPrecondition, provider.ErrUnavailable,
-		provider.ErrDataLoss, provider.ErrInvalidArgument, provider.ErrPermissionDenied,
+		provider.ErrDataLoss, provider.ErrInvalidArgument, provider.ErrPermissionDenied, provider.ErrResourceExhausted,
 	}, func(class error) bool { return errors.Is(err, class) })
 }
 

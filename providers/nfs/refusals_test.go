@@ -71,6 +71,22 @@ func TestDenied(t *testing.T) {
 	expectContent(t, store, "object", owner, []byte("x"))
 }
 
+// TestReservedPorts has an export that clients may only use from ports below 1024.
+func TestReservedPorts(t *testing.T) {
+	server := nfsserver.Start(t, nfsserver.Options{Reserved: true})
+	at := attributesOf(server, nil)
+	for call, err := range everyCall(t, newStore(t, nfs.Options{}), "object", at) {
+		if !errors.Is(err, provider.ErrPermissionDenied) || !strings.Contains(err.Error(), "reserved") {
+			t.Errorf("%s from another port: got %v, want a clear %v", call, err, provider.ErrPermissionDenied)
+		}
+	}
+	store := newStore(t, nfs.Options{ReservedPorts: true})
+	if err := store.Upload(t.Context(), "object", at, strings.NewReader("x")); err != nil {
+		t.Fatal(err)
+	}
+	expectContent(t, store, "object", at, []byte("x"))
+}
+
 func TestReadOnlyExport(t *testing.T) {
 	server := nfsserver.Start(t, nfsserver.Options{ReadOnly: true})
 	if err := os.WriteFile(filepath.Join(server.Root, "object"), []byte("x"), 0o644); err != nil {

@@ -38,8 +38,8 @@ type Options struct {
 	Root string
 	// ReadOnly exports it for reading only.
 	ReadOnly bool
-	// Squash makes everybody the user 65534.
-	Squash bool
+	// Reserved refuses clients whose port is above 1023.
+	Reserved bool
 }
 
 // startTime bounds how long the server may take until it answers.
@@ -76,12 +76,9 @@ func Start(tb testing.TB, options Options) *Server {
 // configuration is that of a server of version 3 without locks. It caches nothing, as the tests look at its files, and
 // does not recognise a request that it has carried out already.
 func (s *Server) configuration(options Options) []byte {
-	access, squash := "RW", "No_Root_Squash"
+	access := "RW"
 	if options.ReadOnly {
 		access = "RO"
-	}
-	if options.Squash {
-		squash = "All_Squash"
 	}
 	return fmt.Appendf(nil, `
 NFS_CORE_PARAM {
@@ -103,16 +100,15 @@ EXPORT {
 	Path = "%s";
 	Pseudo = "%s";
 	Access_Type = %s;
-	Squash = %s;
-	Anonymous_Uid = 65534;
-	Anonymous_Gid = 65534;
+	Squash = No_Root_Squash;
+	PrivilegedPort = %t;
 	SecType = sys;
 	Protocols = 3;
 	Transports = TCP;
 	Attr_Expiration_Time = 0;
 	FSAL { Name = VFS; }
 }
-`, s.Port, s.MountPort, s.Address, pluginFolder(), s.folder, s.Root, s.Root, access, squash)
+`, s.Port, s.MountPort, s.Address, pluginFolder(), s.folder, s.Root, s.Root, access, options.Reserved)
 }
 
 // Run starts the server again after Stop, at the same address, with what it had.
