@@ -132,7 +132,7 @@ func SetUp(manager ctrl.Manager, options Options) error {
 }
 
 // patient returns a reader for runs, which one reading that fails must not end.
-func patient(direct client.Reader) client.Reader { //nolint:ireturn // It is what the controllers take.
+func patient(direct client.Reader) client.Reader {
 	return &reconcile.Patient{Reader: direct, Clock: clock.RealClock{}}
 }
 
