@@ -165,7 +165,7 @@ func (r *backupRun) walkCheckpoint(
 		return archive.Checkpoint{}, err
 	}
 	defer content.Close() //nolint:errcheck // It was read to its end, or the error that ended the reading counts.
-	reader, err := archive.NewCheckpointReader(content)
+	reader, err := archive.NewCheckpointReader(content, "")
 	if err != nil {
 		return archive.Checkpoint{}, err
 	}

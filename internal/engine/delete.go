@@ -65,7 +65,7 @@ func Discard(ctx context.Context, files DeletionFiles, id archive.BackupID, atte
 	}
 	// Without an intent the files of the first attempt are nobody's, whoever has removed it.
 	if intent.Attempt == attempt || intent.Attempt == "" {
-		traces.others = append(traces.others, id.IndexName(), id.ReportName())
+		traces.others = append(traces.others, id.IndexName(), id.ReportName(), id.DetailsNameOf(""))
 		traces.intents = append(traces.intents, id.IntentName())
 	}
 	names := slices.Concat(traces.segments, traces.others, traces.intents)
@@ -121,7 +121,7 @@ func findTraces(ctx context.Context, files DeletionFiles, id archive.BackupID, a
 	if err != nil {
 		return traces{}, err
 	}
-	found := traces{others: []string{id.IndexName(), id.ReportName()}}
+	found := traces{others: []string{id.IndexName(), id.ReportName(), id.DetailsNameOf("")}}
 	for _, attempt := range known {
 		if err := found.addAttempt(ctx, files, id, attempt); err != nil {
 			return traces{}, err
@@ -201,7 +201,7 @@ func (t *traces) addAttempt(ctx context.Context, files DeletionFiles, id archive
 	for _, checkpoint := range checkpoints {
 		t.others = append(t.others, checkpoint.name)
 	}
-	t.others = append(t.others, id.IndexNameOf(attempt), id.ReportNameOf(attempt))
+	t.others = append(t.others, id.IndexNameOf(attempt), id.ReportNameOf(attempt), id.DetailsNameOf(attempt))
 	t.intents = append(t.intents, id.IntentNameOf(attempt))
 	return nil
 }

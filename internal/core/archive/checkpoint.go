@@ -1,15 +1,15 @@
 package archive
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"hash"
 	"io"
 	"iter"
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/soda-cdm/kahu/internal/core/seal"
 )
 
 // Checkpoint is the first line of a checkpoint: kinds of which an attempt has copied everything, so that a later one
@@ -24,6 +24,8 @@ type Checkpoint struct {
 	Kinds []CheckpointKind `json:"-"`
 	// Segments are all that the attempt has written so far; the records are in some of them.
 	Segments []File `json:"segments"`
+	// Key signs the checkpoint where it is not nil: one that is encrypted could be anybody's otherwise.
+	Key *seal.SigningKey `json:"-"`
 }
 
 // CheckpointKind is a kind of which everything is copied, with what there is to say of it besides its objects.
@@ -92,7 +94,7 @@ func (b *IndexBuilder) WriteCheckpoint(target io.Writer, checkpoint Checkpoint) 
 	if err := body.check(); err != nil {
 		return fmt.Errorf("writing checkpoint: %w", err)
 	}
-	return sealed(target, func(target io.Writer) error {
+	return ended(target, checkpoint.Key, func(target io.Writer) error {
 		if err := newLineEncoder(target).Encode(&body); err != nil {
 			return err
 		}
@@ -100,8 +102,8 @@ func (b *IndexBuilder) WriteCheckpoint(target io.Writer, checkpoint Checkpoint) 
 	})
 }
 
-// sealed compresses the lines that write writes, and their digest as the last one.
-func sealed(target io.Writer, write func(target io.Writer) error) error {
+// ended compresses the lines that write writes, and their digest as the last one, signed where there is a key.
+func ended(target io.Writer, key *seal.SigningKey, write func(target io.Writer) error) error {
 	compressor, err := newStreamEncoder(target)
 	if err != nil {
 		return err
@@ -109,7 +111,7 @@ func sealed(target io.Writer, write func(target io.Writer) error) error {
 	sum := sha256.New()
 	err = write(io.MultiWriter(compressor, sum))
 	if err == nil {
-		_, err = compressor.Write(sealLine(sumOf(sum)))
+		_, err = compressor.Write(lastLine(sumOf(sum), seal.PurposeCheckpoint, key))
 	}
 	if closeErr := compressor.Close(); err == nil {
 		err = closeErr
@@ -150,9 +152,9 @@ type CheckpointReader struct {
 	head  Checkpoint
 }
 
-// NewCheckpointReader reads the first line. Close must be called at the end. The errors are core.ErrCorrupt,
-// NewerFormatError and those of the source.
-func NewCheckpointReader(source io.Reader) (*CheckpointReader, error) {
+// NewCheckpointReader reads the first line of a checkpoint that must be signed by the signer, or by nobody where it is
+// empty. Close must be called at the end. The errors are core.ErrCorrupt, NewerFormatError and those of the source.
+func NewCheckpointReader(source io.Reader, signer seal.Signer) (*CheckpointReader, error) {
 	lines, err := newLineReader("checkpoint", source)
 	if err != nil {
 		return nil, err
@@ -164,7 +166,7 @@ func NewCheckpointReader(source io.Reader) (*CheckpointReader, error) {
 		lines.close()
 		return nil, err
 	}
-	reader := &IndexReader{lines: lines, records: newRecordReader(), checked: segmentNames{}, seal: &seal{sum: sum}}
+	reader := &IndexReader{lines: lines, records: newRecordReader(), checked: segmentNames{}, ending: &ending{sum: sum, signer: signer}}
 	if err := reader.begin(); err != nil {
 		lines.close()
 		return nil, err
@@ -225,22 +227,3 @@ func (r *CheckpointReader) Records() iter.Seq2[Record, error] {
 
 // Close gives back the memory of the decompressor. It does not close the source.
 func (r *CheckpointReader) Close() { r.index.Close() }
-
-// seal is the last line of a file: the digest of the lines before it.
-type seal struct{ sum hash.Hash }
-
-// check reads the line, and compares.
-func (s *seal) check(lines *lineReader) error {
-	want := bytes.TrimSuffix(sealLine(sumOf(s.sum)), []byte("\n"))
-	line, err := lines.next()
-	if errors.Is(err, errEnd) {
-		return lines.corrupt(io.ErrUnexpectedEOF)
-	}
-	if err != nil {
-		return err
-	}
-	if !bytes.Equal(line, want) {
-		return lines.corrupt(fmt.Errorf("the seal is %s, not %s", clip(string(line)), want))
-	}
-	return nil
-}

@@ -54,7 +54,7 @@ func aCheckpoint(tb testing.TB) (content []byte, head archive.Checkpoint, record
 }
 
 func readCheckpoint(content []byte) (head archive.Checkpoint, records []archive.Record, err error) {
-	reader, err := archive.NewCheckpointReader(bytes.NewReader(content))
+	reader, err := archive.NewCheckpointReader(bytes.NewReader(content), "")
 	if err != nil {
 		return archive.Checkpoint{}, nil, err
 	}

@@ -24,7 +24,7 @@ type IndexReader struct {
 	// records reads the lines of records, and checked has the segments whose names are good.
 	records *recordReader
 	checked segmentNames
-	seal    *seal // set where a seal is the last line
+	ending  *ending // set where the last line is a digest
 }
 
 // NewIndexReader reads the first line. Close must be called at the end. The errors are core.ErrCorrupt,
@@ -140,8 +140,8 @@ func (r *IndexReader) end() error {
 	if r.read != r.header.Objects {
 		return r.lines.corrupt(fmt.Errorf("%d objects where %d were announced", r.read, r.header.Objects))
 	}
-	if r.seal != nil {
-		if err := r.seal.check(r.lines); err != nil {
+	if r.ending != nil {
+		if err := r.ending.check(r.lines); err != nil {
 			return err
 		}
 	}

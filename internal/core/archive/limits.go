@@ -4,7 +4,10 @@ package archive
 // an older reader would misunderstand raises it; an addition that an older reader may ignore does not.
 const FormatVersion = 1
 
-// The limits of format version 1. Writers refuse to exceed them and readers refuse what does. Sizes are in bytes.
+// SealedVersion is the version of manifests of encrypted backups, which are signed. Readers of version 1 refuse them.
+const SealedVersion = 2
+
+// The limits of both versions. Writers refuse to exceed them and readers refuse what does. Sizes are in bytes.
 const (
 	// MaxObjectSize bounds the JSON of one object. API servers accept requests of at most 3 MiB, so a larger object
 	// could be read and never be created again.
@@ -38,6 +41,9 @@ const (
 	// SegmentSize is the length of a segment file that is not exceeded.
 	SegmentSize = MaxSegmentSize
 )
+
+// sealRoom is left for encryption in a segment, in bytes: a header, and 16 for each 65,536.
+const sealRoom = 16 << 10
 
 // windowSize is the zstd window of everything that is written as a stream. It bounds the memory of readers.
 const windowSize = 1 << 20

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/soda-cdm/kahu/internal/core"
+	"github.com/soda-cdm/kahu/internal/core/seal"
 )
 
 // Manifest makes the files of a backup a backup. It is written last: a backup exists when, and only when, its
@@ -49,6 +50,35 @@ type Manifest struct {
 	Index    File   `json:"index"`
 	Report   File   `json:"report"`
 	Segments []File `json:"segments"`
+	// Encryption says with what the files are encrypted. Then Backup and Missing are in the file of details.
+	Encryption Encryption `json:"-"`
+	// Signer is who signed the manifest, set by DecodeManifest; it says nothing of whether they are to be trusted. Empty
+	// where nobody did.
+	Signer seal.Signer `json:"-"`
+}
+
+// Encryption says with what the files of a backup are encrypted. The zero value: with nothing.
+type Encryption struct {
+	// Scheme is SchemeAge.
+	Scheme string `json:"scheme"`
+	// Epoch is the id of the key.
+	Epoch string `json:"epoch"`
+	// Details is the file with what the manifest does not say.
+	Details File `json:"details"`
+}
+
+// SchemeAge is the format of age-encryption.org/v1.
+const SchemeAge = "age"
+
+// IsZero tells that nothing is encrypted.
+func (e Encryption) IsZero() bool { return e == Encryption{} }
+
+// check returns core.ErrInvalid where it cannot be true.
+func (e Encryption) check() error {
+	if e.Scheme != SchemeAge {
+		return fmt.Errorf("encryption %q is not known: %w", clip(e.Scheme), core.ErrUnsupported)
+	}
+	return seal.CheckID(e.Epoch)
 }
 
 // Missing is something that was asked for and is not in a backup.
@@ -113,9 +143,12 @@ type manifestBody struct {
 // Files returns every file of the backup but the manifest: intent, where the manifest names it, index, report,
 // segments.
 func (m *Manifest) Files() []File {
-	files := make([]File, 0, 3+len(m.Segments))
+	files := make([]File, 0, 4+len(m.Segments))
 	if m.Intent != (File{}) {
 		files = append(files, m.Intent)
+	}
+	if !m.Encryption.IsZero() {
+		files = append(files, m.Encryption.Details)
 	}
 	return append(append(files, m.Index, m.Report), m.Segments...)
 }
@@ -132,7 +165,7 @@ func (m *Manifest) Segment(name string) (file File, ok bool) {
 
 // check returns core.ErrInvalid where the manifest contradicts itself.
 func (m *Manifest) check() error {
-	for _, check := range []func() error{m.checkIdentity, m.checkOutcome, m.checkKinds, m.checkSegments, m.checkFiles} {
+	for _, check := range []func() error{m.checkIdentity, m.checkOutcome, m.checkNames, m.checkKinds, m.checkSegments, m.checkFiles} {
 		if err := check(); err != nil {
 			return err
 		}
@@ -151,10 +184,21 @@ func (m *Manifest) checkOutcome() error {
 	if m.Complete != (m.MissingCount == 0) || int64(len(m.Missing)) > m.MissingCount || len(m.Missing) > MaxMissing {
 		return invalid("complete is %t with %d missing, %d of them named", m.Complete, m.MissingCount, len(m.Missing))
 	}
-	if len(m.Backup) == 0 || m.Backup[0] != '{' {
-		return invalid("the Backup object is not there")
-	}
 	return nil
+}
+
+// checkNames sees to it that what names objects is where it belongs.
+func (m *Manifest) checkNames() error {
+	if m.Encryption.IsZero() {
+		if len(m.Backup) == 0 || m.Backup[0] != '{' {
+			return invalid("the Backup object is not there")
+		}
+		return nil
+	}
+	if len(m.Backup) > 0 || len(m.Missing) > 0 {
+		return invalid("an encrypted backup keeps the Backup object and the names of what is missing in its details")
+	}
+	return m.Encryption.check()
 }
 
 func (m *Manifest) checkKinds() error {
@@ -196,17 +240,18 @@ func (m *Manifest) checkSegments() error {
 }
 
 func (m *Manifest) checkFiles() error {
-	first := m.Index.Name == m.ID.IndexName() && m.Report.Name == m.ID.ReportName()
-	later := m.Index.Name == m.ID.IndexNameOf(m.Attempt) && m.Report.Name == m.ID.ReportNameOf(m.Attempt)
-	if !first && !later {
+	attempt := "" // where the first one wrote the files, their names do not bear it
+	if m.Index.Name == m.ID.IndexNameOf(m.Attempt) {
+		attempt = m.Attempt
+	}
+	if m.Index.Name != m.ID.IndexNameOf(attempt) || m.Report.Name != m.ID.ReportNameOf(attempt) {
 		return invalid("index %q or report %q is not in the backup's folder", clip(m.Index.Name), clip(m.Report.Name))
 	}
-	wantIntent := m.ID.IntentName()
-	if later {
-		wantIntent = m.ID.IntentNameOf(m.Attempt)
-	}
-	if m.Intent != (File{}) && m.Intent.Name != wantIntent {
+	if m.Intent != (File{}) && m.Intent.Name != m.ID.IntentNameOf(attempt) {
 		return invalid("intent %q is not in the backup's folder", clip(m.Intent.Name))
+	}
+	if !m.Encryption.IsZero() && m.Encryption.Details.Name != m.ID.DetailsNameOf(attempt) {
+		return invalid("details %q are not in the backup's folder", clip(m.Encryption.Details.Name))
 	}
 	return m.checkSizes()
 }
@@ -228,15 +273,26 @@ func invalid(format string, args ...any) error {
 	return fmt.Errorf(format+": %w", append(args, core.ErrInvalid)...)
 }
 
-// checkVersion1 returns core.ErrUnsupported for what only later programs write.
-func (b *manifestBody) checkVersion1() error {
+// takeEncryption reads what only later versions have, and returns core.ErrUnsupported for what this program does not know.
+func (b *manifestBody) takeEncryption() error {
 	if len(b.Volumes) > 0 {
 		return fmt.Errorf("manifest of %s has volumes, which this version of Kahu cannot restore: %w",
 			b.ID, core.ErrUnsupported)
 	}
-	if len(b.Encryption) > 0 && string(b.Encryption) != "null" {
-		return fmt.Errorf("backup %s is encrypted, which this version of Kahu cannot read: %w",
-			b.ID, core.ErrUnsupported)
+	encrypted := len(b.Encryption) > 0 && string(b.Encryption) != "null"
+	switch {
+	case b.FormatVersion < SealedVersion && encrypted:
+		return fmt.Errorf("backup %s is encrypted in a way that this version of Kahu cannot read: %w", b.ID, core.ErrUnsupported)
+	case b.FormatVersion < SealedVersion:
+		return nil
+	case !encrypted:
+		return invalid("format version %d without encryption", b.FormatVersion)
 	}
-	return nil
+	if string(b.Backup) == "null" {
+		b.Backup = nil
+	}
+	if err := json.Unmarshal(b.Encryption, &b.Manifest.Encryption); err != nil {
+		return fmt.Errorf("encryption: %w: %s", core.ErrInvalid, err.Error())
+	}
+	return b.Manifest.Encryption.check()
 }

@@ -3,29 +3,49 @@ package archive
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"time"
 
 	"github.com/soda-cdm/kahu/internal/core"
+	"github.com/soda-cdm/kahu/internal/core/seal"
 )
 
 // EncodeManifest returns the two lines of a manifest: the body, and the digest of the body's bytes without the line
 // break. It sets the format version, turns times into whole seconds of UTC, cuts long messages and gives
 // core.ErrInvalid for a manifest that contradicts itself or is too large.
 func EncodeManifest(manifest Manifest) ([]byte, error) {
-	manifest.FormatVersion = FormatVersion
-	manifest.Started, manifest.Completed = wholeSeconds(manifest.Started), wholeSeconds(manifest.Completed)
-	manifest.Missing = slices.Clone(manifest.Missing)
-	for i := range manifest.Missing {
-		manifest.Missing[i].Name = cut(manifest.Missing[i].Name)
-		manifest.Missing[i].Message = cut(manifest.Missing[i].Message)
+	if !manifest.Encryption.IsZero() {
+		return nil, fmt.Errorf("encoding manifest: that of an encrypted backup is signed: %w", core.ErrInvalid)
 	}
+	manifest.FormatVersion = FormatVersion
+	return encodeManifest(manifest, nil)
+}
+
+// SealManifest is EncodeManifest for an encrypted backup: the second line has the signature too.
+func SealManifest(manifest Manifest, key *seal.SigningKey) ([]byte, error) {
+	if manifest.Encryption.IsZero() || key == nil {
+		return nil, fmt.Errorf("encoding manifest: it needs the encryption and a key: %w", core.ErrInvalid)
+	}
+	manifest.FormatVersion = SealedVersion
+	return encodeManifest(manifest, key)
+}
+
+func encodeManifest(manifest Manifest, key *seal.SigningKey) ([]byte, error) {
+	manifest.Started, manifest.Completed = wholeSeconds(manifest.Started), wholeSeconds(manifest.Completed)
+	manifest.Missing = cutMissing(manifest.Missing)
 	if err := manifest.check(); err != nil {
 		return nil, fmt.Errorf("encoding manifest: %w", err)
 	}
 	body := manifestBody{Manifest: manifest, Kinds: []kindLine{}, Volumes: []json.RawMessage{}, Encryption: json.RawMessage("null")}
+	if key != nil {
+		encryption, err := json.Marshal(manifest.Encryption)
+		if err != nil {
+			return nil, fmt.Errorf("encoding manifest: %w", err)
+		}
+		body.Encryption, body.Backup = encryption, nil
+	}
 	for i := range manifest.Kinds {
 		body.Kinds = append(body.Kinds, manifest.Kinds[i].line())
 	}
@@ -36,7 +56,8 @@ func EncodeManifest(manifest Manifest) ([]byte, error) {
 	if err := encoder.Encode(body); err != nil {
 		return nil, fmt.Errorf("encoding manifest: %w: %w", core.ErrInvalid, err)
 	}
-	lines.Write(sealOf(bytes.TrimSuffix(lines.Bytes(), []byte("\n"))))
+	digest := DigestOf(bytes.TrimSuffix(lines.Bytes(), []byte("\n")))
+	lines.Write(lastLine(digest, seal.PurposeManifest, key))
 	if lines.Len() > MaxManifestSize {
 		return nil, fmt.Errorf("encoding manifest: %d bytes are more than %d: %w",
 			lines.Len(), MaxManifestSize, core.ErrInvalid)
@@ -52,7 +73,7 @@ func DecodeManifest(reader io.Reader) (Manifest, error) {
 	if err != nil {
 		return Manifest{}, err
 	}
-	line, err := openSeal(data)
+	line, signer, err := openSeal(data)
 	if err != nil {
 		return Manifest{}, err
 	}
@@ -63,45 +84,47 @@ func DecodeManifest(reader io.Reader) (Manifest, error) {
 	for i := range body.Kinds {
 		body.Manifest.Kinds = append(body.Manifest.Kinds, body.Kinds[i].kind())
 	}
-	if err := body.checkVersion1(); err != nil {
+	if err := body.takeEncryption(); errors.Is(err, core.ErrInvalid) {
+		return Manifest{}, corrupt("manifest", err)
+	} else if err != nil {
 		return Manifest{}, err
 	}
+	body.Signer = signer
 	if err := body.check(); err != nil {
 		return Manifest{}, corrupt("manifest", err)
 	}
 	return body.Manifest, nil
 }
 
-// sealOf returns the second line of a manifest with that first line. There is one way to write it: no byte of it can
-// change and leave the manifest whole.
-func sealOf(line []byte) []byte {
-	return sealLine(DigestOf(line))
-}
-
-func sealLine(digest Digest) []byte { return fmt.Appendf(nil, "{\"digest\":%q}\n", digest) }
-
-// openSeal returns the first line of a manifest that matches its digest. Whatever later formats change, they have a
-// first line that is a JSON object with formatVersion.
-func openSeal(data []byte) ([]byte, error) {
-	line, seal, _ := bytes.Cut(data, []byte("\n"))
-	want := sealOf(line)
-	sealed := bytes.Equal(seal, want)
-	if !sealed && len(seal) == len(want) {
-		return nil, corrupt("manifest", fmt.Errorf("the seal is %s, not %s", clip(string(seal)), want))
+// openSeal returns the first line of a manifest that matches its digest, and who signed it. Whatever later formats change,
+// they have a first line that is a JSON object with formatVersion.
+func openSeal(data []byte) ([]byte, seal.Signer, error) {
+	line, last, _ := bytes.Cut(data, []byte("\n"))
+	signer, sealErr := checkLastLine(last, DigestOf(line), seal.PurposeManifest)
+	if sealErr != nil && isLastLine(last) {
+		return nil, "", corrupt("manifest", sealErr)
 	}
 	var version struct {
 		FormatVersion int `json:"formatVersion"`
 	}
 	if err := json.Unmarshal(line, &version); err != nil {
-		return nil, corrupt("manifest", err)
+		return nil, "", corrupt("manifest", err)
 	}
-	if err := checkFormat("manifest", version.FormatVersion); err != nil {
-		return nil, err
+	if version.FormatVersion != SealedVersion {
+		if version.FormatVersion > SealedVersion {
+			return nil, "", &NewerFormatError{What: "manifest", Found: version.FormatVersion, Supported: SealedVersion}
+		}
+		if err := checkFormat("manifest", version.FormatVersion); err != nil {
+			return nil, "", err
+		}
 	}
-	if !sealed {
-		return nil, corrupt("manifest", fmt.Errorf("%d bytes are not a body and its digest", len(data)))
+	if sealErr != nil {
+		return nil, "", corrupt("manifest", fmt.Errorf("%d bytes are not a body and its digest", len(data)))
 	}
-	return line, nil
+	if (version.FormatVersion == SealedVersion) != (signer != "") {
+		return nil, "", corrupt("manifest", fmt.Errorf("format version %d, signed by %q", version.FormatVersion, signer))
+	}
+	return line, signer, nil
 }
 
 // readAll reads a file of at most so many bytes.

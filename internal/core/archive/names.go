@@ -23,6 +23,8 @@ const (
 	intentStem      = "intent"
 	indexStem       = "index"
 	reportStem      = "report"
+	detailsStem     = "details"
+	detailsSuffix   = ".json"
 	checkpointStem  = "checkpoint"
 	intentSuffix    = ".json"
 	indexSuffix     = ".zst"
@@ -83,6 +85,11 @@ func (b BackupID) IndexNameOf(attempt string) string {
 // ReportNameOf returns the name of the report that a later attempt writes.
 func (b BackupID) ReportNameOf(attempt string) string {
 	return b.Folder() + ofAttempt(reportStem, attempt, reportSuffix)
+}
+
+// DetailsNameOf returns the name of the encrypted file with what the manifest of an attempt does not say.
+func (b BackupID) DetailsNameOf(attempt string) string {
+	return b.Folder() + ofAttempt(detailsStem, attempt, detailsSuffix)
 }
 
 // IsIntent tells whether a file is the intent of an attempt at the backup.

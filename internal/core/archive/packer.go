@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io"
 
 	"github.com/klauspost/compress/zstd"
 
@@ -19,6 +20,9 @@ type PackerOptions struct {
 	// Emit takes the records of the objects of one frame, after the frame was written. The slice is the packer's
 	// again when Emit returns. The frame counts only when Close has succeeded.
 	Emit func(records []Record) error
+	// Seal returns what encrypts a segment on its way into its file; nil means that nothing is encrypted. Records say where
+	// frames are before encryption, and files what lies in the store.
+	Seal func(target io.Writer) (io.WriteCloser, error)
 	// FrameSize is the number of bytes of tar at which a frame is cut; 0 means the constant FrameSize, the most is
 	// MaxObjectSize. An object that is larger has a frame of its own.
 	FrameSize int
@@ -42,10 +46,31 @@ type Packer struct {
 
 // segmentWriter is a segment while it is written.
 type segmentWriter struct {
-	*MeasuringWriter
+	measured *MeasuringWriter
+	sealed   io.WriteCloser // nil where nothing is encrypted
+	size     int64          // before encryption
 
 	name string
 	file core.FileWriter
+}
+
+// Write writes a part of the segment.
+func (s *segmentWriter) Write(data []byte) (int, error) {
+	var target io.Writer = s.measured
+	if s.sealed != nil {
+		target = s.sealed
+	}
+	n, err := target.Write(data)
+	s.size += int64(n)
+	return n, err
+}
+
+// end writes what encryption has held back.
+func (s *segmentWriter) end() error {
+	if s.sealed == nil {
+		return nil
+	}
+	return s.sealed.Close()
 }
 
 // NewPacker returns a packer, or core.ErrInvalid for options that do not hold together.
@@ -80,11 +105,19 @@ func (o *PackerOptions) complete() error {
 	if o.SegmentSize == 0 {
 		o.SegmentSize = SegmentSize
 	}
+	return o.checkSizes()
+}
+
+// checkSizes refuses sizes that the format does not have, and leaves room for encryption.
+func (o *PackerOptions) checkSizes() error {
 	if o.FrameSize < 0 || o.FrameSize > MaxObjectSize {
 		return invalid("frames of %d bytes", o.FrameSize)
 	}
 	if o.SegmentSize < 0 || o.SegmentSize > MaxSegmentSize {
 		return invalid("segments of %d bytes", o.SegmentSize)
+	}
+	if o.Seal != nil {
+		o.SegmentSize = min(o.SegmentSize, SegmentSize-sealRoom)
 	}
 	return nil
 }
@@ -172,7 +205,7 @@ func (p *Packer) cut() error {
 	if err := p.makeRoom(int64(len(p.packed))); err != nil {
 		return err
 	}
-	frame := FrameRef{Segment: p.segment.name, Offset: p.segment.Size(), Length: int64(len(p.packed))}
+	frame := FrameRef{Segment: p.segment.name, Offset: p.segment.size, Length: int64(len(p.packed))}
 	if _, err := p.segment.Write(p.packed); err != nil {
 		return fmt.Errorf("writing segment %s: %w", frame.Segment, err)
 	}
@@ -188,7 +221,7 @@ func (p *Packer) cut() error {
 
 // makeRoom leaves a segment open that can take that many bytes more and still its trailer.
 func (p *Packer) makeRoom(length int64) error {
-	if p.segment != nil && p.segment.Size()+length+int64(len(p.trailer)) > p.options.SegmentSize {
+	if p.segment != nil && p.segment.size+length+int64(len(p.trailer)) > p.options.SegmentSize {
 		if err := p.finishSegment(); err != nil {
 			return err
 		}
@@ -204,7 +237,14 @@ func (p *Packer) makeRoom(length int64) error {
 	if err != nil {
 		return fmt.Errorf("creating segment %s: %w", name, err)
 	}
-	p.segment = &segmentWriter{MeasuringWriter: NewMeasuringWriter(file), name: name, file: file}
+	p.segment = &segmentWriter{measured: NewMeasuringWriter(file), name: name, file: file}
+	if p.options.Seal == nil {
+		return nil
+	}
+	p.segment.sealed, err = p.options.Seal(p.segment.measured)
+	if err != nil {
+		return fmt.Errorf("encrypting segment %s: %w", name, err)
+	}
 	return nil
 }
 
@@ -216,10 +256,13 @@ func (p *Packer) finishSegment() error {
 	if _, err := p.segment.Write(p.trailer); err != nil {
 		return fmt.Errorf("ending segment %s: %w", p.segment.name, err)
 	}
+	if err := p.segment.end(); err != nil {
+		return fmt.Errorf("ending segment %s: %w", p.segment.name, err)
+	}
 	if err := p.segment.file.Commit(); err != nil {
 		return fmt.Errorf("committing segment %s: %w", p.segment.name, err)
 	}
-	p.files = append(p.files, p.segment.File(p.segment.name))
+	p.files = append(p.files, p.segment.measured.File(p.segment.name))
 	p.segment = nil
 	return nil
 }
