@@ -39,6 +39,17 @@ const (
 	// False when another cluster with the same id has written there: deletion
 	// stops until a person decides.
 	ConditionOwned = "Owned"
+	// ConditionEncrypted is True when what this cluster writes to a location is
+	// encrypted for the recipients of its spec.
+	ConditionEncrypted = "Encrypted"
+	// ConditionReadable is True when this cluster has an identity that opens every
+	// key of an encrypted location, and False when it can write backups there that it
+	// cannot read.
+	ConditionReadable = "Readable"
+	// ConditionRecoverable is True when the identity of some recipient of an
+	// encrypted location is kept elsewhere, and False when this cluster has them all:
+	// with the cluster, every backup would be lost.
+	ConditionRecoverable = "Recoverable"
 )
 
 // The reasons of conditions and of rows. They are stable: programs may match on
@@ -151,6 +162,38 @@ const (
 	ReasonStoreDenied = "StoreDenied"
 	// ReasonStoreFailed: the store failed in a way that no other reason names.
 	ReasonStoreFailed = "StoreFailed"
+
+	// ReasonEncrypted: what is written is encrypted for the recipients.
+	ReasonEncrypted = "Encrypted"
+	// ReasonEncryptionInvalid: a recipient or a trusted signer cannot be read.
+	ReasonEncryptionInvalid = "EncryptionInvalid"
+	// ReasonIdentityInvalid: the Secret with identities is not there, or has none.
+	ReasonIdentityInvalid = "IdentityInvalid"
+	// ReasonSigningKeyInvalid: the Secret with this cluster's signing key cannot be
+	// read.
+	ReasonSigningKeyInvalid = "SigningKeyInvalid"
+	// ReasonIdentityHeld: this cluster has an identity that opens every key.
+	ReasonIdentityHeld = "IdentityHeld"
+	// ReasonIdentityIncomplete: this cluster has an identity, and some keys of the
+	// location it does not open.
+	ReasonIdentityIncomplete = "IdentityIncomplete"
+	// ReasonWriteOnly: this cluster has no identity: it writes backups, and cannot
+	// read them.
+	ReasonWriteOnly = "WriteOnly"
+	// ReasonIdentityElsewhere: the identity of a recipient is kept elsewhere.
+	ReasonIdentityElsewhere = "IdentityElsewhere"
+	// ReasonOnlyIdentityInCluster: the identities of all recipients are in the
+	// cluster that they protect.
+	ReasonOnlyIdentityInCluster = "OnlyIdentityInCluster"
+	// ReasonKeyNeeded: the backup is encrypted, and no identity here opens its key;
+	// the message names the key, and whose identity opens it.
+	ReasonKeyNeeded = "KeyNeeded"
+	// ReasonUnknownSigner: the backup is signed by nobody whom the location trusts;
+	// set allowUnknownSigner to restore it all the same.
+	ReasonUnknownSigner = "UnknownSigner"
+	// ReasonSealVerified: every byte of an encrypted backup is as it was written; what
+	// is in its files was not looked at, as there is no key here.
+	ReasonSealVerified = "SealVerified"
 
 	// ReasonBackupNotFound: no Backup has that name.
 	ReasonBackupNotFound = "BackupNotFound"

@@ -60,6 +60,7 @@ type RestoreList struct {
 // +kubebuilder:validation:XValidation:rule="self.?preserveNodePort.orValue(false) == oldSelf.?preserveNodePort.orValue(false)",message="spec.preserveNodePort cannot be changed: a Restore is one run, create another for another wish",fieldPath=".preserveNodePort"
 // +kubebuilder:validation:XValidation:rule="self.?preserveClusterIpAddr.orValue(false) == oldSelf.?preserveClusterIpAddr.orValue(false)",message="spec.preserveClusterIpAddr cannot be changed: a Restore is one run, create another for another wish",fieldPath=".preserveClusterIpAddr"
 // +kubebuilder:validation:XValidation:rule="self.?allowIncomplete.orValue(false) == oldSelf.?allowIncomplete.orValue(false)",message="spec.allowIncomplete cannot be changed: a Restore is one run, create another for another wish",fieldPath=".allowIncomplete"
+// +kubebuilder:validation:XValidation:rule="self.?allowUnknownSigner.orValue(false) == oldSelf.?allowUnknownSigner.orValue(false)",message="spec.allowUnknownSigner cannot be changed: a Restore is one run, create another for another wish",fieldPath=".allowUnknownSigner"
 // +kubebuilder:validation:XValidation:rule="has(self.transforms) && has(oldSelf.transforms) ? self.transforms == oldSelf.transforms : (!has(self.transforms) || size(self.transforms) == 0) && (!has(oldSelf.transforms) || size(oldSelf.transforms) == 0)",message="spec.transforms cannot be changed: a Restore is one run, create another for another wish",fieldPath=".transforms"
 // +kubebuilder:validation:XValidation:rule="has(self.transformSets) && has(oldSelf.transformSets) ? self.transformSets == oldSelf.transformSets : (!has(self.transformSets) || size(self.transformSets) == 0) && (!has(oldSelf.transformSets) || size(oldSelf.transformSets) == 0)",message="spec.transformSets cannot be changed: a Restore is one run, create another for another wish",fieldPath=".transformSets"
 // +kubebuilder:validation:XValidation:rule="has(self.imageMapping) && has(oldSelf.imageMapping) ? self.imageMapping == oldSelf.imageMapping : (!has(self.imageMapping) || size(self.imageMapping) == 0) && (!has(oldSelf.imageMapping) || size(oldSelf.imageMapping) == 0)",message="spec.imageMapping cannot be changed: a Restore is one run, create another for another wish",fieldPath=".imageMapping"
@@ -158,6 +159,12 @@ type RestoreSpec struct {
 	// missing in it is then missing here.
 	// +optional
 	AllowIncomplete bool `json:"allowIncomplete,omitempty"`
+
+	// allowUnknownSigner allows a restore from an encrypted location of a backup that
+	// is signed by nobody whom the location trusts. Whoever can write to the store
+	// can have made it.
+	// +optional
+	AllowUnknownSigner bool `json:"allowUnknownSigner,omitempty"`
 
 	// transformSets are names of TransformSets, which are applied to each restored
 	// object in their order, after all that a restore changes by itself.

@@ -94,7 +94,10 @@ const (
 // SetUp registers all controllers with the manager.
 func SetUp(manager ctrl.Manager, options Options) error {
 	told := listeners{counts: options.Metrics, tells: news.Teller{Recorder: options.News}}
-	finder := &place.Finder{Client: options.Client, Stores: options.Stores}
+	finder := &place.Finder{
+		Client: options.Client, Stores: options.Stores,
+		Secrets: &place.Secrets{Direct: options.Direct, Client: options.Client, Namespace: options.Namespace},
+	}
 	// It begins with the controllers: when this process leads.
 	begin := func(context.Context) error {
 		finder.Begin(options.Clock.Now())

@@ -93,6 +93,8 @@ type BackupRequest struct {
 	// ErrLeft only asks whether the run is over: what the attempt wrote since then is nobody's. Without GiveUp every
 	// failed run is given up, and every one whose context ended is left.
 	GiveUp func(ctx context.Context, cause error) error
+	// Sealing says how the backup is encrypted and signed; nil means not at all.
+	Sealing *Sealing
 	// Show receives the progress, at most once a second. It must not block.
 	Show func(progress Progress)
 }
@@ -175,6 +177,7 @@ type backupRun struct {
 	kept        map[schema.GroupResource]bool // kinds that need not be listed
 	keptFiles   map[string]archive.File       // the segments that they are in
 	manifestNow *archive.Manifest             // of an attempt that had finished
+	earlier     *contentReader                     // what reads the files of earlier attempts
 
 	// set when everything is copied
 	written []archive.File
@@ -184,6 +187,8 @@ type backupRun struct {
 	intentFile archive.File
 	indexFile  archive.File
 	reportFile archive.File
+	// of an encrypted backup
+	detailsFile archive.File
 }
 
 // backupCounts are the counts that many goroutines change.
@@ -231,6 +236,8 @@ func (r *backupRun) do(ctx context.Context) (BackupResult, error) {
 		{"Copy", "copying objects", r.copy},
 		{"Index", "writing the index", r.writeIndex},
 		{"Report", "writing the report", r.writeReport},
+		{"Details", "writing the details", r.writeDetails},
+		{"Key", "checking that the key is there", r.checkKey},
 		{"Check", "checking that every segment is there", r.checkSegments},
 	}
 	for _, next := range steps {

@@ -75,7 +75,15 @@ func (r *backupRun) writeCheckpoint(ctx context.Context, name string, head archi
 		return err
 	}
 	defer writer.Abort()
-	if err := r.index.WriteCheckpoint(writer, head); err != nil {
+	sealed, err := r.sealTo(writer)
+	if err != nil {
+		return err
+	}
+	head.Key = r.signing()
+	if err := r.index.WriteCheckpoint(sealed, head); err != nil {
+		return err
+	}
+	if err := sealed.Close(); err != nil {
 		return err
 	}
 	return writer.Commit()

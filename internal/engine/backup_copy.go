@@ -248,6 +248,7 @@ func (r *backupRun) pack(ctx context.Context, number int) error {
 		Open:     func(name string) (core.FileWriter, error) { return r.files.Create(ctx, name) },
 		NextName: r.namer.Next,
 		Emit:     r.emit,
+		Seal:     r.sealer(),
 	})
 	if err != nil {
 		return err

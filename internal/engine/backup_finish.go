@@ -45,8 +45,15 @@ func (r *backupRun) writeIndex(ctx context.Context) error {
 	}
 	defer writer.Abort()
 	measured := archive.NewMeasuringWriter(writer)
-	indexed, err := r.index.WriteIndex(measured)
+	sealed, err := r.sealTo(measured)
 	if err != nil {
+		return err
+	}
+	indexed, err := r.index.WriteIndex(sealed)
+	if err != nil {
+		return err
+	}
+	if err := sealed.Close(); err != nil {
 		return err
 	}
 	if err := writer.Commit(); err != nil {
@@ -61,7 +68,11 @@ func (r *backupRun) writeReport(ctx context.Context) error {
 	if objects(r.indexed) == 0 {
 		r.warn(core.Key{}, "the filters choose nothing: the backup is empty")
 	}
-	content, err := r.close()
+	report, err := r.close()
+	if err != nil {
+		return err
+	}
+	content, err := r.sealBytes(report)
 	if err != nil {
 		return err
 	}
@@ -148,16 +159,13 @@ func (r *backupRun) manifest() archive.Manifest {
 	for _, segment := range r.written {
 		sizes.Segments += segment.Size
 	}
-	missing := make([]archive.Missing, 0, len(r.rows))
-	for _, row := range r.rows {
-		missing = append(missing, row.missing())
-	}
 	return archive.Manifest{
 		LocationID: r.request.LocationID, ID: r.request.ID, Attempt: r.request.Attempt,
 		Writer: r.Writer, ServerVersion: r.request.ServerVersion,
 		Started: r.started, Completed: r.Clock.Now(),
-		Complete: r.rowsTotal == 0, Missing: missing, MissingCount: r.rowsTotal, Warnings: r.warningsTotal,
+		Complete: r.rowsTotal == 0, Missing: r.missingRows(), MissingCount: r.rowsTotal, Warnings: r.warningsTotal,
 		Backup: r.request.Object, Kinds: r.indexed, Counts: counts, Sizes: sizes,
 		Intent: r.intentFile, Index: r.indexFile, Report: r.reportFile, Segments: r.written,
+		Encryption: r.encryption(), Signer: r.signer(),
 	}
 }

@@ -57,7 +57,7 @@ func (r *backupRun) findManifest(ctx context.Context) error {
 // adopt takes the manifest of another attempt as the outcome of this one.
 func (r *backupRun) adopt(ctx context.Context, manifest archive.Manifest) BackupResult {
 	result := BackupResult{Manifest: manifest, Adopted: true}
-	if content, err := archive.EncodeManifest(manifest); err == nil {
+	if content, err := readBounded(ctx, r.files, manifest.ID.ManifestName(), archive.MaxManifestSize); err == nil {
 		result.ManifestBytes = int64(len(content))
 	}
 	result.Unswept = r.sweep(ctx, manifest)
@@ -78,7 +78,7 @@ func (r *backupRun) sweep(ctx context.Context, manifest archive.Manifest) string
 // writeManifest makes the backup real, if it is still wanted.
 func (r *backupRun) writeManifest(ctx context.Context) (BackupResult, error) {
 	manifest := r.manifest()
-	content, err := archive.EncodeManifest(manifest)
+	content, err := r.encode(manifest)
 	if err != nil {
 		return BackupResult{}, fmt.Errorf("encoding the manifest: %w", err)
 	}

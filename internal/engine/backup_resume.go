@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/soda-cdm/kahu/internal/core"
 	"github.com/soda-cdm/kahu/internal/core/archive"
+	"github.com/soda-cdm/kahu/internal/core/seal"
 )
 
 // checkpointFile is a checkpoint in the store.
@@ -28,6 +30,16 @@ func (r *backupRun) resume(ctx context.Context) error {
 	found, err := findCheckpoints(ctx, r.files, r.request.ID, r.request.Earlier)
 	if err != nil {
 		return err
+	}
+	if len(found) == 0 {
+		return nil
+	}
+	if r.earlier, err = r.earlierContents(ctx); err != nil {
+		if _, needed := errors.AsType[*seal.KeyNeededError](err); !needed {
+			return err
+		}
+		r.note(core.Key{}, "CheckpointUnusable", "what was copied before is copied again: "+err.Error())
+		return nil
 	}
 	for _, file := range found {
 		err := r.tryCheckpoint(ctx, file)
@@ -165,7 +177,7 @@ func (r *backupRun) walkCheckpoint(
 		return archive.Checkpoint{}, err
 	}
 	defer content.Close() //nolint:errcheck // It was read to its end, or the error that ended the reading counts.
-	reader, err := archive.NewCheckpointReader(content, "")
+	reader, err := r.readCheckpoint(content)
 	if err != nil {
 		return archive.Checkpoint{}, err
 	}
@@ -180,6 +192,10 @@ func (r *backupRun) walkCheckpoint(
 	for _, kind := range r.keepable(head) {
 		wanted[kind.Kind.GroupResource()] = true
 	}
+	sizes := sizesOf(head.Segments)
+	visitKept := func(records []archive.Record) error {
+		return r.readKept(ctx, frames, keptRecords{records, sizes}, visit)
+	}
 	window := make([]archive.Record, 0, keptWindow)
 	for record, err := range reader.Records() {
 		if err != nil {
@@ -192,21 +208,44 @@ func (r *backupRun) walkCheckpoint(
 		if len(window) < keptWindow {
 			continue
 		}
-		if err := r.readKept(ctx, frames, window, visit); err != nil {
+		if err := visitKept(window); err != nil {
 			return archive.Checkpoint{}, err
 		}
 		window = window[:0]
 	}
-	return head, r.readKept(ctx, frames, window, visit)
+	return head, visitKept(window)
+}
+
+// readCheckpoint begins to read a checkpoint, which is encrypted and signed where this backup is.
+func (r *backupRun) readCheckpoint(content io.Reader) (*archive.CheckpointReader, error) {
+	plain, err := r.earlier.decrypt(content)
+	if err != nil {
+		return nil, err
+	}
+	return archive.NewCheckpointReader(plain, r.signer())
+}
+
+func sizesOf(files []archive.File) map[string]int64 {
+	sizes := make(map[string]int64, len(files))
+	for _, file := range files {
+		sizes[file.Name] = file.Size
+	}
+	return sizes
+}
+
+// keptRecords are some records of a checkpoint, and the sizes of the segments that it names.
+type keptRecords struct {
+	records []archive.Record
+	sizes   map[string]int64
 }
 
 // readKept visits the records, with the objects of those that must be looked at.
 func (r *backupRun) readKept(
-	ctx context.Context, frames *archive.FrameReader, records []archive.Record,
+	ctx context.Context, frames *archive.FrameReader, kept keptRecords,
 	visit func(record archive.Record, content []byte) error,
 ) error {
 	var unread []archive.Record
-	for _, record := range records {
+	for _, record := range kept.records {
 		if !r.selector.Everything() || isClaim(record.Kind) {
 			unread = append(unread, record)
 			continue
@@ -216,7 +255,7 @@ func (r *backupRun) readKept(
 		}
 	}
 	for group := range archive.ByFrame(unread) {
-		frame, err := readRange(ctx, r.files, group[0].Frame)
+		frame, err := r.earlier.frame(ctx, kept.sizes[group[0].Frame.Segment], group[0].Frame)
 		if err != nil {
 			return notFoundIsCorrupt(err)
 		}

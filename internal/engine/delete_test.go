@@ -222,11 +222,11 @@ func TestDeleteMeetsLateManifest(t *testing.T) {
 	}
 }
 
-// newerManifest is a manifest with format version 2 and the right digest.
+// newerManifest is a manifest with format version 3 and the right digest.
 func newerManifest(t *testing.T, content []byte) string {
 	t.Helper()
 	body, _, _ := strings.Cut(string(content), "\n")
-	body = strings.Replace(body, `"formatVersion":1`, `"formatVersion":2`, 1)
+	body = strings.Replace(body, `"formatVersion":1`, `"formatVersion":3`, 1)
 	digest, err := json.Marshal(map[string]string{"digest": string(archive.DigestOf([]byte(body)))})
 	if err != nil {
 		t.Fatal(err)

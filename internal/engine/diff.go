@@ -47,6 +47,18 @@ type DiffCounts struct {
 type Stored struct {
 	Backup archive.BackupID
 	Files  FileReader
+	// Keys opens it where it is encrypted; nil where nothing can.
+	Keys Keys
+}
+
+// open returns the manifest, and what reads the files that it names.
+func (s Stored) open(ctx context.Context) (archive.Manifest, *contentReader, error) {
+	manifest, err := ReadManifest(ctx, s.Files, s.Backup)
+	if err != nil {
+		return archive.Manifest{}, nil, err
+	}
+	contents, err := contentsOf(ctx, s.Files, s.Keys, &manifest)
+	return manifest, contents, err
 }
 
 // DiffRequest asks how what is in a backup differs from something newer.
@@ -82,19 +94,19 @@ const (
 // Objects of one digest are not read; others are, and count as unchanged where they differ in nothing but what the API
 // server gives. The pages of a comparison with the cluster are of different moments.
 func InspectDiff(ctx context.Context, cluster DiffCluster, request DiffRequest) (inspection.Page, error) {
-	old, err := ReadManifest(ctx, request.Old.Files, request.Old.Backup)
+	old, oldContents, err := request.Old.open(ctx)
 	if err != nil {
 		return inspection.Page{}, err
 	}
 	question := []string{"Diff", request.Old.Backup.String(), string(old.Index.Digest), fmt.Sprint(request.Fields)}
 	compare := func(d *differ) error { return d.withCluster(ctx, cluster, request.Filters) }
-	d := &differ{request: request, old: old}
+	d := &differ{request: request, old: old, oldContents: oldContents}
 	if request.New != nil {
-		next, err := ReadManifest(ctx, request.New.Files, request.New.Backup)
+		next, nextContents, err := request.New.open(ctx)
 		if err != nil {
 			return inspection.Page{}, fmt.Errorf("the backup to compare with: %w", err)
 		}
-		d.next = next
+		d.next, d.nextContents = next, nextContents
 		question = append(question, request.New.Backup.String(), string(next.Index.Digest))
 		compare = func(d *differ) error { return d.withBackup(ctx) }
 	}
@@ -114,8 +126,11 @@ func InspectDiff(ctx context.Context, cluster DiffCluster, request DiffRequest) 
 type differ struct {
 	request   DiffRequest
 	old, next archive.Manifest
-	pager     *inspection.Pager
-	counts    DiffCounts
+	// what reads their files
+	oldContents, nextContents *contentReader
+
+	pager  *inspection.Pager
+	counts DiffCounts
 
 	head    func() (archive.Record, bool) // the old object that is next
 	advance func() error
@@ -136,7 +151,7 @@ type difference struct {
 
 // run compares the streams; that the index of the old backup is as it was written is known at its end.
 func (d *differ) run(ctx context.Context, compare func(d *differ) error) error {
-	pull, stop := iter.Pull2(indexOf(ctx, d.request.Old.Files, d.old.Index))
+	pull, stop := iter.Pull2(indexOf(ctx, d.oldContents, d.old.Index))
 	defer stop()
 	var record archive.Record
 	there := true
@@ -161,10 +176,10 @@ func (d *differ) run(ctx context.Context, compare func(d *differ) error) error {
 }
 
 // indexOf returns the records of an index, and at the end an error where it is not as it was written.
-func indexOf(ctx context.Context, files FileReader, index archive.File) iter.Seq2[archive.Record, error] {
+func indexOf(ctx context.Context, files *contentReader, index archive.File) iter.Seq2[archive.Record, error] {
 	return func(yield func(archive.Record, error) bool) {
 		stopped := errors.New("stopped")
-		err := ReadIndex(ctx, files, index, func(record archive.Record) error {
+		err := files.eachRecord(ctx, index, func(record archive.Record) error {
 			if !yield(record, nil) {
 				return stopped
 			}
@@ -178,7 +193,7 @@ func indexOf(ctx context.Context, files FileReader, index archive.File) iter.Seq
 
 // withBackup compares with another backup.
 func (d *differ) withBackup(ctx context.Context) error {
-	for record, err := range indexOf(ctx, d.request.New.Files, d.next.Index) {
+	for record, err := range indexOf(ctx, d.nextContents, d.next.Index) {
 		if err != nil {
 			return fmt.Errorf("the backup to compare with: %w", err)
 		}
@@ -292,9 +307,9 @@ func (d *differ) hold(ctx context.Context, found *difference, bytes int64) error
 // flush reads what is pending and writes its lines.
 func (d *differ) flush(ctx context.Context) error {
 	changed := slices.DeleteFunc(slices.Clone(d.pending), func(each *difference) bool { return each.op != diff.Changed })
-	err := readSide(ctx, d.request.Old.Files, &d.old, changed, func(each *difference) (archive.Record, *[]byte) { return each.old, &each.before })
+	err := readSide(ctx, d.oldContents, &d.old, changed, func(each *difference) (archive.Record, *[]byte) { return each.old, &each.before })
 	if err == nil && d.request.New != nil {
-		err = readSide(ctx, d.request.New.Files, &d.next, changed, func(each *difference) (archive.Record, *[]byte) { return each.next, &each.after })
+		err = readSide(ctx, d.nextContents, &d.next, changed, func(each *difference) (archive.Record, *[]byte) { return each.next, &each.after })
 	}
 	if err != nil {
 		return err
@@ -310,7 +325,7 @@ func (d *differ) flush(ctx context.Context) error {
 
 // readSide reads the contents of one side of the differences.
 func readSide(
-	ctx context.Context, files FileReader, manifest *archive.Manifest, changed []*difference, side func(*difference) (archive.Record, *[]byte),
+	ctx context.Context, files *contentReader, manifest *archive.Manifest, changed []*difference, side func(*difference) (archive.Record, *[]byte),
 ) error {
 	records := make([]archive.Record, 0, len(changed))
 	targets := make(map[core.Key]*[]byte, len(changed))
@@ -318,7 +333,7 @@ func readSide(
 		record, target := side(each)
 		records, targets[each.key] = append(records, record), target
 	}
-	reading := &restoreRun{files: files, manifest: *manifest}
+	reading := &restoreRun{contents: files, manifest: *manifest}
 	return reading.readObjects(ctx, records, func(record archive.Record, content []byte) error {
 		*targets[record.Key()] = slices.Clone(content)
 		return nil

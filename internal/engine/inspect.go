@@ -1,15 +1,18 @@
 package engine
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"time"
 
 	"github.com/soda-cdm/kahu/internal/core"
 	"github.com/soda-cdm/kahu/internal/core/archive"
 	"github.com/soda-cdm/kahu/internal/core/inspection"
+	"github.com/soda-cdm/kahu/internal/core/seal"
 	"github.com/soda-cdm/kahu/internal/core/selection"
 )
 
@@ -38,30 +41,27 @@ type ObjectLine struct {
 }
 
 // InspectReport returns a page of a backup's report: what happened, line by line.
-func InspectReport(ctx context.Context, files FileReader, id archive.BackupID, token string) (inspection.Page, error) {
-	manifest, err := ReadManifest(ctx, files, id)
+func InspectReport(ctx context.Context, stored Stored, token string) (inspection.Page, error) {
+	manifest, contents, err := stored.open(ctx)
 	if err != nil {
 		return inspection.Page{}, err
 	}
-	pager, err := inspection.NewPager([]string{"Report", id.String(), string(manifest.Report.Digest)}, token)
+	pager, err := inspection.NewPager([]string{"Report", stored.Backup.String(), string(manifest.Report.Digest)}, token)
 	if err != nil {
 		return inspection.Page{}, err
 	}
-	file, err := files.Open(ctx, manifest.Report.Name)
+	err = contents.read(ctx, manifest.Report, func(content io.Reader) error {
+		for entry, err := range archive.ReadReport(content) {
+			if err == nil {
+				err = pager.Offer(lineOf(entry))
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 	if err != nil {
-		return inspection.Page{}, fmt.Errorf("opening the report: %w", notFoundIsCorrupt(err))
-	}
-	defer file.Close() //nolint:errcheck // It was read to its end.
-	verifying := archive.NewVerifyingReader(file, manifest.Report)
-	for entry, err := range archive.ReadReport(verifying) {
-		if err == nil {
-			err = pager.Offer(lineOf(entry))
-		}
-		if err != nil {
-			return inspection.Page{}, fmt.Errorf("reading the report: %w", err)
-		}
-	}
-	if err := verifying.Verify(); err != nil {
 		return inspection.Page{}, fmt.Errorf("reading the report: %w", err)
 	}
 	return pager.Page()
@@ -78,9 +78,9 @@ func lineOf(entry archive.ReportEntry) ReportLine {
 // InspectObjects returns a page of which objects are in a backup, and why each is: those that the filters choose, in the
 // order of the index. Wrong filters give an InvalidError.
 func InspectObjects(
-	ctx context.Context, files FileReader, id archive.BackupID, filters selection.Filters, token string,
+	ctx context.Context, stored Stored, filters selection.Filters, token string,
 ) (inspection.Page, error) {
-	manifest, err := ReadManifest(ctx, files, id)
+	manifest, contents, err := stored.open(ctx)
 	if err != nil {
 		return inspection.Page{}, err
 	}
@@ -92,11 +92,11 @@ func InspectObjects(
 	if err != nil {
 		return inspection.Page{}, fmt.Errorf("encoding the filters: %w", err)
 	}
-	pager, err := inspection.NewPager([]string{"Objects", id.String(), string(manifest.Index.Digest), string(wish)}, token)
+	pager, err := inspection.NewPager([]string{"Objects", stored.Backup.String(), string(manifest.Index.Digest), string(wish)}, token)
 	if err != nil {
 		return inspection.Page{}, err
 	}
-	err = ReadIndex(ctx, files, manifest.Index, func(record archive.Record) error {
+	err = contents.eachRecord(ctx, manifest.Index, func(record archive.Record) error {
 		if !selector.Object(record.Kind, record.Namespace, record.Name, record.Labels).In {
 			return nil
 		}
@@ -136,7 +136,12 @@ func InspectLines(ctx context.Context, files FileReader, name, token string) (in
 		return inspection.Page{}, fmt.Errorf("opening %s: %w", name, err)
 	}
 	defer file.Close() //nolint:errcheck // It was read to its end, or the error that ended the reading counts.
-	for line, err := range archive.ReadLines(file) {
+	start := bufio.NewReaderSize(file, seal.SealedStart)
+	if begin, peekErr := start.Peek(seal.SealedStart); peekErr == nil && seal.IsSealed(begin) {
+		return inspection.Page{}, fmt.Errorf("%s is encrypted: an identity of a recipient of the location opens it, see "+
+			"docs/encryption.md: %w", name, core.ErrUnsupported)
+	}
+	for line, err := range archive.ReadLines(start) {
 		if err == nil {
 			err = pager.Offer(json.RawMessage(bytes.Clone(line)))
 		}
@@ -145,27 +150,4 @@ func InspectLines(ctx context.Context, files FileReader, name, token string) (in
 		}
 	}
 	return pager.Page()
-}
-
-// ReadIndex visits all records of an index. That the index is as it was written is known at its end only: what visit
-// does must not count where an error is returned.
-func ReadIndex(ctx context.Context, files FileReader, index archive.File, visit func(record archive.Record) error) error {
-	file, err := files.Open(ctx, index.Name)
-	if err != nil {
-		return fmt.Errorf("opening the index: %w", notFoundIsCorrupt(err))
-	}
-	defer file.Close() //nolint:errcheck // It was read to its end.
-	verifying := archive.NewVerifyingReader(file, index)
-	for record, err := range archive.ReadIndex(verifying) {
-		if err != nil {
-			return fmt.Errorf("reading the index: %w", err)
-		}
-		if err := visit(record); err != nil {
-			return err
-		}
-	}
-	if err := verifying.Verify(); err != nil {
-		return fmt.Errorf("reading the index: %w", err)
-	}
-	return nil
 }

@@ -60,7 +60,7 @@ func TestInspectObjects(t *testing.T) {
 	}
 	for name, test := range cases {
 		t.Run(name, func(t *testing.T) {
-			page, err := engine.InspectObjects(t.Context(), w.files, id("b"), test.filters, "")
+			page, err := engine.InspectObjects(t.Context(), engine.Stored{Backup: id("b"), Files: w.files}, test.filters, "")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -78,7 +78,7 @@ func TestInspectObjects(t *testing.T) {
 			}
 		})
 	}
-	_, err := engine.InspectObjects(t.Context(), w.files, id("b"), selection.Filters{IncludeResources: []selection.ResourceFilter{{Kind: "Gadget"}}}, "")
+	_, err := engine.InspectObjects(t.Context(), engine.Stored{Backup: id("b"), Files: w.files}, selection.Filters{IncludeResources: []selection.ResourceFilter{{Kind: "Gadget"}}}, "")
 	var invalid *engine.InvalidError
 	if !errors.As(err, &invalid) || invalid.Problems[0].Reason != selection.ReasonKindNotFound {
 		t.Errorf("a kind that is not in the backup gives %v", err)
@@ -100,7 +100,7 @@ func TestInspectPages(t *testing.T) {
 	only := selection.Filters{IncludeResources: []selection.ResourceFilter{{Kind: "ConfigMap"}}}
 	token, seen := "", 0
 	for {
-		page, err := engine.InspectObjects(t.Context(), w.files, id("b"), only, token)
+		page, err := engine.InspectObjects(t.Context(), engine.Stored{Backup: id("b"), Files: w.files}, only, token)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -118,10 +118,10 @@ func TestInspectPages(t *testing.T) {
 	if seen != number || token == "" {
 		t.Errorf("%d of %d objects, last token %q", seen, number, token)
 	}
-	if _, err := engine.InspectObjects(t.Context(), w.files, id("b"), selection.Filters{}, token); !errors.Is(err, inspection.ErrToken) {
+	if _, err := engine.InspectObjects(t.Context(), engine.Stored{Backup: id("b"), Files: w.files}, selection.Filters{}, token); !errors.Is(err, inspection.ErrToken) {
 		t.Errorf("the token of other filters gives %v", err)
 	}
-	if _, err := engine.InspectReport(t.Context(), w.files, id("b"), token); !errors.Is(err, inspection.ErrToken) {
+	if _, err := engine.InspectReport(t.Context(), engine.Stored{Backup: id("b"), Files: w.files}, token); !errors.Is(err, inspection.ErrToken) {
 		t.Errorf("the token of another subject gives %v", err)
 	}
 }
@@ -135,7 +135,7 @@ func TestInspectReport(t *testing.T) {
 	if _, err := w.backup("b", chosen); err != nil {
 		t.Fatal(err)
 	}
-	page, err := engine.InspectReport(t.Context(), w.files, id("b"), "")
+	page, err := engine.InspectReport(t.Context(), engine.Stored{Backup: id("b"), Files: w.files}, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -167,17 +167,17 @@ func TestInspectDamage(t *testing.T) {
 	}{
 		"index": {archive.BackupID.IndexName, func(t *testing.T, files *store.Store) error {
 			t.Helper()
-			_, err := engine.InspectObjects(t.Context(), files, id("b"), selection.Filters{}, "")
+			_, err := engine.InspectObjects(t.Context(), engine.Stored{Backup: id("b"), Files: files}, selection.Filters{}, "")
 			return err
 		}},
 		"report": {archive.BackupID.ReportName, func(t *testing.T, files *store.Store) error {
 			t.Helper()
-			_, err := engine.InspectReport(t.Context(), files, id("b"), "")
+			_, err := engine.InspectReport(t.Context(), engine.Stored{Backup: id("b"), Files: files}, "")
 			return err
 		}},
 		"manifest": {archive.BackupID.ManifestName, func(t *testing.T, files *store.Store) error {
 			t.Helper()
-			_, err := engine.InspectReport(t.Context(), files, id("b"), "")
+			_, err := engine.InspectReport(t.Context(), engine.Stored{Backup: id("b"), Files: files}, "")
 			return err
 		}},
 		"lines": {archive.BackupID.ReportName, func(t *testing.T, files *store.Store) error {

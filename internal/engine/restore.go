@@ -13,6 +13,7 @@ import (
 	"github.com/soda-cdm/kahu/internal/core/archive"
 	"github.com/soda-cdm/kahu/internal/core/naming"
 	"github.com/soda-cdm/kahu/internal/core/restoreplan"
+	"github.com/soda-cdm/kahu/internal/core/seal"
 	"github.com/soda-cdm/kahu/internal/core/selection"
 	"github.com/soda-cdm/kahu/internal/core/transform"
 	"github.com/soda-cdm/kahu/internal/core/transformset"
@@ -95,6 +96,12 @@ type RestoreRequest struct {
 	RunFinished bool
 	// AllowIncomplete permits a backup from which something is missing.
 	AllowIncomplete bool
+	// Keys opens encrypted backups; nil where nothing can.
+	Keys Keys
+	// Trust says whose backups may be restored.
+	Trust Trust
+	// Epoch is what the report is encrypted to; the zero value means not at all.
+	Epoch seal.Epoch
 	// Show receives the progress, at most once a second. It must not block.
 	Show func(progress Progress)
 }
@@ -220,6 +227,7 @@ type restoreRun struct {
 
 	request     RestoreRequest
 	files       FileReader
+	contents    *contentReader   // the files that the manifest names, set by readManifest
 	written     FileCreator // where the report goes
 	progress    progress
 	transformer *transform.Transformer
@@ -275,6 +283,15 @@ func (r *restoreRun) readManifest(ctx context.Context) error {
 	manifest, err := ReadManifest(ctx, r.files, r.request.Backup)
 	if err != nil {
 		return err
+	}
+	if err := r.request.Trust.Judge(&manifest); err != nil {
+		return err
+	}
+	if r.contents, err = contentsOf(ctx, r.files, r.request.Keys, &manifest); err != nil {
+		return err
+	}
+	if err := r.contents.completeManifest(ctx, &manifest); err != nil {
+		return fmt.Errorf("reading the details: %w", err)
 	}
 	if !manifest.Complete && !r.request.AllowIncomplete {
 		return &IncompleteError{Missing: manifest.Missing, MissingCount: manifest.MissingCount}

@@ -167,24 +167,7 @@ func objectOf(record archive.Record, content []byte) core.Object {
 // eachRecord streams the index. That the index is as it was written is known at its end only, so what visit does must
 // not reach the cluster.
 func (r *restoreRun) eachRecord(ctx context.Context, visit func(record archive.Record) error) error {
-	file, err := r.files.Open(ctx, r.manifest.Index.Name)
-	if err != nil {
-		return fmt.Errorf("opening the index: %w", notFoundIsCorrupt(err))
-	}
-	defer file.Close() //nolint:errcheck // It was read to its end.
-	verifying := archive.NewVerifyingReader(file, r.manifest.Index)
-	for record, err := range archive.ReadIndex(verifying) {
-		if err != nil {
-			return fmt.Errorf("reading the index: %w", err)
-		}
-		if err := visit(record); err != nil {
-			return err
-		}
-	}
-	if err := verifying.Verify(); err != nil {
-		return fmt.Errorf("reading the index: %w", err)
-	}
-	return nil
+	return r.contents.eachRecord(ctx, r.manifest.Index, visit)
 }
 
 // namespaceProblems checks that the included namespaces, and those that are mapped, are in the backup: what a slip in a

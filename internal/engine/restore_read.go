@@ -53,10 +53,11 @@ func (r *restoreRun) readObjects(
 
 // fetch reads one frame out of its segment.
 func (r *restoreRun) fetch(ctx context.Context, frame archive.FrameRef) ([]byte, error) {
-	if _, ok := r.manifest.Segment(frame.Segment); !ok {
+	segment, ok := r.manifest.Segment(frame.Segment)
+	if !ok {
 		return nil, fmt.Errorf("the manifest does not name segment %s: %w", frame.Segment, core.ErrCorrupt)
 	}
-	content, err := readRange(ctx, r.files, frame)
+	content, err := r.contents.frame(ctx, segment.Size, frame)
 	return content, notFoundIsCorrupt(err)
 }
 

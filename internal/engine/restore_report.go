@@ -38,6 +38,13 @@ func (r *restoreRun) writeFile(ctx context.Context, name string, content []byte)
 	if err := r.request.ID.Check(); err != nil {
 		return err
 	}
+	if !r.request.Epoch.IsZero() {
+		sealed, err := r.request.Epoch.SealBytes(content)
+		if err != nil {
+			return err
+		}
+		content = sealed
+	}
 	writing, cancel := context.WithTimeout(context.WithoutCancel(ctx), reportTime)
 	defer cancel()
 	return createFile(writing, r.written, name, content)

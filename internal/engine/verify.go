@@ -13,6 +13,7 @@ import (
 	"github.com/soda-cdm/kahu/internal/core"
 	"github.com/soda-cdm/kahu/internal/core/archive"
 	"github.com/soda-cdm/kahu/internal/core/damage"
+	"github.com/soda-cdm/kahu/internal/core/seal"
 )
 
 // Verify reads a backup back and finds what is not as it was written. What it holds is bounded by Readers and Batch,
@@ -33,6 +34,9 @@ type VerifyRequest struct {
 	Backup archive.BackupID
 	// Sample is the part of the objects that is read; the backup's other files are always read whole.
 	Sample damage.Sample
+	// Keys opens it where it is encrypted. Without the key, all files are compared with their digests, and what is in them
+	// is not looked at.
+	Keys Keys
 	// Show receives the progress, at most once a second. It must not block.
 	Show func(progress Progress)
 }
@@ -43,6 +47,8 @@ type VerifyResult struct {
 	Files, Bytes, Objects int64
 	// ObjectsTotal is how many objects the backup has, whatever was read of them; 0 where its manifest is lost.
 	ObjectsTotal int64
+	// Sealed says which key would have been needed to look into the files; nil where they were looked into.
+	Sealed *seal.KeyNeededError
 	// Damaged are the first pieces of damage, DamagedTotal is the number of all, and DamagedObjects that of the objects
 	// that cannot be restored because of them. A backup is whole where DamagedTotal is 0.
 	Damaged        []damage.Row
@@ -66,13 +72,16 @@ func (v *Verify) Run(ctx context.Context, request VerifyRequest, files FileReade
 		do   func(ctx context.Context) error
 	}{
 		{"reading the manifest", run.readManifest},
+		{"finding the key", run.findKey},
+		{"reading the encrypted files", run.checkSealed},
+		{"reading the details", run.checkDetails},
 		{"reading the intent", run.checkIntent},
 		{"reading the report", run.checkReport},
 		{"reading the index", run.checkIndex},
 		{"reading the segments", run.checkSegments},
 	}
 	for _, step := range steps {
-		if run.lost {
+		if run.lost || run.over {
 			break
 		}
 		if err := step.do(ctx); err != nil {
@@ -94,6 +103,9 @@ type verifyRun struct {
 
 	manifest archive.Manifest // set by readManifest
 	lost     bool             // set by readManifest: without a manifest nothing is known of the other files
+	contents *contentReader        // set by findKey
+	sealed   *seal.KeyNeededError
+	over     bool // set by checkSealed: without the key there is nothing more to read
 
 	// set by checkIndex
 	perSegment map[string]int64 // records in each segment; none where the index is damaged
@@ -200,7 +212,10 @@ func (v *verifyRun) readWhole(
 	}
 	defer source.Close() //nolint:errcheck // It was read to its end, or the error that ended the reading counts.
 	verifying := archive.NewVerifyingReader(&countingReader{source: source, count: count}, file)
-	decodeErr := decode(verifying)
+	content, decodeErr := v.decrypt(file, verifying)
+	if decodeErr == nil {
+		decodeErr = decode(content)
+	}
 	if err := verifying.Verify(); err != nil {
 		return err
 	}
@@ -235,7 +250,7 @@ func rowOf(file archive.File, err error) (damage.Row, bool) {
 func (v *verifyRun) result() VerifyResult {
 	result := VerifyResult{
 		Files: v.read.files.Load(), Bytes: v.read.bytes.Load(), Objects: v.read.objects.Load(),
-		ObjectsTotal: v.manifest.Counts.Objects,
+		ObjectsTotal: v.manifest.Counts.Objects, Sealed: v.sealed,
 	}
 	result.Damaged, result.DamagedTotal, result.DamagedObjects = v.found.Rows()
 	return result

@@ -181,7 +181,7 @@ func (v *verifyRun) readSegment(
 		return fmt.Errorf("opening %s: %w", file.Name, err)
 	}
 	defer source.Close() //nolint:errcheck // It was read to its end, or the error that ended the reading counts.
-	return damage.CheckSegment(reader, &countingReader{source: source, count: &v.read.bytes}, file, records)
+	return damage.CheckSegment(reader, &countingReader{source: source, count: &v.read.bytes}, file, records, v.contents.decrypt)
 }
 
 // readSample reads the frames of the records, and the end of the file, so that a file that is gone, shorter or longer is
@@ -189,7 +189,8 @@ func (v *verifyRun) readSegment(
 func (v *verifyRun) readSample(
 	ctx context.Context, reader *archive.FrameReader, file archive.File, records []archive.Record,
 ) error {
-	tail, err := v.fetch(ctx, archive.FrameRef{Segment: file.Name, Offset: file.Size - 1, Length: 2})
+	tail, err := readRange(ctx, v.files, archive.FrameRef{Segment: file.Name, Offset: file.Size - 1, Length: 2})
+	v.read.bytes.Add(int64(len(tail)))
 	if err != nil {
 		return err
 	}
@@ -197,7 +198,7 @@ func (v *verifyRun) readSample(
 		return fmt.Errorf("%s does not end after %d bytes: %w", file.Name, file.Size, core.ErrCorrupt)
 	}
 	for group := range archive.ByFrame(records) {
-		compressed, err := v.fetch(ctx, group[0].Frame)
+		compressed, err := v.fetch(ctx, file, group[0].Frame)
 		if err != nil {
 			return err
 		}
@@ -208,10 +209,13 @@ func (v *verifyRun) readSample(
 	return nil
 }
 
-// fetch reads a frame, fewer bytes where the file ends before.
-func (v *verifyRun) fetch(ctx context.Context, frame archive.FrameRef) ([]byte, error) {
-	content, err := readRange(ctx, v.files, frame)
+// fetch reads a frame, fewer bytes where the file ends before, and none where it does not open.
+func (v *verifyRun) fetch(ctx context.Context, file archive.File, frame archive.FrameRef) ([]byte, error) {
+	content, err := v.contents.frame(ctx, file.Size, frame)
 	v.read.bytes.Add(int64(len(content)))
+	if errors.Is(err, core.ErrCorrupt) {
+		return nil, nil
+	}
 	return content, err
 }
 
@@ -229,7 +233,7 @@ func (v *verifyRun) examine(
 		return nil
 	}
 	rows, err := damage.Examine(reader, file, records, found, func(frame archive.FrameRef) ([]byte, error) {
-		return v.fetch(ctx, frame)
+		return v.fetch(ctx, file, frame)
 	})
 	if err != nil {
 		return err

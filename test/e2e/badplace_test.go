@@ -170,7 +170,7 @@ func flipByte(content []byte) []byte {
 // makeNewer makes a manifest one of the next format version, whole and with the right digest.
 func makeNewer(content []byte) []byte {
 	body, _, _ := bytes.Cut(content, []byte("\n"))
-	body = bytes.Replace(body, []byte(`"formatVersion":1,`), []byte(`"formatVersion":2,"novelty":true,`), 1)
+	body = bytes.Replace(body, []byte(`"formatVersion":1,`), []byte(`"formatVersion":3,"novelty":true,`), 1)
 	return append(append(body, '\n'), []byte(`{"digest":"`+string(archive.DigestOf(body))+`"}`+"\n")...)
 }
 

@@ -59,7 +59,7 @@ func (c *Controller) begin(ctx context.Context, s *scope) (bool, error) {
 	}
 	request, err := c.request(ctx, s)
 	if err != nil {
-		return false, err
+		return false, c.refuseOrWait(s, err)
 	}
 	return c.Tasks.Begin(s.backup.DeepCopy(), func(ctx context.Context, show func(engine.Progress)) (engine.BackupResult, error) {
 		request.Show = show
@@ -86,12 +86,16 @@ func (c *Controller) request(ctx context.Context, s *scope) (engine.BackupReques
 	if err != nil {
 		return engine.BackupRequest{}, fmt.Errorf("encoding the Backup: %w", err)
 	}
+	sealing, err := c.Finder.Sealing(ctx, s.location, s.files)
+	if err != nil {
+		return engine.BackupRequest{}, err
+	}
 	enabled := s.backup.Spec.EnableVolumeBackup
 	key, attempt := client.ObjectKeyFromObject(s.backup), s.status().Attempt
 	files, locationID := s.files, s.status().LocationID
 	return engine.BackupRequest{
 		ID: c.id(s), Attempt: attempt, Earlier: s.status().EarlierAttempts, Started: startOf(s), LocationID: s.status().LocationID, ServerVersion: version,
-		Object: object, Filters: wish, VolumeData: enabled == nil || *enabled,
+		Object: object, Filters: wish, Sealing: sealing, VolumeData: enabled == nil || *enabled,
 		Confirm: func(ctx context.Context) error {
 			return errors.Join(c.confirm(ctx, key, attempt), c.checkPlace(ctx, files, locationID))
 		},

@@ -90,6 +90,7 @@ func (c *Controller) Loop() *reconcile.Loop[*kahuv1.BackupLocation, *scope] {
 			{Name: "finding the files", Do: c.find},
 			{Name: "checking the marker", Do: c.looking(c.checkMarker)},
 			{Name: "claiming ownership", Do: c.looking(c.claim)},
+			{Name: "keeping keys", Do: c.looking(c.keepKeys)},
 			{Name: "showing what lies there", Do: c.looking(c.discover)},
 		},
 	}

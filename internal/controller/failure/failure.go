@@ -9,6 +9,7 @@ import (
 	"github.com/soda-cdm/kahu/internal/controller/place"
 	"github.com/soda-cdm/kahu/internal/core"
 	"github.com/soda-cdm/kahu/internal/core/archive"
+	"github.com/soda-cdm/kahu/internal/core/seal"
 	"github.com/soda-cdm/kahu/internal/engine"
 	"github.com/soda-cdm/kahu/internal/reconcile"
 )
@@ -41,7 +42,13 @@ func Of(err error) Failure {
 	var invalid *engine.InvalidError
 	var incomplete *engine.IncompleteError
 	var exists *engine.ExistsError
+	var needed *seal.KeyNeededError
+	var unknown *engine.UnknownSignerError
 	switch {
+	case errors.As(err, &needed):
+		return Failure{Reason: kahuv1.ReasonKeyNeeded, Message: err.Error()}
+	case errors.As(err, &unknown):
+		return InField(kahuv1.ReasonUnknownSigner, unknown.Error())
 	case errors.As(err, &invalid):
 		return ofProblems(invalid)
 	case errors.As(err, &incomplete):

@@ -20,7 +20,7 @@ func (l *Library) diff(ctx context.Context, question *kahuv1.Inspection) (locati
 	if err != nil {
 		return "", nil, err
 	}
-	request := engine.DiffRequest{Old: engine.Stored{Backup: old.ID, Files: old.Files}, Fields: spec.Fields}
+	request := engine.DiffRequest{Old: old.stored(), Fields: spec.Fields}
 	if spec.Live {
 		request.Filters, err = l.filtersOf(ctx, spec.BackupName)
 	} else {
@@ -40,7 +40,8 @@ func (l *Library) stored(ctx context.Context, name string) (*engine.Stored, erro
 	if err != nil {
 		return nil, err
 	}
-	return &engine.Stored{Backup: backup.ID, Files: backup.Files}, nil
+	stored := backup.stored()
+	return &stored, nil
 }
 
 // filtersOf returns what a backup chose.

@@ -63,7 +63,7 @@ func (l *Library) report(ctx context.Context, question *kahuv1.Inspection) (loca
 		return "", nil, err
 	}
 	return found.Location, func(ctx context.Context, token string) (inspection.Page, error) {
-		return engine.InspectReport(ctx, found.Files, found.ID, token)
+		return engine.InspectReport(ctx, found.stored(), token)
 	}, nil
 }
 
@@ -74,7 +74,7 @@ func (l *Library) objects(ctx context.Context, question *kahuv1.Inspection) (loc
 	}
 	wish := filters.OfInspection(&question.Spec)
 	return found.Location, func(ctx context.Context, token string) (inspection.Page, error) {
-		return engine.InspectObjects(ctx, found.Files, found.ID, wish, token)
+		return engine.InspectObjects(ctx, found.stored(), wish, token)
 	}, nil
 }
 
@@ -85,6 +85,12 @@ type Found struct {
 	// Location is where it is, and Files are the files there.
 	Location string
 	Files    place.Files
+	// Keys opens it where it is encrypted.
+	Keys engine.Keys
+}
+
+func (f Found) stored() engine.Stored {
+	return engine.Stored{Backup: f.ID, Files: f.Files, Keys: f.Keys}
 }
 
 // Backup finds a backup that has something to show.
@@ -107,7 +113,7 @@ func (l *Library) Backup(ctx context.Context, name string) (Found, error) {
 	if err != nil {
 		return Found{}, err
 	}
-	return Found{ID: l.idOf(backup), Location: location.Name, Files: files}, nil
+	return Found{ID: l.idOf(backup), Location: location.Name, Files: files, Keys: l.Finder.Keys(location, files)}, nil
 }
 
 // readable tells whether a backup has files that can be shown, or why not.

@@ -13,6 +13,7 @@ import (
 
 	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
 	"github.com/soda-cdm/kahu/internal/core"
+	"github.com/soda-cdm/kahu/internal/core/seal"
 	"github.com/soda-cdm/kahu/internal/engine"
 )
 
@@ -37,6 +38,8 @@ type Finder struct {
 	Client client.Reader
 	// Stores reaches their stores.
 	Stores Stores
+	// Secrets reads the keys of encrypted locations.
+	Secrets *Secrets
 
 	began atomic.Int64 // when this process began to look at locations, in seconds since 1970; 0 before
 }
@@ -117,6 +120,9 @@ func (f *Finder) Ready(ctx context.Context, name string) (*kahuv1.BackupLocation
 func Reason(err error) (reason string, stalled bool) {
 	if unusable, is := errors.AsType[*NotUsableError](err); is {
 		return unusable.Reason, !unusable.Passing
+	}
+	if _, is := errors.AsType[*seal.KeyNeededError](err); is {
+		return kahuv1.ReasonKeyNeeded, true
 	}
 	for _, row := range reasons() {
 		if errors.Is(err, row.class) {

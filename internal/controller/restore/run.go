@@ -10,9 +10,11 @@ import (
 	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
 	"github.com/soda-cdm/kahu/internal/controller/failure"
 	"github.com/soda-cdm/kahu/internal/controller/filters"
+	"github.com/soda-cdm/kahu/internal/controller/place"
 	"github.com/soda-cdm/kahu/internal/controller/view"
 	"github.com/soda-cdm/kahu/internal/core/archive"
 	"github.com/soda-cdm/kahu/internal/core/restoreplan"
+	"github.com/soda-cdm/kahu/internal/core/seal"
 	"github.com/soda-cdm/kahu/internal/core/transform"
 	"github.com/soda-cdm/kahu/internal/engine"
 	"github.com/soda-cdm/kahu/internal/reconcile"
@@ -56,12 +58,15 @@ func (c *Controller) begin(ctx context.Context, s *scope) (bool, error) {
 		return false, err
 	}
 	restore := s.restore.DeepCopy()
+	trust := place.Trust(s.location)
+	trust.Required = trust.Required && !restore.Spec.AllowUnknownSigner
 	request := engine.RestoreRequest{
 		Transforms: transforms,
 		ID:         archive.RestoreID{ClusterID: c.ClusterID, Name: restore.Name, UID: string(restore.UID)},
 		Attempt:    restore.Status.Attempt,
 		Confirm:    func(ctx context.Context) error { return c.confirm(ctx, restore) },
 		Backup:     c.idOf(s.backup), Filters: wish, AllowIncomplete: s.restore.Spec.AllowIncomplete,
+		Keys: c.Finder.Keys(s.location, s.files), Trust: trust, Epoch: reportEpoch(s.location),
 		DryRun:   s.restore.Spec.DryRun,
 		Existing: restoreplan.Policy(s.restore.Spec.ExistingResourcePolicy),
 		Status:   filters.OfStatus(&s.restore.Spec), RunFinished: s.restore.Spec.FinishedJobs == kahuv1.FinishedJobsRunAgain,
@@ -77,6 +82,14 @@ func (c *Controller) begin(ctx context.Context, s *scope) (bool, error) {
 		request.Show = show
 		return c.Runner.Run(ctx, request, files)
 	}), nil
+}
+
+// reportEpoch returns what the report of a restore is encrypted to: it names objects, as the backup does.
+func reportEpoch(location *kahuv1.BackupLocation) seal.Epoch {
+	if location.Spec.Encryption == nil {
+		return seal.Epoch{}
+	}
+	return place.KeyState(location).Epoch
 }
 
 // idOf returns the name that a backup has in its store.

@@ -44,14 +44,17 @@ func (s *scope) finish(now time.Time) { s.answer().Time = &metav1.Time{Time: now
 
 // findFiles finds the location.
 func (c *Controller) findFiles(ctx context.Context, s *scope) error {
-	_, files, err := c.Finder.Ready(ctx, s.backup.Spec.MetadataLocation)
+	location, files, err := c.Finder.Ready(ctx, s.backup.Spec.MetadataLocation)
 	if unusable, is := errors.AsType[*place.NotUsableError](err); is {
 		message := "spec.metadataLocation: " + unusable.Error() + "; the backup is read when the location can be used"
 		s.say(metav1.ConditionUnknown, unusable.Reason, message)
 		return reconcile.Waiting(unusable.Reason, message, waitTime)
 	}
-	s.files = files
-	return err
+	if err != nil {
+		return err
+	}
+	s.files, s.keys = files, c.Finder.Keys(location, files)
+	return nil
 }
 
 // read begins the reading, and shows how far it is.
@@ -85,7 +88,7 @@ func (c *Controller) begin(ctx context.Context, s *scope) error {
 	if err != nil {
 		return err
 	}
-	request, files := engine.VerifyRequest{Backup: c.id(s), Sample: sample}, s.files
+	request, files := engine.VerifyRequest{Backup: c.id(s), Sample: sample, Keys: s.keys}, s.files
 	begun := c.Tasks.Begin(s.backup.DeepCopy(), func(ctx context.Context, show func(engine.Progress)) (engine.VerifyResult, error) {
 		request.Show = show
 		return c.Runner.Run(ctx, request, files)
@@ -134,6 +137,9 @@ func verdict(
 		return metav1.ConditionFalse, kahuv1.ReasonArchiveCorrupt, fmt.Sprintf(
 			"%d parts of the backup's files are damaged, and %d objects cannot be restored: see status.verification.damaged. %s%s",
 			found.DamagedTotal, found.DamagedObjects, unread(found, err, sampled), remedy)
+	case found.Sealed != nil:
+		return metav1.ConditionTrue, kahuv1.ReasonSealVerified, fmt.Sprintf(
+			"Every byte of its %d files is as it was written. What is in them was not looked at: %s", found.Files, found.Sealed.Error())
 	case sampled != "":
 		return metav1.ConditionTrue, kahuv1.ReasonSampleVerified, fmt.Sprintf(
 			"A sample of %s was read: %d of %d objects are as they were written; the other %d were not read.",

@@ -65,6 +65,7 @@ type Controller struct {
 type scope struct {
 	backup *kahuv1.Backup
 	files  place.Files // set by findFiles
+	keys   engine.Keys // set with files
 }
 
 // answer returns where the answer goes; it is there once the question was taken up.

@@ -31,7 +31,7 @@ func FuzzCheckSegment(f *testing.F) {
 			held = nil
 		}
 		file := measured(records[0].Frame.Segment, content)
-		err := damage.CheckSegment(reader(t), bytes.NewReader(content), file, held)
+		err := damage.CheckSegment(reader(t), bytes.NewReader(content), file, held, plain)
 		if err == nil {
 			return
 		}

@@ -27,11 +27,19 @@ func (e *PlaceError) Unwrap() error { return e.Err }
 
 // CheckSegment reads a whole segment and compares it with its size and digest, with the format, and with the records of
 // the index that are in it. It needs the records in the order of archive.ByFrame, and holds one frame at a time. The
-// error is the first damage (core.ErrCorrupt), or that of the source.
-func CheckSegment(reader *archive.FrameReader, source io.Reader, file archive.File, records []archive.Record) error {
+// error is the first damage (core.ErrCorrupt), or that of the source. Decrypt returns what was encrypted; the places of
+// damage are those before encryption.
+func CheckSegment(
+	reader *archive.FrameReader, source io.Reader, file archive.File, records []archive.Record,
+	decrypt func(source io.Reader) (io.Reader, error),
+) error {
 	verifying := archive.NewVerifyingReader(source, file)
+	plain, err := decrypt(verifying)
+	if err != nil {
+		return err
+	}
 	last := false
-	for frame, err := range archive.Frames(verifying) {
+	for frame, err := range archive.Frames(plain) {
 		if err != nil {
 			return at(frame, err)
 		}

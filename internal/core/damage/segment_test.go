@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"testing"
 
@@ -81,6 +82,9 @@ func measured(name string, content []byte) archive.File {
 }
 
 // TestCheckSegment: what a wrong writer could write with right digests is found, and what a right one does is not.
+// plain is a decryption of what is not encrypted.
+func plain(source io.Reader) (io.Reader, error) { return source, nil }
+
 func TestCheckSegment(t *testing.T) {
 	objects := []core.Object{}
 	for i := range 20 {
@@ -136,7 +140,7 @@ func TestCheckSegment(t *testing.T) {
 	for name, test := range cases {
 		t.Run(name, func(t *testing.T) {
 			archive.SortByFrame(test.records)
-			err := damage.CheckSegment(reader(t), bytes.NewReader(test.content), test.file, test.records)
+			err := damage.CheckSegment(reader(t), bytes.NewReader(test.content), test.file, test.records, plain)
 			if test.damaged != (err != nil) || err != nil && !errors.Is(err, core.ErrCorrupt) {
 				t.Errorf("got %v", err)
 			}
@@ -164,7 +168,7 @@ func TestExamine(t *testing.T) {
 	for _, at := range []int{1, 2, 4} {
 		flipped[frames[at].Offset+frames[at].Length/2] ^= 1
 	}
-	found := damage.CheckSegment(reader(t), bytes.NewReader(flipped), file, records)
+	found := damage.CheckSegment(reader(t), bytes.NewReader(flipped), file, records, plain)
 	rows, err := damage.Examine(reader(t), file, records, found, func(frame archive.FrameRef) ([]byte, error) {
 		return flipped[frame.Offset:][:frame.Length], nil
 	})

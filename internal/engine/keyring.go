@@ -1,0 +1,333 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"k8s.io/utils/clock"
+
+	"github.com/soda-cdm/kahu/internal/core"
+	"github.com/soda-cdm/kahu/internal/core/archive"
+	"github.com/soda-cdm/kahu/internal/core/seal"
+)
+
+// KeyFiles is what finding keys asks of a store.
+type KeyFiles interface {
+	FileReader
+	FileLister
+}
+
+// Keyring finds keys of epochs in the files of a location, with the identities at hand.
+type Keyring struct {
+	// Files is the location.
+	Files KeyFiles
+	// Identities returns the identities at hand, which may be none. They are asked for when they are needed, and not held.
+	Identities func(ctx context.Context) ([]seal.Identity, error)
+}
+
+// Key returns the key of an epoch, or a seal.KeyNeededError that names the recipients whose identities would open it.
+func (k *Keyring) Key(ctx context.Context, epoch string) (*seal.Key, error) {
+	if err := seal.CheckID(epoch); err != nil {
+		return nil, err
+	}
+	held, err := k.Identities(ctx)
+	if err != nil {
+		return nil, err
+	}
+	key, damaged, err := k.unwrapAny(ctx, epoch, held)
+	if key != nil || err != nil {
+		return key, err
+	}
+	if damaged != nil {
+		return nil, damaged
+	}
+	recipients, err := k.recipients(ctx, epoch)
+	if err != nil {
+		return nil, err
+	}
+	return nil, &seal.KeyNeededError{Epoch: epoch, Recipients: recipients, Held: idsOf(held)}
+}
+
+// unwrapAny unwraps the key with the first identity that opens it. Damaged says that a file was there and did not open.
+func (k *Keyring) unwrapAny(ctx context.Context, epoch string, held []seal.Identity) (found *seal.Key, damaged, err error) {
+	for _, identity := range held {
+		key, err := k.unwrap(ctx, epoch, identity)
+		switch {
+		case err == nil:
+			return key, nil, nil
+		case errors.Is(err, core.ErrCorrupt):
+			damaged = err
+		case !errors.Is(err, core.ErrNotFound):
+			return nil, nil, err
+		}
+	}
+	return nil, damaged, nil
+}
+
+// recipients returns the ids of those for whom the key is wrapped, nobody where the store cannot list.
+func (k *Keyring) recipients(ctx context.Context, epoch string) ([]string, error) {
+	var ids []string
+	err := k.Files.List(ctx, seal.WrapFolder(epoch), func(file core.FileInfo) error {
+		if _, recipient, ok := seal.ParseWrapName(file.Name); ok && len(ids) < seal.MaxRecipients {
+			ids = append(ids, recipient)
+		}
+		return nil
+	})
+	if errors.Is(err, core.ErrUnsupported) {
+		return nil, nil
+	}
+	return ids, err
+}
+
+func (k *Keyring) unwrap(ctx context.Context, epoch string, identity seal.Identity) (*seal.Key, error) {
+	name := seal.WrapName(epoch, identity.Recipient().ID())
+	wrapped, err := readBounded(ctx, k.Files, name, seal.MaxKeyFileSize)
+	if err != nil {
+		return nil, err
+	}
+	key, err := seal.Unwrap(wrapped, identity, epoch)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return key, nil
+}
+
+func idsOf(held []seal.Identity) []string {
+	ids := make([]string, 0, len(held))
+	for _, identity := range held {
+		ids = append(ids, identity.Recipient().ID())
+	}
+	return ids
+}
+
+// KeeperFiles is what keeping the keys of a location asks of a store.
+type KeeperFiles interface {
+	FileReader
+	FileLister
+	FileCreator
+}
+
+// KeyKeeper sees to it that the recipients of a location can read what is written there, and nobody else.
+type KeyKeeper struct {
+	// Files is the location.
+	Files KeeperFiles
+	// Clock gives the times that are written down, ClusterID says who wrote them.
+	Clock     clock.PassiveClock
+	ClusterID string
+}
+
+// WrappedKey is the key of an epoch, wrapped for a recipient.
+type WrappedKey struct {
+	// Recipient is the id of the recipient.
+	Recipient string
+	// Digest is that of the file.
+	Digest archive.Digest
+}
+
+// KeyState is what a cluster remembers of its present epoch. It takes nothing of it from the store: whoever can write
+// there could put a key of theirs in its place.
+type KeyState struct {
+	// Epoch is what is written with; the zero value: there is none yet.
+	Epoch seal.Epoch
+	// Wrapped are the files that its key is in.
+	Wrapped []WrappedKey
+}
+
+// KeyWish says who shall read.
+type KeyWish struct {
+	// Recipients are those who shall, and Held the identities at hand.
+	Recipients []seal.Recipient
+	Held       []seal.Identity
+	// State is what was returned the last time.
+	State KeyState
+}
+
+// KeysKept is what a location has now.
+type KeysKept struct {
+	// State is to be remembered, before anything is written with it.
+	State KeyState
+	// Began says why another epoch began; empty where the present one goes on.
+	Began seal.Reason
+	// Epochs is how many epochs the location has, and Readable how many of them the identities at hand open. Both are -1
+	// where the store cannot list.
+	Epochs, Readable int
+	// Reads is how many epochs each recipient (by id) can read.
+	Reads map[string]int
+}
+
+// maxEpochs bounds the epochs of a location.
+const maxEpochs = 1000
+
+// Keep does what is needed: it begins an epoch, or wraps the keys that it can open for recipients that were added.
+func (k *KeyKeeper) Keep(ctx context.Context, wish KeyWish) (KeysKept, error) {
+	kept := KeysKept{State: wish.State}
+	var plan seal.Plan
+	switch err := k.Check(ctx, wish.State); {
+	case err == nil:
+		plan = seal.Decide(wish.Recipients, wrappedFor(wish.State), wish.Held)
+	case errors.Is(err, core.ErrCorrupt):
+		plan.Begin = seal.ReasonLost
+	default:
+		return KeysKept{}, err
+	}
+	var err error
+	if plan.Begin != "" {
+		kept.Began = plan.Begin
+		kept.State, err = k.begin(ctx, wish.Recipients)
+	} else if len(plan.Wrap) > 0 {
+		kept.State, err = k.extend(ctx, wish, plan.Wrap)
+	}
+	if err != nil {
+		return KeysKept{}, err
+	}
+	return kept, k.keepEarlier(ctx, wish, &kept)
+}
+
+// Check returns core.ErrCorrupt where the files of the present epoch are not there as they were written.
+func (k *KeyKeeper) Check(ctx context.Context, state KeyState) error {
+	for _, wrapped := range state.Wrapped {
+		name := seal.WrapName(state.Epoch.ID(), wrapped.Recipient)
+		content, err := readBounded(ctx, k.Files, name, seal.MaxKeyFileSize)
+		if err != nil {
+			return notFoundIsCorrupt(err)
+		}
+		if found := archive.DigestOf(content); found != wrapped.Digest {
+			return fmt.Errorf("%s has digest %s, not %s: %w", name, found, wrapped.Digest, core.ErrCorrupt)
+		}
+	}
+	return nil
+}
+
+func wrappedFor(state KeyState) []string {
+	ids := make([]string, 0, len(state.Wrapped))
+	for _, wrapped := range state.Wrapped {
+		ids = append(ids, wrapped.Recipient)
+	}
+	return ids
+}
+
+// begin makes a key, wraps it for everybody, and forgets it.
+func (k *KeyKeeper) begin(ctx context.Context, recipients []seal.Recipient) (KeyState, error) {
+	key, err := seal.NewKey()
+	if err != nil {
+		return KeyState{}, err
+	}
+	state := KeyState{Epoch: key.Epoch()}
+	for _, recipient := range recipients {
+		wrapped, err := k.wrap(ctx, key, recipient)
+		if err != nil {
+			return KeyState{}, err
+		}
+		state.Wrapped = append(state.Wrapped, wrapped)
+	}
+	record, err := seal.EncodeEpoch(state.Epoch, k.ClusterID, k.Clock.Now())
+	if err != nil {
+		return KeyState{}, err
+	}
+	return state, createFile(ctx, k.Files, seal.EpochName(state.Epoch.ID()), record)
+}
+
+// extend wraps the present key for recipients that were added.
+func (k *KeyKeeper) extend(ctx context.Context, wish KeyWish, added []seal.Recipient) (KeyState, error) {
+	key, err := k.ring(wish.Held).Key(ctx, wish.State.Epoch.ID())
+	if err != nil {
+		return KeyState{}, err
+	}
+	state := KeyState{Epoch: wish.State.Epoch, Wrapped: slices.Clone(wish.State.Wrapped)}
+	for _, recipient := range added {
+		wrapped, err := k.wrap(ctx, key, recipient)
+		if err != nil {
+			return KeyState{}, err
+		}
+		state.Wrapped = append(state.Wrapped, wrapped)
+	}
+	return state, nil
+}
+
+// wrap wraps a key for a recipient. A file that is there already was written by an attempt whose end nobody has seen.
+func (k *KeyKeeper) wrap(ctx context.Context, key *seal.Key, recipient seal.Recipient) (WrappedKey, error) {
+	content, err := key.Wrap(recipient)
+	if err != nil {
+		return WrappedKey{}, err
+	}
+	name := seal.WrapName(key.Epoch().ID(), recipient.ID())
+	err = createFile(ctx, k.Files, name, content)
+	if errors.Is(err, core.ErrAlreadyExists) {
+		content, err = readBounded(ctx, k.Files, name, seal.MaxKeyFileSize)
+	}
+	return WrappedKey{Recipient: recipient.ID(), Digest: archive.DigestOf(content)}, err
+}
+
+func (k *KeyKeeper) ring(held []seal.Identity) *Keyring {
+	return &Keyring{Files: k.Files, Identities: func(context.Context) ([]seal.Identity, error) { return held, nil }}
+}
+
+// keepEarlier wraps the keys of other epochs that the identities at hand open for everybody who shall read, and counts.
+func (k *KeyKeeper) keepEarlier(ctx context.Context, wish KeyWish, kept *KeysKept) error {
+	epochs, err := k.epochs(ctx)
+	if errors.Is(err, core.ErrUnsupported) {
+		kept.Epochs, kept.Readable = -1, -1
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	kept.Epochs, kept.Reads = len(epochs), map[string]int{}
+	held := idsOf(wish.Held)
+	for epoch, recipients := range epochs {
+		if slices.ContainsFunc(recipients, func(id string) bool { return slices.Contains(held, id) }) {
+			kept.Readable++
+			if recipients, err = k.share(ctx, wish, epoch, recipients); err != nil {
+				return err
+			}
+		}
+		for _, id := range recipients {
+			kept.Reads[id]++
+		}
+	}
+	return nil
+}
+
+// share wraps the key of an epoch for those who lack it, and returns all who have it. One that is damaged is left alone.
+func (k *KeyKeeper) share(ctx context.Context, wish KeyWish, epoch string, recipients []string) ([]string, error) {
+	var key *seal.Key
+	for _, recipient := range wish.Recipients {
+		if slices.Contains(recipients, recipient.ID()) {
+			continue
+		}
+		if key == nil {
+			found, err := k.ring(wish.Held).Key(ctx, epoch)
+			if errors.Is(err, core.ErrCorrupt) {
+				return recipients, nil
+			}
+			if err != nil {
+				return nil, err
+			}
+			key = found
+		}
+		if _, err := k.wrap(ctx, key, recipient); err != nil {
+			return nil, err
+		}
+		recipients = append(recipients, recipient.ID())
+	}
+	return recipients, nil
+}
+
+// epochs returns the epochs of the location, and for whom the key of each is wrapped.
+func (k *KeyKeeper) epochs(ctx context.Context) (map[string][]string, error) {
+	found := map[string][]string{}
+	err := k.Files.List(ctx, seal.KeysFolder, func(file core.FileInfo) error {
+		epoch, recipient, ok := seal.ParseWrapName(file.Name)
+		if !ok {
+			return nil
+		}
+		if found[epoch] = append(found[epoch], recipient); len(found) > maxEpochs {
+			return fmt.Errorf("%s has more than %d epochs: %w", strings.TrimSuffix(seal.KeysFolder, "/"), maxEpochs, core.ErrUnsupported)
+		}
+		return nil
+	})
+	return found, err
+}
