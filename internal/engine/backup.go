@@ -177,7 +177,7 @@ type backupRun struct {
 	kept        map[schema.GroupResource]bool // kinds that need not be listed
 	keptFiles   map[string]archive.File       // the segments that they are in
 	manifestNow *archive.Manifest             // of an attempt that had finished
-	earlier     *contentReader                     // what reads the files of earlier attempts
+	earlier     *contentReader                // what reads the files of earlier attempts
 
 	// set when everything is copied
 	written []archive.File

@@ -227,8 +227,8 @@ type restoreRun struct {
 
 	request     RestoreRequest
 	files       FileReader
-	contents    *contentReader   // the files that the manifest names, set by readManifest
-	written     FileCreator // where the report goes
+	contents    *contentReader // the files that the manifest names, set by readManifest
+	written     FileCreator    // where the report goes
 	progress    progress
 	transformer *transform.Transformer
 	names       *naming.Names // filled by choose and decideNames; nil: none changes

@@ -103,7 +103,7 @@ type verifyRun struct {
 
 	manifest archive.Manifest // set by readManifest
 	lost     bool             // set by readManifest: without a manifest nothing is known of the other files
-	contents *contentReader        // set by findKey
+	contents *contentReader   // set by findKey
 	sealed   *seal.KeyNeededError
 	over     bool // set by checkSealed: without the key there is nothing more to read
 

@@ -69,7 +69,7 @@ func (w *world) inCheckpoints(backup string) map[string]bool {
 		if err != nil {
 			w.t.Fatal(err)
 		}
-		reader, err := archive.NewCheckpointReader(file)
+		reader, err := archive.NewCheckpointReader(file, "")
 		if err != nil {
 			w.t.Fatal(err)
 		}
