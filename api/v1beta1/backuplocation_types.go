@@ -229,6 +229,12 @@ type LocationRecipient struct {
 	// +kubebuilder:validation:MaxLength=71
 	Digest string `json:"digest,omitempty"`
 
+	// wrappedKey is that file: the secret half of the present key, encrypted to the
+	// recipient. Nobody else can open it.
+	// +optional
+	// +kubebuilder:validation:MaxLength=16384
+	WrappedKey []byte `json:"wrappedKey,omitempty"`
+
 	// epochs is how many keys of the location it can open.
 	// +optional
 	// +kubebuilder:validation:Minimum=0

@@ -121,7 +121,7 @@ waited for failed, 4 the time for waiting ran out.`,
 			newRestoreCreate, newRestoreGet, newRestoreDescribe, newRestoreLogs, newRestoreCancel, newRestoreUndo,
 			newRestoreDelete),
 		newGroup("location", "Make, show and forget the places that hold backups", shared,
-			newLocationCreate, newLocationGet, newLocationDescribe, newLocationDelete),
+			newLocationCreate, newLocationGet, newLocationDescribe, newLocationRecipient, newLocationDelete),
 	)
 	return root
 }

@@ -123,8 +123,9 @@ type KeyKeeper struct {
 type WrappedKey struct {
 	// Recipient is the id of the recipient.
 	Recipient string
-	// Digest is that of the file.
-	Digest archive.Digest
+	// Digest is that of the file, Content what is in it.
+	Digest  archive.Digest
+	Content []byte
 }
 
 // KeyState is what a cluster remembers of its present epoch. It takes nothing of it from the store: whoever can write
@@ -165,7 +166,7 @@ const maxEpochs = 1000
 func (k *KeyKeeper) Keep(ctx context.Context, wish KeyWish) (KeysKept, error) {
 	kept := KeysKept{State: wish.State}
 	var plan seal.Plan
-	switch err := k.Check(ctx, wish.State); {
+	switch err := k.mend(ctx, wish.State); {
 	case err == nil:
 		plan = seal.Decide(wish.Recipients, wrappedFor(wish.State), wish.Held)
 	case errors.Is(err, core.ErrCorrupt):
@@ -199,6 +200,21 @@ func (k *KeyKeeper) Check(ctx context.Context, state KeyState) error {
 		}
 	}
 	return nil
+}
+
+// mend is Check, and writes again what is remembered and not there.
+func (k *KeyKeeper) mend(ctx context.Context, state KeyState) error {
+	for _, wrapped := range state.Wrapped {
+		name := seal.WrapName(state.Epoch.ID(), wrapped.Recipient)
+		_, err := readBounded(ctx, k.Files, name, seal.MaxKeyFileSize)
+		if !errors.Is(err, core.ErrNotFound) || archive.DigestOf(wrapped.Content) != wrapped.Digest {
+			continue
+		}
+		if err := createFile(ctx, k.Files, name, wrapped.Content); err != nil && !errors.Is(err, core.ErrAlreadyExists) {
+			return err
+		}
+	}
+	return k.Check(ctx, state)
 }
 
 func wrappedFor(state KeyState) []string {
@@ -258,7 +274,7 @@ func (k *KeyKeeper) wrap(ctx context.Context, key *seal.Key, recipient seal.Reci
 	if errors.Is(err, core.ErrAlreadyExists) {
 		content, err = readBounded(ctx, k.Files, name, seal.MaxKeyFileSize)
 	}
-	return WrappedKey{Recipient: recipient.ID(), Digest: archive.DigestOf(content)}, err
+	return WrappedKey{Recipient: recipient.ID(), Digest: archive.DigestOf(content), Content: content}, err
 }
 
 func (k *KeyKeeper) ring(held []seal.Identity) *Keyring {

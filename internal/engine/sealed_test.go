@@ -212,7 +212,14 @@ func TestLostKeyFilesAreNotWrittenTo(t *testing.T) {
 	w := newSealedWorld(t, anna)
 	w.shop()
 	first := w.state.Epoch.ID()
-	w.put(seal.WrapName(first, anna.Recipient().ID()), "swapped by somebody")
+	name := seal.WrapName(first, anna.Recipient().ID())
+	if err := w.plain().Remove(t.Context(), name); err != nil {
+		t.Fatal(err)
+	}
+	if kept := w.keep(nil, anna); kept.Began != "" || !w.has(name) {
+		t.Errorf("a file that was gone is not there again: %+v", kept)
+	}
+	w.put(name, "swapped by somebody")
 	if _, err := w.sealedBackup("one", nil); !errors.Is(err, core.ErrCorrupt) || w.has(id("one").ManifestName()) {
 		t.Errorf("backed up to a key that nobody has: %v", err)
 	}

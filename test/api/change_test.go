@@ -58,6 +58,7 @@ func TestChange(t *testing.T) {
 		"PreserveNodePort":        {"Restore", restore + "}", restore + "preserveNodePort: true}", "spec.preserveNodePort"},
 		"PreserveNodePortNot":     {"Restore", restore + "}", restore + "preserveNodePort: false}", ""},
 		"PreserveClusterIPAddr":   {"Restore", restore + "}", restore + "preserveClusterIpAddr: true}", "spec.preserveClusterIpAddr"},
+		"AllowUnknownSigner":      {"Restore", restore + "}", restore + "allowUnknownSigner: true}", "spec.allowUnknownSigner"},
 		"AllowIncomplete":         {"Restore", restore + "}", restore + "allowIncomplete: true}", "spec.allowIncomplete"},
 		"Transforms":              {"Restore", restore + "transforms: [{mergePatch: {a: 1}}]}", restore + "transforms: [{mergePatch: {a: 2}}]}", "spec.transforms"},
 		"TransformNull":           {"Restore", restore + "transforms: [{mergePatch: {a: null}}]}", restore + "transforms: [{mergePatch: {}}]}", "spec.transforms"},

@@ -123,6 +123,18 @@ func TestRefused(t *testing.T) {
 			"apiVersion: kahu.io/v1beta1\nkind: BackupLocation\nspec: {}\n",
 			[]refusal{{"spec.providerName", "Required value"}},
 		},
+		"EncryptionForNobody": {
+			location + "  encryption: {recipients: []}\n",
+			[]refusal{{"spec.encryption.recipients", "0: spec.encryption.recipients in body should have at least 1 items"}},
+		},
+		"EncryptionForAnIdentity": {
+			location + "  encryption: {recipients: [AGE-SECRET-KEY-1]}\n",
+			[]refusal{{"spec.encryption.recipients", "a recipient of age begins with age1: age-keygen -y shows it; what begins with AGE-SECRET-KEY is secret, and belongs in the Secret of identitySecretRef"}},
+		},
+		"SignerOfAnotherForm": {
+			location + "  encryption: {recipients: [age1a], trustedSigners: [somebody]}\n",
+			[]refusal{{"spec.encryption.trustedSigners", "a signer is ed25519: and 44 characters: see status.encryption.signer of the location in the cluster that signs"}},
+		},
 		// Names that Kubernetes cannot store.
 		"BackupNameTooLong": {
 			strings.Replace(backup, "spec:", "metadata: {name: "+strings.Repeat("n", 64)+"}\nspec:", 1),

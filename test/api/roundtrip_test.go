@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 
@@ -161,6 +162,11 @@ func fillKnown(value reflect.Value) bool {
 			}, MergePatch: kahuv1.JSONValue{Raw: []byte(`{"a":null,"b":1.5}`)}},
 		},
 		kahuv1.JSONValue{Raw: []byte(`{"a":[null]}`)},
+		kahuv1.LocationEncryption{
+			Recipients: []string{"age1recipient"}, IdentitySecretRef: kahuv1.SecretReference{Name: "identity"},
+			TrustedSigners: []string{"ed25519:" + strings.Repeat("A", 43) + "="},
+		},
+		[]byte("any bytes"),
 		kahuv1.FinishedJobsKeep, kahuv1.ExistingResourcePolicyRecreate, kahuv1.PlanActionUpdate, kahuv1.UndoActionKeep,
 		kahuv1.InspectionSubjectObjects, kahuv1.ProviderTypeVolume, kahuv1.ProviderStateUnavailable,
 	}

@@ -75,7 +75,7 @@ func encryptionStatus(kept engine.KeysKept, recipients []seal.Recipient, held []
 		status.Epochs, status.ReadableEpochs = number(kept.Epochs), number(kept.Readable)
 	}
 	for _, wrapped := range kept.State.Wrapped {
-		row := kahuv1.LocationRecipient{ID: wrapped.Recipient, Digest: string(wrapped.Digest)}
+		row := kahuv1.LocationRecipient{ID: wrapped.Recipient, Digest: string(wrapped.Digest), WrappedKey: wrapped.Content}
 		if kept.Epochs >= 0 {
 			row.Epochs = number(kept.Reads[wrapped.Recipient])
 		}

@@ -184,7 +184,9 @@ func KeyState(location *kahuv1.BackupLocation) engine.KeyState {
 	}
 	state := engine.KeyState{Epoch: epoch}
 	for _, recipient := range status.Recipients {
-		state.Wrapped = append(state.Wrapped, engine.WrappedKey{Recipient: recipient.ID, Digest: archive.Digest(recipient.Digest)})
+		state.Wrapped = append(state.Wrapped, engine.WrappedKey{
+			Recipient: recipient.ID, Digest: archive.Digest(recipient.Digest), Content: recipient.WrappedKey,
+		})
 	}
 	return state
 }
