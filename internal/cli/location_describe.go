@@ -52,6 +52,7 @@ func locationText(location *kahuv1.BackupLocation) string {
 	d.line("Credentials", location.Spec.CredentialsSecretRef.Name)
 	d.line("Backups", backupsOf(location))
 	d.line("At once", limitsText(location.Spec.Limits))
+	d.line("Encrypted for", encryptionText(location))
 	d.line("Location id", status.LocationID)
 	d.line("Last looked at", timeOf(status.LastProbeTime))
 	d.conditions(status.Conditions)
@@ -67,4 +68,17 @@ func limitsText(limits kahuv1.LocationLimits) string {
 		return plural(int64(number), unit)
 	}
 	return text(limits.Backups, "backup") + ", " + text(limits.Restores, "restore")
+}
+
+// encryptionText says for whom a location is encrypted, and with which key.
+func encryptionText(location *kahuv1.BackupLocation) string {
+	encryption, status := location.Spec.Encryption, location.Status.Encryption
+	if encryption == nil {
+		return ""
+	}
+	text := plural(int64(len(encryption.Recipients)), "recipient")
+	if status != nil {
+		text += fmt.Sprintf(", epoch %s, signed by %s", status.Epoch, status.Signer)
+	}
+	return text
 }

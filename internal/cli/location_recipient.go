@@ -282,7 +282,7 @@ func idsOf(identities []seal.Identity) string {
 
 // readIdentities reads a file of identities.
 func readIdentities(name string) ([]seal.Identity, error) {
-	file, err := os.Open(name)
+	file, err := os.Open(name) //nolint:gosec // Whoever runs the program names the file.
 	if err != nil {
 		return nil, fmt.Errorf("reading --identity: %w", err)
 	}

@@ -272,3 +272,20 @@ func must2(t *testing.T) func(plain io.ReaderAt, size int64, err error) (io.Read
 		return plain, size
 	}
 }
+
+// TestOpenSSLChecksTheSignature does what docs/encryption.md says.
+func TestOpenSSLChecksTheSignature(t *testing.T) {
+	page := string(must(os.ReadFile("../../../docs/encryption.md"))(t))
+	_, rest, _ := strings.Cut(page, "To check a signature with openssl:")
+	_, rest, _ = strings.Cut(rest, "```\n")
+	lines, _, found := strings.Cut(rest, "```")
+	if !found {
+		t.Fatal("the page does not say how")
+	}
+	folder := t.TempDir()
+	content := must(archive.SealManifest(newSealedManifest(), newSigningKey(t)))(t)
+	must(0, os.WriteFile(filepath.Join(folder, "manifest.json"), content, 0o600))(t)
+	if said := shell(t, folder, lines, "jq", "openssl", "base64"); !strings.Contains(said, "Verified Successfully") {
+		t.Errorf("openssl says %q", said)
+	}
+}

@@ -1,0 +1,89 @@
+package engine_test
+
+import (
+	"flag"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/soda-cdm/kahu/internal/core/damage"
+	"github.com/soda-cdm/kahu/internal/core/seal"
+	"github.com/soda-cdm/kahu/internal/engine"
+)
+
+// The golden files are a whole encrypted location, with manifests of format version 2, and beside it the identity that
+// opens it and the signer. They are read for ever, and written once.
+var updateGolden = flag.Bool("update", false, "write the golden files of an encrypted location")
+
+const (
+	goldenLocation = "testdata/v2/location"
+	goldenIdentity = "testdata/v2/identity.txt"
+	goldenSigner   = "testdata/v2/signer.txt"
+)
+
+func TestGoldenEncryptedLocation(t *testing.T) {
+	content, err := os.ReadFile(goldenIdentity)
+	if err != nil {
+		t.Fatal(err)
+	}
+	identities, err := seal.ParseIdentities(content)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if *updateGolden {
+		writeGolden(t, identities[0])
+	}
+	signer, err := os.ReadFile(goldenSigner)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := newSealedWorld(t, newIdentity(t))
+	err = filepath.WalkDir(goldenLocation, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		file, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		name, err := filepath.Rel(goldenLocation, path)
+		w.put(filepath.ToSlash(name), string(file))
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if found := w.verify("golden", damage.Sample{}, identities[0]); found.Objects != 7 || found.DamagedTotal > 0 || found.Sealed != nil {
+		t.Errorf("%+v", found)
+	}
+	trust := engine.Trust{Required: true, Signers: []seal.Signer{seal.Signer(strings.TrimSpace(string(signer)))}}
+	_, result, err := w.restoreSealed("golden", trust, identities[0])
+	if err != nil || result.Counts.Created != 7 {
+		t.Errorf("%+v, %v", result, err)
+	}
+}
+
+// writeGolden makes the files anew.
+func writeGolden(t *testing.T, identity seal.Identity) {
+	t.Helper()
+	w := newSealedWorld(t, identity)
+	w.shop()
+	made := w.mustBackup("golden")
+	if err := os.RemoveAll(goldenLocation); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range w.allNames() {
+		path := filepath.Join(goldenLocation, filepath.FromSlash(name))
+		if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, w.content(name), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(goldenSigner, []byte(made.Manifest.Signer+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
