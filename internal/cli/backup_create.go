@@ -52,6 +52,9 @@ func (s *session) createBackup(ctx context.Context, name string, wish *backupFla
 	if wish.location == "" {
 		return usageError{fmt.Errorf("--location is missing: name a BackupLocation, see `kubectl kahu location get`")}
 	}
+	if err := wish.refuseEmpty(); err != nil {
+		return err
+	}
 	selector, err := wish.labels()
 	if err != nil {
 		return err

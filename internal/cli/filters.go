@@ -2,9 +2,11 @@ package cli
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
@@ -16,10 +18,13 @@ type filterFlags struct {
 	includeResources, excludeResources   []string
 	selector                             string
 	references                           []string
+	// given are the flags as they were on the command line.
+	given *pflag.FlagSet
 }
 
 func (f *filterFlags) register(command *cobra.Command) {
 	flags := command.Flags()
+	f.given = flags
 	flags.StringSliceVar(&f.includeNamespaces, "include-namespaces", nil, "namespaces; none means all of them")
 	flags.StringSliceVar(&f.excludeNamespaces, "exclude-namespaces", nil, "namespaces that are left out")
 	flags.StringSliceVar(&f.includeResources, "include-resources", nil,
@@ -81,6 +86,25 @@ func setReference(of *kahuv1.Reference, field, value string) bool {
 		return false
 	}
 	return true
+}
+
+// refuseEmpty refuses a filter that was given and says nothing, such as a variable of a script that was never set: taken as
+// absent, it would choose everything.
+func (f *filterFlags) refuseEmpty() error {
+	for _, name := range []string{"include-namespaces", "exclude-namespaces", "include-resources", "exclude-resources", "selector"} {
+		flag := f.given.Lookup(name)
+		if !flag.Changed {
+			continue
+		}
+		words := []string{flag.Value.String()}
+		if list, ok := flag.Value.(pflag.SliceValue); ok {
+			words = list.GetSlice()
+		}
+		if len(words) == 0 || slices.Contains(words, "") {
+			return usageError{fmt.Errorf("--%s is empty: say what is chosen, or leave the flag out", name)}
+		}
+	}
+	return nil
 }
 
 // labels turns the selector into the API's form.

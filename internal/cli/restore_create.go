@@ -72,6 +72,9 @@ func newRestoreCreate(shared *session) *cobra.Command {
 
 // spec turns the flags into the API's words.
 func (f *restoreFlags) spec() (kahuv1.RestoreSpec, error) {
+	if err := f.refuseEmpty(); err != nil {
+		return kahuv1.RestoreSpec{}, err
+	}
 	selector, err := f.labels()
 	if err != nil {
 		return kahuv1.RestoreSpec{}, err

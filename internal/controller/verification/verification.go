@@ -144,7 +144,8 @@ func (c *Controller) endEarlier(_ context.Context, s *scope) error {
 	return nil
 }
 
-// take writes the question into the status, and answers one that cannot be understood.
+// take writes the question into the status, and answers one that cannot be understood. The pass ends with it, and the next
+// one reads: a pass that has not heard yet that the question is on record would take the reading for that of an earlier one.
 func (c *Controller) take(_ context.Context, s *scope) error {
 	if s.isTaken() {
 		return nil
@@ -162,7 +163,7 @@ func (c *Controller) take(_ context.Context, s *scope) error {
 	if !sample.Whole() {
 		s.answer().Sampled, s.answer().Seed = text, int64(sample.Seed) //nolint:gosec // It has 32 bits.
 	}
-	return nil
+	return reconcile.ErrDone
 }
 
 // awaitRun ends the pass while the backup is being made: the end of the run wakes the next one.

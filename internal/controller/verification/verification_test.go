@@ -153,6 +153,20 @@ func (w *world) awaitTask() {
 
 func unavailable() reading { return reading{err: fmt.Errorf("reading a: %w", core.ErrUnavailable)} }
 
+// TestNothingIsReadBeforeTheQuestionIsOnRecord: the pass that takes the question begins no reading. Another one, whose cache
+// has not heard of the question being taken, would stop it as one for an earlier question.
+func TestNothingIsReadBeforeTheQuestionIsOnRecord(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "", reading{})
+	taken, _ := w.pass()
+	if answer := taken.Status.Verification; answer == nil || answer.Token != "now" {
+		t.Errorf("the question is not on record: %+v", answer)
+	}
+	if _, begun := w.tasks.Look(taken.UID); begun {
+		t.Error("the reading began in the pass that took the question")
+	}
+}
+
 // TestReadAgain: a store that fails ends no question, unless it fails for long; what does not pass does at once.
 func TestReadAgain(t *testing.T) {
 	t.Parallel()

@@ -1,6 +1,8 @@
 package selection
 
 import (
+	"strings"
+
 	"github.com/soda-cdm/kahu/internal/core"
 )
 
@@ -67,6 +69,8 @@ func NeverObject(kind core.Kind, name string, labels map[string]string) (string,
 	switch {
 	case kind.Group == "" && kind.Resource == "configmaps" && name == "kube-root-ca.crt":
 		return "the controller manager publishes the cluster's certificate under this name in every namespace", true
+	case kind.Group == "apiextensions.k8s.io" && kind.Resource == "customresourcedefinitions" && strings.HasSuffix(name, "."+ownGroup):
+		return "it is Kahu's own, and comes with the Kahu that runs: an older one would take fields from it", true
 	case kind.Group == "apiregistration.k8s.io" && kind.Resource == "apiservices" &&
 		labels["kube-aggregator.kubernetes.io/automanaged"] != "":
 		return "the API server makes it for each group that it serves itself", true

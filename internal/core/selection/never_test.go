@@ -68,6 +68,7 @@ func TestNever(t *testing.T) {
 func TestNeverObject(t *testing.T) {
 	configMap := namespaced("", "v1", "ConfigMap", "configmaps")
 	apiService := clustered("apiregistration.k8s.io", "v1", "APIService", "apiservices")
+	definition := clustered("apiextensions.k8s.io", "v1", "CustomResourceDefinition", "customresourcedefinitions")
 	managed := map[string]string{"kube-aggregator.kubernetes.io/automanaged": "onstart"}
 	cases := map[string]struct {
 		kind   core.Kind
@@ -79,6 +80,8 @@ func TestNeverObject(t *testing.T) {
 		"another config map":                       {kind: configMap, name: "settings", labels: managed},
 		"a secret of that name":                    {kind: namespaced("", "v1", "Secret", "secrets"), name: "kube-root-ca.crt"},
 		"an API that the server serves itself":     {kind: apiService, name: "v1.apps", labels: managed, want: true},
+		"a definition of Kahu":                     {kind: definition, name: "backups.kahu.io", want: true},
+		"a definition of somebody else":            {kind: definition, name: "backups.notkahu.io"},
 		"an API that another server was added for": {kind: apiService, name: "v1beta1.metrics.k8s.io"},
 	}
 	for name, tc := range cases {
