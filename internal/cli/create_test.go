@@ -117,8 +117,8 @@ func TestRestoreCreate(t *testing.T) {
 		"cluster scope":    {[]string{"--cluster-scope"}, kahuv1.RestoreSpec{IncludeClusterResource: &yes}},
 		"no cluster scope": {[]string{"--cluster-scope=false"}, kahuv1.RestoreSpec{IncludeClusterResource: &no}},
 		"kept": {
-			[]string{"--preserve-node-ports", "--preserve-cluster-ips", "--allow-incomplete"},
-			kahuv1.RestoreSpec{PreserveNodePort: true, PreserveClusterIPAddr: true, AllowIncomplete: true},
+			[]string{"--preserve-node-ports", "--preserve-cluster-ips", "--allow-incomplete", "--allow-unknown-signer"},
+			kahuv1.RestoreSpec{PreserveNodePort: true, PreserveClusterIPAddr: true, AllowIncomplete: true, AllowUnknownSigner: true},
 		},
 	}
 	for name, test := range cases {

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -10,6 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
+	"github.com/soda-cdm/kahu/internal/core/seal"
 )
 
 // locationFlags are the flags of location create.
@@ -19,6 +21,9 @@ type locationFlags struct {
 	provider string
 	config   map[string]string
 	secret   string
+
+	recipients []string
+	identity   string
 }
 
 func newLocationCreate(shared *session) *cobra.Command {
@@ -37,13 +42,34 @@ func newLocationCreate(shared *session) *cobra.Command {
 	flags.StringVar(&wish.provider, "provider", "", "name of the Provider that reaches the place (required); kubectl get providers.kahu.io shows them")
 	flags.StringToStringVar(&wish.config, "config", nil, "key=value: what the provider needs to know")
 	flags.StringVar(&wish.secret, "credentials", "", "Secret in Kahu's namespace with what the provider must keep to itself")
+	flags.StringSliceVar(&wish.recipients, "recipient", nil, "public key of age of somebody who can read; with one, backups are encrypted")
+	flags.StringVar(&wish.identity, "identity-secret", "",
+		"Secret in Kahu's namespace with the identity of a recipient, without which this cluster writes and cannot read")
 	return command
+}
+
+// encryption says who can read, nil for everybody who can read the store.
+func (f *locationFlags) encryption() (*kahuv1.LocationEncryption, error) {
+	if len(f.recipients) == 0 {
+		if f.identity != "" {
+			return nil, usageError{errors.New("--identity-secret needs a --recipient")}
+		}
+		return nil, nil //nolint:nilnil // Not to encrypt is no error.
+	}
+	if _, err := seal.ParseRecipients(f.recipients); err != nil {
+		return nil, usageError{fmt.Errorf("--recipient: %w", err)}
+	}
+	return &kahuv1.LocationEncryption{Recipients: f.recipients, IdentitySecretRef: kahuv1.SecretReference{Name: f.identity}}, nil
 }
 
 // createLocation creates the object, and waits for it to be ready where that is asked for.
 func (s *session) createLocation(ctx context.Context, name string, wish *locationFlags) error {
 	if wish.provider == "" {
 		return usageError{fmt.Errorf("--provider is missing: name a Provider, see `kubectl get providers.kahu.io`")}
+	}
+	encryption, err := wish.encryption()
+	if err != nil {
+		return err
 	}
 	to, err := s.client()
 	if err != nil {
@@ -54,6 +80,7 @@ func (s *session) createLocation(ctx context.Context, name string, wish *locatio
 		ObjectMeta: metav1.ObjectMeta{Name: name},
 		Spec: kahuv1.BackupLocationSpec{
 			ProviderName: wish.provider, Config: wish.config, CredentialsSecretRef: kahuv1.SecretReference{Name: wish.secret},
+			Encryption: encryption,
 		},
 	}
 	if err := to.Create(ctx, location); err != nil {

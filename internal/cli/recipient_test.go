@@ -115,6 +115,23 @@ func wrapFor(t *testing.T, name string, anna, bert person) *seal.Key {
 	return key
 }
 
+func TestEncryptedLocationIsCreated(t *testing.T) {
+	anna := newPerson(t)
+	remove(t, &kahuv1.BackupLocation{}, "encrypted")
+	succeed(t, "location", "create", "encrypted", "--provider", "p", "--recipient", anna.recipient, "--identity-secret", "key")
+	found := read(t, "encrypted", &kahuv1.BackupLocation{}).Spec.Encryption
+	if found == nil || len(found.Recipients) != 1 || found.Recipients[0] != anna.recipient || found.IdentitySecretRef.Name != "key" {
+		t.Errorf("%+v", found)
+	}
+	for name, arguments := range map[string][]string{
+		"no recipient": {"--identity-secret", "key"}, "nonsense": {"--recipient", "me"},
+	} {
+		if done := run(t, append([]string{"location", "create", "wrong", "--provider", "p"}, arguments...)...); done.code != cli.ExitUsage {
+			t.Errorf("%s: %+v", name, done)
+		}
+	}
+}
+
 func TestWrongRecipients(t *testing.T) {
 	anna := newPerson(t)
 	content, err := os.ReadFile(anna.file)

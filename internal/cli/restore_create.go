@@ -24,6 +24,7 @@ type restoreFlags struct {
 	nodePorts         bool
 	clusterIPs        bool
 	allowIncomplete   bool
+	unknownSigner     bool
 	sets              []string
 	images            map[string]string
 	classes           map[string]string
@@ -65,6 +66,8 @@ func newRestoreCreate(shared *session) *cobra.Command {
 	flags.StringToStringVar(&wish.images, "map-image", nil, "from=to: registries, paths or repositories of images")
 	flags.StringToStringVar(&wish.classes, "map-storage-class", nil, "from=to: names of storage classes")
 	flags.BoolVar(&wish.allowIncomplete, "allow-incomplete", false, "restore what an incomplete backup has")
+	flags.BoolVar(&wish.unknownSigner, "allow-unknown-signer", false,
+		"restore from an encrypted location what is signed by nobody whom it trusts; whoever can write to the store can have made it")
 	flags.BoolVar(&wish.dryRun, "dry-run", false, "show what would be done, and write nothing to the cluster; waits")
 	flags.StringVar(&wish.existing, "existing", "", "what is done about objects that are there: Skip, Update, Recreate or Fail")
 	return command
@@ -89,7 +92,8 @@ func (f *restoreFlags) spec() (kahuv1.RestoreSpec, error) {
 		IncludeResources: resources(f.includeResources), ExcludeResources: resources(f.excludeResources),
 		LabelSelector: selector, References: references, NamespaceMapping: f.mapping, ResourcePrefix: f.prefix,
 		PreserveNodePort: f.nodePorts, PreserveClusterIPAddr: f.clusterIPs, AllowIncomplete: f.allowIncomplete,
-		TransformSets: f.sets, ImageMapping: f.images, StorageClassMapping: f.classes,
+		AllowUnknownSigner: f.unknownSigner,
+		TransformSets:      f.sets, ImageMapping: f.images, StorageClassMapping: f.classes,
 		DryRun: f.dryRun, ExistingResourcePolicy: kahuv1.ExistingResourcePolicy(f.existing),
 	}
 	if f.clusterScopeGiven {

@@ -51,8 +51,7 @@ func New(name string, id archive.BackupID, location *kahuv1.BackupLocation) *kah
 
 // Lasting tells whether reading a manifest failed for a cause that lies in the manifest itself.
 func Lasting(err error) bool {
-	var newer *archive.NewerFormatError
-	return errors.As(err, &newer) || errors.Is(err, core.ErrCorrupt)
+	return errors.Is(err, core.ErrUnsupported) || errors.Is(err, core.ErrCorrupt)
 }
 
 // Show writes what the manifest says into the status, or why it cannot be used.
@@ -70,7 +69,7 @@ func Show(backup *kahuv1.Backup, id archive.BackupID, manifest archive.Manifest,
 
 func fail(backup *kahuv1.Backup, failure error) {
 	reason := kahuv1.ReasonManifestInvalid
-	if _, is := errors.AsType[*archive.NewerFormatError](failure); is {
+	if errors.Is(failure, core.ErrUnsupported) {
 		reason = kahuv1.ReasonManifestTooNew
 	}
 	backup.Status.State, backup.Status.FailureReason = kahuv1.StateFailed, reconcile.Bounded(failure.Error(), maxText)
