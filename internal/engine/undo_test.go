@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
+	"sync/atomic"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -164,12 +165,12 @@ func TestUndoInterrupted(t *testing.T) {
 	total := 0
 	for {
 		ctx, kill := context.WithCancel(t.Context())
-		deletions := 0
+		var deletions atomic.Int32 // Several go on at once.
 		to.Intercept = func(call fakecluster.Call) error {
 			if call.Verb != "delete" {
 				return nil
 			}
-			if deletions++; deletions == 2 {
+			if deletions.Add(1) == 2 {
 				kill()
 				return ctx.Err()
 			}
