@@ -121,7 +121,7 @@ func SetUp(manager ctrl.Manager, options Options) error {
 		}).SetUp},
 		{"backup", newBackup(options, finder, told).SetUp},
 		{"restore", newRestore(options, finder, told).SetUp},
-		{"undo", newUndo(options).SetUp},
+		{"undo", newUndo(options, told).SetUp},
 		{"inspection", newInspection(options, finder).SetUp},
 		{"verification", newVerification(options, finder, told).SetUp},
 		{"transformset", (&transformset.Controller{Client: options.Client}).SetUp},
@@ -168,9 +168,9 @@ func newRestore(options Options, finder *place.Finder, told listeners) *restore.
 // undos is how many restores are taken back at once.
 const undos = 2
 
-func newUndo(options Options) *undo.Controller {
+func newUndo(options Options, told listeners) *undo.Controller {
 	return &undo.Controller{
-		Client: options.Client, Direct: options.Direct,
+		Client: options.Client, Direct: options.Direct, Changed: told.restoreChanged,
 		Runner: &engine.Undo{Cluster: options.Cluster, Clock: options.Clock, Deleters: creators},
 		Tasks:  reconcile.NewTasks[engine.Progress, engine.UndoResult](undos), Clock: options.Clock,
 	}

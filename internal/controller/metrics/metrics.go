@@ -1,12 +1,15 @@
 // Package metrics counts what becomes of runs and shows how things stand, for Prometheus.
 //
 // There are two kinds. Counters and histograms are told of each change of a status once it is written, so that what is
-// counted is what people see; they begin at zero with each manager. Gauges are read from Kahu's own objects when they
+// counted is what people see; they begin at zero with each manager, and are there with zero for each location, as what
+// appears with one looks to Prometheus as if it had not increased. Gauges are read from Kahu's own objects when they
 // are asked for, so that they are right from the first moment of a manager on. Labels are names of locations and
 // providers, states, reasons and steps: never the name of a run or of an object in it.
 package metrics
 
 import (
+	"context"
+
 	"github.com/prometheus/client_golang/prometheus"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -14,8 +17,6 @@ import (
 
 	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
 )
-
-const location = "location"
 
 // Set is all metrics of a manager.
 type Set struct {
@@ -26,13 +27,15 @@ type Set struct {
 	restoreObjects  *prometheus.CounterVec
 	verifications   *prometheus.CounterVec
 	damagedObjects  *prometheus.CounterVec
+	undos           *prometheus.CounterVec
+	undoObjects     *prometheus.CounterVec
 	standing        *standing
 }
 
 // runs are the metrics that backups and restores have in common.
 type runs struct {
-	total, failures, interruptions, steps *prometheus.CounterVec
-	duration                              *prometheus.HistogramVec
+	total, failures, steps *prometheus.CounterVec
+	duration               *prometheus.HistogramVec
 }
 
 // newRuns returns those of backups, or of restores.
@@ -40,9 +43,7 @@ func newRuns(kind string) runs {
 	return runs{
 		total: counter("kahu_"+kind+"_runs_total", "Runs of "+kind+"s that ended, by their state.", location, "state"),
 		failures: counter("kahu_"+kind+"_failures_total",
-			"Runs of "+kind+"s that ended as Failed, by the reason; Cancelled and PartiallyFailed are reasons too.", location, "reason"),
-		interruptions: counter("kahu_"+kind+"_interruptions_total",
-			"How often a manager stopped while a "+kind+" went on, and another one went on with it.", location),
+			"Runs of "+kind+"s that ended as Failed, by the reason; Cancelled and PartiallyFailed are reasons too.", location, reason),
 		steps: counter("kahu_"+kind+"_step_seconds_total", "Seconds that the steps of "+kind+"s took.", "step"),
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "kahu_" + kind + "_duration_seconds", Help: "Seconds from the beginning of a " + kind + " to its end.",
@@ -65,6 +66,8 @@ func New(from client.Reader) *Set {
 		restoreObjects: counter("kahu_restore_objects_total", "Objects of restores, by what became of them.", location, "result"),
 		verifications:  counter("kahu_verification_runs_total", "Backups that were read back, by what was found.", location, "result"),
 		damagedObjects: counter("kahu_verification_damaged_objects_total", "Objects that verifications found damaged.", location),
+		undos:          counter("kahu_undo_runs_total", "Restores that were taken back, by what became of it.", location, "result"),
+		undoObjects:    counter("kahu_undo_objects_total", "Objects of restores that were taken back, by what became of them.", location, "result"),
 		standing:       newStanding(from),
 	}
 }
@@ -77,38 +80,35 @@ func (s *Set) collectors() []prometheus.Collector {
 
 // ofLocations are the counters and histograms; those of steps have no location.
 func (s *Set) ofLocations() []prometheus.Collector {
-	all := []prometheus.Collector{s.backupBytes, s.storedBytes, s.backupObjects, s.restoreObjects}
+	all := []prometheus.Collector{s.backupBytes, s.storedBytes, s.backupObjects, s.restoreObjects, s.undos, s.undoObjects}
 	for _, of := range []runs{s.backup, s.restore} {
-		all = append(all, of.total, of.failures, of.interruptions, of.steps, of.duration)
+		all = append(all, of.total, of.failures, of.steps, of.duration)
 	}
 	return all
 }
 
-// Descriptions describe all metrics.
-func (s *Set) Descriptions() []*prometheus.Desc {
-	described := make(chan *prometheus.Desc)
-	go func() {
-		defer close(described)
-		for _, each := range s.collectors() {
-			each.Describe(described)
-		}
-	}()
-	var all []*prometheus.Desc
-	for each := range described {
-		all = append(all, each)
+// Describe says which metrics there are.
+func (s *Set) Describe(to chan<- *prometheus.Desc) {
+	for _, each := range s.collectors() {
+		each.Describe(to)
 	}
-	return all
+}
+
+// Collect shows all metrics. A location that it sees for the first time has its counters at zero, before anything is
+// counted there.
+func (s *Set) Collect(to chan<- prometheus.Metric) {
+	ctx, cancel := context.WithTimeout(context.Background(), readTime) //nolint:forbidigo // A collector is given no context.
+	defer cancel()
+	if names, err := s.standing.locations(ctx); err == nil { // The gauges, which read them too, show what is wrong.
+		s.addZeros(names)
+	}
+	for _, each := range s.collectors() {
+		each.Collect(to)
+	}
 }
 
 // Register makes the metrics known to a registry.
-func (s *Set) Register(to prometheus.Registerer) error {
-	for _, each := range s.collectors() {
-		if err := to.Register(each); err != nil {
-			return err
-		}
-	}
-	return nil
-}
+func (s *Set) Register(to prometheus.Registerer) error { return to.Register(s) }
 
 // ForgetLocation drops the series of a location that is gone.
 func (s *Set) ForgetLocation(name string) {
@@ -129,7 +129,6 @@ func (s *Set) BackupChanged(before, after *kahuv1.Backup) {
 	if after.Spec.Origin != nil {
 		return
 	}
-	s.backup.interruptions.WithLabelValues(at).Add(float64(max(0, status.Interruptions-before.Status.Interruptions)))
 	if before.Status.Stage == kahuv1.StageFinished || status.Stage != kahuv1.StageFinished {
 		return
 	}
@@ -142,16 +141,14 @@ func (s *Set) BackupChanged(before, after *kahuv1.Backup) {
 // RestoreChanged counts what a change of a Restore's status tells.
 func (s *Set) RestoreChanged(before, after *kahuv1.Restore) {
 	at, status := after.Status.MetadataLocation, &after.Status
-	if earlier := before.Status.Interruptions; status.Interruptions > earlier {
-		s.restore.interruptions.WithLabelValues(at).Add(float64(status.Interruptions - earlier))
-	}
+	s.undone(before, after)
 	if before.Status.Stage == kahuv1.StageFinished || status.Stage != kahuv1.StageFinished {
 		return
 	}
 	s.restore.ended(end{at, status.State, status.Conditions, status.StartTimestamp, status.CompletionTimestamp, status.Timings})
 	for result, number := range map[string]int64{
-		"created": status.Counts.Created, "updated": status.Counts.Updated, "failed": status.Counts.Failed,
-		"skipped": status.Counts.SkippedExisting + status.Counts.SkippedControlled + status.Counts.SkippedFinished,
+		resultCreated: status.Counts.Created, resultUpdated: status.Counts.Updated, resultFailed: status.Counts.Failed,
+		resultSkipped: status.Counts.SkippedExisting + status.Counts.SkippedControlled + status.Counts.SkippedFinished,
 	} {
 		s.restoreObjects.WithLabelValues(at, result).Add(float64(number))
 	}
@@ -197,12 +194,34 @@ func (s *Set) verified(before, after *kahuv1.Backup) {
 	if now == nil || now.Time == nil || was != nil && was.Token == now.Token && was.Time != nil {
 		return
 	}
-	result := "unread"
+	result := resultUnread
 	if found := meta.FindStatusCondition(after.Status.Conditions, kahuv1.ConditionVerified); found != nil {
 		result = map[metav1.ConditionStatus]string{
-			metav1.ConditionTrue: "sound", metav1.ConditionFalse: "damaged", metav1.ConditionUnknown: "unread",
+			metav1.ConditionTrue: resultSound, metav1.ConditionFalse: resultDamaged, metav1.ConditionUnknown: resultUnread,
 		}[found.Status]
 	}
 	s.verifications.WithLabelValues(after.Spec.MetadataLocation, result).Inc()
 	s.damagedObjects.WithLabelValues(after.Spec.MetadataLocation).Add(float64(now.DamagedObjects))
+}
+
+// undone counts the answer to a wish to take a restore back. One that was only looked at is not counted.
+func (s *Set) undone(before, after *kahuv1.Restore) {
+	now, was := after.Status.Undo, before.Status.Undo
+	if now == nil || now.Time == nil || now.DryRun || was != nil && was.Token == now.Token && was.Time != nil {
+		return
+	}
+	found := meta.FindStatusCondition(after.Status.Conditions, kahuv1.ConditionUndone)
+	if found == nil {
+		return
+	}
+	result, known := map[string]string{
+		kahuv1.ReasonUndone: resultUndone, kahuv1.ReasonPartiallyUndone: resultPartial, kahuv1.ReasonUndoFailed: resultFailed,
+	}[found.Reason]
+	if !known {
+		return // It came before the restore was over, and nothing was done.
+	}
+	at := after.Status.MetadataLocation
+	s.undos.WithLabelValues(at, result).Inc()
+	s.undoObjects.WithLabelValues(at, resultDeleted).Add(float64(now.Deleted))
+	s.undoObjects.WithLabelValues(at, resultKept).Add(float64(now.Kept))
 }

@@ -1,6 +1,7 @@
 package metrics_test
 
 import (
+	"maps"
 	"os"
 	"regexp"
 	"slices"
@@ -15,6 +16,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+	"sigs.k8s.io/yaml"
 
 	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
 	"github.com/soda-cdm/kahu/internal/controller/metrics"
@@ -65,7 +67,12 @@ func TestPageNamesThem(t *testing.T) {
 	t.Parallel()
 	made, _ := newSet(t)
 	described := map[string]string{}
-	for _, each := range made.Descriptions() {
+	all := make(chan *prometheus.Desc)
+	go func() {
+		made.Describe(all)
+		close(all)
+	}()
+	for each := range all {
 		text := each.String()
 		found := regexp.MustCompile(`fqName: "([^"]+)".*variableLabels: \{([^}]*)\}`).FindStringSubmatch(text)
 		if found == nil {
@@ -118,7 +125,7 @@ func TestBackupsAreCounted(t *testing.T) {
 	for _, want := range []string{
 		"kahu_backup_runs_total location=main state=Failed 1",
 		"kahu_backup_failures_total location=main reason=StoreFull 1",
-		"kahu_backup_interruptions_total location=main 2",
+		"kahu_backup_interruptions location=main 2",
 		"kahu_backup_duration_seconds location=main state=Failed 1",
 		"kahu_backup_step_seconds_total step=Copy 5",
 		"kahu_backup_objects_total location=main 7",
@@ -149,6 +156,16 @@ func TestRestoresAndVerificationsAreCounted(t *testing.T) {
 		Counts: kahuv1.RestoreCounts{Created: 3, SkippedExisting: 1, SkippedFinished: 1},
 	}}
 	made.RestoreChanged(&kahuv1.Restore{}, restore)
+	undone := restore.DeepCopy()
+	undone.Status.Undo = &kahuv1.RestoreUndo{Token: "a", Time: &metav1.Time{Time: time.Unix(2000, 0)}, Deleted: 2, Kept: 1}
+	meta.SetStatusCondition(&undone.Status.Conditions, metav1.Condition{
+		Type: kahuv1.ConditionUndone, Status: metav1.ConditionFalse, Reason: kahuv1.ReasonPartiallyUndone,
+	})
+	made.RestoreChanged(restore, undone)
+	made.RestoreChanged(undone, undone)
+	looked := undone.DeepCopy()
+	looked.Status.Undo.Token, looked.Status.Undo.DryRun = "b", true
+	made.RestoreChanged(undone, looked)
 	read := ended(kahuv1.StateCompleted, "Completed")
 	now := metav1.NewTime(time.Unix(2000, 0))
 	read.Status.Verification = &kahuv1.BackupVerification{Token: "a", Time: &now, DamagedObjects: 4}
@@ -162,9 +179,178 @@ func TestRestoresAndVerificationsAreCounted(t *testing.T) {
 		"kahu_restore_objects_total location=main result=skipped 2",
 		"kahu_verification_runs_total location=main result=damaged 1",
 		"kahu_verification_damaged_objects_total location=main 4",
+		"kahu_undo_runs_total location=main result=partial 1",
+		"kahu_undo_objects_total location=main result=deleted 2",
+		"kahu_undo_objects_total location=main result=kept 1",
 	} {
 		if !slices.Contains(got, want) {
 			t.Errorf("%q is not in\n%s", want, strings.Join(got, "\n"))
+		}
+	}
+}
+
+// series returns what is shown of a metric at a location, without the name of the location.
+func series(t *testing.T, registry *prometheus.Registry, name string) map[string]string {
+	t.Helper()
+	found := map[string]string{}
+	for _, line := range lines(t, registry) {
+		words := strings.Fields(line)
+		if words[0] == name && slices.Contains(words, "location=main") {
+			found[strings.Join(slices.DeleteFunc(words[1:len(words)-1], func(word string) bool { return word == "location=main" }), " ")] = words[len(words)-1]
+		}
+	}
+	return found
+}
+
+func newLocation() *kahuv1.BackupLocation {
+	return &kahuv1.BackupLocation{ObjectMeta: metav1.ObjectMeta{Name: "main", CreationTimestamp: metav1.NewTime(time.Unix(500, 0))}}
+}
+
+// TestLocationsBeginAtZero: what can be counted at a location is there before anything is, as increase() does not see what
+// appears with one. Then the first failure is an increase, of a series that was there, whatever its reason.
+func TestLocationsBeginAtZero(t *testing.T) {
+	t.Parallel()
+	made, registry := newSet(t, newLocation())
+	for _, name := range []string{
+		"kahu_backup_runs_total", "kahu_backup_failures_total", "kahu_backup_objects_total", "kahu_backup_object_bytes_total",
+		"kahu_backup_stored_bytes_total", "kahu_restore_runs_total", "kahu_restore_failures_total", "kahu_restore_objects_total",
+		"kahu_verification_runs_total", "kahu_verification_damaged_objects_total", "kahu_undo_runs_total", "kahu_undo_objects_total",
+		"kahu_backup_queue_length", "kahu_backups_damaged", "kahu_backups_lost", "kahu_backup_interruptions", "kahu_restore_interruptions",
+	} {
+		found := series(t, registry, name)
+		if len(found) == 0 {
+			t.Errorf("%s is not there at the beginning", name)
+		}
+		for labels, value := range found {
+			if value != "0" {
+				t.Errorf("%s %s begins at %s", name, labels, value)
+			}
+		}
+	}
+	if got := series(t, registry, "kahu_location_created_timestamp_seconds")[""]; got != "500" {
+		t.Errorf("the location was created at %q", got)
+	}
+	before := series(t, registry, "kahu_backup_failures_total")
+	made.BackupChanged(&kahuv1.Backup{}, ended(kahuv1.StateFailed, kahuv1.ReasonStoreFull))
+	after := series(t, registry, "kahu_backup_failures_total")
+	if len(before) != len(after) || after["reason=StoreFull"] != "1" {
+		t.Errorf("there were %d series and are %d: %v", len(before), len(after), after)
+	}
+}
+
+// TestReasonsOfThePagesBeginAtZero holds the reasons that are there at the beginning to the pages of the kinds: each of the
+// series is named there, and whatever a run can fail for, as the pages say, has a series.
+func TestReasonsOfThePagesBeginAtZero(t *testing.T) {
+	t.Parallel()
+	_, registry := newSet(t, newLocation())
+	never := []string{ // Reasons of runs that did not fail, of rows, and of what is asked about a run that is over.
+		"Queued", "QueuedLong", "Pending", "Processing", "Accepted", "Retrying", "Completed", "Reconciled", "HasWarnings", "NothingSelected",
+		"Deleting", "NotOwner", "KindUnlistable", "ObjectUnreadable", "VolumeWithoutProvider", "Verified", "SampleVerified", "SealVerified", "Verifying",
+		"InvalidSample", "BackupNotFinished", "RestoreNotFinished", "FileMissing", "FileDamaged", "FilesContradict", "ObjectRefused", "UpdateRefused",
+		"RecreateRefused", "TransformFailed", "Undone", "Undoing", "UndoPreviewed", "PartiallyUndone", "UndoFailed", "Changed", "HoldsData",
+		"HasFinalizers", "OwnsKept", "NotEmpty", "DeletionRefused",
+	}
+	for kind, besides := range map[string][]string{
+		"backup": {"ManifestNotFound", "ManifestTooNew", "ManifestInvalid"}, "restore": {},
+	} {
+		content, err := os.ReadFile("../../../docs/api/" + kind + ".md")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var written []string
+		for _, row := range regexp.MustCompile("(?m)^\\| ((?:`[A-Z][A-Za-z]+`(?:, )?)+) \\|").FindAllStringSubmatch(string(content), -1) {
+			for _, word := range regexp.MustCompile(`[A-Za-z]+`).FindAllString(row[1], -1) {
+				if !slices.Contains(never, word) && !slices.Contains(besides, word) {
+					written = append(written, "reason="+word)
+				}
+			}
+		}
+		zeros := series(t, registry, "kahu_"+kind+"_failures_total")
+		if kind == "restore" { // The actions of a preview are in such a table, too.
+			written = slices.DeleteFunc(written, func(word string) bool {
+				return slices.Contains([]string{"Create", "Update", "Recreate", "Unchanged", "Skip", "Conflict"}, strings.TrimPrefix(word, "reason="))
+			})
+		}
+		if diff := cmp.Diff(slices.Sorted(slices.Values(written)), slices.Sorted(maps.Keys(zeros))); diff != "" {
+			t.Errorf("%s: written and there: %s", kind, diff)
+		}
+	}
+}
+
+// TestGaugesGoOn: what the alerts ask is the same for a manager that has just begun as for the one before it.
+func TestGaugesGoOn(t *testing.T) {
+	t.Parallel()
+	sound := ended(kahuv1.StateCompleted, "Completed")
+	sound.Name = "sound"
+	read := metav1.NewTime(time.Unix(3000, 0))
+	sound.Status.Verification = &kahuv1.BackupVerification{Token: "a", Time: &read}
+	meta.SetStatusCondition(&sound.Status.Conditions, metav1.Condition{Type: kahuv1.ConditionVerified, Status: metav1.ConditionTrue, Reason: "Verified"})
+	failed := ended(kahuv1.StateFailed, kahuv1.ReasonStoreFull)
+	restore := &kahuv1.Restore{ObjectMeta: metav1.ObjectMeta{Name: "r"}, Status: kahuv1.RestoreStatus{
+		Stage: kahuv1.StageFinished, State: kahuv1.StateFailed, MetadataLocation: "main", CompletionTimestamp: &read, Interruptions: 3,
+	}}
+	for range 2 {
+		_, registry := newSet(t, newLocation(), sound.DeepCopy(), failed.DeepCopy(), restore.DeepCopy())
+		for name, want := range map[string]map[string]string{
+			"kahu_backup_interruptions":                       {"": "4"},
+			"kahu_restore_interruptions":                      {"": "3"},
+			"kahu_backup_last_success_timestamp_seconds":      {"": "1090"},
+			"kahu_backup_last_verification_timestamp_seconds": {"": "3000"},
+			"kahu_backup_last_failure_timestamp_seconds":      {"reason=StoreFull": "1090"},
+			"kahu_restore_last_failure_timestamp_seconds":     {"reason=Failed": "3000"},
+		} {
+			if diff := cmp.Diff(want, series(t, registry, name)); diff != "" {
+				t.Errorf("%s: %s", name, diff)
+			}
+		}
+	}
+}
+
+// TestDamagedViewsAreSeen: the sum of two gauges is asked for, which is nothing where one of them is not there.
+func TestDamagedViewsAreSeen(t *testing.T) {
+	t.Parallel()
+	view := ended(kahuv1.StateCompleted, "Completed")
+	view.Spec.Origin = &kahuv1.BackupOrigin{}
+	meta.SetStatusCondition(&view.Status.Conditions, metav1.Condition{Type: kahuv1.ConditionVerified, Status: metav1.ConditionFalse, Reason: "x"})
+	_, registry := newSet(t, view)
+	if damaged, lost := series(t, registry, "kahu_backups_damaged")[""], series(t, registry, "kahu_backups_lost")[""]; damaged != "1" || lost != "0" {
+		t.Errorf("damaged %q and lost %q", damaged, lost)
+	}
+}
+
+// TestAlertsAskWhatIsThere: no alert counts with increase() what a manager may have counted before it was first looked at, but
+// for what a person has just asked for, and none takes the least of a series that has just come.
+func TestAlertsAskWhatIsThere(t *testing.T) {
+	t.Parallel()
+	content, err := os.ReadFile(page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(content), "```yaml\n")
+	text, _, _ := strings.Cut(rest, "```")
+	var file struct {
+		Groups []struct {
+			Rules []struct{ Alert, Expr, For string } `json:"rules"`
+		} `json:"groups"`
+	}
+	if err := yaml.UnmarshalStrict([]byte(text), &map[string]any{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := yaml.Unmarshal([]byte(text), &file); err != nil || len(file.Groups) != 1 || len(file.Groups[0].Rules) < 8 {
+		t.Fatalf("%v: %+v", err, file)
+	}
+	asked := regexp.MustCompile(`increase\((kahu_[a-z_]+)`)
+	for _, rule := range file.Groups[0].Rules {
+		for _, found := range asked.FindAllStringSubmatch(rule.Expr, -1) {
+			if found[1] != "kahu_undo_runs_total" && found[1] != "kahu_verification_runs_total" {
+				t.Errorf("%s counts %s, which begins again with each manager", rule.Alert, found[1])
+			}
+		}
+		if strings.Contains(rule.Expr, "min_over_time") {
+			t.Errorf("%s is so at once where a series has just come: use for", rule.Alert)
+		}
+		if strings.Contains(rule.Expr, "last_success") && !strings.Contains(rule.Expr, "kahu_location_created_timestamp_seconds") {
+			t.Errorf("%s is silent where no backup ever completed", rule.Alert)
 		}
 	}
 }

@@ -55,6 +55,8 @@ type Controller struct {
 	Tasks  *Tasks
 	// Clock gives times.
 	Clock clock.PassiveClock
+	// Changed is told of each status that was written, with the object as it was before; it may be nil.
+	Changed func(before, after *kahuv1.Restore)
 }
 
 type scope struct{ restore *kahuv1.Restore }
@@ -85,6 +87,7 @@ func (c *Controller) Loop() *reconcile.Loop[*kahuv1.Restore, *scope] {
 		New:     func() *kahuv1.Restore { return &kahuv1.Restore{} },
 		Scope:   func(restore *kahuv1.Restore) *scope { return &scope{restore: restore} },
 		Release: c.Tasks.Release,
+		Changed: c.Changed,
 		Steps: []reconcile.Step[*scope]{
 			{Name: "leaving what nobody asks", Do: c.leaveUnasked},
 			{Name: "ending an earlier wish", Do: c.endEarlier},
