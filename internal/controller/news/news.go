@@ -1,6 +1,7 @@
 // Package news tells people of the turning points of Kahu's own objects, as Events.
 //
-// What is told follows from the status before and after it was written, so that what is told is so, and is told once.
+// What is told follows from the status before and after it was written, so that what is told is so, and is told at most
+// once: a manager that stops between the two does not tell it.
 // The words are those of the status, which has no secrets in it.
 package news
 
@@ -97,9 +98,23 @@ func OfBackup(before, after *kahuv1.Backup) []Item {
 // OfRestore returns the news in a change of a Restore's status.
 func OfRestore(before, after *kahuv1.Restore) []Item {
 	was, is := &before.Status, &after.Status
-	return ofRun(
+	return append(ofUndo(was.Undo, is), ofRun(
 		run{was.Stage, was.State, was.Attempt, was.Interruptions, was.FailureReason, was.Conditions},
-		run{is.Stage, is.State, is.Attempt, is.Interruptions, is.FailureReason, is.Conditions})
+		run{is.Stage, is.State, is.Attempt, is.Interruptions, is.FailureReason, is.Conditions})...)
+}
+
+// ofUndo tells when a restore begins to be taken back, and what became of it.
+func ofUndo(was *kahuv1.RestoreUndo, is *kahuv1.RestoreStatus) []Item {
+	now, found := is.Undo, meta.FindStatusCondition(is.Conditions, kahuv1.ConditionUndone)
+	if now == nil || found == nil {
+		return nil
+	}
+	same := was != nil && was.Token == now.Token
+	if same && (was.Time != nil || now.Time == nil) {
+		return nil
+	}
+	warning := found.Status == metav1.ConditionFalse || found.Reason == kahuv1.ReasonRestoreNotFinished
+	return []Item{{warning, found.Reason, found.Message}}
 }
 
 // run is what backups and restores have in common.
@@ -119,7 +134,7 @@ func ofRun(was, is run) []Item {
 	}
 	if is.interruptions > was.interruptions {
 		items = append(items, Item{true, ReasonResumed, fmt.Sprintf(
-			"A manager stopped while the run went on; another one goes on with it, for the %d. time.", is.interruptions)})
+			"A manager stopped while the run went on, and another one goes on with it. That has happened %s.", times(is.interruptions))})
 	}
 	if now := readyReason(is.conditions); now == kahuv1.ReasonQueuedLong && readyReason(was.conditions) != now {
 		items = append(items, Item{true, now, meta.FindStatusCondition(is.conditions, kahuv1.ConditionReady).Message})
@@ -128,6 +143,13 @@ func ofRun(was, is run) []Item {
 		items = append(items, ending(is))
 	}
 	return items
+}
+
+func times(number int32) string {
+	if number == 1 {
+		return "once"
+	}
+	return fmt.Sprintf("%d times", number)
 }
 
 // ending says how a run ended.
