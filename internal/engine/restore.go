@@ -72,6 +72,8 @@ type RestoreRequest struct {
 	ID archive.RestoreID
 	// Attempt is the id of this try at it.
 	Attempt string
+	// Resumed tells that an earlier attempt was interrupted.
+	Resumed bool
 	// Confirm makes sure that the attempt is still wanted; its error ends the run. It is asked before anything is
 	// written, and again before each wave. nil means that it is.
 	Confirm func(ctx context.Context) error
@@ -182,7 +184,7 @@ func (r *Restore) Run(ctx context.Context, request RestoreRequest, files Restore
 		Restore: r, ledger: book, stopwatch: stopwatch{clock: r.Clock}, request: request, files: files, written: files,
 		progress: progress{clock: r.Clock, show: request.Show},
 		tallies:  tallies{},
-		living:   map[restoreplan.ID]types.UID{}, ownNamespaces: map[string]bool{},
+		living:   map[restoreplan.ID]types.UID{}, ownNamespaces: map[string]bool{}, replaced: map[restoreplan.ID]bool{},
 		transformer: transform.New(request.Transform), names: names,
 		manager: restoreplan.Manager(request.ID.UID), updater: restoreplan.Updater(request.ID.UID),
 	}
@@ -260,7 +262,8 @@ type restoreRun struct {
 	living        map[restoreplan.ID]types.UID // the UIDs that owners in the backup have in the cluster
 	goneBy        time.Time                    // until when what is being deleted is waited for
 	later         postponed
-	ownNamespaces map[string]bool // the namespaces that this run created
+	ownNamespaces map[string]bool         // the namespaces that this run created
+	replaced      map[restoreplan.ID]bool // those for which an object is, or was, deleted
 }
 
 func (r *restoreRun) makePlan(context.Context) error {

@@ -120,19 +120,25 @@ func (r *restoreRun) send(ctx context.Context, wish wished) error {
 		object = object.DeepCopy()
 		transform.Hold(object.Object)
 	}
-	uid, err := r.Cluster.Create(writing, *wish.item.Kind, object, r.manager)
+	as := r.writer(wish)
+	uid, err := r.Cluster.Create(writing, *wish.item.Kind, object, as)
 	if err != nil {
 		return err
 	}
-	return r.complete(writing, wish, uid)
+	return r.complete(writing, wish, uid, as)
 }
 
-// complete writes what is written of a new object, and takes note of it.
-func (r *restoreRun) complete(ctx context.Context, wish wished, uid types.UID) error {
-	if err := r.conclude(ctx, wish); err != nil {
+// complete writes what is written of an object that was made under the name, and takes note of it.
+func (r *restoreRun) complete(ctx context.Context, wish wished, uid types.UID, as string) error {
+	if err := r.conclude(ctx, wish, as); err != nil {
 		return err
 	}
-	r.created(wish.item, wish.object, uid)
+	if as == r.manager {
+		r.created(wish.item, wish.object, uid)
+		return nil
+	}
+	r.remember(wish.item, uid)
+	r.updated(wish.item, wish.object, "it was created in the place of one that was deleted for it, or may have been")
 	return nil
 }
 
@@ -233,9 +239,9 @@ func (r *restoreRun) existing(ctx context.Context, wish wished) error {
 	r.remember(item, living.UID)
 	switch {
 	case living.WrittenBy(r.manager):
-		return r.complete(ctx, wish, living.UID)
+		return r.complete(ctx, wish, living.UID, r.manager)
 	case living.WrittenBy(r.updater):
-		r.updated(item, object, "an earlier attempt has written it")
+		return r.writtenBefore(ctx, wish, living.UID)
 	case item.ClusterMade && ours:
 		if err := r.Cluster.Replace(ctx, *item.Kind, object, r.updater); err != nil {
 			return fmt.Errorf("writing over what the cluster made: %w", err)
@@ -244,6 +250,15 @@ func (r *restoreRun) existing(ctx context.Context, wish wished) error {
 	default:
 		return r.meet(ctx, wish, living)
 	}
+	return nil
+}
+
+// writtenBefore goes on with an object that an earlier attempt has written over, or created in the place of another one.
+func (r *restoreRun) writtenBefore(ctx context.Context, wish wished, uid types.UID) error {
+	if r.request.Existing == restoreplan.Recreate {
+		return r.complete(ctx, wish, uid, r.updater)
+	}
+	r.updated(wish.item, wish.object, "an earlier attempt has written it")
 	return nil
 }
 

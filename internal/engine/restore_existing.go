@@ -212,6 +212,7 @@ func (r *restoreRun) recreate(ctx context.Context, wish wished, living core.Livi
 	if _, err := r.Cluster.TryCreate(ctx, *wish.item.Kind, wish.object, r.updater); err != nil && !errors.Is(err, core.ErrAlreadyExists) {
 		return &refusal{ReasonRecreateRefused, fmt.Errorf("it stays, as the new one would be refused: %w", err)}
 	}
+	r.replace(wish.item)
 	if err := r.Cluster.Delete(ctx, living, decided.Orphan); err != nil {
 		return &refusal{ReasonRecreateRefused, err}
 	}
@@ -220,15 +221,35 @@ func (r *restoreRun) recreate(ctx context.Context, wish wished, living core.Livi
 	if err := r.Cluster.AwaitGone(waiting, living); err != nil {
 		return &refusal{ReasonRecreateRefused, fmt.Errorf("it was deleted to be created again: %w", err)}
 	}
-	writing, end := lasting(ctx)
-	defer end()
-	uid, err := r.Cluster.Create(writing, *wish.item.Kind, wish.object, r.updater)
-	if err != nil {
-		return &refusal{ReasonRecreateRefused, fmt.Errorf("it was deleted and could not be created again: %w", err)}
+	if err := r.send(ctx, wish); err != nil {
+		return &refusal{ReasonRecreateRefused, fmt.Errorf("it was deleted to be created again: %w", err)}
 	}
-	r.remember(wish.item, uid)
-	r.updated(wish.item, wish.object, "it was deleted and created again")
 	return nil
+}
+
+// replace takes note that an object is about to be deleted so that the one of the backup takes its place.
+func (r *restoreRun) replace(item *restoreplan.Item) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.replaced[item.ID] = true
+}
+
+// writer returns the name under which an object is created. An undo deletes what the manager created, and leaves what the
+// updater did: that is for what takes the place of an object that was there before.
+func (r *restoreRun) writer(wish wished) string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.replaced[wish.item.ID] {
+		return r.updater
+	}
+	// An attempt that was interrupted left no trace of what it had deleted and not created again. What it cannot have
+	// deleted is told apart: kinds that are never deleted, and what is in namespaces that this restore made.
+	doubtful := r.request.Resumed && r.request.Existing == restoreplan.Recreate &&
+		restoreplan.Recreatable(*wish.item.Kind) && !r.ownNamespaces[wish.object.GetNamespace()]
+	if doubtful {
+		return r.updater
+	}
+	return r.manager
 }
 
 // differences returns what a write would change in an object.

@@ -61,14 +61,14 @@ func (r *restoreRun) skipsFinished(item *restoreplan.Item, object *unstructured.
 }
 
 // conclude writes the status of a new object and lets it go. What has been done by an earlier attempt is done again, which
-// changes nothing.
-func (r *restoreRun) conclude(ctx context.Context, wish wished) error {
+// changes nothing. as is the name under which the object was created.
+func (r *restoreRun) conclude(ctx context.Context, wish wished, as string) error {
 	item, object, after := wish.item, wish.object, wish.after
 	patch := core.MergePatch{Kind: *item.Kind, Namespace: object.GetNamespace(), Name: object.GetName()}
 	if after.status != nil {
 		status := patch
 		status.Subresource, status.Content = "status", map[string]any{"status": after.status}
-		err := r.Cluster.Merge(ctx, status, r.manager)
+		err := r.Cluster.Merge(ctx, status, as)
 		switch {
 		case errors.Is(err, core.ErrUnsupported), errors.Is(err, core.ErrNotFound):
 			r.warn(targetKey(item, object), fmt.Sprintf("%s %s: its kind has no status of its own to restore: what its status "+
@@ -81,7 +81,7 @@ func (r *restoreRun) conclude(ctx context.Context, wish wished) error {
 		return nil
 	}
 	patch.Content = after.release
-	if err := r.Cluster.Merge(ctx, patch, r.manager); err != nil {
+	if err := r.Cluster.Merge(ctx, patch, as); err != nil {
 		return fmt.Errorf("taking back the suspension under which it was created: %w", err)
 	}
 	return nil

@@ -72,6 +72,12 @@ type Deletion struct {
 	Orphan bool
 }
 
+// Recreatable tells whether objects of a kind may ever be deleted to be created again.
+func Recreatable(kind core.Kind) bool {
+	_, found := recreatable()[kind.GroupResource().String()]
+	return found
+}
+
 // ToRecreate decides whether an object may be deleted to be created again. No data must be lost, and nothing outside of
 // the cluster undone: what is not known to be harmless is refused.
 func ToRecreate(living core.Living) Deletion {
