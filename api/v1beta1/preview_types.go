@@ -47,8 +47,14 @@ type RestorePreview struct {
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	Conflict int64 `json:"conflict,omitempty"`
+	// unchecked is the number of objects that would be created and that the API
+	// server could not check before.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	Unchecked int64 `json:"unchecked,omitempty"`
 
-	// rows are the first objects in the order of the restore, at most 100.
+	// rows are the conflicts, and then the other objects, each in the order of the
+	// restore, the first 100 of all.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=100

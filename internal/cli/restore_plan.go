@@ -30,8 +30,8 @@ func planMarks() map[kahuv1.PlanAction]planMark {
 	}
 }
 
-// printPlan shows what a dry run found as a diff that people read: the objects in the order of the restore, what would
-// change in each, what is missing around them, and a last line with the sums.
+// printPlan shows what a dry run found as a diff that people read: the conflicts, then the other objects in the order of the
+// restore, what would change in each, what is missing around them, and a last line with the sums.
 func (s *session) printPlan(restore *kahuv1.Restore) error {
 	plan := restore.Status.Preview
 	if plan == nil {
@@ -50,9 +50,18 @@ func (s *session) printPlan(restore *kahuv1.Restore) error {
 		fmt.Fprintln(&text, paint(red, "! "+problem))
 	}
 	fmt.Fprintf(&text, "Plan: %d to create, %d to update, %d to recreate, %d unchanged, %d skipped, %d conflicts, %d problems. "+
-		"Nothing was written.\n", plan.Create, plan.Update, plan.Recreate, plan.Unchanged, plan.Skip, plan.Conflict, len(plan.Problems))
+		"Nothing was written.%s\n", plan.Create, plan.Update, plan.Recreate, plan.Unchanged, plan.Skip, plan.Conflict, len(plan.Problems),
+		uncheckedNote(plan.Unchecked))
 	_, err := io.WriteString(s.Out, text.String())
 	return err
+}
+
+// uncheckedNote says how much of the plan is not known for sure.
+func uncheckedNote(number int64) string {
+	if number == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" The API server could not check %d of those to create.", number)
 }
 
 func writePlanRow(text *strings.Builder, row *kahuv1.PlanRow, paint func(colour, text string) string) {

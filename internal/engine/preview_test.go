@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"bytes"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -77,11 +78,10 @@ func TestPreview(t *testing.T) {
 			"Update secrets shop/password ~ data.key: (hidden) -> (hidden)",
 		},
 		restoreplan.Fail: {
-			"Create namespaces new", "Conflict namespaces shop",
-			"Create configmaps new/inside (unchecked)",
-			"Conflict configmaps shop/settings-0", "Conflict configmaps shop/settings-1", "Create configmaps shop/settings-2",
-			"Create configmaps shop/settings-3", "Create configmaps shop/settings-4",
-			"Create persistentvolumeclaims shop/data", "Conflict secrets shop/password",
+			"Conflict namespaces shop",
+			"Conflict configmaps shop/settings-0", "Conflict configmaps shop/settings-1", "Conflict secrets shop/password",
+			"Create namespaces new", "Create configmaps new/inside (unchecked)", "Create configmaps shop/settings-2",
+			"Create configmaps shop/settings-3", "Create configmaps shop/settings-4", "Create persistentvolumeclaims shop/data",
 		},
 	}
 	for policy, want := range cases {
@@ -135,5 +135,73 @@ func (w *world) checkPlanFile(found engine.Preview) {
 	}
 	if objects != len(found.Rows) || !slices.ContainsFunc(w.allNames(), func(name string) bool { return name == found.File }) {
 		w.t.Errorf("%d objects are in the file, want %d", objects, len(found.Rows))
+	}
+}
+
+// TestPreviewOfMuch: of more objects and changes than are shown the conflicts are, and the numbers are those of all.
+func TestPreviewOfMuch(t *testing.T) {
+	w := newWorld(t)
+	w.shop()
+	for i := range 150 {
+		w.cluster.Put(t, configMaps, "shop", fmt.Sprintf("a-%03d", i), `{}`)
+	}
+	var wide strings.Builder
+	for i := range 120 {
+		fmt.Fprintf(&wide, `"key-%03d":"value",`, i)
+	}
+	w.cluster.Put(t, secrets, "shop", "wide", `{"data":{`+strings.TrimSuffix(wide.String(), ",")+`}}`)
+	if _, err := w.backup("one", selection.Filters{}); err != nil {
+		t.Fatal(err)
+	}
+	to := fakecluster.New(allKinds()...)
+	to.Put(t, namespaces, "", "shop", `{}`)
+	to.Put(t, secrets, "shop", "wide", `{}`)
+	to.Put(t, secrets, "shop", "password", `{"metadata":{"finalizers":["a/b"]}}`)
+	found := w.preview(restoreplan.Recreate, to)
+	if len(found.Rows) != 100 || found.Rows[0].Key.Name != "password" || found.Rows[0].Action != engine.PlanConflict {
+		t.Errorf("%d rows, the first is %+v; want the conflict first", len(found.Rows), found.Rows[0])
+	}
+	total := 0
+	for entry, err := range archive.ReadReport(bytes.NewReader(w.content(found.File))) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if entry.Action == "Change" && entry.Object.Name == "wide" {
+			total++
+			if total == 101 && entry.Message != "... and 20 more fields" {
+				t.Errorf("the last line of the changes is %q", entry.Message)
+			}
+		}
+	}
+	if total != 101 {
+		t.Errorf("%d lines of changes are in the plan; want 100, and one that counts the others", total)
+	}
+}
+
+// TestPreviewCountsFields: all changes of an object are counted, also those that are not kept; and what the API server could not
+// check is counted.
+func TestPreviewCountsFields(t *testing.T) {
+	w := newWorld(t)
+	w.shop()
+	var wide strings.Builder
+	for i := range 120 {
+		fmt.Fprintf(&wide, `"key-%03d":"value",`, i)
+	}
+	w.cluster.Put(t, configMaps, "shop", "wide", `{"data":{`+strings.TrimSuffix(wide.String(), ",")+`}}`)
+	w.cluster.Put(t, namespaces, "", "new", `{}`)
+	w.cluster.Put(t, configMaps, "new", "inside", `{}`)
+	if _, err := w.backup("one", selection.Filters{}); err != nil {
+		t.Fatal(err)
+	}
+	to := fakecluster.New(allKinds()...)
+	to.Put(t, namespaces, "", "shop", `{}`)
+	to.Put(t, configMaps, "shop", "wide", `{"data":{"key-000":"other"}}`)
+	found := w.preview(restoreplan.Update, to)
+	at := slices.IndexFunc(found.Rows, func(row engine.PlanRow) bool { return row.Key.Name == "wide" })
+	if row := found.Rows[at]; len(row.Fields) != 100 || row.FieldsTotal != 120 {
+		t.Errorf("%d fields of %d; want 100 of 120", len(row.Fields), row.FieldsTotal)
+	}
+	if found.Unchecked != 1 {
+		t.Errorf("%d were not checked; want the one in the new namespace", found.Unchecked)
 	}
 }

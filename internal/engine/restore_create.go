@@ -85,8 +85,11 @@ func (r *restoreRun) eachObject(
 // createItem creates one object. What the API server refuses is a row of the result and no error.
 func (r *restoreRun) createItem(ctx context.Context, item *restoreplan.Item, content []byte) error {
 	wish, ok, err := r.prepare(ctx, item, content)
-	if ok {
+	switch {
+	case ok:
 		err = r.put(ctx, wish)
+	case wish.unfit != nil:
+		r.refused(wish, wish.unfit)
 	}
 	switch {
 	case ctx.Err() != nil:
@@ -143,7 +146,7 @@ func (r *restoreRun) complete(ctx context.Context, wish wished, uid types.UID, a
 }
 
 // prepare makes the object of the cluster out of the one of the backup. Where false is returned there is nothing to create:
-// it is a row of the result, or is not run again, or waits for its owner.
+// no transform fits it, or it is not run again, or waits for its owner.
 func (r *restoreRun) prepare(ctx context.Context, item *restoreplan.Item, content []byte) (wished, bool, error) {
 	wish := wished{item: item, object: &unstructured.Unstructured{}}
 	// The decoder's own words could quote the content of a Secret.
@@ -152,7 +155,7 @@ func (r *restoreRun) prepare(ctx context.Context, item *restoreplan.Item, conten
 	}
 	if r.skipsFinished(item, wish.object) {
 		r.count(*item.Kind, func(counts *RestoreCounts) { counts.Finished++ })
-		r.note(item.Key(), "SkipFinished", "it had finished, and would run again")
+		r.note(item.Key(), "SkipFinished", whyFinished)
 		return wish, false, nil
 	}
 	if r.ownerPostponed(wish.object) {
@@ -165,7 +168,8 @@ func (r *restoreRun) prepare(ctx context.Context, item *restoreplan.Item, conten
 		wish.taken = append(wish.taken, change.Path)
 	}
 	r.fixOwners(ctx, item, wish.object)
-	return wish, r.applyTransforms(item, wish.object), nil
+	wish.unfit = r.applyTransforms(item, wish.object)
+	return wish, wish.unfit == nil, nil
 }
 
 // refused makes an error about an object a row of the result.

@@ -57,7 +57,9 @@ type ObjectChanger interface {
 // wished is an object as the restore wants it to be.
 type wished struct {
 	// after is what is written of the object after it was created.
-	after  aftermath
+	after aftermath
+	// unfit is why a transform cannot be applied; nil where all were.
+	unfit  error
 	item   *restoreplan.Item
 	object *unstructured.Unstructured
 	taken  []string // the paths of what was taken from it because it belonged to its old self

@@ -2,11 +2,9 @@ package engine
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -50,15 +48,19 @@ type PlanRow struct {
 	// Reason says why; Checked tells that the API server's own dry run agreed.
 	Reason  string
 	Checked bool
-	// Fields are the first of what would change in an object that is there.
-	Fields []diff.Field
+	// Fields are the first of what would change in an object that is there, FieldsTotal is the number of all.
+	Fields      []diff.Field
+	FieldsTotal int
 }
 
 // Preview is what a restore would do.
 type Preview struct {
 	// Counts are how many objects would meet which end.
 	Counts map[PlanAction]int64
-	// Rows are the first objects, in the order of the plan; Problems is what is missing around them.
+	// Unchecked is the number of those that would be created and that the API server could not be asked about.
+	Unchecked int64
+	// Rows are the first conflicts, and then the first of the other objects, each in the order of the plan; Problems is what
+	// is missing around them.
 	Rows     []PlanRow
 	Problems []string
 	// File is the name of the whole plan in the store; empty where it could not be written.
@@ -69,6 +71,7 @@ type Preview struct {
 type preview struct {
 	mu         sync.Mutex
 	result     Preview
+	others     []PlanRow // the first rows that are no conflicts
 	wave       []PlanRow
 	namespaces map[string]bool   // those that the restore makes, known when their wave has been asked for
 	defined    map[string]bool   // the kinds, as plural.group, whose definitions it makes
@@ -93,6 +96,9 @@ func (r *restoreRun) previewPlan(ctx context.Context) error {
 	}
 	p.lines, r.previewed = lines, p
 	r.expectPlanned(p)
+	if err := r.expectNamespaces(ctx, p); err != nil {
+		return err
+	}
 	for _, item := range r.plan.Skipped {
 		p.add(PlanRow{Kind: *item.Kind, Key: r.transformer.Key(*item.Kind, item.Key()), Action: PlanSkip, Reason: item.Reason})
 	}
@@ -113,6 +119,7 @@ func (r *restoreRun) previewPlan(ctx context.Context) error {
 	if err := r.endWave(p); err != nil {
 		return err
 	}
+	p.result.Rows = append(p.result.Rows, p.others[:min(len(p.others), maxRows-len(p.result.Rows))]...)
 	if err := r.preflight(ctx, p); err != nil {
 		return err
 	}
@@ -133,6 +140,25 @@ func (r *restoreRun) expectPlanned(p *preview) {
 	}
 }
 
+// expectNamespaces notes the namespaces that the restore makes although they are not in it: those that are not there, or
+// are being deleted.
+func (r *restoreRun) expectNamespaces(ctx context.Context, p *preview) error {
+	for _, name := range r.plan.Awaited {
+		target := r.transformer.Namespace(name)
+		living, err := r.Cluster.Living(ctx, namespaceKind(), "", target)
+		switch {
+		case errors.Is(err, core.ErrNotFound):
+		case err != nil:
+			return fmt.Errorf("%w: %w", ErrCluster, err)
+		case !living.Terminating:
+			continue
+		}
+		p.namespaces[target] = true
+		p.problemf("namespace %s is neither in the cluster nor in the plan: it would be made without labels and annotations", target)
+	}
+	return nil
+}
+
 // previewItem adds a row for one object.
 func (r *restoreRun) previewItem(ctx context.Context, p *preview, item *restoreplan.Item, content []byte) error {
 	defer r.progress.done(1, int64(len(content)))
@@ -141,8 +167,13 @@ func (r *restoreRun) previewItem(ctx context.Context, p *preview, item *restorep
 		return err
 	}
 	row := PlanRow{Kind: *item.Kind, Key: wish.key()}
-	if !ok {
-		row.Action, row.Reason = PlanConflict, "a transform cannot be applied to it"
+	switch {
+	case wish.unfit != nil:
+		row.Action, row.Reason = PlanConflict, "a transform cannot be applied to it: "+wish.unfit.Error()
+	case !ok:
+		row.Action, row.Reason, row.Key = PlanSkip, whyFinished, r.transformer.Key(*item.Kind, item.Key())
+	}
+	if row.Action != "" {
 		p.add(row)
 		return nil
 	}
@@ -162,6 +193,8 @@ func (r *restoreRun) judge(ctx context.Context, p *preview, wish wished, row *Pl
 	switch {
 	case err == nil:
 		row.Action, row.Checked = PlanCreate, true
+	case p.waitsForNamespace(row.Key.Namespace, err):
+		row.Action, row.Reason = PlanCreate, "not checked by the API server, as the restore makes its namespace"
 	case r.nameIsTaken(ctx, wish, err):
 		row.Checked = true
 		r.judgeExisting(ctx, wish, row)
@@ -179,28 +212,25 @@ func (p *preview) judgeRefused(err error, row *PlanRow) {
 	case unserved && p.defined[row.Kind.GroupResource().String()]:
 		row.Action, row.Checked = PlanCreate, false
 		row.Reason = "not checked by the API server, which serves its kind when the restore has made the definition"
-	case homeless && p.makes(row.Key.Namespace):
-		row.Action, row.Checked = PlanCreate, false
-		row.Reason = "not checked by the API server, as the restore makes its namespace"
 	case unserved:
 		row.Reason = "the API server does not serve its kind, and the definition is not in the plan: " + row.Reason
 	case homeless:
-		row.Reason = "its namespace is neither there nor in the plan: " + row.Reason
+		row.Reason = "its namespace is not there, and would not be made: " + row.Reason
 	}
 }
 
 // judgeExisting says what would come of an object that is there, by the policy.
 func (r *restoreRun) judgeExisting(ctx context.Context, wish wished, row *PlanRow) {
 	living, err := r.Cluster.Living(ctx, row.Kind, row.Key.Namespace, row.Key.Name)
+	shared := r.shared(wish.item)
 	switch {
 	case err != nil:
 		row.Action, row.Reason = PlanConflict, err.Error()
 		return
-	case living.Terminating:
-		row.Action, row.Reason = PlanConflict, "an object of that name is there and is being deleted"
+	case living.Terminating && (shared || r.request.Existing != restoreplan.Fail):
+		row.Action, row.Checked, row.Reason = PlanCreate, false, whyLeaving(living)
 		return
-	}
-	if r.shared(wish.item) {
+	case shared:
 		row.Action, row.Reason = PlanSkip, whyShared
 		return
 	}
@@ -214,6 +244,15 @@ func (r *restoreRun) judgeExisting(ctx context.Context, wish wished, row *PlanRo
 	}
 }
 
+// whyLeaving says what an object waits for whose name one has that is being deleted.
+func whyLeaving(living core.Living) string {
+	why := "not checked by the API server, as an object of that name is being deleted: the restore waits for it to go"
+	if len(living.Finalizers) > 0 {
+		why += fmt.Sprintf(", and it waits for its finalizers %v", living.Finalizers)
+	}
+	return why
+}
+
 // judgeChange says what would come of writing over an object that is there, or of making it anew.
 func (r *restoreRun) judgeChange(ctx context.Context, wish wished, living core.Living, row *PlanRow) {
 	before, next, err := r.merged(ctx, wish)
@@ -223,7 +262,8 @@ func (r *restoreRun) judgeChange(ctx context.Context, wish wished, living core.L
 	}
 	if err == nil {
 		row.Fields = r.differences(wish, before, tried)
-		row.Fields = row.Fields[:min(len(row.Fields), maxPlanFields)]
+		row.FieldsTotal = len(row.Fields)
+		row.Fields = row.Fields[:min(row.FieldsTotal, maxPlanFields)]
 	}
 	decided := restoreplan.ToRecreate(living)
 	switch {
@@ -260,10 +300,16 @@ func (p *preview) add(row PlanRow) {
 	defer p.mu.Unlock()
 	p.wave = append(p.wave, row)
 	p.result.Counts[row.Action]++
-	if row.Action == PlanCreate && isNamespace(row.Kind) {
+	if row.Action != PlanCreate {
+		return
+	}
+	if !row.Checked {
+		p.result.Unchecked++
+	}
+	if isNamespace(row.Kind) {
 		p.namespaces[row.Key.Name] = true
 	}
-	if row.Action == PlanCreate && row.Key.Namespace != "" {
+	if row.Key.Namespace != "" {
 		kind := core.Key{Group: row.Key.Group, Resource: row.Key.Resource}
 		if p.created[row.Key.Namespace] == nil {
 			p.created[row.Key.Namespace] = map[core.Key]int64{}
@@ -272,83 +318,10 @@ func (p *preview) add(row PlanRow) {
 	}
 }
 
-// makes tells whether the restore makes a namespace of that name.
-func (p *preview) makes(namespace string) bool {
+// waitsForNamespace tells whether an object was refused because the restore makes its namespace first. It is not there, or is
+// being deleted, which conflicts with whatever is to be created in it.
+func (p *preview) waitsForNamespace(namespace string, err error) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.namespaces[namespace]
-}
-
-// endWave writes the rows of a wave down, in the order of their keys.
-func (r *restoreRun) endWave(p *preview) error {
-	slices.SortFunc(p.wave, func(a, b PlanRow) int { return a.Key.Compare(b.Key) })
-	for i := range p.wave {
-		row := &p.wave[i]
-		if len(p.result.Rows) < maxRows {
-			p.result.Rows = append(p.result.Rows, *row)
-		}
-		if err := r.writeRow(p, row); err != nil {
-			return err
-		}
-	}
-	p.wave = nil
-	return nil
-}
-
-// writeRow writes a line for the object, and one for each of its changes.
-func (r *restoreRun) writeRow(p *preview, row *PlanRow) error {
-	level, checked := archive.LevelInfo, "Checked"
-	if row.Action == PlanConflict {
-		level = archive.LevelError
-	}
-	if !row.Checked {
-		checked = ""
-	}
-	now := r.Clock.Now().UTC()
-	err := p.lines.Write(archive.ReportEntry{
-		Time: now, Level: level, Object: row.Key, Action: string(row.Action), Reason: checked, Message: row.Reason,
-	})
-	for _, field := range row.Fields {
-		err = cmp.Or(err, p.lines.Write(archive.ReportEntry{
-			Time: now, Level: archive.LevelInfo, Object: row.Key, Action: "Change", Reason: string(field.Op), Message: Line(field),
-		}))
-	}
-	return err
-}
-
-// Line returns a difference as people read it.
-func Line(field diff.Field) string {
-	old, next := field.Texts(maxValueText)
-	switch field.Op {
-	case diff.Added:
-		return "+ " + field.Path + ": " + next
-	case diff.Removed:
-		return "- " + field.Path + ": " + old
-	case diff.Changed, diff.Reordered:
-	}
-	return "~ " + field.Path + ": " + old + " -> " + next
-}
-
-// writePlan writes the whole plan to the location. A place that cannot be written costs the file and nothing else.
-func (r *restoreRun) writePlan(ctx context.Context, p *preview) error {
-	for _, problem := range p.result.Problems {
-		entry := archive.ReportEntry{Time: r.Clock.Now().UTC(), Level: archive.LevelWarning, Action: "Preflight", Message: problem}
-		if err := p.lines.Write(entry); err != nil {
-			return err
-		}
-	}
-	if err := p.lines.Close(); err != nil {
-		return err
-	}
-	if r.request.ID == (archive.RestoreID{}) {
-		return nil
-	}
-	name := r.request.ID.PlanName(r.request.Attempt)
-	err := r.writeFile(ctx, name, p.content.Bytes())
-	if err == nil {
-		p.result.File = name
-	} else {
-		r.warn(core.Key{}, "the plan could not be written to the location: "+err.Error())
-	}
-	return nil
+	return p.namespaces[namespace] && (errors.Is(err, core.ErrNotFound) || errors.Is(err, core.ErrConflict))
 }

@@ -16,6 +16,9 @@ import (
 // statusField is where a Restore says of which objects the status is restored.
 const statusField = "spec.restoreStatus"
 
+// whyFinished is why a Pod that had finished is not created.
+const whyFinished = "it had finished, and would run again"
+
 // aftermath is what is written of an object after it was created.
 type aftermath struct {
 	// status is what its status was; nil where it is not restored.

@@ -23,15 +23,14 @@ func (r *restoreRun) compileTransforms(context.Context) error {
 	return nil
 }
 
-// applyTransforms changes the object as the wish says, after everything else. An object that cannot be changed is a row of
-// the result, and false is returned.
-func (r *restoreRun) applyTransforms(item *restoreplan.Item, object *unstructured.Unstructured) bool {
+// applyTransforms changes the object as the wish says, after everything else. The error says that
+// it cannot be changed so.
+func (r *restoreRun) applyTransforms(item *restoreplan.Item, object *unstructured.Unstructured) error {
 	key := item.Key()
 	target := transformset.Target{Kind: *item.Kind, Namespace: key.Namespace, Name: key.Name}
 	applied, err := r.program.Apply(target, object.Object)
 	if err != nil {
-		r.fail(Row{Kind: *item.Kind, Key: targetKey(item, object), Reason: ReasonTransformFailed, Message: err.Error()})
-		return false
+		return &refusal{ReasonTransformFailed, err}
 	}
 	for _, change := range applied.Changes {
 		r.note(targetKey(item, object), "Changed", change.Path+": "+change.Reason)
@@ -39,7 +38,7 @@ func (r *restoreRun) applyTransforms(item *restoreplan.Item, object *unstructure
 	for _, skipped := range applied.Skipped {
 		r.note(targetKey(item, object), "TransformSkipped", skipped)
 	}
-	return true
+	return nil
 }
 
 // judgeTransforms warns of what changed nothing: most likely it was meant to.

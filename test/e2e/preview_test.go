@@ -78,7 +78,7 @@ func TestPreview(t *testing.T) {
 			"    ConfigMap " + namespace + "/same  (unchanged: it is as in the backup)",
 			"! storageclasses.storage.k8s.io nowhere is neither in the cluster nor in the plan", "! ingressclasses.networking.k8s.io no-such-class is neither",
 			"+   ConfigMap " + namespace + "/gone\n", "+   ConfigMap " + namespace + "/lost\n",
-			"ResourceQuota " + namespace + "/few would not let everything in", "Nothing was written.",
+			"ResourceQuota " + namespace + "/few would not let everything in", "Nothing was written.\n",
 		},
 		"Recreate": {
 			"-/+ ConfigMap " + namespace + "/differs  (it differs)", "-/+ ConfigMap " + namespace + "/frozen",

@@ -24,7 +24,8 @@ func previewOf(found *engine.Preview) *kahuv1.RestorePreview {
 		Create: found.Counts[engine.PlanCreate], Update: found.Counts[engine.PlanUpdate],
 		Recreate: found.Counts[engine.PlanRecreate], Unchanged: found.Counts[engine.PlanUnchanged],
 		Skip: found.Counts[engine.PlanSkip], Conflict: found.Counts[engine.PlanConflict],
-		Problems: failure.Texts(found.Problems), PlanPath: found.File,
+		Unchecked: found.Unchecked,
+		Problems:  failure.Texts(found.Problems), PlanPath: found.File,
 	}
 	for _, row := range found.Rows[:min(len(found.Rows), failure.MaxRows)] {
 		preview.Rows = append(preview.Rows, kahuv1.PlanRow{
@@ -41,8 +42,12 @@ func changesOf(row engine.PlanRow) []string {
 	for _, field := range row.Fields[:min(len(row.Fields), maxChanges)] {
 		lines = append(lines, reconcile.Bounded(engine.Line(field), maxChangeText))
 	}
-	if more := len(row.Fields) - maxChanges; more > 0 {
-		lines = append(lines, fmt.Sprintf("... and %d more, which the plan at the location has", more))
+	if more := row.FieldsTotal - maxChanges; more > 0 {
+		line := fmt.Sprintf("... and %d more", more)
+		if len(row.Fields) > maxChanges {
+			line += fmt.Sprintf(": the plan at the location has the first %d", len(row.Fields))
+		}
+		lines = append(lines, line)
 	}
 	return lines
 }

@@ -1,0 +1,94 @@
+package engine
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/soda-cdm/kahu/internal/core"
+	"github.com/soda-cdm/kahu/internal/core/archive"
+	"github.com/soda-cdm/kahu/internal/core/diff"
+)
+
+// endWave writes the rows of a wave down, in the order of their keys.
+func (r *restoreRun) endWave(p *preview) error {
+	slices.SortFunc(p.wave, func(a, b PlanRow) int { return a.Key.Compare(b.Key) })
+	for i := range p.wave {
+		row := &p.wave[i]
+		switch {
+		case row.Action == PlanConflict && len(p.result.Rows) < maxRows:
+			p.result.Rows = append(p.result.Rows, *row)
+		case row.Action != PlanConflict && len(p.others) < maxRows:
+			p.others = append(p.others, *row)
+		}
+		if err := r.writeRow(p, row); err != nil {
+			return err
+		}
+	}
+	p.wave = nil
+	return nil
+}
+
+// writeRow writes a line for the object, and one for each of its changes.
+func (r *restoreRun) writeRow(p *preview, row *PlanRow) error {
+	level, checked := archive.LevelInfo, "Checked"
+	if row.Action == PlanConflict {
+		level = archive.LevelError
+	}
+	if !row.Checked {
+		checked = ""
+	}
+	now := r.Clock.Now().UTC()
+	err := p.lines.Write(archive.ReportEntry{
+		Time: now, Level: level, Object: row.Key, Action: string(row.Action), Reason: checked, Message: row.Reason,
+	})
+	for _, field := range row.Fields {
+		err = cmp.Or(err, p.lines.Write(archive.ReportEntry{
+			Time: now, Level: archive.LevelInfo, Object: row.Key, Action: "Change", Reason: string(field.Op), Message: Line(field),
+		}))
+	}
+	if more := row.FieldsTotal - len(row.Fields); more > 0 {
+		err = cmp.Or(err, p.lines.Write(archive.ReportEntry{
+			Time: now, Level: archive.LevelInfo, Object: row.Key, Action: "Change", Message: fmt.Sprintf("... and %d more fields", more),
+		}))
+	}
+	return err
+}
+
+// Line returns a difference as people read it.
+func Line(field diff.Field) string {
+	old, next := field.Texts(maxValueText)
+	switch field.Op {
+	case diff.Added:
+		return "+ " + field.Path + ": " + next
+	case diff.Removed:
+		return "- " + field.Path + ": " + old
+	case diff.Changed, diff.Reordered:
+	}
+	return "~ " + field.Path + ": " + old + " -> " + next
+}
+
+// writePlan writes the whole plan to the location. A place that cannot be written costs the file and nothing else.
+func (r *restoreRun) writePlan(ctx context.Context, p *preview) error {
+	for _, problem := range p.result.Problems {
+		entry := archive.ReportEntry{Time: r.Clock.Now().UTC(), Level: archive.LevelWarning, Action: "Preflight", Message: problem}
+		if err := p.lines.Write(entry); err != nil {
+			return err
+		}
+	}
+	if err := p.lines.Close(); err != nil {
+		return err
+	}
+	if r.request.ID == (archive.RestoreID{}) {
+		return nil
+	}
+	name := r.request.ID.PlanName(r.request.Attempt)
+	err := r.writeFile(ctx, name, p.content.Bytes())
+	if err == nil {
+		p.result.File = name
+	} else {
+		r.warn(core.Key{}, "the plan could not be written to the location: "+err.Error())
+	}
+	return nil
+}
