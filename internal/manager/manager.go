@@ -53,7 +53,7 @@ func Run(ctx context.Context, config *rest.Config, options Options, hooks Hooks)
 	if hooks.Transport != nil {
 		config.Wrap(hooks.Transport)
 	}
-	made, err := newManager(config, options)
+	made, err := newManager(ctx, config, options)
 	if err != nil {
 		return fmt.Errorf("making the manager: %w", err)
 	}
@@ -77,7 +77,7 @@ func Run(ctx context.Context, config *rest.Config, options Options, hooks Hooks)
 }
 
 // newManager returns a manager whose cache holds Kahu's own kinds and nothing else.
-func newManager(config *rest.Config, options Options) (ctrl.Manager, error) { //nolint:ireturn // controller-runtime has only the interface.
+func newManager(ctx context.Context, config *rest.Config, options Options) (ctrl.Manager, error) { //nolint:ireturn // controller-runtime has only the interface.
 	scheme := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, kahuv1.AddToScheme} {
 		if err := add(scheme); err != nil {
@@ -90,6 +90,7 @@ func newManager(config *rest.Config, options Options) (ctrl.Manager, error) { //
 	}
 	made, err := ctrl.NewManager(config, ctrl.Options{
 		Scheme:                        scheme,
+		Logger:                        quietAtEnd(ctx),
 		LeaderElection:                options.LeaderElection,
 		LeaderElectionConfig:          leaseConfig(config),
 		LeaderElectionID:              "kahu-manager",
