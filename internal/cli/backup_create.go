@@ -47,37 +47,46 @@ func newBackupCreate(shared *session) *cobra.Command {
 	return command
 }
 
+// spec turns the flags into the API's words.
+func (f *backupFlags) spec() (kahuv1.BackupSpec, error) {
+	if f.location == "" {
+		return kahuv1.BackupSpec{}, usageError{fmt.Errorf("--location is missing: name a BackupLocation, see `kubectl kahu location get`")}
+	}
+	if err := f.refuseEmpty(); err != nil {
+		return kahuv1.BackupSpec{}, err
+	}
+	selector, err := f.labels()
+	if err != nil {
+		return kahuv1.BackupSpec{}, err
+	}
+	references, err := f.declared()
+	if err != nil {
+		return kahuv1.BackupSpec{}, err
+	}
+	spec := kahuv1.BackupSpec{
+		MetadataLocation:  f.location,
+		IncludeNamespaces: f.includeNamespaces, ExcludeNamespaces: f.excludeNamespaces,
+		IncludeResources: resources(f.includeResources), ExcludeResources: resources(f.excludeResources),
+		Label: selector, References: references,
+	}
+	if !f.volumeData {
+		spec.EnableVolumeBackup = &f.volumeData
+	}
+	if f.retain {
+		spec.DeletionPolicy = kahuv1.DeletionPolicyRetain
+	}
+	return spec, nil
+}
+
 // createBackup creates the object, and waits for its end where that is asked for.
 func (s *session) createBackup(ctx context.Context, name string, wish *backupFlags) error {
-	if wish.location == "" {
-		return usageError{fmt.Errorf("--location is missing: name a BackupLocation, see `kubectl kahu location get`")}
-	}
-	if err := wish.refuseEmpty(); err != nil {
-		return err
-	}
-	selector, err := wish.labels()
-	if err != nil {
-		return err
-	}
-	references, err := wish.declared()
+	spec, err := wish.spec()
 	if err != nil {
 		return err
 	}
 	backup := &kahuv1.Backup{
 		TypeMeta:   metav1.TypeMeta{APIVersion: kahuv1.GroupVersion.String(), Kind: "Backup"},
-		ObjectMeta: metav1.ObjectMeta{Name: name},
-		Spec: kahuv1.BackupSpec{
-			MetadataLocation:  wish.location,
-			IncludeNamespaces: wish.includeNamespaces, ExcludeNamespaces: wish.excludeNamespaces,
-			IncludeResources: resources(wish.includeResources), ExcludeResources: resources(wish.excludeResources),
-			Label: selector, References: references,
-		},
-	}
-	if !wish.volumeData {
-		backup.Spec.EnableVolumeBackup = &wish.volumeData
-	}
-	if wish.retain {
-		backup.Spec.DeletionPolicy = kahuv1.DeletionPolicyRetain
+		ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: spec,
 	}
 	to, err := s.client()
 	if err != nil {
@@ -89,7 +98,11 @@ func (s *session) createBackup(ctx context.Context, name string, wish *backupFla
 	if !wish.wait {
 		return s.begun(backup, "backup", name)
 	}
-	return s.waitForBackup(ctx, to, name, wish.waiting)
+	last, err := s.awaitBackup(ctx, to, name, wish.waiting)
+	if err != nil {
+		return err
+	}
+	return s.concludeBackup(last)
 }
 
 // begun tells that an object was created.
@@ -101,8 +114,8 @@ func (s *session) begun(object client.Object, kind, name string) error {
 	return err
 }
 
-// waitForBackup waits for the end of a run and shows its progress.
-func (s *session) waitForBackup(ctx context.Context, to client.WithWatch, name string, limits waiting) error {
+// awaitBackup waits for the end of a run and shows its progress.
+func (s *session) awaitBackup(ctx context.Context, to client.WithWatch, name string, limits waiting) (*kahuv1.Backup, error) {
 	ctx, cancel := context.WithTimeout(ctx, limits.timeout)
 	defer cancel()
 	var last *kahuv1.Backup
@@ -121,9 +134,9 @@ func (s *session) waitForBackup(ctx context.Context, to client.WithWatch, name s
 	})
 	shown.end()
 	if err != nil {
-		return fmt.Errorf("waiting for backup %s: %w", name, err)
+		return nil, fmt.Errorf("waiting for backup %s: %w", name, err)
 	}
-	return s.concludeBackup(last)
+	return last, nil
 }
 
 // queued says where in the queue a run is, if it is in it.

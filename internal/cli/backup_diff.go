@@ -29,11 +29,12 @@ func (e troubleError) Unwrap() error { return e.error }
 
 // diffLine is a line of the answer: an object, or the counts in the last one.
 type diffLine struct {
-	Op        string `json:"op"`
-	Kind      string `json:"kind"`
-	Namespace string `json:"namespace"`
-	Name      string `json:"name"`
-	Fields    []struct {
+	Op         string `json:"op"`
+	APIVersion string `json:"apiVersion"`
+	Kind       string `json:"kind"`
+	Namespace  string `json:"namespace"`
+	Name       string `json:"name"`
+	Fields     []struct {
 		Path string `json:"path"`
 		Op   string `json:"op"`
 		Old  string `json:"old"`
@@ -155,12 +156,8 @@ func (s *session) printDiff(text string, line diffLine) error {
 		_, err := fmt.Fprintf(s.Out, "%d added, %d removed, %d changed, %d unchanged\n", line.Added, line.Removed, line.Changed, line.Unchanged)
 		return err
 	}
-	name := line.Name
-	if line.Namespace != "" {
-		name = line.Namespace + "/" + name
-	}
 	marks := map[string]string{"Added": "+", "Removed": "-", "Changed": "~"}
-	if _, err := fmt.Fprintf(s.Out, "%s %s %s\n", marks[line.Op], line.Kind, name); err != nil {
+	if _, err := fmt.Fprintf(s.Out, "%s %s\n", marks[line.Op], objectName(line.APIVersion, line.Kind, line.Namespace, line.Name)); err != nil {
 		return err
 	}
 	for _, field := range line.Fields {

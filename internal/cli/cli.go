@@ -114,11 +114,11 @@ waited for failed, 4 the time for waiting ran out.`,
 	flags.StringVarP(&shared.output, "output", "o", "", "print whole objects, json or yaml, or their names: name")
 	_ = root.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"json", "yaml", "name"}, cobra.ShellCompDirectiveNoFileComp))
 	root.AddCommand(
-		newGroup("backup", "Make, show, compare, verify and delete backups", shared,
+		newGroup("backup", "Make, show, compare, verify, cancel and delete backups", shared,
 			newBackupCreate, newBackupGet, newBackupDescribe, newBackupLogs, newBackupVerify, newBackupDiff,
-			newBackupDelete),
+			newBackupCancel, newBackupDelete),
 		newGroup("restore", "Make, show, cancel, undo and delete restores", shared,
-			newRestoreCreate, newRestoreGet, newRestoreDescribe, newRestoreLogs, newRestoreCancel, newRestoreUndo,
+			newRestoreCreate, newRestoreGet, newRestoreDescribe, newRestoreLogs, newRestorePlan, newRestoreCancel, newRestoreUndo,
 			newRestoreDelete),
 		newGroup("location", "Make, show and forget the places that hold backups", shared,
 			newLocationCreate, newLocationGet, newLocationDescribe, newLocationRecipient, newLocationDelete),

@@ -5,7 +5,6 @@ import (
 	"fmt"
 
 	"github.com/spf13/cobra"
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -46,15 +45,10 @@ func (s *session) cancelRestore(ctx context.Context, name string, limits waiting
 	switch status := &restore.Status; {
 	case status.Stage != kahuv1.StageFinished:
 		_, err = fmt.Fprintf(s.Out, "restore %s is being cancelled\n", name)
-	case isCancelled(restore):
+	case isCancelled(status.Conditions):
 		_, err = fmt.Fprintf(s.Out, "restore %s is cancelled: %s\n", name, countsText(status.Counts))
 	default:
 		_, err = fmt.Fprintf(s.Out, "restore %s had ended already: %s\n", name, stateOf(status.State))
 	}
 	return err
-}
-
-func isCancelled(restore *kahuv1.Restore) bool {
-	complete := meta.FindStatusCondition(restore.Status.Conditions, kahuv1.ConditionComplete)
-	return complete != nil && complete.Reason == kahuv1.ReasonCancelled
 }

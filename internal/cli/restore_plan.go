@@ -44,14 +44,12 @@ func (s *session) printPlan(restore *kahuv1.Restore) error {
 	}
 	all := plan.Create + plan.Update + plan.Recreate + plan.Unchanged + plan.Skip + plan.Conflict
 	if more := all - int64(len(plan.Rows)); more > 0 {
-		fmt.Fprintf(&text, "... and %d more: the whole plan is at the location, in %s\n", more, plan.PlanPath)
+		fmt.Fprintf(&text, "... and %d more: `kubectl kahu restore plan %s` shows all of them\n", more, restore.Name)
 	}
 	for _, problem := range plan.Problems {
 		fmt.Fprintln(&text, paint(red, "! "+problem))
 	}
-	fmt.Fprintf(&text, "Plan: %d to create, %d to update, %d to recreate, %d unchanged, %d skipped, %d conflicts, %d problems. "+
-		"Nothing was written.%s\n", plan.Create, plan.Update, plan.Recreate, plan.Unchanged, plan.Skip, plan.Conflict, len(plan.Problems),
-		uncheckedNote(plan.Unchecked))
+	text.WriteString(planSums(plan))
 	_, err := io.WriteString(s.Out, text.String())
 	return err
 }
@@ -72,15 +70,26 @@ func writePlanRow(text *strings.Builder, row *kahuv1.PlanRow, paint func(colour,
 	}
 	fmt.Fprintln(text, paint(mark.colour, line))
 	for _, change := range row.Changes {
-		colour := yellow
-		switch {
-		case strings.HasPrefix(change, "+"):
-			colour = green
-		case strings.HasPrefix(change, "-"):
-			colour = red
-		}
-		fmt.Fprintln(text, paint(colour, "      "+change))
+		fmt.Fprintln(text, paint(changeColour(change), "      "+change))
 	}
+}
+
+// changeColour is the colour of a field that comes, goes, or gets another value.
+func changeColour(change string) string {
+	switch {
+	case strings.HasPrefix(change, "+"):
+		return green
+	case strings.HasPrefix(change, "-"):
+		return red
+	}
+	return yellow
+}
+
+// planSums is the last line of a plan.
+func planSums(plan *kahuv1.RestorePreview) string {
+	return fmt.Sprintf("Plan: %d to create, %d to update, %d to recreate, %d unchanged, %d skipped, %d conflicts, %d problems. "+
+		"Nothing was written.%s\n", plan.Create, plan.Update, plan.Recreate, plan.Unchanged, plan.Skip, plan.Conflict, len(plan.Problems),
+		uncheckedNote(plan.Unchecked))
 }
 
 // objectName names an object: its kind, with the group where it has one, and its name.
