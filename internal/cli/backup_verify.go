@@ -88,7 +88,8 @@ func (s *session) awaitVerified(
 ) (*kahuv1.Backup, error) {
 	ctx, cancel := context.WithTimeout(ctx, limits.timeout)
 	defer cancel()
-	answered, shown := backup, ""
+	answered, shown := backup, &progress{session: s}
+	defer shown.end()
 	err := s.waitFor(ctx, to, &kahuv1.BackupList{}, backup.Name, func(object client.Object) (bool, error) {
 		current, ok := object.(*kahuv1.Backup)
 		if !ok {
@@ -101,9 +102,8 @@ func (s *session) awaitVerified(
 		if found == nil || found.Token != token {
 			return false, nil
 		}
-		if line := progressOf(current); found.Time == nil && line != shown {
-			shown = line
-			s.say("backup " + backup.Name + ": " + line)
+		if found.Time == nil {
+			shown.show("backup "+backup.Name+": "+progressOf(current), found.Objects, current.Status.Counts.Objects)
 		}
 		answered = current
 		return found.Time != nil, nil

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// progress shows how far a run is: on a terminal a bar that moves, elsewhere a line for each change.
+// progress shows how far a run is: on a terminal a line that changes, with a bar where the total is known, elsewhere a line for each change.
 type progress struct {
 	session *session
 	shown   string
@@ -25,12 +25,12 @@ func (p *progress) show(line string, done, total int64) {
 		p.session.say(line)
 		return
 	}
-	filled := 0
-	if total > 0 {
-		filled = int(min(done, total) * barWidth / total)
-	}
 	p.bar = true
-	_, _ = fmt.Fprintf(p.session.Err, "\r\x1b[K[%s%s] %s", strings.Repeat("=", filled), strings.Repeat(" ", barWidth-filled), line)
+	if total > 0 {
+		filled := int(min(done, total) * barWidth / total)
+		line = fmt.Sprintf("[%s%s] %s", strings.Repeat("=", filled), strings.Repeat(" ", barWidth-filled), line)
+	}
+	_, _ = fmt.Fprint(p.session.Err, "\r\x1b[K"+line)
 }
 
 // end leaves the bar where it is and goes to the next line.

@@ -77,7 +77,8 @@ func (s *session) awaitUndone(
 ) (*kahuv1.Restore, error) {
 	ctx, cancel := context.WithTimeout(ctx, limits.timeout)
 	defer cancel()
-	answered, shown := restore, ""
+	answered, shown := restore, &progress{session: s}
+	defer shown.end()
 	err := s.waitFor(ctx, to, &kahuv1.RestoreList{}, restore.Name, func(object client.Object) (bool, error) {
 		current, ok := object.(*kahuv1.Restore)
 		if !ok {
@@ -92,9 +93,8 @@ func (s *session) awaitUndone(
 			return false, nil
 		}
 		condition := meta.FindStatusCondition(current.Status.Conditions, kahuv1.ConditionUndone)
-		if condition != nil && found.Time == nil && condition.Message != shown {
-			shown = condition.Message
-			s.say(fmt.Sprintf("undo of restore %s: %s", restore.Name, shown))
+		if condition != nil && found.Time == nil {
+			shown.show(fmt.Sprintf("undo of restore %s: %s", restore.Name, condition.Message), 0, 0)
 		}
 		return found.Time != nil, nil
 	})
