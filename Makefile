@@ -18,6 +18,7 @@ help: ## List the targets.
 build: devcluster ## Build every program into bin/.
 	$(GO) build -trimpath -o bin/ ./cmd/...
 	$(GO) -C provider build -trimpath -o ../bin/ ./cmd/...
+	ln -sf kubectl-kahu bin/kubectl_complete-kahu
 
 .PHONY: devcluster
 devcluster: bin/devcluster ## Build bin/devcluster, a real Kubernetes in one binary; minutes the first time.

@@ -1,4 +1,5 @@
-// Command kubectl-kahu is the command line client of Kahu, and the plug-in behind `kubectl kahu`.
+// Command kubectl-kahu is the command line client of Kahu, and the plug-in behind `kubectl kahu`. Under the name
+// kubectl_complete-kahu it tells kubectl how its arguments can go on.
 package main
 
 import (
@@ -20,6 +21,7 @@ var version = "development"
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	root := cli.New(cli.Options{Out: os.Stdout, Err: os.Stderr, Terminal: term.IsTerminal(int(os.Stderr.Fd())), Clock: clock.RealClock{}, Version: version})
+	root.SetArgs(cli.Arguments(os.Args))
 	err := root.ExecuteContext(ctx)
 	stop()
 	if err != nil {

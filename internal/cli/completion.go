@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -19,6 +20,20 @@ import (
 // completionTime bounds what a shell waits for.
 const completionTime = 5 * time.Second
 
+// completer is the name under which kubectl asks a plug-in how its arguments can go on.
+const completer = "kubectl_complete-kahu"
+
+// Arguments returns the arguments of a call of the program, whose first word is the name under which it was called.
+func Arguments(call []string) []string {
+	if len(call) == 0 {
+		return nil
+	}
+	if filepath.Base(call[0]) == completer {
+		return append([]string{cobra.ShellCompRequestCmd}, call[1:]...)
+	}
+	return call[1:]
+}
+
 // names returns names out of the cluster. An error means that there are none to offer.
 type names func(ctx context.Context) ([]string, error)
 
@@ -31,19 +46,42 @@ func (s *session) complete(group string, command *cobra.Command) {
 		"provider": s.namesIn(func() client.ObjectList { return &kahuv1.ProviderList{} }),
 	}
 	isNew := command.Name() == "create"
-	if !isNew && command.ValidArgsFunction == nil && strings.Contains(command.Use, "NAME") {
-		command.ValidArgsFunction = offered(of[group])
+	if number := argumentsOf(command); !isNew && command.ValidArgsFunction == nil && number > 0 {
+		offer := offered(of[group])
+		command.ValidArgsFunction = func(command *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
+			if len(args) >= number {
+				return nil, cobra.ShellCompDirectiveNoFileComp
+			}
+			return offer(command, args, typed)
+		}
 	}
 	flags := map[string]names{
 		"backup": of["backup"], "location": of["location"], "provider": of["provider"],
 		"include-namespaces": s.namespaces, "exclude-namespaces": s.namespaces,
 		"include-resources": s.kinds, "exclude-resources": s.kinds,
+		"transform-set": s.namesIn(func() client.ObjectList { return &kahuv1.TransformSetList{} }),
 	}
 	for flag, from := range flags {
 		if command.Flags().Lookup(flag) != nil {
 			_ = command.RegisterFlagCompletionFunc(flag, offered(from)) // It fails only for one that is there.
 		}
 	}
+}
+
+// manyNames is how many names a command can be given that takes several.
+const manyNames = 1000
+
+// argumentsOf returns how many names a command takes.
+func argumentsOf(command *cobra.Command) int {
+	switch {
+	case strings.Contains(command.Use, "NAME..."):
+		return manyNames
+	case strings.Contains(command.Use, "OLD"):
+		return len([]string{"OLD", "NEW"})
+	case strings.Contains(command.Use, "NAME"):
+		return 1
+	}
+	return 0
 }
 
 // offered offers those names that begin as what was typed does. Of a list, its last part is completed.

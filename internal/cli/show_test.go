@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
+	"github.com/soda-cdm/kahu/internal/cli"
 	"github.com/soda-cdm/kahu/internal/testkit/cluster"
 )
 
@@ -339,18 +340,42 @@ func answerInspections(t *testing.T, pages map[string]kahuv1.InspectionStatus) {
 	})
 }
 
+// TestCalledByKubectl: under the name by which kubectl asks how the arguments of a plug-in can go on, the program answers that.
+func TestCalledByKubectl(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct{ call, want []string }{
+		"itself":     {[]string{"/bin/kubectl-kahu", "backup", "get"}, []string{"backup", "get"}},
+		"completion": {[]string{"/bin/kubectl_complete-kahu", "backup", "get", ""}, []string{"__complete", "backup", "get", ""}},
+		"nothing":    {},
+	} {
+		if diff := cmp.Diff(test.want, cli.Arguments(test.call)); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
+	}
+}
+
 // TestCompletion: names out of the cluster, also for the last part of a list.
 func TestCompletion(t *testing.T) {
 	putShown(t)
+	put(t, &kahuv1.TransformSet{
+		ObjectMeta: metav1.ObjectMeta{Name: "shown-set"},
+		Spec:       kahuv1.TransformSetSpec{ImageMapping: kahuv1.ImageMapping{"a": "b"}},
+	}, func() {})
 	for name, test := range map[string]struct {
 		arguments []string
 		want      string
 	}{
-		"backups":    {[]string{"backup", "describe", "sho"}, "shown\nshown-new\n"},
-		"locations":  {[]string{"backup", "create", "x", "--location", "s"}, "shown\n"},
-		"namespaces": {[]string{"backup", "create", "x", "--include-namespaces", "default,kube-s"}, "default,kube-system\n"},
-		"kinds":      {[]string{"backup", "create", "x", "--include-resources", "deploym"}, "deployments.apps\n"},
-		"new names":  {[]string{"backup", "create", ""}, ""},
+		"backups":           {[]string{"backup", "describe", "sho"}, "shown\nshown-new\n"},
+		"locations":         {[]string{"backup", "create", "x", "--location", "s"}, "shown\n"},
+		"namespaces":        {[]string{"backup", "create", "x", "--include-namespaces", "default,kube-s"}, "default,kube-system\n"},
+		"kinds":             {[]string{"backup", "create", "x", "--include-resources", "deploym"}, "deployments.apps\n"},
+		"the first of two":  {[]string{"backup", "diff", "sho"}, "shown\nshown-new\n"},
+		"the second of two": {[]string{"backup", "diff", "shown", "sho"}, "shown\nshown-new\n"},
+		"no third":          {[]string{"backup", "diff", "shown", "shown-new", ""}, ""},
+		"no second":         {[]string{"backup", "describe", "shown", ""}, ""},
+		"to be cancelled":   {[]string{"backup", "cancel", "shown-"}, "shown-new\n"},
+		"transform sets":    {[]string{"restore", "create", "x", "--transform-set", "a,shown-"}, "a,shown-set\n"},
+		"new names":         {[]string{"backup", "create", ""}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			done := run(t, append([]string{"__complete", "--kubeconfig", cluster.Kubeconfig(t)}, test.arguments...)...)
