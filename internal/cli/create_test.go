@@ -135,10 +135,12 @@ func TestRestoreCreate(t *testing.T) {
 
 func TestLocationCreate(t *testing.T) {
 	remove(t, &kahuv1.BackupLocation{}, "made")
-	succeed(t, "location", "create", "made", "--provider", "filesystem.kahu.io", "--config", "path=team-a,mode=x", "--credentials", "keys")
+	succeed(t, "location", "create", "made", "--provider", "filesystem.kahu.io", "--config", "path=team-a,mode=x", "--credentials", "keys",
+		"--compression", "balanced")
 	want := kahuv1.BackupLocationSpec{
 		ProviderName: "filesystem.kahu.io", Config: map[string]string{"path": "team-a", "mode": "x"},
 		CredentialsSecretRef: kahuv1.SecretReference{Name: "keys"},
+		Compression:          kahuv1.LocationCompression{Level: kahuv1.CompressionBalanced},
 	}
 	if diff := cmp.Diff(want, read(t, "made", &kahuv1.BackupLocation{}).Spec); diff != "" {
 		t.Error(diff)
@@ -176,6 +178,7 @@ func TestWrongCommandLines(t *testing.T) {
 		"no provider":               {"location", "create", "a"},
 		"a selector that is none":   {"backup", "create", "a", "--location", "default", "-l", "a in"},
 		"a mapping that is none":    {"restore", "create", "a", "--backup", "b", "--namespace-mapping", "a"},
+		"a level that is none":      {"location", "create", "a", "--provider", "b", "--compression", "tiny"},
 		"a config that is none":     {"location", "create", "a", "--provider", "b", "--config", "a"},
 		"a time that is none":       {"backup", "create", "a", "--location", "default", "--timeout", "soon"},
 		"an empty filter":           {"backup", "create", "a", "--location", "default", "--include-namespaces", ""},

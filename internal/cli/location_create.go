@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -24,6 +25,8 @@ type locationFlags struct {
 
 	recipients []string
 	identity   string
+
+	compression string
 }
 
 func newLocationCreate(shared *session) *cobra.Command {
@@ -45,7 +48,15 @@ func newLocationCreate(shared *session) *cobra.Command {
 	flags.StringSliceVar(&wish.recipients, "recipient", nil, "public key of age of somebody who can read; with one, backups are encrypted")
 	flags.StringVar(&wish.identity, "identity-secret", "",
 		"Secret in Kahu's namespace with the identity of a recipient, without which this cluster writes and cannot read")
+	flags.StringVar(&wish.compression, "compression", "",
+		"Fastest, Balanced or Smallest: how hard to try to make backups small (default Fastest)")
+	_ = command.RegisterFlagCompletionFunc("compression", cobra.FixedCompletions(levelNames(), cobra.ShellCompDirectiveNoFileComp))
 	return command
+}
+
+// levelNames are what --compression takes.
+func levelNames() []string {
+	return []string{string(kahuv1.CompressionFastest), string(kahuv1.CompressionBalanced), string(kahuv1.CompressionSmallest)}
 }
 
 // encryption says who can read, nil for everybody who can read the store.
@@ -62,12 +73,26 @@ func (f *locationFlags) encryption() (*kahuv1.LocationEncryption, error) {
 	return &kahuv1.LocationEncryption{Recipients: f.recipients, IdentitySecretRef: kahuv1.SecretReference{Name: f.identity}}, nil
 }
 
+// level is how hard to compress; any case will do.
+func (f *locationFlags) level() (kahuv1.CompressionLevel, error) {
+	for _, name := range append(levelNames(), "") {
+		if strings.EqualFold(f.compression, name) {
+			return kahuv1.CompressionLevel(name), nil
+		}
+	}
+	return "", usageError{fmt.Errorf("--compression %q: there are %s", f.compression, strings.Join(levelNames(), ", "))}
+}
+
 // createLocation creates the object, and waits for it to be ready where that is asked for.
 func (s *session) createLocation(ctx context.Context, name string, wish *locationFlags) error {
 	if wish.provider == "" {
 		return usageError{fmt.Errorf("--provider is missing: name a Provider, see `kubectl get providers.kahu.io`")}
 	}
 	encryption, err := wish.encryption()
+	if err != nil {
+		return err
+	}
+	compression, err := wish.level()
 	if err != nil {
 		return err
 	}
@@ -80,7 +105,7 @@ func (s *session) createLocation(ctx context.Context, name string, wish *locatio
 		ObjectMeta: metav1.ObjectMeta{Name: name},
 		Spec: kahuv1.BackupLocationSpec{
 			ProviderName: wish.provider, Config: wish.config, CredentialsSecretRef: kahuv1.SecretReference{Name: wish.secret},
-			Encryption: encryption,
+			Encryption: encryption, Compression: kahuv1.LocationCompression{Level: compression},
 		},
 	}
 	if err := to.Create(ctx, location); err != nil {

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -52,6 +53,7 @@ func locationText(location *kahuv1.BackupLocation) string {
 	d.line("Credentials", location.Spec.CredentialsSecretRef.Name)
 	d.line("Backups", backupsOf(location))
 	d.line("At once", limitsText(location.Spec.Limits))
+	d.line("Compression", string(cmp.Or(location.Spec.Compression.Level, kahuv1.CompressionFastest)))
 	d.line("Encrypted for", encryptionText(location))
 	d.line("Location id", status.LocationID)
 	d.line("Last looked at", timeOf(status.LastProbeTime))

@@ -237,7 +237,7 @@ func TestNames(t *testing.T) {
 
 func TestDescribeLocation(t *testing.T) {
 	putShown(t)
-	want := "Name: shown\nProvider: filesystem.kahu.io\nBackups: 9\nAt once: backups as the manager says, restores as the manager says\n" +
+	want := "Name: shown\nProvider: filesystem.kahu.io\nBackups: 9\nAt once: backups as the manager says, restores as the manager says\nCompression: Fastest\n" +
 		"Conditions:\n Ready True Reconciled: it is\n"
 	if diff := cmp.Diff(want, squeezed(succeed(t, "location", "describe", "shown"))); diff != "" {
 		t.Error(diff)

@@ -93,6 +93,8 @@ type BackupRequest struct {
 	// ErrLeft only asks whether the run is over: what the attempt wrote since then is nobody's. Without GiveUp every
 	// failed run is given up, and every one whose context ended is left.
 	GiveUp func(ctx context.Context, cause error) error
+	// Compression is how hard to try to make segments small.
+	Compression archive.Compression
 	// Sealing says how the backup is encrypted and signed; nil means not at all.
 	Sealing *Sealing
 	// Show receives the progress, at most once a second. It must not block.
@@ -216,7 +218,7 @@ func newBackupRun(b *Backup, request BackupRequest, files BackupFiles) (*backupR
 	run := &backupRun{
 		Backup: b, ledger: ledger, stopwatch: stopwatch{clock: b.Clock}, request: request, files: files, started: now, begun: len(request.Earlier) > 0,
 		progress: progress{clock: b.Clock, show: request.Show}, index: index, namer: namer,
-		claims: map[core.Key]bool{}, packed: make([][]archive.File, b.Packers), refused: map[schema.GroupResource]bool{},
+		claims: map[core.Key]bool{}, packed: make([][]archive.File, request.Compression.Packers(b.Packers)), refused: map[schema.GroupResource]bool{},
 		kept: map[schema.GroupResource]bool{}, keptFiles: map[string]archive.File{},
 		points: checkpoints{last: now},
 	}

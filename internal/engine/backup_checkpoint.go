@@ -105,8 +105,8 @@ type flush struct {
 // flush returns when everything that was sent before is in committed segments.
 func (r *backupRun) flush(ctx context.Context) error {
 	order := &flush{done: make(chan struct{})}
-	order.left.Store(int32(r.Packers)) //nolint:gosec // A few.
-	for range r.Packers {
+	order.left.Store(int32(len(r.packed))) //nolint:gosec // A few.
+	for range len(r.packed) {
 		if err := r.send(ctx, batch{flush: order}); err != nil {
 			return err
 		}

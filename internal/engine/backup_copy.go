@@ -27,9 +27,9 @@ const listTries = 3
 // copy lists what the filters choose, then what that needs, and packs all of it. Pages flow from the listers to the
 // packers through a channel that holds one page for each packer, so what is in memory is bounded by their number.
 func (r *backupRun) copy(ctx context.Context) error {
-	r.batches = make(chan batch, r.Packers)
+	r.batches = make(chan batch, len(r.packed))
 	packing, ctx := errgroup.WithContext(ctx)
-	for number := range r.Packers {
+	for number := range len(r.packed) {
 		packing.Go(func() error { return r.pack(ctx, number) })
 	}
 	packing.Go(func() error {
@@ -249,6 +249,8 @@ func (r *backupRun) pack(ctx context.Context, number int) error {
 		NextName: r.namer.Next,
 		Emit:     r.emit,
 		Seal:     r.sealer(),
+
+		Compression: r.request.Compression,
 	})
 	if err != nil {
 		return err

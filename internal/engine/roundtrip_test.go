@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/soda-cdm/kahu/internal/core"
+	"github.com/soda-cdm/kahu/internal/core/archive"
 	"github.com/soda-cdm/kahu/internal/core/selection"
 	"github.com/soda-cdm/kahu/internal/testkit/fakecluster"
 )
@@ -49,6 +50,32 @@ func TestReadAfterWrite(t *testing.T) {
 				t.Error(diff)
 			}
 		})
+	}
+}
+
+// TestCompressionOfBackups: a backup of every level is restored the same, and a stronger one makes less of it.
+func TestCompressionOfBackups(t *testing.T) {
+	sizes := map[archive.Compression]int64{}
+	for _, level := range []archive.Compression{archive.Fastest, archive.Smallest} {
+		w := newWorld(t)
+		w.compression = level
+		random := rand.New(rand.NewPCG(1, 1))
+		for range 10 {
+			populate(t, w.cluster, random)
+		}
+		result, err := w.backup("one", selection.Filters{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, segment := range result.Manifest.Segments {
+			sizes[level] += segment.Size
+		}
+		if diff := cmp.Diff(w.cluster.Contents(), w.restored()); diff != "" {
+			t.Errorf("%q: %s", level, diff)
+		}
+	}
+	if sizes[archive.Smallest] >= sizes[archive.Fastest] {
+		t.Errorf("the segments have %v bytes", sizes)
 	}
 }
 

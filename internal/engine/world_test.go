@@ -59,6 +59,9 @@ type world struct {
 	clock   clock.PassiveClock
 	// listers and packers are 1 where a test counts calls.
 	workers int
+
+	compression archive.Compression
+
 	confirm func(ctx context.Context) error
 	giveUp  func(ctx context.Context, cause error) error
 }
@@ -99,7 +102,7 @@ func (w *world) attempt(name, attempt string, filters selection.Filters) (engine
 	}
 	return use.Run(w.t.Context(), engine.BackupRequest{
 		ID: id(name), Attempt: attempt, LocationID: "location", ServerVersion: "v1", Object: json.RawMessage(`{}`),
-		Filters: filters, VolumeData: true, Confirm: confirm, GiveUp: w.giveUp,
+		Filters: filters, VolumeData: true, Confirm: confirm, GiveUp: w.giveUp, Compression: w.compression,
 	}, w.files)
 }
 

@@ -19,7 +19,7 @@ import (
 
 // notYet are the fields that are refused when they ask for something.
 var notYet = map[string]bool{
-	"Spec.Hook": true, "Spec.VolumeBackupLocations": true, "Spec.ResourcePrefix": true,
+	"Spec.Hook": true, "Spec.VolumeBackupLocations": true,
 	// The fields of another subject than the one that is filled in; TestDiffIsKnown has them.
 	"Spec.RestoreName": true, "Spec.OtherBackupName": true, "Spec.Live": true, "Spec.Fields": true,
 }
@@ -148,7 +148,7 @@ func fillKnown(value reflect.Value) bool {
 			Type: kahuv1.ConditionReady, Status: metav1.ConditionTrue, Reason: kahuv1.ReasonCompleted, ObservedGeneration: 1,
 			LastTransitionTime: metav1.NewTime(time.Date(2030, 1, 2, 3, 4, 5, 0, time.Local)), Message: "text",
 		},
-		kahuv1.StageResources, kahuv1.StateProcessing, kahuv1.ItemStatusFailed, kahuv1.DeletionPolicyRetain,
+		kahuv1.StageResources, kahuv1.StateProcessing, kahuv1.ItemStatusFailed, kahuv1.DeletionPolicyRetain, kahuv1.CompressionSmallest,
 		// A transform has one patch, and an operation what belongs to it.
 		[]kahuv1.Transform{
 			{Name: "a", JSONPatch: []kahuv1.JSONPatchOperation{

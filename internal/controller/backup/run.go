@@ -14,6 +14,7 @@ import (
 	"github.com/soda-cdm/kahu/internal/controller/failure"
 	"github.com/soda-cdm/kahu/internal/controller/filters"
 	"github.com/soda-cdm/kahu/internal/controller/place"
+	"github.com/soda-cdm/kahu/internal/core/archive"
 	"github.com/soda-cdm/kahu/internal/engine"
 	"github.com/soda-cdm/kahu/internal/reconcile"
 )
@@ -95,12 +96,20 @@ func (c *Controller) request(ctx context.Context, s *scope) (engine.BackupReques
 	files, locationID := s.files, s.status().LocationID
 	return engine.BackupRequest{
 		ID: c.id(s), Attempt: attempt, Earlier: s.status().EarlierAttempts, Started: startOf(s), LocationID: s.status().LocationID, ServerVersion: version,
-		Object: object, Filters: wish, Sealing: sealing, VolumeData: enabled == nil || *enabled,
+		Object: object, Filters: wish, Sealing: sealing, Compression: compressionOf(s.location), VolumeData: enabled == nil || *enabled,
 		Confirm: func(ctx context.Context) error {
 			return errors.Join(c.confirm(ctx, key, attempt), c.checkPlace(ctx, files, locationID))
 		},
 		GiveUp: func(ctx context.Context, cause error) error { return c.giveUp(ctx, key, attempt, cause) },
 	}, nil
+}
+
+// compressionOf returns how hard a location wants its backups to be compressed. The fastest level has no name in an archive.
+func compressionOf(location *kahuv1.BackupLocation) archive.Compression {
+	if level := location.Spec.Compression.Level; level != kahuv1.CompressionFastest {
+		return archive.Compression(level)
+	}
+	return archive.Fastest
 }
 
 // startOf returns when the first attempt began.

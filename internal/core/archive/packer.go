@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"io"
 
-	"github.com/klauspost/compress/zstd"
-
 	"github.com/soda-cdm/kahu/internal/core"
 )
 
@@ -23,6 +21,8 @@ type PackerOptions struct {
 	// Seal returns what encrypts a segment on its way into its file; nil means that nothing is encrypted. Records say where
 	// frames are before encryption, and files what lies in the store.
 	Seal func(target io.Writer) (io.WriteCloser, error)
+	// Compression is how hard to try to make segments small; the zero value is the fastest.
+	Compression Compression
 	// FrameSize is the number of bytes of tar at which a frame is cut; 0 means the constant FrameSize, the most is
 	// MaxObjectSize. An object that is larger has a frame of its own.
 	FrameSize int
@@ -35,7 +35,7 @@ type PackerOptions struct {
 // packers work side by side. Either Close or Abort must be called at the end; Abort may be deferred.
 type Packer struct {
 	options PackerOptions
-	encoder *zstd.Encoder
+	encoder *compressor
 	frame   frameBuffer
 	packed  []byte
 	trailer []byte
@@ -78,9 +78,7 @@ func NewPacker(options PackerOptions) (*Packer, error) {
 	if err := options.complete(); err != nil {
 		return nil, fmt.Errorf("making a packer: %w", err)
 	}
-	// The default level makes segments of configuration and secrets that are 7 % smaller, in more than twice the time:
-	// that was half of all the work of a backup.
-	encoder, err := newBlockEncoder(zstd.SpeedFastest)
+	encoder, err := newCompressor(options.Compression)
 	if err != nil {
 		return nil, err
 	}
@@ -89,7 +87,7 @@ func NewPacker(options PackerOptions) (*Packer, error) {
 	if err := p.frame.finish(); err != nil {
 		return nil, err
 	}
-	p.trailer = encoder.EncodeAll(p.frame.bytes(), nil)
+	p.trailer = encoder.compress(p.frame.bytes(), nil)
 	p.frame.reset()
 	return p, nil
 }
@@ -175,7 +173,7 @@ func (p *Packer) Close() ([]File, error) {
 		return nil, err
 	}
 	p.err = errClosed
-	return files, p.encoder.Close()
+	return files, p.encoder.close()
 }
 
 // Abort gives up the segment that is open. It does nothing after Close.
@@ -201,7 +199,7 @@ func (p *Packer) cut() error {
 	if p.frame.size() == 0 {
 		return nil
 	}
-	p.packed = p.encoder.EncodeAll(p.frame.bytes(), p.packed[:0])
+	p.packed = p.encoder.compress(p.frame.bytes(), p.packed[:0])
 	if err := p.makeRoom(int64(len(p.packed))); err != nil {
 		return err
 	}
@@ -265,16 +263,6 @@ func (p *Packer) finishSegment() error {
 	p.files = append(p.files, p.segment.measured.File(p.segment.name))
 	p.segment = nil
 	return nil
-}
-
-// newBlockEncoder compresses blocks in memory, each on its own, without goroutines.
-func newBlockEncoder(level zstd.EncoderLevel) (*zstd.Encoder, error) {
-	encoder, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithEncoderCRC(true),
-		zstd.WithEncoderLevel(level), zstd.WithWindowSize(windowSize), zstd.WithLowerEncoderMem(true))
-	if err != nil {
-		return nil, fmt.Errorf("making a zstd encoder: %w", err)
-	}
-	return encoder, nil
 }
 
 // recordOf returns what is known of an object before its frame is written.

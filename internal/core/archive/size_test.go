@@ -115,6 +115,15 @@ func manifestLike(number int) core.Object {
 
 // BenchmarkPacker packs and indexes objects of about 1.3 kB with one packer.
 func BenchmarkPacker(b *testing.B) {
+	for name, compression := range map[string]archive.Compression{
+		"Fastest": archive.Fastest, "Balanced": archive.Balanced, "Smallest": archive.Smallest,
+	} {
+		b.Run(name, func(b *testing.B) { benchmarkPacker(b, compression) })
+	}
+}
+
+func benchmarkPacker(b *testing.B, compression archive.Compression) {
+	b.Helper()
 	objects := make([]core.Object, 20_000)
 	size := 0
 	for i := range objects {
@@ -124,7 +133,8 @@ func BenchmarkPacker(b *testing.B) {
 	builder := must(archive.NewIndexBuilder(0))(b)
 	namer := must(archive.NewSegmentNamer(clusterID, attempt))(b)
 	packer := must(archive.NewPacker(archive.PackerOptions{
-		NextName: namer.Next, Open: func(string) (core.FileWriter, error) { return discard{}, nil },
+		Compression: compression,
+		NextName:    namer.Next, Open: func(string) (core.FileWriter, error) { return discard{}, nil },
 		Emit: func(records []archive.Record) error { return builder.Add(records...) },
 	}))(b)
 	defer packer.Abort()
