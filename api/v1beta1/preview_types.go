@@ -53,8 +53,9 @@ type RestorePreview struct {
 	// +kubebuilder:validation:Minimum=0
 	Unchecked int64 `json:"unchecked,omitempty"`
 
-	// rows are the conflicts, and then the other objects, each in the order of the
-	// restore, the first 100 of all.
+	// rows are the conflicts, then the objects that are changed, those that are
+	// created, and those that stay, each in the order of the restore: the first 100
+	// of all.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=100

@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	"github.com/soda-cdm/kahu/internal/core/archive"
 	"github.com/soda-cdm/kahu/internal/core/restoreplan"
 	"github.com/soda-cdm/kahu/internal/core/selection"
+	"github.com/soda-cdm/kahu/internal/core/transformset"
 	"github.com/soda-cdm/kahu/internal/engine"
 	"github.com/soda-cdm/kahu/internal/testkit/fakecluster"
 )
@@ -62,20 +64,16 @@ func TestPreview(t *testing.T) {
 	before := to.Contents()
 	cases := map[restoreplan.Policy][]string{
 		"": {
-			"Create namespaces new", "Skip namespaces shop",
-			"Create configmaps new/inside (unchecked)",
-			"Skip configmaps shop/settings-0", "Skip configmaps shop/settings-1", "Create configmaps shop/settings-2",
-			"Create configmaps shop/settings-3", "Create configmaps shop/settings-4",
-			"Create persistentvolumeclaims shop/data", "Skip secrets shop/password",
+			"Create namespaces new", "Create configmaps new/inside (unchecked)", "Create configmaps shop/settings-2",
+			"Create configmaps shop/settings-3", "Create configmaps shop/settings-4", "Create persistentvolumeclaims shop/data",
+			"Skip namespaces shop", "Skip configmaps shop/settings-0", "Skip configmaps shop/settings-1", "Skip secrets shop/password",
 		},
 		restoreplan.Update: {
-			"Create namespaces new", "Unchanged namespaces shop",
-			"Create configmaps new/inside (unchecked)",
-			"Unchanged configmaps shop/settings-0",
 			`Update configmaps shop/settings-1 ~ data.key: "other" -> "value" - data.more: "x"`,
-			"Create configmaps shop/settings-2", "Create configmaps shop/settings-3", "Create configmaps shop/settings-4",
-			"Create persistentvolumeclaims shop/data",
 			"Update secrets shop/password ~ data.key: (hidden) -> (hidden)",
+			"Create namespaces new", "Create configmaps new/inside (unchecked)", "Create configmaps shop/settings-2",
+			"Create configmaps shop/settings-3", "Create configmaps shop/settings-4", "Create persistentvolumeclaims shop/data",
+			"Unchanged namespaces shop", "Unchanged configmaps shop/settings-0",
 		},
 		restoreplan.Fail: {
 			"Conflict namespaces shop",
@@ -203,5 +201,34 @@ func TestPreviewCountsFields(t *testing.T) {
 	}
 	if found.Unchecked != 1 {
 		t.Errorf("%d were not checked; want the one in the new namespace", found.Unchecked)
+	}
+}
+
+// TestPreviewOfTransforms: an object to which a transform cannot be applied is a row, and so is every other one.
+func TestPreviewOfTransforms(t *testing.T) {
+	w := newWorld(t)
+	w.shop()
+	if _, err := w.backup("one", selection.Filters{}); err != nil {
+		t.Fatal(err)
+	}
+	to := fakecluster.New(allKinds()...)
+	use := &engine.Restore{Cluster: to, Clock: w.clock, Creators: 3}
+	result, err := use.Run(t.Context(), engine.RestoreRequest{
+		Backup: id("one"), ID: restoreID, Attempt: "first", DryRun: true,
+		Transforms: []transformset.Set{{Name: "set", Transforms: []transformset.Transform{{
+			Name: "fails", Match: transformset.Match{Resources: []selection.ResourceFilter{{Kind: "ConfigMap", Name: "settings-2"}}},
+			JSONPatch: []transformset.Operation{{Op: "test", Path: "/data/key", Value: json.RawMessage(`"other"`)}},
+		}}}},
+	}, w.files)
+	if err != nil || result.FailedTotal > 0 {
+		t.Fatalf("failed are %v, error %v", result.Failed, err)
+	}
+	found := result.Preview
+	first := found.Rows[0]
+	if first.Action != engine.PlanConflict || first.Key.Name != "settings-2" || !strings.Contains(first.Reason, "fails") {
+		t.Errorf("the first row is %+v", first)
+	}
+	if found.Counts[engine.PlanConflict] != 1 || found.Counts[engine.PlanCreate] != 6 {
+		t.Errorf("counted are %v", found.Counts)
 	}
 }

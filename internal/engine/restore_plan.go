@@ -16,11 +16,8 @@ func (r *restoreRun) endWave(p *preview) error {
 	slices.SortFunc(p.wave, func(a, b PlanRow) int { return a.Key.Compare(b.Key) })
 	for i := range p.wave {
 		row := &p.wave[i]
-		switch {
-		case row.Action == PlanConflict && len(p.result.Rows) < maxRows:
-			p.result.Rows = append(p.result.Rows, *row)
-		case row.Action != PlanConflict && len(p.others) < maxRows:
-			p.others = append(p.others, *row)
+		if rank := row.Action.rank(); len(p.first[rank]) < maxRows {
+			p.first[rank] = append(p.first[rank], *row)
 		}
 		if err := r.writeRow(p, row); err != nil {
 			return err
@@ -28,6 +25,23 @@ func (r *restoreRun) endWave(p *preview) error {
 	}
 	p.wave = nil
 	return nil
+}
+
+// ranks is how many ranks there are.
+const ranks = 4
+
+// rank says how much people want to know of an action: conflicts first, then what is changed, what is new, what stays.
+func (a PlanAction) rank() int {
+	switch a {
+	case PlanConflict:
+		return 0
+	case PlanUpdate, PlanRecreate:
+		return 1
+	case PlanCreate:
+		return 2
+	case PlanUnchanged, PlanSkip:
+	}
+	return ranks - 1
 }
 
 // writeRow writes a line for the object, and one for each of its changes.

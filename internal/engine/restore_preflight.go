@@ -56,6 +56,37 @@ func (r *restoreRun) lacks(ctx context.Context, p *preview, need restoreplan.Nee
 	return false, err
 }
 
+// isRefusal tells whether an object may have been refused for what is not there yet.
+func isRefusal(err error) bool {
+	return errors.Is(err, core.ErrDenied) || errors.Is(err, core.ErrNotFound)
+}
+
+// judgeWanting tells an object that was refused because of what the restore makes before it. It is a conflict where something
+// that it wants will not be there.
+func (r *restoreRun) judgeWanting(ctx context.Context, p *preview, wish wished, row *PlanRow) {
+	var before []string
+	for _, wanted := range restoreplan.Wanted(row.Kind, wish.object.Object) {
+		p.mu.Lock()
+		made := p.made[wanted]
+		p.mu.Unlock()
+		if made {
+			before = append(before, wanted.String())
+			continue
+		}
+		kind, served := r.servedKind(wanted.GroupResource())
+		if !served {
+			return
+		}
+		if _, err := r.Cluster.Living(ctx, kind, wanted.Namespace, wanted.Name); err != nil {
+			return
+		}
+	}
+	if row.Action == PlanConflict && len(before) > 0 {
+		row.Action, row.Checked = PlanCreate, false
+		row.Reason = "not checked by the API server, as it needs " + strings.Join(before, " and ") + ", which the restore makes before it"
+	}
+}
+
 func (r *restoreRun) servedKind(resource schema.GroupResource) (core.Kind, bool) {
 	at := slices.IndexFunc(r.served, func(kind core.Kind) bool { return kind.GroupResource() == resource })
 	if at < 0 {

@@ -59,8 +59,8 @@ type Preview struct {
 	Counts map[PlanAction]int64
 	// Unchecked is the number of those that would be created and that the API server could not be asked about.
 	Unchecked int64
-	// Rows are the first conflicts, and then the first of the other objects, each in the order of the plan; Problems is what
-	// is missing around them.
+	// Rows are the first conflicts, then the first objects that are changed, those that are created, and those that stay, each
+	// in the order of the plan; Problems is what is missing around them.
 	Rows     []PlanRow
 	Problems []string
 	// File is the name of the whole plan in the store; empty where it could not be written.
@@ -71,11 +71,12 @@ type Preview struct {
 type preview struct {
 	mu         sync.Mutex
 	result     Preview
-	others     []PlanRow // the first rows that are no conflicts
+	first      [ranks][]PlanRow // the first rows of each rank
 	wave       []PlanRow
 	namespaces map[string]bool   // those that the restore makes, known when their wave has been asked for
 	defined    map[string]bool   // the kinds, as plural.group, whose definitions it makes
 	planned    map[core.Key]bool // the classes that it makes
+	made       map[core.Key]bool // what it makes, known when its wave has been asked for
 	needs      map[restoreplan.Need]string
 	created    map[string]map[core.Key]int64 // how many objects of which kind, by namespace
 	hasDefault bool                          // one of the classes that it makes is the default one
@@ -88,7 +89,7 @@ func (r *restoreRun) previewPlan(ctx context.Context) error {
 	p := &preview{
 		result:     Preview{Counts: map[PlanAction]int64{}},
 		namespaces: map[string]bool{}, defined: map[string]bool{}, planned: map[core.Key]bool{},
-		needs: map[restoreplan.Need]string{}, created: map[string]map[core.Key]int64{},
+		made: map[core.Key]bool{}, needs: map[restoreplan.Need]string{}, created: map[string]map[core.Key]int64{},
 	}
 	lines, err := archive.NewReportWriter(&p.content)
 	if err != nil {
@@ -119,7 +120,9 @@ func (r *restoreRun) previewPlan(ctx context.Context) error {
 	if err := r.endWave(p); err != nil {
 		return err
 	}
-	p.result.Rows = append(p.result.Rows, p.others[:min(len(p.others), maxRows-len(p.result.Rows))]...)
+	for _, rows := range p.first {
+		p.result.Rows = append(p.result.Rows, rows[:min(len(rows), maxRows-len(p.result.Rows))]...)
+	}
 	if err := r.preflight(ctx, p); err != nil {
 		return err
 	}
@@ -200,6 +203,9 @@ func (r *restoreRun) judge(ctx context.Context, p *preview, wish wished, row *Pl
 		r.judgeExisting(ctx, wish, row)
 	default:
 		p.judgeRefused(err, row)
+		if isRefusal(err) {
+			r.judgeWanting(ctx, p, wish, row)
+		}
 	}
 }
 
@@ -303,6 +309,7 @@ func (p *preview) add(row PlanRow) {
 	if row.Action != PlanCreate {
 		return
 	}
+	p.made[row.Key] = true
 	if !row.Checked {
 		p.result.Unchecked++
 	}

@@ -93,3 +93,35 @@ func TestPreviewOfNamespaceThatIsNowhere(t *testing.T) {
 	expect(t, rows, "Create settings false")
 	expect(t, problems, "namespace "+s.namespace+" is neither in the cluster nor in the plan: it would be made without labels and annotations")
 }
+
+const (
+	deputy = `{"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "deputy"}}`
+	urgent = `{"apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass", "metadata": {"name": "NS-urgent"}, "value": 7}`
+	worker = `{"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "worker"}, "spec": {
+		"serviceAccountName": "deputy", "priorityClassName": "NS-urgent", "containers": [{"name": "a", "image": "a"}]}}`
+)
+
+// What needs an account or a class that the restore makes before is no conflict in a preview, and comes in the restore. Where the
+// restore does not make it, it is one.
+func TestPreviewOfWhatIsMadeBefore(t *testing.T) {
+	t.Parallel()
+	s := newStory(t)
+	accounts, classes, pods := kindOf("serviceaccounts", true), kindOf("priorityclasses.scheduling.k8s.io.v1", false), kindOf("pods", true)
+	name := s.namespace + "-urgent"
+	s.create(accounts, s.object(deputy), nil)
+	s.create(classes, s.object(strings.ReplaceAll(urgent, "NS", s.namespace)), nil)
+	s.create(pods, s.object(strings.ReplaceAll(worker, "NS", s.namespace)), nil)
+	s.backup()
+	s.remove(pods, "worker")
+	s.remove(accounts, "deputy")
+	s.remove(classes, name)
+	rows, _ := s.previewed(nil)
+	expect(t, rows, "Skip NS true", "Create deputy true", "Create NS-urgent true", "Create worker false")
+	without := func(request *engine.RestoreRequest) {
+		request.Filters.ExcludeResources = []selection.ResourceFilter{{Kind: "ServiceAccount"}}
+	}
+	rows, _ = s.previewed(without)
+	expect(t, rows, "Skip NS true", "Create NS-urgent true", "Conflict worker true")
+	s.restored(nil)
+	s.read(pods, "worker", anything)
+}
