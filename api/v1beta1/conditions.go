@@ -57,6 +57,9 @@ const (
 const (
 	// ReasonCompleted: the run did everything that was asked for.
 	ReasonCompleted = "Completed"
+	// ReasonPreviewed: a dry run is over; what a restore would do is in
+	// status.preview, and nothing was written.
+	ReasonPreviewed = "Previewed"
 	// ReasonPartiallyFailed: something that was asked for is missing; it is listed
 	// in the status, and in full in the report at the location.
 	ReasonPartiallyFailed = "PartiallyFailed"

@@ -79,7 +79,7 @@ func TestRestorePlan(t *testing.T) {
 	}
 	answerInspections(t, pages)
 	want := "+   configmaps shop/a\n~   deployments.apps shop/web\n      ~ spec.replicas: 1 -> 2\n!   secrets shop/x  (conflict: denied)\n! no class fast\n" +
-		"Plan: 1 to create, 1 to update, 0 to recreate, 0 unchanged, 0 skipped, 1 conflicts, 1 problems. Nothing was written.\n"
+		"Plan: 1 to create, 1 to update, 0 to recreate, 0 unchanged, 0 skipped, 1 conflict, 1 problem. Nothing was written.\n"
 	if diff := cmp.Diff(want, succeed(t, "restore", "plan", "planned")); diff != "" {
 		t.Error(diff)
 	}
@@ -149,4 +149,47 @@ func putEnding(t *testing.T, kind string, stage kahuv1.Stage, state kahuv1.State
 		}
 	})
 	return func() bool { return read(t, "ending", &kahuv1.Restore{}).Spec.Cancel }
+}
+
+// TestPlanLeavesOutWhatStays: of a dry run is shown what would happen, and what would not is counted.
+func TestPlanLeavesOutWhatStays(t *testing.T) {
+	row := func(action kahuv1.PlanAction, name string) kahuv1.PlanRow {
+		return kahuv1.PlanRow{APIVersion: "v1", Kind: "Secret", Namespace: "shop", Name: name, Action: action, Reason: "because"}
+	}
+	planned := func(t *testing.T) {
+		t.Helper()
+		remove(t, &kahuv1.Restore{}, "dry")
+		when(t, "dry", &kahuv1.RestoreList{}, func(ctx context.Context, to client.Client, restore *kahuv1.Restore) error {
+			restore.Status = kahuv1.RestoreStatus{
+				Stage: kahuv1.StageFinished, State: kahuv1.StateCompleted,
+				Preview: &kahuv1.RestorePreview{
+					Create: 2, Update: 1, Conflict: 2, Unchanged: 1, Skip: 50, Unchecked: 1,
+					Rows: []kahuv1.PlanRow{
+						row(kahuv1.PlanActionConflict, "no"), row(kahuv1.PlanActionUpdate, "old"), row(kahuv1.PlanActionCreate, "new"),
+						row(kahuv1.PlanActionUnchanged, "same"), row(kahuv1.PlanActionSkip, "there"),
+					},
+				},
+			}
+			return to.Status().Update(ctx, restore)
+		})
+	}
+	planned(t)
+	want := "!   Secret shop/no  (conflict: because)\n~   Secret shop/old  (because)\n+   Secret shop/new  (because)\n" +
+		"... and 2 more: `kubectl kahu restore plan dry` shows every object\n" +
+		"Plan: 2 to create, 1 to update, 0 to recreate, 1 unchanged, 50 skipped, 2 conflicts, 0 problems. Nothing was written. " +
+		"The API server could not check 1 of those to create.\n"
+	if diff := cmp.Diff(want, succeed(t, "restore", "create", "dry", "--backup", "nightly", "--dry-run", "--timeout", limit.String())); diff != "" {
+		t.Error(diff)
+	}
+	table := succeed(t, "restore", "get", "dry")
+	if !strings.Contains(table, "Previewed   -         -       -") || strings.Contains(table, "Completed") {
+		t.Errorf("a dry run is shown as\n%s", table)
+	}
+	if text := succeed(t, "restore", "describe", "dry"); !strings.Contains(text, "Dry run:            Plan: 2 to create") || strings.Contains(text, "created,") {
+		t.Errorf("a dry run is described as\n%s", text)
+	}
+	for _, wrong := range [][]string{{"--all"}, {"--existing", "overwrite"}, {"--existing", "overwrite", "--dry-run"}} {
+		check(t, run(t, append([]string{"restore", "create", "wrong", "--backup", "nightly"}, wrong...)...), 2, "", "", "--"+strings.TrimPrefix(wrong[0], "--"))
+	}
+	check(t, run(t, "restore", "create", "wrong", "--backup", "nightly", "--existing", "overwrite"), 2, "", "", "use Skip, Update, Recreate or Fail")
 }

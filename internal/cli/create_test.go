@@ -114,6 +114,9 @@ func TestRestoreCreate(t *testing.T) {
 				StorageClassMapping: kahuv1.StorageClassMapping{"slow": "fast"},
 			},
 		},
+		"existing, in any case": {
+			[]string{"--existing", "rEcreate"}, kahuv1.RestoreSpec{ExistingResourcePolicy: kahuv1.ExistingResourcePolicyRecreate},
+		},
 		"cluster scope":    {[]string{"--cluster-scope"}, kahuv1.RestoreSpec{IncludeClusterResource: &yes}},
 		"no cluster scope": {[]string{"--cluster-scope=false"}, kahuv1.RestoreSpec{IncludeClusterResource: &no}},
 		"kept": {

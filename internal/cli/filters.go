@@ -107,6 +107,17 @@ func (f *filterFlags) refuseEmpty() error {
 	return nil
 }
 
+// oneOf returns the value that a flag was given in whatever case, empty where it was not given.
+func oneOf(flag, given string, values []string) (string, error) {
+	for _, value := range append([]string{""}, values...) {
+		if strings.EqualFold(value, given) {
+			return value, nil
+		}
+	}
+	last := len(values) - 1
+	return "", usageError{fmt.Errorf("--%s %q: use %s or %s", flag, given, strings.Join(values[:last], ", "), values[last])}
+}
+
 // labels turns the selector into the API's form.
 func (f *filterFlags) labels() (*metav1.LabelSelector, error) {
 	if f.selector == "" {

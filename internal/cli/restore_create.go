@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -30,6 +31,7 @@ type restoreFlags struct {
 	classes           map[string]string
 	existing          string
 	dryRun            bool
+	all               bool
 }
 
 func newRestoreCreate(shared *session) *cobra.Command {
@@ -69,13 +71,25 @@ func newRestoreCreate(shared *session) *cobra.Command {
 	flags.BoolVar(&wish.unknownSigner, "allow-unknown-signer", false,
 		"restore from an encrypted location what is signed by nobody whom it trusts; whoever can write to the store can have made it")
 	flags.BoolVar(&wish.dryRun, "dry-run", false, "show what would be done, and write nothing to the cluster; waits")
+	flags.BoolVar(&wish.all, "all", false, "with --dry-run: show every object, also those that stay as they are")
 	flags.StringVar(&wish.existing, "existing", "", "what is done about objects that are there: Skip, Update, Recreate or Fail")
+	_ = command.RegisterFlagCompletionFunc("existing", cobra.FixedCompletions(existingPolicies(), cobra.ShellCompDirectiveNoFileComp))
 	return command
 }
 
 // spec turns the flags into the API's words.
 func (f *restoreFlags) spec() (kahuv1.RestoreSpec, error) {
+	if f.backup == "" {
+		return kahuv1.RestoreSpec{}, usageError{fmt.Errorf("--backup is missing: name a Backup, see `kubectl kahu backup get`")}
+	}
+	if f.all && !f.dryRun {
+		return kahuv1.RestoreSpec{}, usageError{errors.New("--all is for a plan: it needs --dry-run")}
+	}
 	if err := f.refuseEmpty(); err != nil {
+		return kahuv1.RestoreSpec{}, err
+	}
+	existing, err := oneOf("existing", f.existing, existingPolicies())
+	if err != nil {
 		return kahuv1.RestoreSpec{}, err
 	}
 	selector, err := f.labels()
@@ -94,7 +108,7 @@ func (f *restoreFlags) spec() (kahuv1.RestoreSpec, error) {
 		PreserveNodePort: f.nodePorts, PreserveClusterIPAddr: f.clusterIPs, AllowIncomplete: f.allowIncomplete,
 		AllowUnknownSigner: f.unknownSigner,
 		TransformSets:      f.sets, ImageMapping: f.images, StorageClassMapping: f.classes,
-		DryRun: f.dryRun, ExistingResourcePolicy: kahuv1.ExistingResourcePolicy(f.existing),
+		DryRun: f.dryRun, ExistingResourcePolicy: kahuv1.ExistingResourcePolicy(existing),
 	}
 	if f.clusterScopeGiven {
 		spec.IncludeClusterResource = &f.clusterScope
@@ -104,9 +118,6 @@ func (f *restoreFlags) spec() (kahuv1.RestoreSpec, error) {
 
 // createRestore creates the object, and waits for its end where that is asked for.
 func (s *session) createRestore(ctx context.Context, name string, wish *restoreFlags) error {
-	if wish.backup == "" {
-		return usageError{fmt.Errorf("--backup is missing: name a Backup, see `kubectl kahu backup get`")}
-	}
 	spec, err := wish.spec()
 	if err != nil {
 		return err
@@ -129,6 +140,9 @@ func (s *session) createRestore(ctx context.Context, name string, wish *restoreF
 	if err != nil {
 		return err
 	}
+	if wish.all && s.output == "" && last.Status.State == kahuv1.StateCompleted {
+		return s.printWholePlan(ctx, to, last)
+	}
 	return s.concludeRestore(last)
 }
 
@@ -146,7 +160,10 @@ func (s *session) awaitRestore(ctx context.Context, to client.WithWatch, name st
 		last = restore
 		status := &restore.Status
 		done := status.Progress
-		shown.show(fmt.Sprintf("restore %s: %s%s, %d of %s", name, stateOf(status.State), queued(status.QueuePosition),
+		if isPreviewed(restore) {
+			done.ItemsRestored = done.TotalItems // All were looked at.
+		}
+		shown.show(fmt.Sprintf("restore %s: %s%s, %d of %s", name, restoreState(restore), queued(status.QueuePosition),
 			done.ItemsRestored, plural(done.TotalItems, "object")), done.ItemsRestored, done.TotalItems)
 		return status.Stage == kahuv1.StageFinished, nil
 	})
@@ -178,6 +195,27 @@ func (s *session) concludeRestore(restore *kahuv1.Restore) error {
 	}
 	_, err = fmt.Fprintf(s.Out, "restore %s completed: %s, %s\n", restore.Name, countsText(status.Counts), plural(status.Counts.Warnings, "warning"))
 	return err
+}
+
+// isPreviewed tells a dry run that is over, which has written nothing, from a restore.
+func isPreviewed(restore *kahuv1.Restore) bool {
+	return restore.Spec.DryRun && restore.Status.State == kahuv1.StateCompleted
+}
+
+// restoreState is the state of a run in a word.
+func restoreState(restore *kahuv1.Restore) string {
+	if isPreviewed(restore) {
+		return kahuv1.ReasonPreviewed
+	}
+	return string(stateOf(restore.Status.State))
+}
+
+// existingPolicies are what can be done about objects that are there.
+func existingPolicies() []string {
+	return []string{
+		string(kahuv1.ExistingResourcePolicySkip), string(kahuv1.ExistingResourcePolicyUpdate),
+		string(kahuv1.ExistingResourcePolicyRecreate), string(kahuv1.ExistingResourcePolicyFail),
+	}
 }
 
 // countsText says how many objects met which end.

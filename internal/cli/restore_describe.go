@@ -54,15 +54,19 @@ func restoreText(restore *kahuv1.Restore, failed, warnings []string) string {
 	d.block("Namespaces mapped", mapping)
 	d.line("Prefix", restore.Spec.ResourcePrefix)
 	d.line("Stage", status.Stage)
-	d.line("State", stateOf(status.State))
+	d.line("State", restoreState(restore))
 	d.line("Queue", strings.TrimPrefix(queued(status.QueuePosition), ", "))
 	d.line("Failure", status.FailureReason)
 	d.line("Interrupted", times(status.Interruptions))
 	d.line("Started", timeOf(status.StartTimestamp))
 	d.line("Ended", timeOf(status.CompletionTimestamp))
 	d.line("Took", took(status.StartTimestamp, status.CompletionTimestamp))
-	d.line("Progress", fmt.Sprintf("%d of %d objects", status.Progress.ItemsRestored, status.Progress.TotalItems))
-	d.line("Objects", countsText(status.Counts))
+	if plan := status.Preview; plan != nil {
+		d.line("Dry run", strings.TrimSuffix(planSums(plan), "\n"))
+	} else {
+		d.line("Progress", fmt.Sprintf("%d of %s", status.Progress.ItemsRestored, plural(status.Progress.TotalItems, "object")))
+		d.line("Objects", countsText(status.Counts))
+	}
 	d.line("Not asked for", status.Counts.SkippedExcluded)
 	d.line("Report", status.ReportPath)
 	d.block("Wrong in the spec", status.ValidationErrors)

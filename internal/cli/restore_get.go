@@ -38,12 +38,16 @@ func (s *session) getRestores(ctx context.Context, names []string) error {
 	rows := table{head: []string{"NAME", "BACKUP", "STAGE", "STATE", "CREATED", "THERE", "FAILED", "AGE"}}
 	for i := range list.Items {
 		restore := &list.Items[i]
+		row := []string{restore.Name, restore.Spec.BackupName, string(restore.Status.Stage), restoreState(restore)}
 		counts := restore.Status.Counts
-		rows.rows = append(rows.rows, []string{
-			restore.Name, restore.Spec.BackupName, string(restore.Status.Stage), string(stateOf(restore.Status.State)),
-			strconv.FormatInt(counts.Created, 10), strconv.FormatInt(counts.SkippedExisting, 10),
-			strconv.FormatInt(counts.Failed, 10), s.age(restore),
-		})
+		for _, number := range []int64{counts.Created, counts.SkippedExisting, counts.Failed} {
+			text := strconv.FormatInt(number, 10)
+			if isPreviewed(restore) {
+				text = "-" // Nothing was written.
+			}
+			row = append(row, text)
+		}
+		rows.rows = append(rows.rows, append(row, s.age(restore)))
 	}
 	return s.printTable(rows)
 }

@@ -30,8 +30,8 @@ func planMarks() map[kahuv1.PlanAction]planMark {
 	}
 }
 
-// printPlan shows what a dry run found as a diff that people read: the conflicts, then the other objects in the order of the
-// restore, what would change in each, what is missing around them, and a last line with the sums.
+// printPlan shows what a dry run found as a diff that people read: the conflicts, what would change in which objects, what
+// would be created, what is missing around them, and a last line with the sums, in which alone objects are that stay.
 func (s *session) printPlan(restore *kahuv1.Restore) error {
 	plan := restore.Status.Preview
 	if plan == nil {
@@ -39,12 +39,16 @@ func (s *session) printPlan(restore *kahuv1.Restore) error {
 	}
 	paint := painter(s.Out)
 	var text strings.Builder
+	more := plan.Create + plan.Update + plan.Recreate + plan.Conflict
 	for i := range plan.Rows {
+		if stays(plan.Rows[i].Action) {
+			continue
+		}
 		writePlanRow(&text, &plan.Rows[i], paint)
+		more--
 	}
-	all := plan.Create + plan.Update + plan.Recreate + plan.Unchanged + plan.Skip + plan.Conflict
-	if more := all - int64(len(plan.Rows)); more > 0 {
-		fmt.Fprintf(&text, "... and %d more: `kubectl kahu restore plan %s` shows all of them\n", more, restore.Name)
+	if more > 0 {
+		fmt.Fprintf(&text, "... and %d more: `kubectl kahu restore plan %s` shows every object\n", more, restore.Name)
 	}
 	for _, problem := range plan.Problems {
 		fmt.Fprintln(&text, paint(red, "! "+problem))
@@ -60,6 +64,11 @@ func uncheckedNote(number int64) string {
 		return ""
 	}
 	return fmt.Sprintf(" The API server could not check %d of those to create.", number)
+}
+
+// stays tells whether an action leaves the object as it is.
+func stays(action kahuv1.PlanAction) bool {
+	return action == kahuv1.PlanActionUnchanged || action == kahuv1.PlanActionSkip
 }
 
 func writePlanRow(text *strings.Builder, row *kahuv1.PlanRow, paint func(colour, text string) string) {
@@ -87,9 +96,9 @@ func changeColour(change string) string {
 
 // planSums is the last line of a plan.
 func planSums(plan *kahuv1.RestorePreview) string {
-	return fmt.Sprintf("Plan: %d to create, %d to update, %d to recreate, %d unchanged, %d skipped, %d conflicts, %d problems. "+
-		"Nothing was written.%s\n", plan.Create, plan.Update, plan.Recreate, plan.Unchanged, plan.Skip, plan.Conflict, len(plan.Problems),
-		uncheckedNote(plan.Unchecked))
+	return fmt.Sprintf("Plan: %d to create, %d to update, %d to recreate, %d unchanged, %d skipped, %s, %s. "+
+		"Nothing was written.%s\n", plan.Create, plan.Update, plan.Recreate, plan.Unchanged, plan.Skip, plural(plan.Conflict, "conflict"),
+		plural(int64(len(plan.Problems)), "problem"), uncheckedNote(plan.Unchecked))
 }
 
 // objectName names an object: its kind, with the group where it has one, and its name.

@@ -19,8 +19,8 @@ func newRestorePlan(shared *session) *cobra.Command {
 		Use:   "plan NAME",
 		Short: "Print the whole plan of a dry run, every object of it",
 		Long: `Print the whole plan of a dry run, every object of it: the one that lies at its
-location, of which the status has the first 100 rows. With -o json each line is
-printed as it is in the plan.`,
+location, in the order of the restore, with what stays as it is. With -o json each
+line is printed as it is in the plan.`,
 		Example: `  kubectl kahu restore create look --backup nightly --existing Update --dry-run
   kubectl kahu restore plan look`,
 		Args: exactly("NAME"),
@@ -30,7 +30,7 @@ printed as it is in the plan.`,
 	}
 }
 
-// wholePlan prints the plan of a dry run page by page; what is in the status alone where there is no other.
+// wholePlan prints the plan of a dry run page by page.
 func (s *session) wholePlan(ctx context.Context, name string) error {
 	if s.output != "" && s.output != "json" {
 		return usageError{fmt.Errorf("--output %q: use json", s.output)}
@@ -43,7 +43,12 @@ func (s *session) wholePlan(ctx context.Context, name string) error {
 	if err := to.Get(ctx, client.ObjectKey{Name: name}, restore); err != nil {
 		return fmt.Errorf("reading Restore %s: %w", name, err)
 	}
-	plan := restore.Status.Preview
+	return s.printWholePlan(ctx, to, restore)
+}
+
+// printWholePlan asks the manager for a plan and prints it, with its sums; what is in the status where there is no other.
+func (s *session) printWholePlan(ctx context.Context, to client.WithWatch, restore *kahuv1.Restore) error {
+	plan, name := restore.Status.Preview, restore.Name
 	switch {
 	case !restore.Spec.DryRun:
 		return fmt.Errorf("restore %s is no dry run: `kubectl kahu restore logs %s` shows what it did", name, name)
@@ -54,20 +59,15 @@ func (s *session) wholePlan(ctx context.Context, name string) error {
 	case plan.PlanPath == "":
 		return s.printPlan(restore)
 	}
-	return s.printWholePlan(ctx, to, restore)
-}
-
-// printWholePlan asks the manager for the plan and prints it, with its sums.
-func (s *session) printWholePlan(ctx context.Context, to client.WithWatch, restore *kahuv1.Restore) error {
 	paint := painter(s.Out)
-	question := kahuv1.InspectionSpec{RestoreName: restore.Name, Subject: kahuv1.InspectionSubjectPlan}
+	question := kahuv1.InspectionSpec{RestoreName: name, Subject: kahuv1.InspectionSubjectPlan}
 	if err := s.inspect(ctx, to, question, func(line string) error { return s.printPlanLine(line, paint) }); err != nil {
 		return err
 	}
 	if s.output == "json" {
 		return nil
 	}
-	_, err := io.WriteString(s.Out, planSums(restore.Status.Preview))
+	_, err := io.WriteString(s.Out, planSums(plan))
 	return err
 }
 

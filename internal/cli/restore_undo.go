@@ -151,7 +151,7 @@ func undoText(found *kahuv1.RestoreUndo, paint func(colour, text string) string)
 // undoTitle says how many objects went, and how many stay.
 func undoTitle(found *kahuv1.RestoreUndo) string {
 	if found.DryRun {
-		return fmt.Sprintf("Undo (%d would be deleted, %d stay)", found.Deleted, found.Kept)
+		return fmt.Sprintf("Undo (%d would be deleted, %d would stay)", found.Deleted, found.Kept)
 	}
-	return fmt.Sprintf("Undo (%d deleted, %d stay)", found.Deleted, found.Kept)
+	return fmt.Sprintf("Undo (%d deleted, %d kept)", found.Deleted, found.Kept)
 }

@@ -22,7 +22,7 @@ func TestColumns(t *testing.T) {
 		"backups": {
 			[]string{"Name", "Stage", "State", "Location", "Objects", "Age"}, []string{"Complete", "Reason", "Cluster", "Queue"},
 		},
-		"restores":      {[]string{"Name", "Stage", "State", "Backup", "Restored", "Age"}, []string{"Total", "Reason", "Queue"}},
+		"restores":      {[]string{"Name", "Stage", "State", "Backup", "Restored", "Dry-Run", "Age"}, []string{"Total", "Reason", "Queue"}},
 		"transformsets": {[]string{"Name", "Ready", "Age"}, []string{"Reason"}},
 		"inspections":   {[]string{"Name", "Subject", "Backup", "Restore", "State", "Age"}, []string{"Reason"}},
 	}

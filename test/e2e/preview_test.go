@@ -2,6 +2,7 @@ package e2e_test
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 	"testing"
 
@@ -75,7 +76,6 @@ func TestPreview(t *testing.T) {
 			"~   ConfigMap " + namespace + "/differs  (it differs)", "~ data.a: \"mine\" -> \"b\"", "+ data.c: \"d\"", "- data.e: \"f\"",
 			"~   Secret " + namespace + "/credentials", "~ data.password: ",
 			"!   ConfigMap " + namespace + "/frozen  (conflict: ", "immutable",
-			"    ConfigMap " + namespace + "/same  (unchanged: it is as in the backup)",
 			"! storageclasses.storage.k8s.io nowhere is neither in the cluster nor in the plan", "! ingressclasses.networking.k8s.io no-such-class is neither",
 			"+   ConfigMap " + namespace + "/gone\n", "+   ConfigMap " + namespace + "/lost\n",
 			"ResourceQuota " + namespace + "/few would not let everything in", "Nothing was written.\n",
@@ -83,7 +83,7 @@ func TestPreview(t *testing.T) {
 		"Recreate": {
 			"-/+ ConfigMap " + namespace + "/differs  (it differs)", "-/+ ConfigMap " + namespace + "/frozen",
 		},
-		"Skip": {"    ConfigMap " + namespace + "/differs  (skipped: an object of that name is there already)"},
+		"Skip": {"+   ConfigMap " + namespace + "/gone\n", " skipped, 0 conflicts, "},
 		"Fail": {"!   ConfigMap " + namespace + "/same  (conflict: an object of that name is there already, and the policy is Fail)"},
 	} {
 		printed, code := w.run("restore", "create", "look-"+strings.ToLower(policy), "--backup", "preview", "--existing", policy, "--dry-run")
@@ -98,11 +98,45 @@ func TestPreview(t *testing.T) {
 		if strings.Contains(printed, "hush") || strings.Contains(printed, "aHVzaA") || strings.Contains(printed, "whisper") {
 			t.Errorf("%s: the value of a Secret is shown:\n%s", policy, printed)
 		}
+		if policy != "Fail" && strings.Contains(printed, "/same") {
+			t.Errorf("%s: what stays is shown:\n%s", policy, printed)
+		}
 		if strings.Contains(printed, "\x1b[") {
 			t.Errorf("%s: colours where there is no terminal", policy)
 		}
 	}
+	whole, _ := w.run("restore", "create", "look-whole", "--backup", "preview", "--existing", "skip", "--dry-run", "--all")
+	for _, part := range []string{
+		"    configmaps " + namespace + "/differs  (skipped: an object of that name is there already)", "+   configmaps " + namespace + "/gone\n",
+	} {
+		if !strings.Contains(whole, part) {
+			t.Errorf("%q is not in the whole plan\n%s", part, whole)
+		}
+	}
 	w.sameVersions(namespace, before)
+	w.looksLikeDryRun("look-update")
+}
+
+// looksLikeDryRun checks that nobody takes a dry run for a restore.
+func (w *world) looksLikeDryRun(name string) {
+	w.t.Helper()
+	looked := w.awaitRestore(name)
+	for _, kind := range []string{kahuv1.ConditionComplete, kahuv1.ConditionReady} {
+		if got := reason(looked.Status.Conditions, kind); got != kahuv1.ReasonPreviewed {
+			w.t.Errorf("the reason of %s is %s", kind, got)
+		}
+	}
+	if looked.Status.Progress.ItemsRestored != 0 {
+		w.t.Errorf("%d objects count as restored", looked.Status.Progress.ItemsRestored)
+	}
+	table, _ := w.run("restore", "get", name)
+	if words := strings.Fields(table); !slices.Contains(words, kahuv1.ReasonPreviewed) || slices.Contains(words, string(kahuv1.StateCompleted)) {
+		w.t.Errorf("it is shown as\n%s", table)
+	}
+	described, _ := w.run("restore", "describe", name)
+	if !strings.Contains(described, "Nothing was written.") || strings.Contains(described, "created, ") {
+		w.t.Errorf("it is described as\n%s", described)
+	}
 }
 
 // TestPoliciesOnTheCommandLine: Fail writes nothing and says so, Skip leaves what is there, Update makes it as in the backup.

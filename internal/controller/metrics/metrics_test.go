@@ -244,7 +244,7 @@ func TestReasonsOfThePagesBeginAtZero(t *testing.T) {
 	t.Parallel()
 	_, registry := newSet(t, newLocation())
 	never := []string{ // Reasons of runs that did not fail, of rows, and of what is asked about a run that is over.
-		"Queued", "QueuedLong", "Pending", "Processing", "Accepted", "Retrying", "Completed", "Reconciled", "HasWarnings", "NothingSelected",
+		"Queued", "QueuedLong", "Pending", "Processing", "Accepted", "Retrying", "Completed", "Previewed", "Reconciled", "HasWarnings", "NothingSelected",
 		"Deleting", "NotOwner", "KindUnlistable", "ObjectUnreadable", "VolumeWithoutProvider", "Verified", "SampleVerified", "SealVerified", "Verifying",
 		"InvalidSample", "BackupNotFinished", "RestoreNotFinished", "FileMissing", "FileDamaged", "FilesContradict", "ObjectRefused", "UpdateRefused",
 		"RecreateRefused", "TransformFailed", "Undone", "Undoing", "UndoPreviewed", "PartiallyUndone", "UndoFailed", "Changed", "HoldsData",

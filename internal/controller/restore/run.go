@@ -131,6 +131,12 @@ func (c *Controller) conclude(_ context.Context, s *scope) error {
 	status.Stage, status.State = kahuv1.StageFinished, kahuv1.StateCompleted
 	status.CompletionTimestamp = &metav1.Time{Time: c.Clock.Now()}
 	reason, message := view.Completeness(found.Counts.Total, found.WarningsTotal)
+	if s.restore.Spec.DryRun {
+		status.Progress.ItemsRestored = 0 // None was.
+	}
+	if s.restore.Spec.DryRun && reason != kahuv1.ReasonNothingSelected {
+		reason, message = kahuv1.ReasonPreviewed, "This was a dry run, and nothing was written: status.preview has what a restore would do."
+	}
 	meta.SetStatusCondition(&status.Conditions, metav1.Condition{
 		Type: kahuv1.ConditionComplete, Status: metav1.ConditionTrue, Reason: reason,
 		Message: message, ObservedGeneration: s.restore.Generation,
