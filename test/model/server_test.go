@@ -53,6 +53,28 @@ func TestServer(t *testing.T) {
 		"%d created, %d updated, %d existing, %d failed", seed,
 		seen.cases.Load(),
 		seen.objects.Load(), seen.restoresRefused.Load(), seen.died.Load(), seen.inTheWay.Load(), seen.created.Load(), seen.updated.Load(), seen.existing.Load(), seen.failed.Load())
+	if cases >= usualServerCases && !t.Failed() {
+		seen.judgeServer(t, int64(cases))
+	}
+}
+
+// judgeServer fails the test where its cases have too few of what they are to try out.
+func (o *outcome) judgeServer(t *testing.T, cases int64) {
+	t.Helper()
+	for what, each := range map[string]struct{ count, least int64 }{
+		"objects backed up":       {o.objects.Load(), cases / 4},
+		"created":                 {o.created.Load(), cases},
+		"existing":                {o.existing.Load(), cases / 6},
+		"updated":                 {o.updated.Load(), cases / 6},
+		"failed":                  {o.failed.Load(), cases / 30},
+		"refused restores":        {o.restoresRefused.Load(), cases / 20},
+		"ended processes":         {o.died.Load(), cases / 25},
+		"ended by what was there": {o.inTheWay.Load(), cases / 30},
+	} {
+		if each.count < each.least {
+			t.Errorf("%s: the cases have only %d of them where %d are the least, and test too little", what, each.count, each.least)
+		}
+	}
 }
 
 // server is the API server, and a store in memory.
