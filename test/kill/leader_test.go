@@ -8,6 +8,7 @@ import (
 
 	coordinationv1 "k8s.io/api/coordination/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/util/retry"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
@@ -35,13 +36,16 @@ func (w *world) leader() string {
 // depose gives the lease to somebody who does not exist, until it ends.
 func (w *world) depose() {
 	w.t.Helper()
-	lease := w.lease()
-	if lease == nil {
-		w.t.Fatal("nobody leads")
-	}
-	lease.Spec.HolderIdentity = new("somebody")
-	lease.Spec.RenewTime = &metav1.MicroTime{Time: clock.RealClock{}.Now()}
-	if err := w.client.Update(w.t.Context(), lease); err != nil {
+	err := retry.RetryOnConflict(retry.DefaultRetry, func() error { // It may just have been renewed.
+		lease := w.lease()
+		if lease == nil {
+			w.t.Fatal("nobody leads")
+		}
+		lease.Spec.HolderIdentity = new("somebody")
+		lease.Spec.RenewTime = &metav1.MicroTime{Time: clock.RealClock{}.Now()}
+		return w.client.Update(w.t.Context(), lease)
+	})
+	if err != nil {
 		w.t.Fatal(err)
 	}
 }

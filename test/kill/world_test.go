@@ -214,18 +214,30 @@ func (w *world) makeMore(number int) {
 	}
 }
 
-// await returns the object when it is as it should be, and false when it is not in time.
+// await returns the object when it is as it should be, and false when it is not in time. Between the list and the watch
+// nothing is missed, not even that it went.
 func await[T client.Object](w *world, list client.ObjectList, object T, ready func(object T, gone bool) bool) (T, bool) {
 	w.t.Helper()
 	ctx, cancel := context.WithTimeout(w.t.Context(), waitLimit)
 	defer cancel()
-	name := object.GetName()
+	only := client.MatchingFieldsSelector{Selector: fields.OneTermEqualSelector("metadata.name", object.GetName())}
 	for ctx.Err() == nil {
-		err := w.client.Get(ctx, client.ObjectKeyFromObject(object), object)
-		if ready(object, apierrors.IsNotFound(err)) {
+		if err := w.client.List(ctx, list, only); err != nil {
+			continue
+		}
+		items, err := meta.ExtractList(list)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		gone := len(items) == 0
+		if !gone {
+			object = items[0].(T)
+		}
+		if ready(object, gone) {
 			return object, true
 		}
-		events, err := w.client.Watch(ctx, list, client.MatchingFieldsSelector{Selector: fields.OneTermEqualSelector("metadata.name", name)})
+		since := &client.ListOptions{Raw: &metav1.ListOptions{ResourceVersion: list.GetResourceVersion()}}
+		events, err := w.client.Watch(ctx, list, only, since)
 		if err != nil {
 			continue
 		}
