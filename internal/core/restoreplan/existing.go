@@ -116,6 +116,8 @@ func Merge(kind core.Kind, object, living map[string]any, taken []string) {
 		metadata[field] = livingMetadata[field]
 	}
 	keep(metadata, livingMetadata, []string{"ownerReferences"})
+	delete(metadata, "generateName") // How a name came to be says nothing of what lives under it.
+	keep(metadata, livingMetadata, []string{"generateName"})
 	metadata["finalizers"] = union(metadata["finalizers"], livingMetadata["finalizers"])
 	if metadata["finalizers"] == nil {
 		delete(metadata, "finalizers")

@@ -55,6 +55,20 @@ func TestMerge(t *testing.T) {
 			living:   `{"metadata":{"name":"x","uid":"u","resourceVersion":"7","labels":{"a":"b"}},"data":{"a":"2","b":"3"}}`,
 			want:     `{"metadata":{"name":"x","uid":"u","resourceVersion":"7"},"data":{"a":"1"}}`,
 		},
+		"GeneratedName": {
+			reason:   "an object does not differ in how it got its name",
+			resource: "namespaces",
+			object:   `{"metadata":{"name":"x-1","generateName":"x-"}}`,
+			living:   `{"metadata":{"name":"x-1","uid":"u","resourceVersion":"7"}}`,
+			want:     `{"metadata":{"name":"x-1","uid":"u","resourceVersion":"7"}}`,
+		},
+		"NameThatWasGenerated": {
+			reason:   "nor the other way round",
+			resource: "namespaces",
+			object:   `{"metadata":{"name":"x-1"}}`,
+			living:   `{"metadata":{"name":"x-1","generateName":"x-","uid":"u","resourceVersion":"7"}}`,
+			want:     `{"metadata":{"name":"x-1","generateName":"x-","uid":"u","resourceVersion":"7"}}`,
+		},
 		"Taken": {
 			reason:   "what was taken because it was the old object's is the living one's now",
 			resource: "jobs", group: "batch",
