@@ -2,11 +2,10 @@ package kill_test
 
 import (
 	"fmt"
-	"math/rand/v2"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -33,74 +32,23 @@ type way struct {
 	every int
 }
 
-// everything is the environment variable that has all points tried in all ways; seed is the one that chooses others.
-const (
-	everything = "KAHU_KILL_EVERYTHING"
-	seed       = "KAHU_KILL_SEED"
-)
-
-// points returns the points of a run with that number of calls that are tried: 2*n is before call n+1, and 2*n+1 after it.
-func (by way) points(calls int) (chosen []int, from uint64) {
-	from = 1
-	if given, err := strconv.ParseUint(os.Getenv(seed), 10, 64); err == nil { //nolint:forbidigo // A test binary has no flags of its own.
-		from = given
-	}
-	every := by.every
-	if os.Getenv(everything) != "" { //nolint:forbidigo // See above.
-		every = 1
-	}
-	random := rand.New(rand.NewPCG(from, uint64(calls)))
-	chosen = random.Perm(2 * calls)[:(2*calls+every-1)/every]
-	slices.Sort(chosen)
-	return chosen, from
-}
-
-// armed is the file that makes managers count.
-func (w *world) armed(name string) string { return filepath.Join(w.folder, "arm-"+name) }
-
-// arm has the managers that wait for the run count their calls from here on.
-func (w *world) arm(name string) {
-	w.t.Helper()
-	if err := os.WriteFile(w.armed(name), nil, 0o600); err != nil {
-		w.t.Fatal(err)
-	}
-}
-
-// undisturbed runs once without an interruption, and returns the number of its calls.
-func (w *world) undisturbed(of subject) int {
-	w.t.Helper()
-	name := fmt.Sprintf("%s-whole-%d", of.name, w.starts)
-	running := w.manager(role{Arm: w.armed(name)})
-	w.awaitLocation()
-	if of.prepare != nil {
-		of.prepare(w, name)
-	}
-	w.arm(name)
-	of.begin(w, name)
-	wrong, ended := of.judge(w, name)
-	running.kill()
-	if len(wrong) > 0 || !strings.HasPrefix(ended, "Completed") && ended != "deleted" {
-		w.t.Fatalf("undisturbed: %s, %v", ended, wrong)
-	}
-	calls := 0
-	for _, line := range w.audit(running.name) {
-		calls = max(calls, line.Number)
-	}
-	return calls
-}
-
 // campaign is a row of runs of which each is disturbed at another point.
 type campaign struct {
 	*world
 
-	of     subject
-	by     way
-	points []int
+	of   subject
+	by   way
+	must []point // that are still to disturb a run
+	may  []point // that do where a run comes to them first
 
+	names    []string       // of the runs that were begun
 	hit      int            // runs that were disturbed
 	outcomes map[string]int // how the runs ended
 	wrong    []string
 }
+
+// maxIdle bounds the runs in a row that come to none of the points.
+const maxIdle = 10
 
 // campaign disturbs a manager at calls of a run, before them and after them.
 func (w *world) campaign(t *testing.T, of subject, by way) {
@@ -108,93 +56,148 @@ func (w *world) campaign(t *testing.T, of subject, by way) {
 	outer := w.t
 	w.t = t
 	defer func() { w.t = outer }()
-	calls := w.undisturbed(of)
-	points, from := by.points(calls)
-	before := w.createdByAll()
-	made := &campaign{world: w, of: of, by: by, points: points, outcomes: map[string]int{}}
-	made.disturb()
-	if by.by == killed && len(points) == 2*calls {
-		t.Logf("%s: %d calls, %d kills", of.name, calls, made.hit)
+	all, some := w.calls(of)
+	chosen, from := choose(pointsOf(all), by.every)
+	run := &campaign{world: w, of: of, by: by, must: slices.Clone(chosen), outcomes: map[string]int{}}
+	if len(chosen) == 2*len(all) {
+		run.may = pointsOf(some)
 	}
-	t.Logf("%s, %s: %d calls, %d of %d points before or after one were tried (seed %d), and %d disturbed a run",
-		of.name, by.by, calls, len(points), 2*calls, from, made.hit)
-	for ended, number := range made.outcomes {
+	optional := len(run.may)
+	counted := w.births()
+	run.disturb()
+	t.Logf("%s: %d calls, %d %ss", of.name, len(all), len(chosen)-len(run.must), by.by)
+	t.Logf("%s, %s: %d of %d points of calls that every run makes were chosen (seed %d), and %d of calls that some make; of %d runs %d were disturbed",
+		of.name, by.by, len(chosen), 2*len(all), from, optional-len(run.may), len(run.names), run.hit)
+	for ended, number := range run.outcomes {
 		t.Logf("%s, %s: %d ended as %s", of.name, by.by, number, ended)
 	}
-	if 2*made.hit < len(points) {
-		t.Errorf("only %d of %d points disturbed a run", made.hit, len(points))
+	for _, left := range run.must {
+		t.Errorf("no run was disturbed %s", left)
 	}
-	made.countCreated(before)
-	for _, wrong := range append(made.wrong, w.createdTwice()...) {
+	for _, wrong := range slices.Concat(run.wrong, run.judgeCreated(counted), w.createdTwice()) {
 		t.Error(wrong)
 	}
 }
 
-// name names the run that is disturbed at a point.
-func (c *campaign) name(number int) string {
-	at, when := place(c.points[number])
-	return fmt.Sprintf("%s-%s-%s-%d", c.of.name, c.by.by, when, at)
-}
+// next returns the name of the next run.
+func (c *campaign) next() string { return fmt.Sprintf("%s-%s-%d", c.of.name, c.by.by, len(c.names)+1) }
 
-// place returns the call of a point, and the side of it.
-func place(point int) (at int, when moment) {
-	if point%2 == 1 {
-		return point/2 + 1, after
-	}
-	return point/2 + 1, before
-}
-
-// next starts the manager that goes on with one run and is disturbed in the one of that number.
-func (c *campaign) next(number int) *process {
-	elect := c.by.by != killed
-	if number == len(c.points) {
-		return c.manager(role{Elect: elect})
-	}
-	at, when := place(c.points[number])
-	return c.manager(role{Arm: c.armed(c.name(number)), At: at, When: when, Stop: elect, Elect: elect})
+// start starts the manager that goes on with one run and is disturbed in the next.
+func (c *campaign) start() *process {
+	elect, run := c.by.by != killed, c.next()
+	return c.manager(role{Run: run, Arm: c.armed(run), Points: slices.Concat(c.must, c.may), Stop: elect, Elect: elect})
 }
 
 // disturb goes through the points. The manager that goes on with one run is the one that is disturbed in the next.
 func (c *campaign) disturb() {
 	c.t.Helper()
-	running := c.next(0)
-	for number := range c.points {
-		name := c.name(number)
-		if running.hasEnded() {
-			running = c.next(number) // It could not renew its lease in time, on a busy machine.
+	running := c.start()
+	for idle := 0; len(c.must) > 0 && idle < maxIdle; idle++ {
+		hits := c.hit
+		if running = c.disturbOnce(running); c.hit > hits {
+			idle = 0
 		}
-		if c.of.prepare != nil {
-			c.of.prepare(c.world, name)
-		}
-		c.arm(name)
-		c.of.begin(c.world, name)
-		disturbed := c.awaitPoint(running, func() bool { return c.of.over(c.world, name) })
-		if disturbed {
-			c.hit++
-		} else {
-			running.kill() // The run came to its end with fewer calls.
-		}
-		wrong := c.broken() // What is in the store now must be whole: it may be all that is left.
-		seen := c.uids(target(name))
-		sleeper := running
-		sleeper.leader = c.leader()
-		if disturbed && c.by.by == deposed {
-			c.depose()
-			_ = sleeper.command.Process.Signal(syscall.SIGCONT)
-		}
-		running = c.next(number + 1)
-		if disturbed && c.by.by == stopped && number%2 == 0 {
+	}
+	running.kill()
+}
+
+// disturbOnce begins a run with a manager that is disturbed in it, and returns the one that went on with it.
+func (c *campaign) disturbOnce(running *process) *process {
+	c.t.Helper()
+	name := c.next()
+	c.names = append(c.names, name)
+	if c.of.prepare != nil {
+		running = c.attend(running, func() { c.of.prepare(c.world, name) })
+	}
+	c.arm(name)
+	c.of.begin(c.world, name)
+	disturbed := c.awaitPoint(running, func() bool { return c.of.over(c.world, name) })
+	at, came := c.cameTo(running)
+	if disturbed = disturbed && came; disturbed {
+		c.done(at)
+	} else {
+		running.kill() // The run came to its end with other calls.
+	}
+	wrong := c.broken() // What is in the store now must be whole: it may be all that is left.
+	seen := c.uids(c.target(name))
+	if c.of.replaces {
+		maps.DeleteFunc(seen, func(object, uid string) bool { return c.others[name][object] == uid })
+	}
+	sleeper := running
+	sleeper.leader = c.leader()
+	if disturbed && c.by.by == deposed {
+		c.depose()
+		_ = sleeper.command.Process.Signal(syscall.SIGCONT)
+	}
+	running = c.attend(c.start(), func() {
+		if disturbed && c.by.by == stopped && len(c.names)%2 == 1 {
 			c.awaitOtherLeader(sleeper.leader)
 			_ = sleeper.command.Process.Signal(syscall.SIGCONT) // Fails where it has ended.
 		}
 		found, ended := c.judge(name, sleeper)
 		c.outcomes[ended]++
-		wrong = slices.Concat(wrong, found, c.debris(), c.replaced(target(name), seen))
-		for _, each := range wrong {
-			c.wrong = append(c.wrong, name+": "+each)
-		}
+		wrong = append(wrong, found...)
+	})
+	wrong = slices.Concat(wrong, c.debris(), c.replaced(c.target(name), seen))
+	for _, each := range wrong {
+		c.wrong = append(c.wrong, fmt.Sprintf("%s, disturbed %s: %s", name, at, each))
 	}
-	running.kill()
+	return running
+}
+
+// attend does something while a manager works, and returns it, or the one that came in its place: on a busy machine one may
+// not renew its lease in time, and ends; a cluster would start it again, too.
+func (c *campaign) attend(running *process, do func()) *process {
+	c.t.Helper()
+	over, last := make(chan struct{}), make(chan *process)
+	go func() {
+		defer close(last)
+		for {
+			select {
+			case <-over:
+				last <- running
+				return
+			case <-running.ended:
+			}
+			again, err := c.startAgain(running)
+			if err != nil {
+				c.t.Errorf("a manager ended by itself: %v", err)
+				return
+			}
+			running = again
+		}
+	}()
+	do()
+	close(over)
+	running, is := <-last
+	if !is {
+		c.t.FailNow()
+	}
+	return running
+}
+
+// startAgain starts a manager that lost its lease once more.
+func (c *campaign) startAgain(ended *process) (*process, error) {
+	said, err := os.ReadFile(filepath.Join(c.folder, "output-"+ended.name))
+	if err == nil && !strings.Contains(string(said), "leader election lost") {
+		err = fmt.Errorf("it says %q", said)
+	}
+	if err != nil {
+		return nil, err
+	}
+	again, err := c.spawn(ended.name, ended.command.Path, ended.command.Args[1:]...)
+	if err != nil {
+		return nil, err
+	}
+	c.t.Cleanup(again.kill)
+	return again, nil
+}
+
+// done takes note of a point that disturbed a run.
+func (c *campaign) done(at point) {
+	c.hit++
+	is := func(left point) bool { return left == at }
+	c.must, c.may = slices.DeleteFunc(c.must, is), slices.DeleteFunc(c.may, is)
 }
 
 // judge judges a run, and wakes its first manager where that one still sleeps. It must end then, as another one leads.
@@ -234,10 +237,11 @@ func prepareBase(t *testing.T, more int) (*world, map[string]string) {
 	return w, want
 }
 
-// TestKill kills the manager at every point of a backup, a deletion and a restore.
+// TestKill kills the manager at every point of a backup, a deletion, and restores to where nothing is and to where other
+// objects are.
 func TestKill(t *testing.T) {
 	w, want := prepareBase(t, 0)
-	for _, of := range []subject{backups(want), deletions(), restores()} {
+	for _, of := range []subject{backups(want), deletions(), restores(), updates(), recreations()} {
 		t.Run(of.name, func(t *testing.T) { w.campaign(t, of, way{by: killed, every: 1}) })
 	}
 }

@@ -91,11 +91,11 @@ func (w *world) killOnce(of subject, run string, is role) []string {
 	if !w.awaitPoint(first, func() bool { return of.over(w, run) }) {
 		w.t.Fatal("the manager does not come to its point")
 	}
-	wrong, seen := w.broken(), w.uids(target(run))
+	wrong, seen := w.broken(), w.uids(w.target(run))
 	is.At = 0
 	second := w.manager(is)
 	found, _ := of.judge(w, run)
-	wrong = slices.Concat(wrong, found, w.debris(), w.replaced(target(run), seen))
+	wrong = slices.Concat(wrong, found, w.debris(), w.replaced(w.target(run), seen))
 	second.kill()
 	return wrong
 }

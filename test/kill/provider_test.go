@@ -27,13 +27,12 @@ func TestProviderKilled(t *testing.T) {
 func (w *world) killProvider(of subject, victim string) {
 	w.t.Helper()
 	calls := w.undisturbed(of)
-	points, from := way{every: 6}.points(calls)
+	points, from := choose(pointsOf(calls), 6)
 	hit, outcomes := 0, map[string]int{}
-	for _, point := range points {
-		at, when := place(point)
-		name := fmt.Sprintf("%s-%s-%s-%d", of.name, victim, when, at)
+	for number, at := range points {
+		name := fmt.Sprintf("%s-%s-%d", of.name, victim, number)
 		before := w.kept(victim)
-		running := w.manager(role{Arm: w.armed(name), At: at, When: when, Victim: before.command.Process.Pid})
+		running := w.manager(role{Run: name, Arm: w.armed(name), Points: []point{at}, Victim: before.command.Process.Pid})
 		if of.prepare != nil {
 			of.prepare(w, name)
 		}
@@ -49,10 +48,10 @@ func (w *world) killProvider(of subject, victim string) {
 		}
 		running.kill()
 		for _, each := range slices.Concat(wrong, w.broken()) {
-			w.t.Errorf("%s: %s", name, each)
+			w.t.Errorf("%s, %s: %s", name, at, each)
 		}
 	}
-	w.t.Logf("%s, %s killed: %d of %d points were tried (seed %d), and %d disturbed a run", of.name, victim, len(points), 2*calls, from, hit)
+	w.t.Logf("%s, %s killed: %d of %d points were tried (seed %d), and %d disturbed a run", of.name, victim, len(points), 2*len(calls), from, hit)
 	for ended, number := range outcomes {
 		w.t.Logf("%s, %s killed: %d ended as %s", of.name, victim, number, ended)
 	}

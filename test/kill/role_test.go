@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -42,7 +43,11 @@ type role struct {
 	Name string `json:"name"`
 	// Arm is a file: calls are counted from the moment when it is there.
 	Arm string `json:"arm"`
-	// At is the number of the call, from 1; 0 for none. When is on which side of it.
+	// Run is the name of the run, which is left out of the names of calls.
+	Run string `json:"run"`
+	// Points are where it ends: at the first of them that it comes to.
+	Points []point `json:"points"`
+	// At is the number of a call at which it ends, too, from 1; 0 for none. When is on which side of it.
 	At   int    `json:"at"`
 	When moment `json:"when"`
 	// Match, if it is set, is what the names of the calls have that are counted.
@@ -81,14 +86,14 @@ func (r role) run() error {
 	if err != nil {
 		return err
 	}
-	points := &points{role: r, audit: r.open("audit"), removed: map[string]bool{}}
-	stream, unary := points.interceptors()
+	calls := &calls{role: r, audit: r.open("audit"), times: map[string]int{}, removed: map[string]bool{}}
+	stream, unary := calls.interceptors()
 	return manager.Run(ctrl.SetupSignalHandler(), config, manager.Options{
 		Version: "test", Namespace: kahuNamespace, PKI: r.PKI, HealthAddress: "0", MetricsAddress: "0",
 		LeaderElection: r.Elect, LeaseDuration: leaseDuration, RenewDeadline: 3 * leaseDuration / 4, RetryPeriod: leaseDuration / 10,
 		Runs: 2, RunsPerLocation: 2, LocationEvery: time.Minute, Patience: 20 * time.Second, KeepAnswers: time.Minute,
 	}, manager.Hooks{
-		Transport: func(next http.RoundTripper) http.RoundTripper { return &transport{points: points, next: next} },
+		Transport: func(next http.RoundTripper) http.RoundTripper { return &transport{calls: calls, next: next} },
 		Dial:      []grpc.DialOption{grpc.WithChainStreamInterceptor(stream), grpc.WithChainUnaryInterceptor(unary)},
 		Options: func(options *controller.Options) {
 			options.CheckpointEvery = time.Nanosecond
@@ -111,12 +116,13 @@ func (r role) open(kind string) *os.File {
 	return file
 }
 
-// points counts the calls that change something.
-type points struct {
+// calls counts the calls that change something.
+type calls struct {
 	role
 
 	mu    sync.Mutex
 	count int
+	times map[string]int // of each call, by its name
 	audit io.Writer
 	// removed are the manifests that were to be removed.
 	removed map[string]bool
@@ -126,58 +132,74 @@ type points struct {
 type entry struct {
 	Number int    `json:"number"`
 	What   string `json:"what"`
+	// Call is the name that the call has in every run: see point.
+	Call string `json:"call,omitempty"`
 	// Object is the name of an object that was created.
 	Object string `json:"object,omitempty"`
 	// Lists tells that it reads the objects of a kind, and changes nothing.
 	Lists bool `json:"lists,omitempty"`
 }
 
-// enter is told of a call that begins, and returns its number, or 0 where it does not count.
-func (p *points) enter(what string) int {
-	if _, err := os.Stat(p.Arm); err != nil || !strings.Contains(what, p.Match) {
-		return 0
+// enter is told of a call that begins. It has no number where it does not count.
+func (c *calls) enter(what string) entry {
+	begun := entry{What: what}
+	if _, err := os.Stat(c.Arm); err != nil || !strings.Contains(what, c.Match) {
+		return begun
 	}
-	p.mu.Lock()
-	p.count++
-	number := p.count
-	p.mu.Unlock()
-	p.write(entry{Number: number, What: what})
-	return number
+	name := nameOf(what, c.Run)
+	c.mu.Lock()
+	c.count++
+	c.times[name]++
+	begun.Number, begun.Call = c.count, fmt.Sprintf("%s #%d", name, c.times[name])
+	c.mu.Unlock()
+	c.write(begun)
+	return begun
 }
 
 // leave is told of a call after it was made.
-func (p *points) leave(made entry) {
-	p.write(made)
-	p.end(made.Number, after)
+func (c *calls) leave(made entry) {
+	c.write(made)
+	c.end(made, after)
 }
 
-func (p *points) write(line entry) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if err := json.NewEncoder(p.audit).Encode(line); err != nil {
+func (c *calls) write(line entry) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := json.NewEncoder(c.audit).Encode(line); err != nil {
 		panic(err)
 	}
 }
 
+// atPoint is what the name of the file begins with in which a process tells to which of its points it came.
+const atPoint = "point"
+
 // end ends the process at its point.
-func (p *points) end(number int, when moment) {
-	if number == 0 || number != p.At || when != p.When {
+func (c *calls) end(made entry, when moment) {
+	at := point{Call: made.Call, When: when}
+	c.mu.Lock() // And for ever where it is killed: nothing else goes on then.
+	if made.Number == 0 || !slices.Contains(c.Points, at) && (made.Number != c.At || when != c.When) {
+		c.mu.Unlock()
 		return
 	}
-	if p.Victim != 0 {
-		killOther(p.Victim)
+	c.Points, c.At = nil, 0
+	if c.Victim != 0 {
+		c.mu.Unlock()
+		killOther(c.Victim)
 		return
 	}
-	if p.Stop {
-		p.open("stopped").Close()
-		_ = syscall.Kill(os.Getpid(), syscall.SIGSTOP)
-		// The signal may come a little later than the call returns: nothing is done before.
-		for deadline := time.Now().Add(100 * time.Millisecond); time.Now().Before(deadline); { //nolint:forbidigo // A real process.
-		}
-		return
+	file := c.open(atPoint)
+	if err := errors.Join(json.NewEncoder(file).Encode(at), file.Close()); err != nil {
+		panic(err)
 	}
-	_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
-	select {}
+	if !c.Stop {
+		_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+		select {}
+	}
+	c.mu.Unlock()
+	_ = syscall.Kill(os.Getpid(), syscall.SIGSTOP)
+	// The signal may come a little later than the call returns: nothing is done before.
+	for deadline := time.Now().Add(100 * time.Millisecond); time.Now().Before(deadline); { //nolint:forbidigo // A real process.
+	}
 }
 
 // killOther kills a process, and returns when it is dead.
@@ -193,7 +215,7 @@ func killOther(pid int) {
 
 // transport is told of the requests to the API server.
 type transport struct {
-	*points
+	*calls
 
 	next http.RoundTripper
 }
@@ -210,9 +232,8 @@ func (t *transport) RoundTrip(request *http.Request) (*http.Response, error) {
 		request = request.Clone(request.Context())
 		request.URL.RawQuery = query.Encode()
 	}
-	made := entry{What: request.Method + " " + request.URL.Path}
-	made.Number = t.enter(made.What)
-	t.end(made.Number, before)
+	made := t.enter(request.Method + " " + request.URL.Path)
+	t.end(made, before)
 	response, err := t.next.RoundTrip(request)
 	if err == nil {
 		made.Object, err = createdBy(response)
@@ -257,21 +278,21 @@ func createdBy(response *http.Response) (string, error) {
 }
 
 // interceptors are told of the calls to providers.
-func (p *points) interceptors() (grpc.StreamClientInterceptor, grpc.UnaryClientInterceptor) {
+func (c *calls) interceptors() (grpc.StreamClientInterceptor, grpc.UnaryClientInterceptor) {
 	stream := func(
 		ctx context.Context, desc *grpc.StreamDesc, connection *grpc.ClientConn, method string, streamer grpc.Streamer, options ...grpc.CallOption,
 	) (grpc.ClientStream, error) {
 		if method != providerv1.MetaBackup_Upload_FullMethodName && method != providerv1.MetaBackup_Create_FullMethodName {
 			return streamer(ctx, desc, connection, method, options...)
 		}
-		if p.Late {
+		if c.Late {
 			ctx = context.WithoutCancel(ctx)
 		}
-		if p.Overwrite {
+		if c.Overwrite {
 			method = providerv1.MetaBackup_Upload_FullMethodName
 		}
 		made, err := streamer(ctx, desc, connection, method, options...)
-		return &upload{ClientStream: made, points: p, what: method}, err
+		return &upload{ClientStream: made, calls: c, method: method}, err
 	}
 	unary := func(
 		ctx context.Context, method string, request, reply any, connection *grpc.ClientConn, invoker grpc.UnaryInvoker, options ...grpc.CallOption,
@@ -280,46 +301,44 @@ func (p *points) interceptors() (grpc.StreamClientInterceptor, grpc.UnaryClientI
 		if !is {
 			return invoker(ctx, method, request, reply, connection, options...)
 		}
-		if p.Disorder && p.isFirst(deletion.GetFileIdentifier()) {
+		if c.Disorder && c.isFirst(deletion.GetFileIdentifier()) {
 			return nil
 		}
-		what := method + " " + deletion.GetFileIdentifier()
-		number := p.enter(what)
-		p.end(number, before)
+		made := c.enter(method + " " + deletion.GetFileIdentifier())
+		c.end(made, before)
 		err := invoker(ctx, method, request, reply, connection, options...)
-		p.leave(entry{Number: number, What: what})
+		c.leave(made)
 		return err
 	}
 	return stream, unary
 }
 
 // isFirst tells whether a manifest is removed that was not to be removed before.
-func (p *points) isFirst(name string) bool {
+func (c *calls) isFirst(name string) bool {
 	if !strings.HasSuffix(name, "/manifest.json") {
 		return false
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	was := p.removed[name]
-	p.removed[name] = true
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	was := c.removed[name]
+	c.removed[name] = true
 	return !was
 }
 
 // upload is a file on its way. The call begins with the first message, which names it, and ends with the answer.
 type upload struct {
 	grpc.ClientStream
-	*points
+	*calls
 
-	what   string
-	number int
+	method string
+	made   entry
 }
 
 func (u *upload) SendMsg(message any) error {
 	if request, is := message.(*providerv1.UploadRequest); is && request.GetInfo() != nil {
-		u.what += " " + request.GetInfo().GetFileIdentifier()
-		u.number = u.enter(u.what)
+		u.made = u.enter(u.method + " " + request.GetInfo().GetFileIdentifier())
 		if !u.Late {
-			u.end(u.number, before)
+			u.end(u.made, before)
 		}
 	}
 	return u.ClientStream.SendMsg(message)
@@ -327,13 +346,13 @@ func (u *upload) SendMsg(message any) error {
 
 func (u *upload) CloseSend() error {
 	if u.Late {
-		u.end(u.number, before)
+		u.end(u.made, before)
 	}
 	return u.ClientStream.CloseSend()
 }
 
 func (u *upload) RecvMsg(message any) error {
 	err := u.ClientStream.RecvMsg(message)
-	u.leave(entry{Number: u.number, What: u.what})
+	u.leave(u.made)
 	return err
 }

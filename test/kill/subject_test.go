@@ -8,6 +8,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
@@ -16,6 +17,10 @@ import (
 // subject is what a campaign is about: one run of it at a time.
 type subject struct {
 	name string
+	// creates tells that each run has every object of the application created once in its target, if only by prepare.
+	creates bool
+	// replaces tells that what prepare made is deleted, and created once more.
+	replaces bool
 	// prepare makes what the run needs, with a manager at work. It may be nil.
 	prepare func(w *world, name string)
 	// begin asks for the run.
@@ -25,6 +30,9 @@ type subject struct {
 	// judge waits for its end, and returns what is wrong, and how it ended.
 	judge func(w *world, name string) (wrong []string, ended string)
 }
+
+// never is how a run ended that did not in time.
+const never = "never"
 
 // backups are runs of a Backup.
 func backups(want map[string]string) subject {
@@ -43,7 +51,7 @@ func backups(want map[string]string) subject {
 			w.t.Helper()
 			backup, ended := w.awaitBackup(name)
 			if !ended {
-				return []string{fmt.Sprintf("it does not end: %+v", backup.Status)}, "never"
+				return []string{fmt.Sprintf("it does not end: %+v", backup.Status)}, never
 			}
 			if backup.Status.State != kahuv1.StateCompleted {
 				return failed(string(backup.Status.State), backup.Status.FailureReason)
@@ -77,7 +85,7 @@ func deletions() subject {
 			w.t.Helper()
 			backup, gone := await(w, &kahuv1.BackupList{}, w.backup(name), func(_ *kahuv1.Backup, gone bool) bool { return gone })
 			if !gone {
-				return []string{fmt.Sprintf("it is not deleted: %+v", backup.Status)}, "never"
+				return []string{fmt.Sprintf("it is not deleted: %+v", backup.Status)}, never
 			}
 			var left []string
 			for _, file := range w.names() {
@@ -91,13 +99,29 @@ func deletions() subject {
 }
 
 // restores are runs of a Restore into a namespace of their own.
-func restores() subject {
+func restores() subject { return restoring("restore", kahuv1.ExistingResourcePolicySkip, nil) }
+
+// updates are runs of a Restore into a namespace of their own in which some objects are, others than those of the backup.
+// They are changed and not replaced.
+func updates() subject {
+	return restoring("update", kahuv1.ExistingResourcePolicyUpdate, (*world).makeOthers)
+}
+
+// recreations are the same, and what is there is replaced.
+func recreations() subject {
+	made := restoring("recreate", kahuv1.ExistingResourcePolicyRecreate, (*world).makeOthers)
+	made.replaces = true
+	return made
+}
+
+// restoring are runs of a Restore with a policy for what is there, which prepare makes, if it is set.
+func restoring(called string, policy kahuv1.ExistingResourcePolicy, prepare func(w *world, name string)) subject {
 	return subject{
-		name: "restore",
+		name: called, creates: true, prepare: prepare,
 		begin: func(w *world, name string) {
 			w.t.Helper()
 			w.create(&kahuv1.Restore{ObjectMeta: named(name), Spec: kahuv1.RestoreSpec{
-				BackupName: "base", NamespaceMapping: map[string]kahuv1.NamespaceName{w.app: target(name)},
+				BackupName: "base", NamespaceMapping: map[string]kahuv1.NamespaceName{w.app: w.target(name)}, ExistingResourcePolicy: policy,
 			}})
 		},
 		over: func(w *world, name string) bool {
@@ -109,25 +133,73 @@ func restores() subject {
 			w.t.Helper()
 			restore, ended := w.awaitRestore(name)
 			if !ended {
-				return []string{fmt.Sprintf("it does not end: %+v", restore.Status)}, "never"
+				return []string{fmt.Sprintf("it does not end: %+v", restore.Status)}, never
 			}
 			if restore.Status.State != kahuv1.StateCompleted {
+				w.t.Logf("%s: %+v", name, restore.Status.Failed)
 				return failed(string(restore.Status.State), restore.Status.FailureReason)
 			}
 			var wrong []string
-			if diff := cmp.Diff(w.live(w.app), w.live(target(name))); diff != "" {
+			if diff := cmp.Diff(w.live(w.app), w.live(w.target(name))); diff != "" {
 				wrong = append(wrong, "what was restored is not what was backed up: "+diff)
 			}
-			if counts := restore.Status.Counts; counts.SkippedExisting > 0 || counts.Failed > 0 {
-				wrong = append(wrong, fmt.Sprintf("nothing was there before it, and it says %+v", counts))
+			counts := restore.Status.Counts
+			if counts.Failed > 0 || prepare == nil && counts.SkippedExisting > 0 {
+				wrong = append(wrong, fmt.Sprintf("nothing was in its way, and it says %+v", counts))
+			}
+			if stay := w.stay(name); len(stay) != stayed(policy, w.others[name]) {
+				wrong = append(wrong, fmt.Sprintf("of what was there, %v, is there still %v", w.others[name], stay))
 			}
 			return wrong, completed(restore.Status.Interruptions)
 		},
 	}
 }
 
-// target is the namespace into which a run restores.
-func target(name string) string { return "app-" + name }
+// makeOthers makes one object of most kinds of the application in the target of a restore, with other contents.
+func (w *world) makeOthers(name string) {
+	w.t.Helper()
+	// The namespace itself does not differ: it cannot be made again.
+	from := &corev1.Namespace{}
+	if err := w.client.Get(w.t.Context(), client.ObjectKey{Name: w.app}, from); err != nil {
+		w.t.Fatal(err)
+	}
+	delete(from.Labels, corev1.LabelMetadataName)
+	w.create(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: w.target(name), Labels: from.Labels, Annotations: from.Annotations}})
+	in := func(object string) metav1.ObjectMeta {
+		return metav1.ObjectMeta{Namespace: w.target(name), Name: object, Labels: map[string]string{"app": "shop"}}
+	}
+	w.create(&corev1.ConfigMap{ObjectMeta: in("settings-0"), Data: map[string]string{"number": "another"}})
+	w.create(&corev1.Secret{ObjectMeta: in("password-0"), StringData: map[string]string{"number": "another"}})
+	w.create(&rbacv1.Role{ObjectMeta: in("shop"), Rules: []rbacv1.PolicyRule{
+		{APIGroups: []string{""}, Resources: []string{"pods"}, Verbs: []string{"list"}},
+	}})
+	w.others[name] = w.uids(w.target(name))
+}
+
+// stay returns which of the objects are there still that makeOthers made.
+func (w *world) stay(name string) []string {
+	w.t.Helper()
+	var stay []string
+	now := w.uids(w.target(name))
+	for object, uid := range w.others[name] {
+		if now[object] == uid {
+			stay = append(stay, object)
+		}
+	}
+	return stay
+}
+
+// stayed returns how many objects that differ are to be there still after a restore with a policy.
+func stayed(policy kahuv1.ExistingResourcePolicy, others map[string]string) int {
+	if policy == kahuv1.ExistingResourcePolicyRecreate {
+		return 0
+	}
+	return len(others)
+}
+
+// target is the namespace into which a run restores. It is of this world alone: others have runs of the same names, and a
+// namespace is not gone when its test is over.
+func (w *world) target(name string) string { return w.app + "-" + name }
 
 func failed(state, reason string) (wrong []string, ended string) {
 	if state != string(kahuv1.StateFailed) || reason == "" {

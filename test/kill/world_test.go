@@ -52,6 +52,8 @@ type world struct {
 	files  *store.Store
 	app    string // the namespace of the application
 	starts int    // of managers
+	// others are the UIDs of what was in the target of a restore before it, by its name.
+	others map[string]map[string]string
 
 	lifetime context.Context //nolint:containedctx // Children may outlive the subtest in which they are started.
 
@@ -81,6 +83,7 @@ func newWorld(t *testing.T) *world {
 	if err := os.MkdirAll(w.root, 0o700); err != nil {
 		t.Fatal(err)
 	}
+	w.others = map[string]map[string]string{}
 	driver := filesystem.New(filesystem.Options{Root: w.root, Now: clock.RealClock{}.Now})
 	w.files = store.New(driver, store.Options{Attributes: map[string]string{"path": location}})
 	w.startProvider()

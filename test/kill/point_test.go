@@ -1,0 +1,134 @@
+package kill_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// point is before or after a call. A call has the same name in all runs of a subject: what it asks for, without the ids
+// and the name of its run, and how often it was asked for in the run. Calls that are made at the same time come in any
+// order.
+type point struct {
+	Call string `json:"call"`
+	When moment `json:"when"`
+}
+
+func (p point) String() string { return string(p.When) + " " + p.Call }
+
+// ids are the ids of clusters, objects and attempts.
+var ids = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|[0-9a-f]{32}`)
+
+// nameOf returns the name of a call of a run, without how often it was made.
+func nameOf(what, run string) string {
+	name := ids.ReplaceAllString(what, "*")
+	if run != "" {
+		name = strings.ReplaceAll(name, run, "RUN")
+	}
+	return name
+}
+
+// pointsOf returns the points before and after the calls.
+func pointsOf(calls []string) (points []point) {
+	for _, call := range calls {
+		points = append(points, point{call, before}, point{call, after})
+	}
+	return points
+}
+
+// undisturbed runs once without an interruption, and returns its calls.
+func (w *world) undisturbed(of subject) (calls []string) {
+	w.t.Helper()
+	name := fmt.Sprintf("%s-whole-%d", of.name, w.starts)
+	running := w.manager(role{Run: name, Arm: w.armed(name)})
+	w.awaitLocation()
+	if of.prepare != nil {
+		of.prepare(w, name)
+	}
+	w.arm(name)
+	of.begin(w, name)
+	wrong, ended := of.judge(w, name)
+	running.kill()
+	if len(wrong) > 0 || !strings.HasPrefix(ended, "Completed") && ended != "deleted" {
+		w.t.Fatalf("undisturbed: %s, %v", ended, wrong)
+	}
+	for _, line := range w.audit(running.name) {
+		if line.Number > 0 && !slices.Contains(calls, line.Call) {
+			calls = append(calls, line.Call)
+		}
+	}
+	return calls
+}
+
+// calls returns the calls that each of some undisturbed runs makes, and those that only some make: how often a status is
+// written, and into how many segments a little is cut, depends on what happens at the same time.
+func (w *world) calls(of subject) (all, some []string) {
+	w.t.Helper()
+	const runs = 3
+	times := map[string]int{}
+	for range runs {
+		for _, call := range w.undisturbed(of) {
+			times[call]++
+			if times[call] == 1 {
+				some = append(some, call)
+			}
+		}
+	}
+	isIn := func(number int) func(call string) bool {
+		return func(call string) bool { return times[call] == number }
+	}
+	all = slices.DeleteFunc(slices.Clone(some), func(call string) bool { return !isIn(runs)(call) })
+	return all, slices.DeleteFunc(some, isIn(runs))
+}
+
+// everything is the environment variable that has all points tried in all ways; seed is the one that chooses others.
+const (
+	everything = "KAHU_KILL_EVERYTHING"
+	seed       = "KAHU_KILL_SEED"
+)
+
+// choose returns one point in so many.
+func choose(points []point, every int) (chosen []point, from uint64) {
+	from = 1
+	if given, err := strconv.ParseUint(os.Getenv(seed), 10, 64); err == nil { //nolint:forbidigo // A test binary has no flags of its own.
+		from = given
+	}
+	if os.Getenv(everything) != "" { //nolint:forbidigo // See above.
+		every = 1
+	}
+	random := rand.New(rand.NewPCG(from, uint64(len(points)/2)))
+	for _, number := range random.Perm(len(points))[:(len(points)+every-1)/every] {
+		chosen = append(chosen, points[number])
+	}
+	return chosen, from
+}
+
+// armed is the file that makes managers count.
+func (w *world) armed(name string) string { return filepath.Join(w.folder, "arm-"+name) }
+
+// arm has the managers that wait for the run count their calls from here on.
+func (w *world) arm(name string) {
+	w.t.Helper()
+	if err := os.WriteFile(w.armed(name), nil, 0o600); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// cameTo returns the point to which a process came.
+func (w *world) cameTo(running *process) (at point, came bool) {
+	w.t.Helper()
+	content, err := os.ReadFile(filepath.Join(w.folder, atPoint+"-"+running.name))
+	if err != nil {
+		return at, false
+	}
+	if err := json.Unmarshal(content, &at); err != nil {
+		w.t.Fatal(err)
+	}
+	return at, true
+}
