@@ -104,7 +104,7 @@ func (w *world) resumedRestore() {
 	w.t.Helper()
 	const enough = 10
 	of, run := restores(), "resumed-restore"
-	first := w.manager(role{Arm: w.armed(run), At: enough, Match: "POST ", When: after})
+	first := w.manager(role{Arm: w.armed(run), At: enough, Match: "/configmaps", When: after})
 	w.awaitLocation()
 	w.arm(run)
 	of.begin(w, run)

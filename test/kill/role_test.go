@@ -47,7 +47,8 @@ type role struct {
 	Run string `json:"run"`
 	// Points are where it ends: at the first of them that it comes to.
 	Points []point `json:"points"`
-	// At is the number of a call at which it ends, too, from 1; 0 for none. When is on which side of it.
+	// At is the number of a call at which it ends, too, from 1; 0 for none. When is on which side of it: calls that are made
+	// at the same time are counted as they begin, or as they are answered.
 	At   int    `json:"at"`
 	When moment `json:"when"`
 	// Match, if it is set, is what the names of the calls have that are counted.
@@ -120,10 +121,11 @@ func (r role) open(kind string) *os.File {
 type calls struct {
 	role
 
-	mu    sync.Mutex
-	count int
-	times map[string]int // of each call, by its name
-	audit io.Writer
+	mu      sync.Mutex
+	count   int            // of those that began
+	answers int            // of those that came back
+	times   map[string]int // of each call, by its name
+	audit   io.Writer
 	// removed are the manifests that were to be removed.
 	removed map[string]bool
 }
@@ -159,6 +161,12 @@ func (c *calls) enter(what string) entry {
 // leave is told of a call after it was made.
 func (c *calls) leave(made entry) {
 	c.write(made)
+	if made.Number > 0 {
+		c.mu.Lock()
+		c.answers++
+		made.Number = c.answers
+		c.mu.Unlock()
+	}
 	c.end(made, after)
 }
 
