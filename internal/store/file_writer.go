@@ -58,7 +58,7 @@ func newFileWriter(ctx context.Context, to driver, name, key string) *fileWriter
 			// Whether it is the same content is known only when all of it was written.
 			_, _ = io.Copy(io.Discard, source)
 		}
-		_ = source.CloseWithError(errors.Join(w.result, io.ErrClosedPipe))
+		_ = source.CloseWithError(w.result) // Without an error, a writer that goes on gets io.ErrClosedPipe.
 	}()
 	return w
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"strings"
 	"testing"
 	"time"
 
@@ -81,8 +82,12 @@ func TestStalls(t *testing.T) {
 			client := served(t, driver)
 			t.Cleanup(func() { close(stuck) })
 			files := store.New(client, store.Options{Attempts: 2, CallTime: patience, IdleTime: patience})
-			if err := tc.do(t.Context(), files); !errors.Is(err, tc.want) {
+			err := tc.do(t.Context(), files)
+			if !errors.Is(err, tc.want) {
 				t.Errorf("%s: got %v, want %v", tc.reason, err, tc.want)
+			}
+			if err != nil && strings.Contains(err.Error(), "\n") {
+				t.Errorf("%s: people read this in one line: %v", tc.reason, err)
 			}
 		})
 	}

@@ -5,8 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
+	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -166,10 +166,11 @@ func TestHeldDeletion(t *testing.T) {
 	w.unchanged(before)
 }
 
-// expire lets the lease of the in-process world end, and returns when the provider is Unavailable.
+// expire lets the lease of the in-process world end, and returns when the provider is Unavailable. The time in the lease
+// stays: another one, even an earlier one, would be that of a renewal.
 func (w *world) expire() {
 	w.t.Helper()
-	w.renew(clock.RealClock{}.Now().Add(-2 * time.Hour))
+	w.setLease(func(lease *coordinationv1.LeaseSpec) { lease.LeaseDurationSeconds = new(int32(1)) })
 	registered := &kahuv1.Provider{ObjectMeta: named(memoryProvider)}
 	// The lease is read when it is due, which was in an hour: a look at the provider is asked for.
 	w.get(registered)

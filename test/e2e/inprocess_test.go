@@ -119,10 +119,17 @@ func (a *api) register() {
 // renew writes the lease as it was renewed at a time; it lasts an hour from then.
 func (a *api) renew(at time.Time) {
 	a.t.Helper()
+	a.setLease(func(lease *coordinationv1.LeaseSpec) {
+		lease.RenewTime, lease.LeaseDurationSeconds = &metav1.MicroTime{Time: at}, new(int32(3600))
+	})
+}
+
+// setLease changes the lease, which may not be there yet.
+func (a *api) setLease(change func(lease *coordinationv1.LeaseSpec)) {
+	a.t.Helper()
 	lease := &coordinationv1.Lease{ObjectMeta: in(kahuNamespace, memoryProvider)}
 	there := a.get(lease)
-	lease.Spec.RenewTime = &metav1.MicroTime{Time: at}
-	lease.Spec.LeaseDurationSeconds = new(int32(3600))
+	change(&lease.Spec)
 	write := func() error { return a.client.Create(a.t.Context(), lease) }
 	if there {
 		write = func() error { return a.client.Update(a.t.Context(), lease) }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -16,6 +17,7 @@ import (
 
 	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
 	"github.com/soda-cdm/kahu/internal/controller"
+	"github.com/soda-cdm/kahu/internal/core/archive"
 	"github.com/soda-cdm/kahu/internal/store"
 	testcluster "github.com/soda-cdm/kahu/internal/testkit/cluster"
 	"github.com/soda-cdm/kahu/provider"
@@ -28,17 +30,22 @@ type hangingDriver struct {
 
 	mu    sync.Mutex
 	calls []string
+	about string        // what is in the names of the files that it hangs at
 	hung  chan struct{} // closed when it goes on; nil while it does not hang
+	look  func()        // called at each look at the location; may be nil
 }
 
 func newHanging() *hangingDriver { return &hangingDriver{Store: memory.New(memory.Options{})} }
 
 // hang makes the driver answer none of these calls until goOn is called.
-func (d *hangingDriver) hang(calls ...string) (goOn func()) {
+func (d *hangingDriver) hang(calls ...string) (goOn func()) { return d.hangAt("", calls...) }
+
+// hangAt makes it answer none of these calls about files that have this in their name.
+func (d *hangingDriver) hangAt(about string, calls ...string) (goOn func()) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	hung := make(chan struct{})
-	d.hung, d.calls = hung, calls
+	d.hung, d.calls, d.about = hung, calls, about
 	return sync.OnceFunc(func() {
 		d.mu.Lock()
 		defer d.mu.Unlock()
@@ -47,11 +54,11 @@ func (d *hangingDriver) hang(calls ...string) (goOn func()) {
 	})
 }
 
-func (d *hangingDriver) wait(ctx context.Context, call string) error {
+func (d *hangingDriver) wait(ctx context.Context, call, name string) error {
 	d.mu.Lock()
-	hung, calls := d.hung, d.calls
+	hung, calls, about := d.hung, d.calls, d.about
 	d.mu.Unlock()
-	if hung == nil || !slices.Contains(calls, call) {
+	if hung == nil || !slices.Contains(calls, call) || !strings.Contains(name, about) {
 		return nil
 	}
 	select {
@@ -63,14 +70,38 @@ func (d *hangingDriver) wait(ctx context.Context, call string) error {
 }
 
 func (d *hangingDriver) Create(ctx context.Context, name string, attributes provider.Attributes, content io.Reader) error {
-	if err := d.wait(ctx, "create"); err != nil {
+	if err := d.wait(ctx, "create", name); err != nil {
 		return err
 	}
 	return d.Store.Create(ctx, name, attributes, content)
 }
 
+// look is one look at a location that waits in the driver.
+type look struct {
+	begun chan struct{} // closed when the look has come to the driver
+	goOn  func()
+}
+
+// holdLook makes the next look at the location wait until it is told to go on.
+func (d *hangingDriver) holdLook() look {
+	held, begun := make(chan struct{}), make(chan struct{})
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.look = sync.OnceFunc(func() {
+		close(begun)
+		<-held
+	})
+	return look{begun: begun, goOn: sync.OnceFunc(func() { close(held) })}
+}
+
 func (d *hangingDriver) Download(ctx context.Context, name string, attributes provider.Attributes) (io.ReadCloser, error) {
-	if err := d.wait(ctx, "download"); err != nil {
+	d.mu.Lock()
+	look := d.look
+	d.mu.Unlock()
+	if look != nil && name == archive.MarkerName {
+		look()
+	}
+	if err := d.wait(ctx, "download", name); err != nil {
 		return nil, err
 	}
 	return d.Store.Download(ctx, name, attributes)
@@ -171,16 +202,15 @@ func TestHangingRunEnds(t *testing.T) {
 	w, driver := newQueueWorld(t, store.Options{CallTime: time.Second, IdleTime: time.Second, Attempts: 2})
 	namespace := testcluster.Namespace(t)
 	w.create(&corev1.ConfigMap{ObjectMeta: in(namespace, "settings")})
-	location := &kahuv1.BackupLocation{ObjectMeta: named("stuck")}
-	w.setLimit(location, 1)
-	goOn := driver.hang("create")
+	w.setLimits(1)
+	// The next one gets its place when the work of this one has ended, which is before this one's object says so.
+	defer driver.hangAt("/backups/hangs/", "create")()
 	w.startBackup("hangs", at("stuck", namespace))
 	w.startBackup("follows", at("stuck", namespace))
 	ended := w.awaitBackup("hangs")
 	if got := reason(ended.Status.Conditions, kahuv1.ConditionStalled); got != kahuv1.ReasonLocationUnreachable {
 		t.Errorf("it ended with %q: %s", got, ended.Status.FailureReason)
 	}
-	goOn()
 	if follows := w.awaitBackup("follows"); follows.Status.State != kahuv1.StateCompleted {
 		t.Errorf("the next one: %s", follows.Status.FailureReason)
 	}
@@ -190,17 +220,42 @@ func TestHangingRunEnds(t *testing.T) {
 func TestLimitsOfALocation(t *testing.T) {
 	w, driver := newQueueWorld(t, store.Options{})
 	namespace := testcluster.Namespace(t)
-	location := &kahuv1.BackupLocation{ObjectMeta: named("stuck")}
-	w.setLimit(location, 1)
+	w.setLimits(1)
 	defer driver.hang("create")()
 	for i, name := range []string{"first", "second", "third"} {
 		w.startBackup(name, at("stuck", namespace))
 		w.awaitQueued(name, int32(i))
 	}
-	w.setLimit(location, 2)
+	w.setLimits(2)
 	w.awaitQueued("third", 1)
-	w.setLimit(location, 3)
+	w.setLimits(3)
 	w.awaitQueued("third", 0)
+}
+
+// TestOrderOutlastsALook: while a location whose limits were changed is looked at again, those that wait for it keep
+// their places in the queue, and the oldest is the next one that begins.
+func TestOrderOutlastsALook(t *testing.T) {
+	w, driver := newQueueWorld(t, store.Options{})
+	namespace := testcluster.Namespace(t)
+	w.setLimits(1)
+	defer driver.hangAt("/backups/", "create")()
+	names := []string{"first", "second", "third", "fourth"}
+	for i, name := range names {
+		w.startBackup(name, at("stuck", namespace))
+		w.awaitQueued(name, int32(i))
+	}
+	for round, limit := range []int32{2, 3} {
+		look := driver.holdLook()
+		w.patch(&kahuv1.BackupLocation{ObjectMeta: named("stuck")}, fmt.Sprintf(`{"spec":{"limits":{"backups":%d}}}`, limit))
+		<-look.begun
+		look.goOn()
+		w.awaitQueued(names[round+1], 0)
+		for i, name := range names[round+2:] {
+			if waits := w.awaitQueued(name, int32(i+1)); waits.Status.Attempt != "" {
+				t.Errorf("limit %d: %s has begun before its turn", limit, name)
+			}
+		}
+	}
 }
 
 // TestQueueIsLeft: runs that are cancelled or deleted while they wait leave the queue at once, also where something else
@@ -210,7 +265,7 @@ func TestQueueIsLeft(t *testing.T) {
 	namespace := testcluster.Namespace(t)
 	w.create(&corev1.ConfigMap{ObjectMeta: in(namespace, "settings")})
 	w.completedBackup("old", at("stuck", namespace))
-	w.setLimits("stuck", 1)
+	w.setLimits(1)
 	goOn := driver.hang("create", "download")
 	defer goOn()
 	w.startBackup("first", at("stuck", namespace))
@@ -309,23 +364,14 @@ func (w *world) awaitRestoreQueued(name string, position int32) {
 	})
 }
 
-// setLimits says how many backups, and how many restores, go on at once at a location.
-func (w *world) setLimits(location string, limit int32) {
+// setLimits says how many backups, and how many restores, go on at once at the location stuck.
+func (w *world) setLimits(limit int32) {
 	w.t.Helper()
 	patch := client.RawPatch("application/merge-patch+json", fmt.Appendf(nil, `{"spec":{"limits":{"backups":%d,"restores":%d}}}`, limit, limit))
-	patched := &kahuv1.BackupLocation{ObjectMeta: named(location)}
+	patched := &kahuv1.BackupLocation{ObjectMeta: named("stuck")}
 	if err := w.client.Patch(w.t.Context(), patched, patch); err != nil {
 		w.t.Fatal(err)
 	}
 	// What the controllers know of it is as new when its next look is over.
-	w.awaitLocation(location, metav1.ConditionTrue)
-}
-
-// setLimit says how many backups go on at once at a location, and returns when the location has been looked at.
-func (w *world) setLimit(location *kahuv1.BackupLocation, limit int32) {
-	w.t.Helper()
-	patch := client.RawPatch("application/merge-patch+json", fmt.Appendf(nil, `{"spec":{"limits":{"backups":%d}}}`, limit))
-	if err := w.client.Patch(w.t.Context(), location, patch); err != nil {
-		w.t.Fatal(err)
-	}
+	w.awaitLocation(patched.Name, metav1.ConditionTrue)
 }

@@ -68,7 +68,9 @@ func (c *Controller) findLocation(ctx context.Context, s *scope) error {
 // refuseOrWait fails a run whose location a person has to mend, and lets one whose location may come back wait for a
 // while.
 func (c *Controller) refuseOrWait(s *scope, err error) error {
-	c.Tasks.Leave(s.backup.UID) // Others can go on meanwhile.
+	if !place.Unseen(err) {
+		c.Tasks.Leave(s.backup.UID) // Others can go on meanwhile.
+	}
 	var unusable *place.NotUsableError
 	if !errors.As(err, &unusable) {
 		return err

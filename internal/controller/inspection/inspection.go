@@ -167,7 +167,9 @@ func named(object *kahuv1.Inspection) *kahuv1.Inspection {
 
 // refuseOrWait fails a question that a person has to mend, and lets one whose location may come back wait for a while.
 func (c *Controller) refuseOrWait(s *scope, err error) error {
-	c.Tasks.Leave(s.inspection.UID)
+	if !place.Unseen(err) {
+		c.Tasks.Leave(s.inspection.UID) // Others can go on meanwhile.
+	}
 	var unusable *place.NotUsableError
 	if !errors.As(err, &unusable) {
 		return err

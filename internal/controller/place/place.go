@@ -56,6 +56,14 @@ type NotUsableError struct {
 	Message string
 	// Passing tells whether it may pass without a person.
 	Passing bool
+	// Unseen: the location is about to be looked at, so that what waits for a place there keeps its turn.
+	Unseen bool
+}
+
+// Unseen tells whether a location cannot be used because it is about to be looked at.
+func Unseen(err error) bool {
+	unusable, is := errors.AsType[*NotUsableError](err)
+	return is && unusable.Unseen
 }
 
 // Error returns the message, after the field.

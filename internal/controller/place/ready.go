@@ -15,7 +15,7 @@ func ready(location *kahuv1.BackupLocation) *NotUsableError {
 	found := meta.FindStatusCondition(conditions, kahuv1.ConditionReady)
 	if found == nil || found.ObservedGeneration != location.Generation {
 		return &NotUsableError{
-			Reason: kahuv1.ReasonLocationNotReady, Passing: true,
+			Reason: kahuv1.ReasonLocationNotReady, Passing: true, Unseen: true,
 			Message: fmt.Sprintf("BackupLocation %q has not been looked at yet", location.Name),
 		}
 	}

@@ -6,9 +6,12 @@ import (
 	"fmt"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	ctrlreconcile "sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
@@ -70,7 +73,7 @@ func Limit(own int32, otherwise int) int {
 	return otherwise
 }
 
-// OfLocation wakes the runs that wait for a place at a location whose spec has changed: its limits may have.
+// OfLocation wakes the runs that wait for a place at a location; see LookedAt.
 func OfLocation(of Entrance) handler.EventHandler { //nolint:ireturn // controller-runtime wants its interface.
 	return handler.EnqueueRequestsFromMapFunc(func(_ context.Context, location client.Object) []ctrlreconcile.Request {
 		var requests []ctrlreconcile.Request
@@ -79,4 +82,26 @@ func OfLocation(of Entrance) handler.EventHandler { //nolint:ireturn // controll
 		}
 		return requests
 	})
+}
+
+// LookedAt lets a location through whose spec was changed, its limits perhaps, once it has been looked at since. Runs that
+// are woken before find that it is not ready, and lose their turn to younger ones.
+func LookedAt() predicate.Predicate { //nolint:ireturn // controller-runtime wants its interface.
+	looked := func(object client.Object) int64 {
+		location, ok := object.(*kahuv1.BackupLocation)
+		if !ok {
+			return 0
+		}
+		ready := meta.FindStatusCondition(location.Status.Conditions, kahuv1.ConditionReady)
+		if ready == nil {
+			return 0
+		}
+		return ready.ObservedGeneration
+	}
+	return predicate.Funcs{
+		CreateFunc:  func(event.CreateEvent) bool { return true },
+		UpdateFunc:  func(change event.UpdateEvent) bool { return looked(change.ObjectNew) != looked(change.ObjectOld) },
+		DeleteFunc:  func(event.DeleteEvent) bool { return true },
+		GenericFunc: func(event.GenericEvent) bool { return false },
+	}
 }

@@ -7,6 +7,7 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
 
 	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
 	"github.com/soda-cdm/kahu/internal/controller/queue"
@@ -38,6 +39,30 @@ func TestLongWait(t *testing.T) {
 		waiting, is := errors.AsType[*reconcile.WaitingError](err)
 		if !is || waiting.Reason != want.Reason || waiting.After != want.After || position != 3 {
 			t.Errorf("after %s: %+v, at %d", waited, err, position)
+		}
+	}
+}
+
+// TestLookedAt: runs that wait for a place are woken when a location whose spec was changed has been looked at since, not
+// before.
+func TestLookedAt(t *testing.T) {
+	t.Parallel()
+	location := func(generation, looked int64) *kahuv1.BackupLocation {
+		made := &kahuv1.BackupLocation{ObjectMeta: metav1.ObjectMeta{Name: "a", Generation: generation}}
+		made.Status.Conditions = []metav1.Condition{{Type: kahuv1.ConditionReady, ObservedGeneration: looked}}
+		return made
+	}
+	for name, test := range map[string]struct {
+		before, after *kahuv1.BackupLocation
+		want          bool
+	}{
+		"the spec was changed":   {location(1, 1), location(2, 1), false},
+		"it was looked at since": {location(2, 1), location(2, 2), true},
+		"it was looked at again": {location(2, 2), location(2, 2), false},
+		"it has been looked at":  {&kahuv1.BackupLocation{}, location(1, 1), true},
+	} {
+		if got := queue.LookedAt().Update(event.UpdateEvent{ObjectOld: test.before, ObjectNew: test.after}); got != test.want {
+			t.Errorf("%s: %t", name, got)
 		}
 	}
 }

@@ -118,7 +118,9 @@ func failedReason(backup *kahuv1.Backup) string {
 
 // refuseOrWait fails a run that a person has to mend, and lets one whose backup or location may come wait for a while.
 func (c *Controller) refuseOrWait(s *scope, err error) error {
-	c.Tasks.Leave(s.restore.UID) // Others can go on meanwhile.
+	if !place.Unseen(err) {
+		c.Tasks.Leave(s.restore.UID) // Others can go on meanwhile.
+	}
 	var unusable *place.NotUsableError
 	if !errors.As(err, &unusable) {
 		return err
