@@ -2,6 +2,7 @@ package core
 
 import (
 	"slices"
+	"time"
 
 	"k8s.io/apimachinery/pkg/types"
 )
@@ -14,6 +15,8 @@ type Living struct {
 	// UID is its identity, ResourceVersion the version of its content; opaque but for equality.
 	UID             types.UID
 	ResourceVersion string
+	// Created is when the API server made it, in whole seconds.
+	Created time.Time
 	// Terminating tells whether its deletion has been asked for.
 	Terminating bool
 	// Owners are its owner references, Finalizers what keeps it from going when it is deleted.
@@ -21,7 +24,8 @@ type Living struct {
 	Finalizers []string
 	// Bound tells of a claim that its volume has been found, after which data may be in it.
 	Bound bool
-	// Managers are those who have written its fields, as far as the API server keeps account of that.
+	// Managers are those who have written its fields, as far as the API server keeps account of that: there are none where it
+	// has no field.
 	Managers []Manager
 }
 

@@ -72,7 +72,8 @@ type RestoreRequest struct {
 	ID archive.RestoreID
 	// Attempt is the id of this try at it.
 	Attempt string
-	// Resumed tells that an earlier attempt was interrupted.
+	// Began is when the API server created the Restore, Resumed tells that there was an attempt before this one.
+	Began   time.Time
 	Resumed bool
 	// Confirm makes sure that the attempt is still wanted; its error ends the run. It is asked before anything is
 	// written, and again before each wave. nil means that it is.
@@ -187,6 +188,7 @@ func (r *Restore) Run(ctx context.Context, request RestoreRequest, files Restore
 		living:   map[restoreplan.ID]types.UID{}, ownNamespaces: map[string]bool{}, replaced: map[restoreplan.ID]bool{},
 		transformer: transform.New(request.Transform), names: names,
 		manager: restoreplan.Manager(request.ID.UID), updater: restoreplan.Updater(request.ID.UID),
+		self: restoreplan.Run{Began: request.Began, Resumed: request.Resumed},
 	}
 	err = run.steps(ctx)
 	run.finishReport(ctx, err)
@@ -237,7 +239,8 @@ type restoreRun struct {
 
 	program *transformset.Program // set by compileTransforms
 
-	manager, updater string // the names under which objects are created and written over
+	manager, updater string          // the names under which objects are created and written over
+	self             restoreplan.Run // knows what an earlier attempt created
 
 	manifest archive.Manifest // set by readManifest
 	reported string           // the name of the report, set by finishReport
@@ -262,6 +265,7 @@ type restoreRun struct {
 	living        map[restoreplan.ID]types.UID // the UIDs that owners in the backup have in the cluster
 	goneBy        time.Time                    // until when what is being deleted is waited for
 	later         postponed
+	unclear       []*restoreplan.Item // what may be an earlier attempt's, found by failOnExisting
 	ownNamespaces map[string]bool         // the namespaces that this run created
 	replaced      map[restoreplan.ID]bool // those for which an object is, or was, deleted
 }

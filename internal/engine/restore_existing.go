@@ -92,6 +92,9 @@ func (r *restoreRun) failOnExisting(ctx context.Context) error {
 	if err := cmp.Or(looking.end(), ctx.Err()); err != nil {
 		return err
 	}
+	if err := r.eachObject(ctx, restoreplan.Wave{Items: r.unclear}, r.judgeUnclear); err != nil {
+		return err
+	}
 	if r.rowsTotal > 0 {
 		return &ExistsError{Total: r.rowsTotal}
 	}
@@ -111,10 +114,32 @@ func (r *restoreRun) findExisting(ctx context.Context, item *restoreplan.Item) e
 		return nil
 	case err != nil:
 		return fmt.Errorf("looking for %s: %w", key, err)
-	case !living.WrittenBy(r.manager) && !living.WrittenBy(r.updater):
-		r.fail(Row{Kind: *item.Kind, Key: key, Reason: ReasonObjectExists, Message: "an object of that name is there already"})
+	case living.WrittenBy(r.manager) || living.WrittenBy(r.updater):
+		return nil
+	case r.self.MayHaveMadeBare(living):
+		r.mu.Lock()
+		r.unclear = append(r.unclear, item)
+		r.mu.Unlock()
+		return nil
+	}
+	r.inTheWay(item, key)
+	return nil
+}
+
+// judgeUnclear writes an object down of which nobody can say who made it, unless this restore makes one that is as bare.
+func (r *restoreRun) judgeUnclear(_ context.Context, item *restoreplan.Item, content []byte) error {
+	var object map[string]any
+	if err := utiljson.Unmarshal(content, &object); err != nil {
+		return fmt.Errorf("%s is not the JSON of an object: %w", item.Key(), core.ErrCorrupt)
+	}
+	if r.transformer.Apply(*item.Kind, object); restoreplan.HasFields(object) {
+		r.inTheWay(item, r.transformer.Key(*item.Kind, item.Key()))
 	}
 	return nil
+}
+
+func (r *restoreRun) inTheWay(item *restoreplan.Item, key core.Key) {
+	r.fail(Row{Kind: *item.Kind, Key: key, Reason: ReasonObjectExists, Message: "an object of that name is there already"})
 }
 
 // meet deals with an object of somebody else that is there already, as the policy says.

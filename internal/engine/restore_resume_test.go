@@ -138,6 +138,58 @@ func TestRestoreResumesInNamespacesOfItsOwn(t *testing.T) {
 	}
 }
 
+// TestBareResumes: an object without any field, of which the API server keeps no account, is an earlier attempt's where it is not
+// older than the Restore; one that is older, or that the restore would fill, is somebody else's.
+func TestBareResumes(t *testing.T) {
+	w := newWorld(t)
+	w.shop()
+	w.cluster.Put(t, configMaps, "shop", "bare", `{}`)
+	if _, err := w.backup("one", selection.Filters{}); err != nil {
+		t.Fatal(err)
+	}
+	cases := map[string]struct {
+		reason  string
+		before  string // the object of somebody else that is there before the Restore
+		between string // the one that is made between the attempts
+		resumed bool
+		want    int64 // how many are in the way
+	}{
+		"Resumed": {"the earlier attempt made it", "", "", true, 0},
+		"Unknown": {"without an earlier attempt it is another's", "", "", false, 1},
+		"Older":   {"it was there before", "bare", "", true, 1},
+		"Filled":  {"this restore would have filled it", "", "settings-0", true, 1},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			to := fakecluster.New(allKinds()...)
+			if tc.before != "" {
+				to.Put(t, configMaps, "shop", tc.before, `{}`)
+			}
+			request := engine.RestoreRequest{
+				Backup: id("one"), ID: restoreID, Attempt: "first" + name, Began: to.Now(), Existing: restoreplan.Skip,
+				Filters: selection.Filters{ExcludeResources: []selection.ResourceFilter{{Kind: "ConfigMap", Name: "settings-0"}}},
+			}
+			use := &engine.Restore{Cluster: to, Clock: w.clock, Creators: 1}
+			if _, err := use.Run(t.Context(), request, w.files); err != nil {
+				t.Fatal(err)
+			}
+			if tc.between != "" {
+				to.Put(t, configMaps, "shop", tc.between, `{}`)
+			}
+			request.Attempt, request.Resumed, request.Existing = "second"+name, tc.resumed, restoreplan.Fail
+			request.Filters = selection.Filters{}
+			result, err := use.Run(t.Context(), request, w.files)
+			exists := new(engine.ExistsError)
+			if errors.As(err, &exists) && exists.Total != tc.want || tc.want > 0 && exists.Total == 0 || tc.want == 0 && err != nil {
+				t.Errorf("%s: %v, %+v", tc.reason, err, result.Failed)
+			}
+			if tc.want == 0 && (result.Counts.Created != 8 || result.Counts.Existing != 0) {
+				t.Errorf("%s: got %+v", tc.reason, result.Counts)
+			}
+		})
+	}
+}
+
 // TestForeignIsExisting: what another restore, or anybody else, made is not this one's.
 func TestForeignIsExisting(t *testing.T) {
 	w := newWorld(t)

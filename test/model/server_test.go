@@ -250,12 +250,17 @@ func (c *serverCase) restoreAndCompare(
 		Transforms: wished.transforms(),
 	}
 	if dies > 0 {
+		// What was there before is older than the Restore would be, of whose creation the API server knows the second.
+		wall := clock.RealClock{}
+		request.Began = wall.Now().Truncate(time.Second).Add(time.Second)
+		<-wall.After(-wall.Since(request.Began))
 		ctx, cancel := context.WithCancel(c.t.Context())
 		first := &engine.Restore{Cluster: &mortal{Client: c.adapter, left: dies, die: cancel}, Clock: clock.RealClock{}, Creators: 1}
 		if _, err := first.Run(ctx, request, c.files); err != nil {
 			c.seen.died.Add(1)
 		}
 		cancel()
+		request.Resumed = true
 	}
 	use := &engine.Restore{Cluster: c.adapter, Clock: clock.RealClock{}, Creators: 4}
 	result, err := use.Run(c.t.Context(), request, c.files)

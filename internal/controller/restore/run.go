@@ -63,7 +63,8 @@ func (c *Controller) begin(ctx context.Context, s *scope) (bool, error) {
 	request := engine.RestoreRequest{
 		Transforms: transforms,
 		ID:         archive.RestoreID{ClusterID: c.ClusterID, Name: restore.Name, UID: string(restore.UID)},
-		Attempt:    restore.Status.Attempt, Resumed: restore.Status.Interruptions > 0,
+		Attempt:    restore.Status.Attempt,
+		Began:      restore.CreationTimestamp.Time, Resumed: restore.Status.Interruptions > 0,
 		Confirm: func(ctx context.Context) error { return c.confirm(ctx, restore) },
 		Backup:  c.idOf(s.backup), Filters: wish, AllowIncomplete: s.restore.Spec.AllowIncomplete,
 		Keys: c.Finder.Keys(s.location, s.files), Trust: trust, Epoch: reportEpoch(s.location),

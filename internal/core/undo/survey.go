@@ -83,6 +83,15 @@ type other struct {
 	uid    types.UID
 	within []container
 	stays  bool // it does not go, whatever becomes of its owners
+	bare   bool // it has no field, and so nobody can say who made it
+}
+
+// inside says that what the object is in cannot go.
+func (o *other) inside() string {
+	if o.bare {
+		return fmt.Sprintf("%s is in it, and stays: nobody can say who made it, as it has no fields", o.key)
+	}
+	return fmt.Sprintf("%s is in it, and stays", o.key)
 }
 
 // container is a namespace or a definition, by its name.
@@ -107,6 +116,7 @@ func (s *Survey) Add(living core.Living) {
 	case holdsDataOfItsOwner(living), len(within) > 0 && !s.clusterMade(living):
 		s.others = append(s.others, other{
 			key: living.Key(), owners: ownersOf(living), uid: living.UID, within: within, stays: holdsDataOfItsOwner(living),
+			bare: len(living.Managers) == 0,
 		})
 	}
 }
@@ -266,29 +276,29 @@ func (s *Survey) keepOwners() bool {
 // keepContainers keeps the namespaces and definitions with something in them that stays, and tells whether there were any
 // that would have gone.
 func (s *Survey) keepContainers() bool {
-	full, going := map[container]core.Key{}, s.goers()
-	note := func(places []container, key core.Key) {
+	full, going := map[container]string{}, s.goers()
+	note := func(places []container, why string) {
 		for _, place := range places {
 			if _, known := full[place]; !known {
-				full[place] = key
+				full[place] = why
 			}
 		}
 	}
 	for _, made := range s.made {
 		if made.Reason != "" {
-			note(s.within(made.Living), made.Living.Key())
+			note(s.within(made.Living), fmt.Sprintf("%s is in it, and stays", made.Living.Key()))
 		}
 	}
 	for i := range s.others {
 		if !going[s.others[i].uid] {
-			note(s.others[i].within, s.others[i].key)
+			note(s.others[i].within, s.others[i].inside())
 		}
 	}
 	kept := false
 	for _, made := range s.made {
 		inside, isFull := full[container{made.Living.Kind.GroupResource().String(), made.Living.Name}]
 		if isFull && made.Reason == "" {
-			made.Reason, made.Message = ReasonNotEmpty, fmt.Sprintf("%s is in it, and stays", inside)
+			made.Reason, made.Message = ReasonNotEmpty, inside
 			kept = true
 		}
 	}

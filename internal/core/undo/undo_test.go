@@ -277,3 +277,19 @@ func TestTerminatingAndBlind(t *testing.T) {
 		t.Errorf("%d go, and in the namespace is %q", plan.Deleted(), plan.Inside("namespaces/shop"))
 	}
 }
+
+// TestWhyNotEmpty: what keeps a namespace is named, and why that stays where nobody can say who made it.
+func TestWhyNotEmpty(t *testing.T) {
+	for message, inside := range map[string]core.Living{
+		"configmaps shop/a is in it, and stays":                                                  object("configmaps", "shop/a", core.Manager{Name: "kubectl"}),
+		"configmaps shop/a is in it, and stays: nobody can say who made it, as it has no fields": object("configmaps", "shop/a"),
+	} {
+		survey := undo.NewSurvey(uid, nil)
+		survey.Add(object("namespaces", "shop", ours))
+		survey.Add(inside)
+		kept := survey.Plan().Kept
+		if len(kept) != 1 || kept[0].Message != message {
+			t.Errorf("kept %+v, want: %s", kept, message)
+		}
+	}
+}

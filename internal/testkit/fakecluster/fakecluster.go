@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"sync"
 	"testing"
+	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -48,12 +49,13 @@ type Cluster struct {
 	objects map[core.Key]map[string]any
 	calls   []Call
 	version int
+	created map[types.UID]time.Time
 	next    chan struct{} // closed at the next change
 }
 
 // New returns a cluster of these kinds, without an object.
 func New(kinds ...core.Kind) *Cluster {
-	made := &Cluster{kinds: map[string]core.Kind{}, objects: map[core.Key]map[string]any{}, next: make(chan struct{})}
+	made := &Cluster{kinds: map[string]core.Kind{}, objects: map[core.Key]map[string]any{}, created: map[types.UID]time.Time{}, next: make(chan struct{})}
 	for _, kind := range kinds {
 		made.kinds[kind.GroupResource().String()] = kind
 	}
@@ -231,7 +233,7 @@ func (c *Cluster) Create(
 		return "", fmt.Errorf("creating %s: resourceVersion is set: %w", key, core.ErrInvalid)
 	}
 	made := object.DeepCopy()
-	made.SetManagedFields([]metav1.ManagedFieldsEntry{{Manager: manager, Operation: metav1.ManagedFieldsOperationUpdate}})
+	account(made, nil, manager)
 	uid := c.set(key, made)
 	if c.Accounts && kind.Group == "" && kind.Resource == "namespaces" {
 		c.makeAccount(key.Name)
@@ -241,15 +243,12 @@ func (c *Cluster) Create(
 
 // makeAccount makes the ServiceAccount of a namespace. The caller holds the lock.
 func (c *Cluster) makeAccount(namespace string) {
-	account := &unstructured.Unstructured{Object: map[string]any{}}
-	account.SetAPIVersion("v1")
-	account.SetKind("ServiceAccount")
-	account.SetNamespace(namespace)
-	account.SetName("default")
-	account.SetManagedFields([]metav1.ManagedFieldsEntry{
-		{Manager: "kube-controller-manager", Operation: metav1.ManagedFieldsOperationUpdate},
-	})
-	c.set(core.Key{Resource: "serviceaccounts", Namespace: namespace, Name: "default"}, account)
+	made := &unstructured.Unstructured{Object: map[string]any{}}
+	made.SetAPIVersion("v1")
+	made.SetKind("ServiceAccount")
+	made.SetNamespace(namespace)
+	made.SetName("default")
+	c.set(core.Key{Resource: "serviceaccounts", Namespace: namespace, Name: "default"}, made)
 }
 
 // Replace writes over an object.
@@ -273,11 +272,12 @@ func (c *Cluster) Replace(
 func (c *Cluster) overwrite(key core.Key, written *unstructured.Unstructured, manager string) {
 	living := &unstructured.Unstructured{Object: c.objects[key]}
 	uid := living.GetUID()
-	written.SetManagedFields(append(living.GetManagedFields(), metav1.ManagedFieldsEntry{
-		Manager: manager, Operation: metav1.ManagedFieldsOperationUpdate,
-	}))
+	created := c.created[uid]
+	account(written, living.GetManagedFields(), manager)
 	c.set(key, written)
+	delete(c.created, written.GetUID())
 	written.SetUID(uid)
+	c.created[uid] = created
 }
 
 // completed is what would be stored of an object that is written over a living one: a write does not change the status of a
@@ -413,7 +413,21 @@ func (c *Cluster) set(key core.Key, object *unstructured.Unstructured) types.UID
 	object.SetUID(uid)
 	object.SetResourceVersion(strconv.Itoa(c.version))
 	c.objects[key] = object.Object
+	c.created[uid] = c.time()
 	return uid
+}
+
+// Now is the time of the cluster, after that of all that is in it.
+func (c *Cluster) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.changed()
+	return c.time()
+}
+
+// time is the time of the cluster: each change takes a second. The caller holds the lock.
+func (c *Cluster) time() time.Time {
+	return time.Date(2026, time.March, 1, 0, 0, 0, 0, time.UTC).Add(time.Duration(c.version) * time.Second)
 }
 
 // read returns an object in stored form. The caller holds the lock.
