@@ -69,7 +69,7 @@ func (c *Client) eachLiving(ctx context.Context, kind core.Kind, path string, vi
 func livingOf(kind core.Kind, metadata *metav1.ObjectMeta) core.Living {
 	living := core.Living{
 		Kind: kind, Namespace: metadata.Namespace, Name: metadata.Name,
-		UID: metadata.UID, ResourceVersion: metadata.ResourceVersion, Created: metadata.CreationTimestamp.Time,
+		UID: metadata.UID, ResourceVersion: metadata.ResourceVersion, Created: metadata.CreationTimestamp.Time, Generation: metadata.Generation,
 		Terminating: metadata.DeletionTimestamp != nil, Finalizers: metadata.Finalizers,
 		Bound: metadata.Annotations[boundAnnotation] != "",
 	}

@@ -15,6 +15,8 @@ type Living struct {
 	// UID is its identity, ResourceVersion the version of its content; opaque but for equality.
 	UID             types.UID
 	ResourceVersion string
+	// Generation counts the changes of what it is to be, from 1; 0 where its kind does not count them.
+	Generation int64
 	// Created is when the API server made it, in whole seconds.
 	Created time.Time
 	// Terminating tells whether its deletion has been asked for.

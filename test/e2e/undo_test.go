@@ -62,36 +62,44 @@ func settings(namespace string, names ...string) []client.Object {
 	return made
 }
 
+// deployment makes one whose pods have an annotation.
+func deployment(namespace, name string) client.Object {
+	replicas := int32(1)
+	labels := map[string]string{"app": name}
+	return &appsv1.Deployment{ObjectMeta: in(namespace, name), Spec: appsv1.DeploymentSpec{
+		Replicas: &replicas, Selector: &metav1.LabelSelector{MatchLabels: labels},
+		Template: corev1.PodTemplateSpec{
+			ObjectMeta: metav1.ObjectMeta{Labels: labels, Annotations: map[string]string{"note": "a"}},
+			Spec:       corev1.PodSpec{Containers: []corev1.Container{{Name: "web", Image: "web:1"}}},
+		},
+	}}
+}
+
 // TestUndo takes a restore back: what is as it was created goes, what others changed, made anew or put beside it stays, and
 // the namespace with that; and when nothing of the others is left, the namespace goes too.
 func TestUndo(t *testing.T) {
 	w := newWorld(t)
 	namespace := testcluster.Namespace(t)
 	w.create(settings(namespace, "plain", "changed", "recreated", "lost")...)
-	replicas := int32(1)
-	labels := map[string]string{"app": "web"}
-	w.create(&appsv1.Deployment{ObjectMeta: in(namespace, "web"), Spec: appsv1.DeploymentSpec{
-		Replicas: &replicas, Selector: &metav1.LabelSelector{MatchLabels: labels},
-		Template: corev1.PodTemplateSpec{
-			ObjectMeta: metav1.ObjectMeta{Labels: labels},
-			Spec:       corev1.PodSpec{Containers: []corev1.Container{{Name: "web", Image: "web:1"}}},
-		},
-	}})
+	w.create(deployment(namespace, "web"), deployment(namespace, "trimmed"))
 	w.completedBackup("undo", only(namespace))
 	w.remove(&corev1.Namespace{ObjectMeta: named(namespace)})
 	restored := w.completedRestore("undo", "undo", nil)
 	// The controllers of Kubernetes act on what was restored, which is no change of anybody's.
-	await(w.api, &appsv1.Deployment{ObjectMeta: in(namespace, "web")}, func(web *appsv1.Deployment) bool {
-		return web.Status.ObservedGeneration > 0 && web.Annotations["deployment.kubernetes.io/revision"] != ""
-	})
+	for _, name := range []string{"web", "trimmed"} {
+		await(w.api, &appsv1.Deployment{ObjectMeta: in(namespace, name)}, func(web *appsv1.Deployment) bool {
+			return web.Status.ObservedGeneration > 0 && web.Annotations["deployment.kubernetes.io/revision"] != ""
+		})
+	}
 
-	// Others: a change, a recreation, a deletion, and an object of their own.
+	// Others: a change, one that only takes away, a recreation, a deletion, and an object of their own.
 	w.patch(&corev1.ConfigMap{ObjectMeta: in(namespace, "changed")}, `{"data":{"a":"mine"}}`)
+	w.patch(&appsv1.Deployment{ObjectMeta: in(namespace, "trimmed")}, `{"spec":{"template":{"metadata":{"annotations":{"note":null}}}}}`)
 	w.remove(&corev1.ConfigMap{ObjectMeta: in(namespace, "recreated")}, &corev1.ConfigMap{ObjectMeta: in(namespace, "lost")})
 	w.create(settings(namespace, "recreated", "foreign")...)
 
 	seen := w.undo("undo", "look", true)
-	want := []string{"ConfigMap/changed: Changed", "Namespace/" + namespace + ": NotEmpty"}
+	want := []string{"ConfigMap/changed: Changed", "Deployment/trimmed: Changed", "Namespace/" + namespace + ": NotEmpty"}
 	if kept := undone(t, seen, metav1.ConditionUnknown, kahuv1.ReasonUndoPreviewed); !slices.Equal(kept, want) {
 		t.Errorf("would stay %v, want %v", kept, want)
 	}
@@ -121,7 +129,7 @@ func TestUndo(t *testing.T) {
 	if again := w.undo("undo", "second", false); again.Status.Undo.Deleted != 0 {
 		t.Errorf("the second time %d objects were deleted", again.Status.Undo.Deleted)
 	}
-	for _, object := range settings(namespace, "changed", "recreated", "foreign") {
+	for _, object := range append(settings(namespace, "changed", "recreated", "foreign"), deployment(namespace, "trimmed")) {
 		w.remove(object)
 	}
 	last := w.undo("undo", "third", false)

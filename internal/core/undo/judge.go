@@ -2,6 +2,7 @@ package undo
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
@@ -47,7 +48,7 @@ func Judge(living core.Living, uid string) Judgement {
 	if !living.WrittenBy(restoreplan.Manager(uid)) {
 		return Judgement{}
 	}
-	for _, rule := range []func(core.Living, string) (reason, message string){changed, holdsData, hasFinalizers} {
+	for _, rule := range []func(core.Living, string) (reason, message string){changed, trimmed, holdsData, hasFinalizers} {
 		if reason, message := rule(living, uid); reason != "" {
 			return Judgement{Made: true, Reason: reason, Message: message}
 		}
@@ -69,6 +70,30 @@ func changed(living core.Living, uid string) (reason, message string) {
 		return "", ""
 	}
 	return ReasonChanged, "it was changed by " + strings.Join(others, ", ")
+}
+
+// trimmed finds that somebody took fields away, of whom the account then says nothing: what the object is to be has changed
+// since it was created, and nobody is named who could have done that. Kinds that do not count their changes do not tell.
+func trimmed(living core.Living, uid string) (reason, message string) {
+	if living.Generation <= made(living.Kind) || slices.ContainsFunc(living.Managers, func(manager core.Manager) bool {
+		return manager.Name != restoreplan.Manager(uid) && manager.Subresource != "status"
+	}) {
+		return "", ""
+	}
+	return ReasonChanged, fmt.Sprintf("fields were taken away from it since, by somebody of whom there is no trace: "+
+		"its metadata.generation is %d", living.Generation)
+}
+
+// made is the generation that an object of a kind can have when the restore has made it. A Job that had finished is
+// released after that; what binds a Pod to its node leaves no trace.
+func made(kind core.Kind) int64 {
+	switch kind.GroupResource().String() {
+	case "jobs.batch":
+		return 2 //nolint:mnd // It is created, and released.
+	case "pods":
+		return math.MaxInt64
+	}
+	return 1
 }
 
 // harmless tells whether what a manager writes is not a change of what people want.

@@ -31,6 +31,13 @@ func object(kind, name string, managers ...core.Manager) core.Living {
 	}
 }
 
+// generation makes an object of the kind that has been changed so often.
+func generation(living core.Living, kind string, number int64) core.Living {
+	made := object(kind, living.Namespace+"/"+living.Name, living.Managers...)
+	made.Generation = number
+	return made
+}
+
 func ownedBy(living core.Living, kind string, owners ...core.Living) core.Living {
 	for _, owner := range owners {
 		living.Owners = append(living.Owners, core.Owner{Kind: kind, UID: owner.UID})
@@ -74,6 +81,14 @@ func TestJudge(t *testing.T) {
 		"Controllers":  {"controllers of Kubernetes did their work", by("kube-controller-manager", "kubelet"), true, ""},
 		"Status":       {"anybody may report a status, and scale", by("operator:status", "autoscaler:scale"), true, ""},
 		"Subresource":  {"another subresource is a change", by("operator:token"), true, undo.ReasonChanged},
+		"Made":         {"a new object is in its first generation", generation(by(), "deployments.apps", 1), true, ""},
+		"Trimmed":      {"somebody took a field away", generation(by(), "deployments.apps", 2), true, undo.ReasonChanged},
+		"StatusOnly":   {"who reports a status changes no generation", generation(by("kube-controller-manager:status"), "deployments.apps", 2), true, undo.ReasonChanged},
+		"Scaled":       {"a scaling is harmless, and changes it", generation(by("autoscaler:scale"), "deployments.apps", 2), true, ""},
+		"ByController": {"a controller of Kubernetes changed it", generation(by("kube-controller-manager"), "endpointslices.discovery.k8s.io", 3), true, ""},
+		"Released":     {"the restore itself released the Job", generation(by(), "jobs.batch", 2), true, ""},
+		"TrimmedJob":   {"more than that is a change", generation(by(), "jobs.batch", 3), true, undo.ReasonChanged},
+		"Pod":          {"a node was found for the Pod", generation(by("kubelet:status"), "pods", 2), true, ""},
 		"Volume":       {"a volume is data", object("persistentvolumes", "v", ours), true, undo.ReasonHoldsData},
 		"Bound":        {"a claim that was bound may hold data", bound(object("persistentvolumeclaims", "shop/c", ours)), true, undo.ReasonHoldsData},
 		"Unbound":      {"one that was not holds none", object("persistentvolumeclaims", "shop/c", ours), true, ""},

@@ -137,7 +137,7 @@ func (c *Cluster) living(kind core.Kind, key core.Key) core.Living {
 	object := &unstructured.Unstructured{Object: c.objects[key]}
 	living := core.Living{
 		Kind: kind, Namespace: key.Namespace, Name: key.Name, UID: object.GetUID(), ResourceVersion: object.GetResourceVersion(),
-		Created:     c.created[object.GetUID()],
+		Created: c.created[object.GetUID()], Generation: object.GetGeneration(),
 		Terminating: object.GetDeletionTimestamp() != nil, Owners: owners(object.GetOwnerReferences()), Finalizers: object.GetFinalizers(),
 		Bound: object.GetAnnotations()["pv.kubernetes.io/bind-completed"] != "",
 	}
