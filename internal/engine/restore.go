@@ -265,7 +265,7 @@ type restoreRun struct {
 	living        map[restoreplan.ID]types.UID // the UIDs that owners in the backup have in the cluster
 	goneBy        time.Time                    // until when what is being deleted is waited for
 	later         postponed
-	unclear       []*restoreplan.Item // what may be an earlier attempt's, found by failOnExisting
+	unclear       []*restoreplan.Item     // what may be an earlier attempt's, found by failOnExisting
 	ownNamespaces map[string]bool         // the namespaces that this run created
 	replaced      map[restoreplan.ID]bool // those for which an object is, or was, deleted
 }
