@@ -3,6 +3,7 @@ package transform_test
 import (
 	"context"
 	"errors"
+	"maps"
 	"testing"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -175,5 +176,26 @@ func TestRecreatedJobStaysFinished(t *testing.T) {
 			s.stayed(uid)
 			s.read(jobs, "migrate", complete)
 		})
+	}
+}
+
+// A Job that has the labels of its template is as in the backup only where it still has these and no others.
+func TestLabelsOfAJobAreSeen(t *testing.T) {
+	t.Parallel()
+	s := newStory(t)
+	jobs := kindOf("jobs.batch.v1", true)
+	job := s.object(migrate)
+	if err := unstructured.SetNestedField(job.Object, "batch", "spec", "template", "metadata", "labels", "tier"); err != nil {
+		t.Fatal(err)
+	}
+	s.create(jobs, job, nil)
+	before := s.read(jobs, "migrate", anything).GetLabels()
+	s.backup()
+	s.patch(jobs, "migrate", `{"metadata": {"labels": {"tier": "theirs", "mine": "yes"}}}`)
+	for _, want := range []int64{1, 0} {
+		counts := s.restored(func(request *engine.RestoreRequest) { request.Existing = restoreplan.Update }).Counts
+		if after := s.read(jobs, "migrate", anything).GetLabels(); !maps.Equal(before, after) || counts.Updated != want {
+			t.Errorf("the labels are %v and were %v; counted are %+v", after, before, counts)
+		}
 	}
 }

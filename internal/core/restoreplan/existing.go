@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
 	"github.com/soda-cdm/kahu/internal/core"
 )
 
@@ -102,9 +104,12 @@ func ToRecreate(living core.Living) Deletion {
 func Merge(kind core.Kind, object, living map[string]any, taken []string) {
 	for _, path := range append(slices.Clone(taken), serverFields()[kind.GroupResource().String()]...) {
 		fields := split(path)
-		if fields != nil {
+		if fields != nil && path != allLabels {
 			keep(object, living, fields)
 		}
+	}
+	if slices.Contains(taken, allLabels) {
+		labelByTemplate(object)
 	}
 	stayBound(kind, object, living)
 	metadata, mapOK := object["metadata"].(map[string]any)
@@ -121,6 +126,19 @@ func Merge(kind core.Kind, object, living map[string]any, taken []string) {
 	metadata["finalizers"] = union(metadata["finalizers"], livingMetadata["finalizers"])
 	if metadata["finalizers"] == nil {
 		delete(metadata, "finalizers")
+	}
+}
+
+// allLabels is what is taken from a Job whose labels are those of its template.
+const allLabels = "metadata.labels"
+
+// labelByTemplate gives an object without labels those of its template, as the API server does when it is created. The living
+// object may have got others since, which are not the cluster's.
+func labelByTemplate(object map[string]any) {
+	template, _, _ := unstructured.NestedMap(object, "spec", "template", "metadata", "labels")
+	metadata, _ := object["metadata"].(map[string]any)
+	if _, labelled := metadata["labels"]; !labelled && metadata != nil && template != nil {
+		metadata["labels"] = template
 	}
 }
 

@@ -82,6 +82,25 @@ func TestMerge(t *testing.T) {
 				"spec.template.metadata.labels['batch.kubernetes.io/job-name']",
 			},
 		},
+		"Labels of a Job": {
+			reason:   "a Job that has the labels of its template has them again, and not those that somebody gave it since",
+			resource: "jobs", group: "batch",
+			object: `{"metadata":{},"spec":{"template":{"metadata":{"labels":{"a":"b"}}}}}`,
+			living: `{"metadata":{"labels":{"a":"c","controller-uid":"new","mine":"yes"}},` +
+				`"spec":{"template":{"metadata":{"labels":{"a":"b","controller-uid":"new"}}}}}`,
+			want: `{"metadata":{"labels":{"a":"b","controller-uid":"new"},"uid":null,"resourceVersion":null},` +
+				`"spec":{"template":{"metadata":{"labels":{"a":"b","controller-uid":"new"}}}}}`,
+			taken: []string{"metadata.labels", "spec.template.metadata.labels.controller-uid"},
+		},
+		"Labels of a transform": {
+			reason:   "a Job that was labelled on its way has no others",
+			resource: "jobs", group: "batch",
+			object: `{"metadata":{"labels":{"mine":"yes"}},"spec":{"template":{"metadata":{"labels":{"a":"b"}}}}}`,
+			living: `{"metadata":{"labels":{"a":"c"}},"spec":{"template":{"metadata":{"labels":{"a":"b"}}}}}`,
+			want: `{"metadata":{"labels":{"mine":"yes"},"uid":null,"resourceVersion":null},` +
+				`"spec":{"template":{"metadata":{"labels":{"a":"b"}}}}}`,
+			taken: []string{"metadata.labels"},
+		},
 		"Claim": {
 			reason:   "a claim stays with its volume",
 			resource: "persistentvolumeclaims",

@@ -4,9 +4,9 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/soda-cdm/kahu/internal/core"
@@ -83,12 +83,18 @@ func podSpec(spec map[string]any) map[string]any {
 }
 
 func podNeeds(spec map[string]any) []Need {
-	return named(named(nil, priorityClasses, spec, "priorityClassName"), runtimeClasses, spec, "runtimeClassName")
+	var needs []Need
+	switch spec["priorityClassName"] {
+	case "system-cluster-critical", "system-node-critical": // The API server makes them in every cluster, and again.
+	default:
+		needs = named(needs, priorityClasses, spec, "priorityClassName")
+	}
+	return named(needs, runtimeClasses, spec, "runtimeClassName")
 }
 
-func named(needs []Need, resource schema.GroupResource, spec map[string]any, field string) []Need {
-	if name, _ := spec[field].(string); name != "" && !strings.HasPrefix(name, "system-") {
-		needs = append(needs, Need{Resource: resource, Name: name})
+func named(needs []Need, kind schema.GroupResource, spec map[string]any, field string) []Need {
+	if name, _ := spec[field].(string); name != "" {
+		needs = append(needs, Need{Resource: kind, Name: name})
 	}
 	return needs
 }
@@ -97,7 +103,9 @@ func named(needs []Need, resource schema.GroupResource, spec map[string]any, fie
 func IsDefaultClass(object map[string]any) bool {
 	metadata, _ := object["metadata"].(map[string]any)
 	annotations, _ := metadata["annotations"].(map[string]any)
-	return annotations["storageclass.kubernetes.io/is-default-class"] == "true"
+	// Kubernetes still takes the second, from before storage classes were stable.
+	return annotations["storageclass.kubernetes.io/is-default-class"] == "true" ||
+		annotations["storageclass.beta.kubernetes.io/is-default-class"] == "true"
 }
 
 // OverQuota returns which counts of objects a quota would not let in, with the numbers. created are the objects that are
@@ -107,16 +115,18 @@ func OverQuota(quota map[string]any, created map[schema.GroupResource]int64) []s
 	hard, _ := status["hard"].(map[string]any)
 	used, _ := status["used"].(map[string]any)
 	var over []string
-	for _, resource := range slices.SortedFunc(maps.Keys(created), compareResources) {
-		names := []string{"count/" + resource.String()}
-		if resource.Group == "" {
-			names = append(names, resource.Resource)
+	for _, kind := range slices.SortedFunc(maps.Keys(created), compareResources) {
+		names := []string{"count/" + kind.String()}
+		if kind.Group == "" {
+			names = append(names, kind.Resource)
 		}
 		for _, name := range names {
-			limit, limited := count(hard[name])
-			now, _ := count(used[name])
-			if limited && now+created[resource] > limit {
-				over = append(over, fmt.Sprintf("%s: %d are used of %d, and %d more are to be created", name, now, limit, created[resource]))
+			limit, limited := quantity(hard[name])
+			now, _ := quantity(used[name])
+			after := now.DeepCopy()
+			after.Add(*resource.NewQuantity(created[kind], resource.DecimalSI))
+			if limited && after.Cmp(limit) > 0 {
+				over = append(over, fmt.Sprintf("%s: %s are used of %s, and %d more are to be created", name, &now, &limit, created[kind]))
 			}
 		}
 	}
@@ -125,9 +135,9 @@ func OverQuota(quota map[string]any, created map[schema.GroupResource]int64) []s
 
 func compareResources(a, b schema.GroupResource) int { return strings.Compare(a.String(), b.String()) }
 
-// count reads a number of objects. Other quantities are not counts.
-func count(value any) (int64, bool) {
+// quantity reads a number of objects, which people may write as they write any other quantity, such as 1k.
+func quantity(value any) (resource.Quantity, bool) {
 	text, _ := value.(string)
-	number, err := strconv.ParseInt(text, 10, 64)
+	number, err := resource.ParseQuantity(text)
 	return number, err == nil
 }
