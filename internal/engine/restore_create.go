@@ -251,12 +251,17 @@ func (r *restoreRun) existing(ctx context.Context, wish wished) error {
 			return fmt.Errorf("writing over what the cluster made: %w", err)
 		}
 		r.updated(item, object, "the cluster makes one in every new namespace")
-	case r.self.MadeBare(living, object.Object):
+	case r.madeBare(wish, living):
 		return r.complete(ctx, wish, living.UID, r.writer(wish))
 	default:
 		return r.meet(ctx, wish, living)
 	}
 	return nil
+}
+
+// madeBare tells whether an earlier attempt made an object without a field. What the cluster makes in every namespace is its.
+func (r *restoreRun) madeBare(wish wished, living core.Living) bool {
+	return !wish.item.ClusterMade && r.self.MadeBare(living, wish.object.Object)
 }
 
 // writtenBefore goes on with an object that an earlier attempt has written over, or created in the place of another one.

@@ -93,34 +93,34 @@ func (s *story) stayed(uid string) {
 func TestRecreatedIsNotUndone(t *testing.T) {
 	t.Parallel()
 	s := newStory(t)
-	maps := kindOf("configmaps", true)
-	s.create(maps, s.object(settings), nil)
+	configMaps := kindOf("configmaps", true)
+	s.create(configMaps, s.object(settings), nil)
 	s.backup()
-	s.patch(maps, "settings", `{"data": {"mine": "precious"}}`)
+	s.patch(configMaps, "settings", `{"data": {"mine": "precious"}}`)
 	uid, counts := s.recreate(mortal{afterGone: true})
 	if counts.Updated != 1 || counts.Created != 0 {
 		t.Errorf("counted are %+v; want one that was there before", counts)
 	}
 	s.stayed(uid)
-	s.read(maps, "settings", anything)
+	s.read(configMaps, "settings", anything)
 }
 
 // In a namespace that the restore made nothing was there before it: an undo deletes what a later attempt created.
 func TestResumedRecreateIsUndone(t *testing.T) {
 	t.Parallel()
 	s := newStory(t)
-	maps := kindOf("configmaps", true)
-	s.create(maps, s.object(settings), nil)
+	configMaps := kindOf("configmaps", true)
+	s.create(configMaps, s.object(settings), nil)
 	later := s.object(settings)
 	later.SetName("zettings")
-	s.create(maps, later, nil)
+	s.create(configMaps, later, nil)
 	s.backup()
 	s.lose()
 	request := func(request *engine.RestoreRequest) {
 		request.ID.UID, request.Existing = s.namespace+"-own", restoreplan.Recreate
 	}
 	s.restored(request)
-	s.remove(maps, "zettings") // As if the first attempt had not come to it.
+	s.remove(configMaps, "zettings") // As if the first attempt had not come to it.
 	result := s.restored(func(r *engine.RestoreRequest) { request(r); r.Resumed = true })
 	if result.Counts.Updated > 1 { // The account that every namespace has.
 		t.Errorf("counted are %+v", result.Counts)
