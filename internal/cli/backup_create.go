@@ -134,7 +134,7 @@ func (s *session) awaitBackup(ctx context.Context, to client.WithWatch, name str
 	})
 	shown.end()
 	if err != nil {
-		return nil, fmt.Errorf("waiting for backup %s: %w", name, err)
+		return nil, unwatched("backup", name, err)
 	}
 	return last, nil
 }

@@ -16,15 +16,15 @@ import (
 func newBackupDelete(shared *session) *cobra.Command {
 	limits := &waiting{}
 	command := &cobra.Command{
-		Use:   "delete NAME",
+		Use:   "delete NAME...",
 		Short: "Delete a backup, its data at the location first",
 		Long: `Delete a backup, its data at the location first.
 
 The data stays where the Backup says deletionPolicy: Retain, and where the object
 only shows a backup of another cluster.`,
-		Args: exactly("NAME"),
+		Args: someNames,
 		RunE: func(command *cobra.Command, args []string) error {
-			return shared.deleteBackup(command.Context(), args[0], *limits)
+			return each(args, func(name string) error { return shared.deleteBackup(command.Context(), name, *limits) })
 		},
 	}
 	limits.register(command, "wait until data and object are gone")

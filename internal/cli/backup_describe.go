@@ -47,6 +47,7 @@ func backupText(backup *kahuv1.Backup, missing, warnings []string) string {
 	if origin := backup.Spec.Origin; origin != nil {
 		d.line("Origin", fmt.Sprintf("backup %s of cluster %s", origin.Name, origin.ClusterID))
 	}
+	d.backupSpec(&backup.Spec)
 	d.line("Stage", status.Stage)
 	d.line("State", stateOf(status.State))
 	d.line("Queue", strings.TrimPrefix(queued(status.QueuePosition), ", "))
@@ -54,7 +55,7 @@ func backupText(backup *kahuv1.Backup, missing, warnings []string) string {
 	d.line("Interrupted", times(status.Interruptions))
 	d.line("Started", timeOf(status.StartTimestamp))
 	d.line("Ended", timeOf(status.CompletionTimestamp))
-	d.line("Took", took(status.StartTimestamp, status.CompletionTimestamp))
+	d.line("Took", took(status.StartTimestamp, status.CompletionTimestamp, status.Timings))
 	d.line("Objects", fmt.Sprintf("%d of %s in %s, %d of them because others need them", status.Counts.Objects,
 		plural(status.Counts.Kinds, "kind"), plural(status.Counts.Namespaces, "namespace"), status.Counts.NeededObjects))
 	d.line("Left out", fmt.Sprintf("%d by a rule, %d that were being deleted", status.Counts.SkippedObjects, status.Counts.VanishedObjects))

@@ -26,8 +26,9 @@ func newBackupVerify(shared *session) *cobra.Command {
 		Long: `Read a backup back and tell what of it is damaged.
 
 The manager reads every file of the backup and compares every object with its
-digest; with --sample, only that part of the objects. The answer is the condition
-Verified of the Backup, and its status.verification has every damaged file.`,
+digest; with --sample, about that part of the objects: at least one frame of about
+1 MiB, which of a small backup is everything. The answer is the condition Verified
+of the Backup, and its status.verification has every damaged file.`,
 		Args: exactly("NAME"),
 		RunE: func(command *cobra.Command, args []string) error {
 			if err := checkSample(sample); err != nil {

@@ -33,6 +33,8 @@ const (
 	ExitFailed = 3
 	// ExitTimeout: the time for waiting ran out; what was begun goes on.
 	ExitTimeout = 4
+	// ExitInterrupted: somebody ended the command while it waited; what was begun goes on.
+	ExitInterrupted = 130
 )
 
 // ErrFailed says that what was waited for ended badly.
@@ -40,6 +42,9 @@ var ErrFailed = errors.New("failed")
 
 // ErrTimeout says that the time for waiting ran out.
 var ErrTimeout = errors.New("the time for waiting ran out")
+
+// ErrInterrupted says that somebody ended the command while it waited.
+var ErrInterrupted = errors.New("interrupted")
 
 // usageError is a wrong command line.
 type usageError struct{ error }
@@ -64,6 +69,8 @@ func ExitCode(err error) int {
 		return ExitFailed
 	case errors.Is(err, ErrTimeout):
 		return ExitTimeout
+	case errors.Is(err, ErrInterrupted):
+		return ExitInterrupted
 	}
 	return ExitError
 }
@@ -100,7 +107,7 @@ func New(options Options) *cobra.Command {
 		Long: `Back up and restore what runs in a Kubernetes cluster.
 
 Exit codes: 0 done, 1 refused or not reached, 2 wrong command line, 3 what was
-waited for failed, 4 the time for waiting ran out.`,
+waited for failed, 4 the time for waiting ran out, 130 interrupted while waiting.`,
 		Version:       options.Version,
 		SilenceUsage:  true,
 		SilenceErrors: true,
@@ -157,6 +164,14 @@ func exactly(names ...string) cobra.PositionalArgs {
 		}
 		return usageError{fmt.Errorf("got %d arguments, want %v", len(args), names)}
 	}
+}
+
+// someNames is a check that there is at least one argument.
+func someNames(_ *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return usageError{errors.New("name what is to be deleted")}
+	}
+	return nil
 }
 
 // client returns a client for Kahu's own kinds.

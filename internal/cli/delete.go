@@ -15,15 +15,17 @@ import (
 func newRestoreDelete(shared *session) *cobra.Command {
 	limits := &waiting{}
 	command := &cobra.Command{
-		Use:   "delete NAME",
+		Use:   "delete NAME...",
 		Short: "Delete the record of a restore; what it restored stays",
 		Long: `Delete the record of a restore; what it restored stays.
 
 A restore that goes on is stopped.`,
-		Args: exactly("NAME"),
+		Args: someNames,
 		RunE: func(command *cobra.Command, args []string) error {
-			restore := &kahuv1.Restore{ObjectMeta: metav1.ObjectMeta{Name: args[0]}}
-			return shared.delete(command.Context(), "restore", restore, &kahuv1.RestoreList{}, *limits)
+			return each(args, func(name string) error {
+				restore := &kahuv1.Restore{ObjectMeta: metav1.ObjectMeta{Name: name}}
+				return shared.delete(command.Context(), "restore", restore, &kahuv1.RestoreList{}, *limits)
+			})
 		},
 	}
 	limits.register(command, "wait until the object is gone")
@@ -33,20 +35,35 @@ A restore that goes on is stopped.`,
 func newLocationDelete(shared *session) *cobra.Command {
 	limits := &waiting{}
 	command := &cobra.Command{
-		Use:   "delete NAME",
+		Use:   "delete NAME...",
 		Short: "Forget a place that holds backups; what lies there stays",
 		Long: `Forget a place that holds backups; what lies there stays.
 
 The Backup objects that only show what lies there go with it. Those of this cluster
 stay and cannot be restored until a location for the same place is made again.`,
-		Args: exactly("NAME"),
+		Args: someNames,
 		RunE: func(command *cobra.Command, args []string) error {
-			location := &kahuv1.BackupLocation{ObjectMeta: metav1.ObjectMeta{Name: args[0]}}
-			return shared.delete(command.Context(), "location", location, &kahuv1.BackupLocationList{}, *limits)
+			return each(args, func(name string) error {
+				location := &kahuv1.BackupLocation{ObjectMeta: metav1.ObjectMeta{Name: name}}
+				return shared.delete(command.Context(), "location", location, &kahuv1.BackupLocationList{}, *limits)
+			})
 		},
 	}
 	limits.register(command, "wait until the object is gone")
 	return command
+}
+
+// each does something about each name; an error about one does not keep it from the others.
+func each(names []string, act func(name string) error) error {
+	var wrong []error
+	for _, name := range names {
+		err := act(name)
+		if errors.Is(err, ErrInterrupted) || errors.Is(err, ErrTimeout) {
+			return err
+		}
+		wrong = append(wrong, err)
+	}
+	return errors.Join(wrong...)
 }
 
 // delete deletes an object, and waits until it is gone where that is asked for.

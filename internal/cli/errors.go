@@ -24,7 +24,7 @@ func explained(command *cobra.Command) {
 		case errors.Is(err, ErrFailed):
 			return failedError{err}
 		}
-		return err
+		return refused(err)
 	}
 }
 

@@ -14,6 +14,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
 	"sigs.k8s.io/yaml"
+
+	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
 )
 
 // table is rows under a head, as kubectl shows them.
@@ -163,12 +165,27 @@ func timeOf(at *metav1.Time) string {
 	return at.UTC().Format(time.RFC3339)
 }
 
-// took returns how long something took, or nothing while it goes on.
-func took(from, to *metav1.Time) string {
+// exactBelow is how long a run has to take that whole seconds tell enough of it.
+const exactBelow = 10 * time.Second
+
+// took returns how long a run took, or nothing while it goes on. The times of a status are whole seconds, so that of a short
+// run its steps tell more.
+func took(from, to *metav1.Time, steps []kahuv1.StepTiming) string {
 	if from.IsZero() || to.IsZero() {
 		return ""
 	}
-	return to.Sub(from.Time).Round(time.Second).String()
+	whole, exact := to.Sub(from.Time), time.Duration(0)
+	for _, step := range steps {
+		exact += time.Duration(step.Milliseconds) * time.Millisecond
+	}
+	if whole < exactBelow && exact > 0 && exact < whole+time.Second {
+		unit := 10 * time.Millisecond
+		if exact >= time.Second {
+			unit = 100 * time.Millisecond
+		}
+		return exact.Round(unit).String()
+	}
+	return whole.Round(time.Second).String()
 }
 
 // size returns a number of bytes for people.

@@ -169,7 +169,7 @@ func (s *session) awaitRestore(ctx context.Context, to client.WithWatch, name st
 	})
 	shown.end()
 	if err != nil {
-		return nil, fmt.Errorf("waiting for restore %s: %w", name, err)
+		return nil, unwatched("restore", name, err)
 	}
 	return last, nil
 }

@@ -3,8 +3,6 @@ package cli
 import (
 	"context"
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -47,12 +45,7 @@ func restoreText(restore *kahuv1.Restore, failed, warnings []string) string {
 	d.line("Name", restore.Name)
 	d.line("Backup", restore.Spec.BackupName)
 	d.line("Location", status.MetadataLocation)
-	var mapping []string
-	for _, from := range slices.Sorted(maps.Keys(restore.Spec.NamespaceMapping)) {
-		mapping = append(mapping, fmt.Sprintf("%s -> %s", from, restore.Spec.NamespaceMapping[from]))
-	}
-	d.block("Namespaces mapped", mapping)
-	d.line("Prefix", restore.Spec.ResourcePrefix)
+	d.restoreSpec(&restore.Spec)
 	d.line("Stage", status.Stage)
 	d.line("State", restoreState(restore))
 	d.line("Queue", strings.TrimPrefix(queued(status.QueuePosition), ", "))
@@ -60,7 +53,7 @@ func restoreText(restore *kahuv1.Restore, failed, warnings []string) string {
 	d.line("Interrupted", times(status.Interruptions))
 	d.line("Started", timeOf(status.StartTimestamp))
 	d.line("Ended", timeOf(status.CompletionTimestamp))
-	d.line("Took", took(status.StartTimestamp, status.CompletionTimestamp))
+	d.line("Took", took(status.StartTimestamp, status.CompletionTimestamp, status.Timings))
 	if plan := status.Preview; plan != nil {
 		d.line("Dry run", strings.TrimSuffix(planSums(plan), "\n"))
 	} else {

@@ -94,5 +94,14 @@ func timeoutOf(ctx context.Context) error {
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		return ErrTimeout
 	}
-	return ctx.Err()
+	return ErrInterrupted
+}
+
+// unwatched is the error of a wait for a run. One that ended before the run says how to go on watching.
+func unwatched(kind, name string, err error) error {
+	if errors.Is(err, ErrInterrupted) || errors.Is(err, ErrTimeout) {
+		return fmt.Errorf("waiting for %s %s: %w; it goes on: `kubectl kahu %s describe %s` shows how, `kubectl kahu %s cancel %s` ends it",
+			kind, name, err, kind, name, kind, name)
+	}
+	return fmt.Errorf("waiting for %s %s: %w", kind, name, err)
 }

@@ -34,16 +34,24 @@ func verdict(found engine.UndoResult, err error, dryRun bool) (status metav1.Con
 	switch {
 	case err != nil:
 		return metav1.ConditionFalse, kahuv1.ReasonUndoFailed, fmt.Sprintf(
-			"It could not go on after %d objects: %s. Give %s another value to go on.", found.Deleted, err, kahuv1.AnnotationUndo)
+			"It could not go on after %s: %s. Give %s another value to go on.", objects(found.Deleted), err, kahuv1.AnnotationUndo)
 	case dryRun:
 		return metav1.ConditionUnknown, kahuv1.ReasonUndoPreviewed, fmt.Sprintf(
-			"%d objects would be deleted, and %d stay. Nothing was deleted.", found.Deleted, found.Kept)
+			"Of %s, %d would be deleted and %d kept. Nothing was deleted.", objects(found.Deleted+found.Kept), found.Deleted, found.Kept)
 	case found.Kept > 0:
 		return metav1.ConditionFalse, kahuv1.ReasonPartiallyUndone, fmt.Sprintf(
-			"%d objects were deleted, and %d stay: see status.undo.rows.", found.Deleted, found.Kept)
+			"Of %s, %d deleted and %d kept: see status.undo.rows.", objects(found.Deleted+found.Kept), found.Deleted, found.Kept)
 	}
 	return metav1.ConditionTrue, kahuv1.ReasonUndone,
-		fmt.Sprintf("Nothing that the restore created is left; %d objects were deleted.", found.Deleted)
+		fmt.Sprintf("Nothing that the restore created is left: %s deleted.", objects(found.Deleted))
+}
+
+// objects is a number of objects in words.
+func objects(number int64) string {
+	if number == 1 {
+		return "1 object"
+	}
+	return fmt.Sprintf("%d objects", number)
 }
 
 // finish says that the wish has its answer.

@@ -1,0 +1,112 @@
+package cli
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
+)
+
+// chosen are the filters of a run.
+type chosen struct {
+	includeNamespaces, excludeNamespaces []string
+	includeResources, excludeResources   []kahuv1.ResourceFilter
+	selector                             *metav1.LabelSelector
+	references                           []kahuv1.Reference
+}
+
+// filters writes what a run chooses, in the words of the flags. Of a run that chooses everything nothing is written.
+func (d *description) filters(of chosen) {
+	d.line("Include namespaces", strings.Join(of.includeNamespaces, ", "))
+	d.line("Exclude namespaces", strings.Join(of.excludeNamespaces, ", "))
+	d.line("Include resources", strings.Join(resourceWords(of.includeResources), ", "))
+	d.line("Exclude resources", strings.Join(resourceWords(of.excludeResources), ", "))
+	if of.selector != nil {
+		d.line("Selector", metav1.FormatLabelSelector(of.selector))
+	}
+	var references []string
+	for _, reference := range of.references {
+		references = append(references, strings.TrimSpace(reference.From+" "+reference.Path+" "+reference.Kind))
+	}
+	d.block("References", references)
+}
+
+// resourceWords are filters as the flags write them.
+func resourceWords(filters []kahuv1.ResourceFilter) []string {
+	var words []string
+	for _, filter := range filters {
+		word, name := filter.Kind, filter.Name
+		switch {
+		case filter.IsRegex && name == "":
+			word = "~" + word
+		case filter.IsRegex:
+			name = "~" + name
+		}
+		if name != "" {
+			word += "/" + name
+		}
+		words = append(words, word)
+	}
+	return words
+}
+
+// mapped writes a mapping, a line for each name.
+func (d *description) mapped(title string, mapping map[string]string) {
+	var lines []string
+	for _, from := range slices.Sorted(maps.Keys(mapping)) {
+		lines = append(lines, from+" -> "+mapping[from])
+	}
+	d.block(title, lines)
+}
+
+// backupSpec writes what was asked for.
+func (d *description) backupSpec(spec *kahuv1.BackupSpec) {
+	d.filters(chosen{
+		spec.IncludeNamespaces, spec.ExcludeNamespaces, spec.IncludeResources, spec.ExcludeResources, spec.Label, spec.References,
+	})
+	if spec.EnableVolumeBackup != nil && !*spec.EnableVolumeBackup {
+		d.line("Volume data", "not backed up")
+	}
+}
+
+// restoreSpec writes what was asked for.
+func (d *description) restoreSpec(spec *kahuv1.RestoreSpec) {
+	d.filters(chosen{
+		spec.IncludeNamespaces, spec.ExcludeNamespaces, spec.IncludeResources, spec.ExcludeResources, spec.LabelSelector, spec.References,
+	})
+	if spec.IncludeClusterResource != nil {
+		d.line("Cluster scope", *spec.IncludeClusterResource)
+	}
+	d.line("Existing objects", spec.ExistingResourcePolicy)
+	d.line("Prefix", spec.ResourcePrefix)
+	d.mapped("Namespaces mapped", spec.NamespaceMapping)
+	d.line("Transform sets", strings.Join(spec.TransformSets, ", "))
+	d.mapped("Images mapped", spec.ImageMapping)
+	d.mapped("Storage classes mapped", spec.StorageClassMapping)
+	var transforms []string
+	for i := range spec.Transforms {
+		transforms = append(transforms, strings.TrimSpace(fmt.Sprintf("%d. %s", i+1, spec.Transforms[i].Name)))
+	}
+	d.block("Transforms", transforms)
+	var allowed []string
+	for _, each := range []struct {
+		is   bool
+		word string
+	}{
+		{spec.PreserveNodePort, "node ports kept"},
+		{spec.PreserveClusterIPAddr, "cluster addresses kept"},
+		{spec.AllowIncomplete, "incomplete backups allowed"},
+		{spec.AllowUnknownSigner, "unknown signers allowed"},
+		{spec.FinishedJobs == kahuv1.FinishedJobsRunAgain, "finished jobs run again"},
+		{spec.RestoreStatus != nil, "status restored"},
+	} {
+		if each.is {
+			allowed = append(allowed, each.word)
+		}
+	}
+	d.line("Besides", strings.Join(allowed, ", "))
+}
