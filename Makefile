@@ -78,19 +78,19 @@ race: bin/testcount ## Look for data races in the packages that need no cluster.
 
 # How long make fuzz gives each target, and the packages in which it looks for them.
 FUZZTIME ?= 10s
-FUZZED ?= ./internal/core/... ./internal/store ./internal/locate ./internal/cluster/stored ./internal/reconcile ./providers/nfs/...
+FUZZED ?= ./internal/core/... ./internal/store ./internal/locate ./internal/cluster/... ./internal/reconcile ./providers/nfs/...
 
 .PHONY: fuzz
 fuzz: ## Run every fuzz target for FUZZTIME each; what one finds is written into its testdata and is a test from then on.
 	@for package in $$($(GO) list $(FUZZED)); do \
 		for target in $$($(GO) test -trimpath -list '^Fuzz' $$package | grep '^Fuzz'); do \
 			echo "$$package $$target"; \
-			$(GO) test -trimpath -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -parallel 2 $$package || exit 1; \
+			$(GO) test -trimpath -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1s -parallel 2 $$package || exit 1; \
 		done; \
 	done
 	@cd provider && for target in $$($(GO) test -trimpath -list '^Fuzz' . | grep '^Fuzz'); do \
 		echo "provider $$target"; \
-		$(GO) test -trimpath -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -parallel 2 . || exit 1; \
+		$(GO) test -trimpath -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1s -parallel 2 . || exit 1; \
 	done
 
 .PHONY: demo

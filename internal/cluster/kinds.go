@@ -30,18 +30,18 @@ func (c *Client) Kinds(ctx context.Context) ([]core.Kind, []core.UnservedGroup, 
 	}
 	var kinds []core.Kind
 	var unserved []core.UnservedGroup
+	seen := map[schema.GroupResource]bool{} // A server that says a group twice is none of ours, and is read all the same.
 	for _, group := range groups {
-		seen := map[string]bool{}
 		for _, version := range group.versions {
 			if !version.described {
 				groupVersion := schema.GroupVersion{Group: group.name, Version: version.name}.String()
 				unserved = append(unserved, core.UnservedGroup{GroupVersion: groupVersion, Message: version.problem})
 			}
 			for _, kind := range version.kinds {
-				if seen[kind.Resource] {
+				if seen[kind.GroupResource()] {
 					continue
 				}
-				seen[kind.Resource] = true
+				seen[kind.GroupResource()] = true
 				kind.Custom = origins.custom(kind)
 				kinds = append(kinds, kind)
 			}

@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/soda-cdm/kahu/internal/core"
 	"github.com/soda-cdm/kahu/internal/core/transform"
@@ -92,6 +94,43 @@ func FuzzApply(f *testing.F) {
 			checkSaid(t, kind, difference("", before, after), changes)
 			if again := transform.New(transform.Options{}).Apply(kind, after); len(again) > 0 {
 				t.Errorf("%s: applied once more, it changes %v", kind, again)
+			}
+		}
+	})
+}
+
+// FuzzNamespaces maps any two namespaces to each other in any object of all kinds: to do so twice gives back the object,
+// and a namespace that is mapped to itself changes nothing.
+func FuzzNamespaces(f *testing.F) {
+	f.Add([]byte(everything), "shop", "stage")
+	f.Add([]byte(everything), "a", "shop")
+	f.Add([]byte(everything), "shop", "kube-system")
+	f.Add([]byte(`{"metadata": {"namespace": "shop", "name": "stage"}, "webhooks": [{"namespaceSelector": {"matchExpressions":
+		[{"key": "kubernetes.io/metadata.name", "operator": "In", "values": ["shop", "stage", "shop"]}]}}]}`), "shop", "stage")
+	f.Add([]byte(`{"subjects": [{"kind": "User", "name": "system:serviceaccount:shop:shop"}, {"kind": "Group",
+		"name": "system:serviceaccounts:shop"}], "roleRef": {"name": "shop"}}`), "shop", "shop2")
+	f.Fuzz(func(t *testing.T, text []byte, one, other string) {
+		var probe map[string]any
+		if json.Unmarshal(text, &probe) != nil || len(validation.IsDNS1123Label(one)) > 0 || len(validation.IsDNS1123Label(other)) > 0 {
+			t.Skip()
+		}
+		same := transform.New(transform.Options{NamespaceMapping: map[string]string{one: one}})
+		swap := transform.New(transform.Options{NamespaceMapping: map[string]string{one: other, other: one}})
+		for _, kind := range ruledKinds() {
+			plain := object(t, string(text))
+			transform.New(transform.Options{}).Apply(kind, plain)
+			if kind.Resource == "persistentvolumeclaims" { // In another namespace a claim is another one, and binds anew.
+				swap.Apply(kind, plain)
+				swap.Apply(kind, plain)
+			}
+			mapped := runtime.DeepCopyJSON(plain)
+			if changes := same.Apply(kind, mapped); len(changes) > 0 || !cmp.Equal(plain, mapped) {
+				t.Errorf("%s: mapped to itself: %v", kind, changes)
+			}
+			swap.Apply(kind, mapped)
+			swap.Apply(kind, mapped)
+			if diff := cmp.Diff(plain, mapped); diff != "" {
+				t.Errorf("%s: mapped there and back (-want +got):\n%s", kind, diff)
 			}
 		}
 	})
