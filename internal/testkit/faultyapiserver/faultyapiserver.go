@@ -50,6 +50,8 @@ type Faults struct {
 	// Stale lists are those of an earlier time: of any kind where the request allows every age, and of kinds that are
 	// not Kahu's own.
 	Stale float64
+	// Most bounds how often each of them happens; 0 for no bound.
+	Most int
 }
 
 // Names are the names of all faults, as they are counted.
@@ -70,6 +72,7 @@ type Server struct {
 	seed    uint64
 	faults  Faults
 	count   map[string]int
+	since   map[string]int // the same from the last Set on
 	nth     map[string]uint64
 	created map[string]int
 	old     map[string][]byte
@@ -93,7 +96,7 @@ func Start(tb testing.TB, config *rest.Config) *Server {
 	}
 	s := &Server{
 		count: map[string]int{}, created: map[string]int{}, old: map[string][]byte{}, nth: map[string]uint64{},
-		changed: make(chan struct{}),
+		since: map[string]int{}, changed: make(chan struct{}),
 	}
 	s.behind = &httputil.ReverseProxy{
 		Rewrite:        func(r *httputil.ProxyRequest) { r.SetURL(&url.URL{Scheme: target.Scheme, Host: target.Host}) },
@@ -142,7 +145,7 @@ func (s *Server) Kubeconfig() string { return s.kubeconfig }
 func (s *Server) Set(seed uint64, faults Faults) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.seed, s.faults, s.nth = seed, faults, map[string]uint64{}
+	s.seed, s.faults, s.nth, s.since = seed, faults, map[string]uint64{}, map[string]int{}
 	close(s.changed)
 	s.changed = make(chan struct{})
 }
@@ -204,7 +207,11 @@ func (c *chance) happens(name string, often float64) bool {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.faults.Most > 0 && c.since[name] >= c.faults.Most {
+		return false
+	}
 	c.count[name]++
+	c.since[name]++
 	return true
 }
 

@@ -43,6 +43,15 @@ type Faults struct {
 	Stale, Twice, Disordered, Endless float64
 	// Denied calls are refused for want of permission.
 	Denied float64
+	// Most bounds how often each of them happens; 0 for no bound.
+	Most int
+}
+
+// Names are the names of all faults, as they are counted.
+func Names() []string {
+	return []string{
+		"slow", "unavailable", "late", "reset", "short", "full", "stale", "twice", "disordered", "endless", "denied",
+	}
 }
 
 // Honest returns the faults that a good store can have: it answers wrongly about itself and never about its files.
@@ -59,6 +68,7 @@ type Driver struct {
 	random *rand.Rand
 	faults Faults
 	count  map[string]int
+	since  map[string]int // the same from the last Set on
 	old    map[string]provider.ListPage
 }
 
@@ -66,7 +76,7 @@ type Driver struct {
 func New(full Full, seed uint64, faults Faults) *Driver {
 	return &Driver{
 		full: full, random: rand.New(rand.NewPCG(seed, 9)), faults: faults,
-		count: map[string]int{}, old: map[string]provider.ListPage{},
+		count: map[string]int{}, since: map[string]int{}, old: map[string]provider.ListPage{},
 	}
 }
 
@@ -74,7 +84,7 @@ func New(full Full, seed uint64, faults Faults) *Driver {
 func (d *Driver) Set(seed uint64, faults Faults) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.random, d.faults = rand.New(rand.NewPCG(seed, 9)), faults
+	d.random, d.faults, d.since = rand.New(rand.NewPCG(seed, 9)), faults, map[string]int{}
 }
 
 // Happened returns how often each fault happened.
@@ -88,10 +98,11 @@ func (d *Driver) Happened() map[string]int {
 func (d *Driver) happens(name string, often func(faults Faults) float64) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.random.Float64() >= often(d.faults) {
+	if d.random.Float64() >= often(d.faults) || d.faults.Most > 0 && d.since[name] >= d.faults.Most {
 		return false
 	}
 	d.count[name]++
+	d.since[name]++
 	return true
 }
 
