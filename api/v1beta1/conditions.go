@@ -200,6 +200,8 @@ const (
 
 	// ReasonBackupNotFound: no Backup has that name.
 	ReasonBackupNotFound = "BackupNotFound"
+	// ReasonBackupAmbiguous: several backups at the location have that name.
+	ReasonBackupAmbiguous = "BackupAmbiguous"
 	// ReasonBackupNotFinished: the Backup has not finished yet.
 	ReasonBackupNotFinished = "BackupNotFinished"
 	// ReasonBackupFailed: the Backup has no manifest, as it failed.

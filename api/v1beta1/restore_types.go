@@ -50,6 +50,10 @@ type RestoreList struct {
 // RestoreSpec says what to restore, and how.
 //
 // +kubebuilder:validation:XValidation:rule="self.backupName == oldSelf.backupName",message="spec.backupName cannot be changed: a Restore is one run, create another for another wish",fieldPath=".backupName"
+// +kubebuilder:validation:XValidation:rule="has(self.metadataLocation) == has(oldSelf.metadataLocation) && (!has(self.metadataLocation) || self.metadataLocation == oldSelf.metadataLocation)",message="spec.metadataLocation cannot be changed: a Restore is one run, create another for another wish",fieldPath=".metadataLocation"
+// +kubebuilder:validation:XValidation:rule="has(self.clusterID) == has(oldSelf.clusterID) && (!has(self.clusterID) || self.clusterID == oldSelf.clusterID)",message="spec.clusterID cannot be changed: a Restore is one run, create another for another wish",fieldPath=".clusterID"
+// +kubebuilder:validation:XValidation:rule="has(self.backupUID) == has(oldSelf.backupUID) && (!has(self.backupUID) || self.backupUID == oldSelf.backupUID)",message="spec.backupUID cannot be changed: a Restore is one run, create another for another wish",fieldPath=".backupUID"
+// +kubebuilder:validation:XValidation:rule="has(self.metadataLocation) || (!has(self.clusterID) && !has(self.backupUID))",message="spec.clusterID and spec.backupUID choose among the backups at a location: name it in spec.metadataLocation, or leave them out",fieldPath=".metadataLocation"
 // +kubebuilder:validation:XValidation:rule="has(self.includeNamespaces) && has(oldSelf.includeNamespaces) ? self.includeNamespaces == oldSelf.includeNamespaces : (!has(self.includeNamespaces) || size(self.includeNamespaces) == 0) && (!has(oldSelf.includeNamespaces) || size(oldSelf.includeNamespaces) == 0)",message="spec.includeNamespaces cannot be changed: a Restore is one run, create another for another wish",fieldPath=".includeNamespaces"
 // +kubebuilder:validation:XValidation:rule="has(self.excludeNamespaces) && has(oldSelf.excludeNamespaces) ? self.excludeNamespaces == oldSelf.excludeNamespaces : (!has(self.excludeNamespaces) || size(self.excludeNamespaces) == 0) && (!has(oldSelf.excludeNamespaces) || size(oldSelf.excludeNamespaces) == 0)",message="spec.excludeNamespaces cannot be changed: a Restore is one run, create another for another wish",fieldPath=".excludeNamespaces"
 // +kubebuilder:validation:XValidation:rule="has(self.includeResources) && has(oldSelf.includeResources) ? self.includeResources == oldSelf.includeResources : (!has(self.includeResources) || size(self.includeResources) == 0) && (!has(oldSelf.includeResources) || size(oldSelf.includeResources) == 0)",message="spec.includeResources cannot be changed: a Restore is one run, create another for another wish",fieldPath=".includeResources"
@@ -72,11 +76,34 @@ type RestoreList struct {
 // +kubebuilder:validation:XValidation:rule="(has(self.finishedJobs) && self.finishedJobs == 'RunAgain') == (has(oldSelf.finishedJobs) && oldSelf.finishedJobs == 'RunAgain')",message="spec.finishedJobs cannot be changed: a Restore is one run, create another for another wish",fieldPath=".finishedJobs"
 // +kubebuilder:validation:XValidation:rule="has(self.restoreStatus) == has(oldSelf.restoreStatus) && (!has(self.restoreStatus) || self.restoreStatus == oldSelf.restoreStatus)",message="spec.restoreStatus cannot be changed: a Restore is one run, create another for another wish",fieldPath=".restoreStatus"
 type RestoreSpec struct {
-	// backupName is the name of the Backup to restore, run here or a view.
+	// backupName is the name of the Backup to restore, run here or a view; with
+	// metadataLocation, the name that the backup was given when it was made.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
 	BackupName string `json:"backupName,omitempty"`
+
+	// metadataLocation is the BackupLocation at which the backup lies. With it, no
+	// Backup object is needed: the location is looked into. Absent means that the
+	// Backup object says where.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	MetadataLocation string `json:"metadataLocation,omitempty"`
+
+	// clusterID is the cluster that made the backup, where several have made one of
+	// that name at metadataLocation: the UID of its kube-system namespace.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=64
+	ClusterID string `json:"clusterID,omitempty"`
+
+	// backupUID is the UID of the Backup, where there are several of that name. With
+	// clusterID as well, a location whose provider cannot list will do.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=64
+	BackupUID string `json:"backupUID,omitempty"`
 
 	// includeNamespaces are the namespaces restored, by their names in the backup. Empty means all.
 	// +optional
@@ -324,6 +351,11 @@ type RestoreStatus struct {
 	// +optional
 	// +kubebuilder:validation:MaxLength=253
 	MetadataLocation string `json:"metadataLocation,omitempty"`
+
+	// archivePath is the folder of the backup at the location.
+	// +optional
+	// +kubebuilder:validation:MaxLength=1024
+	ArchivePath string `json:"archivePath,omitempty"`
 
 	// reportPath is the name of the report at the location, which tells what
 	// happened to each object; empty where it could not be written.

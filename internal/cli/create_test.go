@@ -178,6 +178,7 @@ func TestWrongCommandLines(t *testing.T) {
 		"two names":                 {"backup", "create", "a", "b", "--location", "default"},
 		"no location":               {"backup", "create", "a"},
 		"no backup":                 {"restore", "create", "a"},
+		"a cluster of no location":  {"restore", "create", "a", "--backup", "b", "--backup-cluster", "c"},
 		"no provider":               {"location", "create", "a"},
 		"a selector that is none":   {"backup", "create", "a", "--location", "default", "-l", "a in"},
 		"a mapping that is none":    {"restore", "create", "a", "--backup", "b", "--namespace-mapping", "a"},

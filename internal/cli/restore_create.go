@@ -18,6 +18,9 @@ type restoreFlags struct {
 	waiting
 
 	backup            string
+	location          string
+	cluster           string
+	uid               string
 	mapping           map[string]string
 	prefix            string
 	clusterScope      bool
@@ -41,6 +44,8 @@ func newRestoreCreate(shared *session) *cobra.Command {
 		Short: "Restore a backup, or a part of it",
 		Example: `  # everything that is not there
   kubectl kahu restore create back --backup nightly --wait
+  # from a location, whether or not a Backup object shows what lies there
+  kubectl kahu restore create back --location offsite --backup nightly --wait
   # what it would do, as a diff; nothing is written
   kubectl kahu restore create look --backup nightly --existing Update --dry-run
   # one namespace, under another name
@@ -57,6 +62,10 @@ func newRestoreCreate(shared *session) *cobra.Command {
 	wish.waiting.register(command, "wait until the restore has ended")
 	flags := command.Flags()
 	flags.StringVar(&wish.backup, "backup", "", "Backup to restore from (required)")
+	flags.StringVar(&wish.location, "location", "",
+		"BackupLocation to look for the backup in; without, the Backup object says where it is")
+	flags.StringVar(&wish.cluster, "backup-cluster", "", "with --location: id of the cluster that made the backup, where several have one of that name")
+	flags.StringVar(&wish.uid, "backup-uid", "", "with --location: UID of the backup, where there are several of that name")
 	flags.StringToStringVar(&wish.mapping, "namespace-mapping", nil, "from=to: names that namespaces get")
 	flags.StringVar(&wish.prefix, "resource-prefix", "",
 		"put before the names of the objects, and where they name one another: blue- makes blue-web of web")
@@ -77,15 +86,23 @@ func newRestoreCreate(shared *session) *cobra.Command {
 	return command
 }
 
+// contradictions refuses flags that are missing, or that make no sense without others.
+func (f *restoreFlags) contradictions() error {
+	switch {
+	case f.backup == "":
+		return usageError{errors.New("--backup is missing: name a Backup, see `kubectl kahu backup get`")}
+	case f.all && !f.dryRun:
+		return usageError{errors.New("--all is for a plan: it needs --dry-run")}
+	case f.location == "" && f.cluster+f.uid != "":
+		return usageError{errors.New("--backup-cluster and --backup-uid choose among the backups at a location: name it with --location")}
+	default:
+		return f.refuseEmpty()
+	}
+}
+
 // spec turns the flags into the API's words.
 func (f *restoreFlags) spec() (kahuv1.RestoreSpec, error) {
-	if f.backup == "" {
-		return kahuv1.RestoreSpec{}, usageError{fmt.Errorf("--backup is missing: name a Backup, see `kubectl kahu backup get`")}
-	}
-	if f.all && !f.dryRun {
-		return kahuv1.RestoreSpec{}, usageError{errors.New("--all is for a plan: it needs --dry-run")}
-	}
-	if err := f.refuseEmpty(); err != nil {
+	if err := f.contradictions(); err != nil {
 		return kahuv1.RestoreSpec{}, err
 	}
 	existing, err := oneOf("existing", f.existing, existingPolicies())
@@ -101,7 +118,7 @@ func (f *restoreFlags) spec() (kahuv1.RestoreSpec, error) {
 		return kahuv1.RestoreSpec{}, err
 	}
 	spec := kahuv1.RestoreSpec{
-		BackupName:        f.backup,
+		BackupName: f.backup, MetadataLocation: f.location, ClusterID: f.cluster, BackupUID: f.uid,
 		IncludeNamespaces: f.includeNamespaces, ExcludeNamespaces: f.excludeNamespaces,
 		IncludeResources: resources(f.includeResources), ExcludeResources: resources(f.excludeResources),
 		LabelSelector: selector, References: references, NamespaceMapping: f.mapping, ResourcePrefix: f.prefix,

@@ -160,8 +160,8 @@ func newRestore(options Options, finder *place.Finder, told listeners) *restore.
 		Client: options.Client, Direct: patient(options.Direct), Finder: finder, Changed: told.restoreChanged,
 		Runner:          &engine.Restore{Cluster: options.Cluster, Clock: options.Clock, Creators: creators},
 		Tasks:           reconcile.NewTasks[engine.Progress, engine.RestoreResult](options.Runs),
-		RunsPerLocation: options.RunsPerLocation,
-		ClusterID:       options.ClusterID, Clock: options.Clock, NewAttempt: options.NewAttempt, Patience: options.Patience,
+		RunsPerLocation: options.RunsPerLocation, Gate: reconcile.NewGate(passesPerLocation),
+		ClusterID: options.ClusterID, Clock: options.Clock, NewAttempt: options.NewAttempt, Patience: options.Patience,
 	}
 }
 

@@ -50,11 +50,17 @@ func (a *api) expectCondition(conditions []metav1.Condition, kind string, status
 	}
 }
 
-// expectRefused fails the test unless the restore failed for the reason, with the words, and without anything created.
+// expectNothingMade is expectRefused for a restore that had begun.
+func (a *api) expectNothingMade(restore *kahuv1.Restore, reason string, words ...string) {
+	a.t.Helper()
+	a.expectRefused(restore, reason, append(words, "nothing was created")...)
+}
+
+// expectRefused fails the test unless the restore failed for the reason, with the words.
 func (a *api) expectRefused(restore *kahuv1.Restore, reason string, words ...string) {
 	a.t.Helper()
 	a.expectCondition(restore.Status.Conditions, kahuv1.ConditionReady, metav1.ConditionFalse, reason)
-	for _, word := range append(words, "nothing was created") {
+	for _, word := range words {
 		if !strings.Contains(restore.Status.FailureReason, word) {
 			a.t.Errorf("restore %s does not say %q: %s", restore.Name, word, restore.Status.FailureReason)
 		}
@@ -95,7 +101,7 @@ func TestEncryptedLocation(t *testing.T) {
 			t.Errorf("%s tells what is in the backup", name)
 		}
 	}
-	w.expectRefused(w.restore("blind", "verified", into("readable")), kahuv1.ReasonKeyNeeded, first, location.Status.Encryption.Recipients[0].ID)
+	w.expectNothingMade(w.restore("blind", "verified", into("readable")), kahuv1.ReasonKeyNeeded, first, location.Status.Encryption.Recipients[0].ID)
 	backup := w.askToVerify("without a key", "")
 	w.expectCondition(backup.Status.Conditions, kahuv1.ConditionVerified, metav1.ConditionTrue, kahuv1.ReasonSealVerified)
 
@@ -142,7 +148,7 @@ func TestEncryptedLocation(t *testing.T) {
 	await(w.api, &kahuv1.BackupLocation{ObjectMeta: named(w.location)}, func(location *kahuv1.BackupLocation) bool {
 		return location.Status.Encryption != nil && location.Status.Encryption.Signer != signer
 	})
-	w.expectRefused(w.restore("stranger", "second", into("told")), kahuv1.ReasonUnknownSigner, signer, "trustedSigners")
+	w.expectNothingMade(w.restore("stranger", "second", into("told")), kahuv1.ReasonUnknownSigner, signer, "trustedSigners")
 	w.completedRestore("told", "second", func(spec *kahuv1.RestoreSpec) {
 		into("told")(spec)
 		spec.AllowUnknownSigner = true

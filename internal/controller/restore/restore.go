@@ -25,6 +25,7 @@ import (
 	"github.com/soda-cdm/kahu/internal/controller/failure"
 	"github.com/soda-cdm/kahu/internal/controller/place"
 	"github.com/soda-cdm/kahu/internal/controller/queue"
+	"github.com/soda-cdm/kahu/internal/core/archive"
 	"github.com/soda-cdm/kahu/internal/engine"
 	"github.com/soda-cdm/kahu/internal/reconcile"
 )
@@ -53,6 +54,8 @@ type Controller struct {
 	Tasks  *Tasks
 	// RunsPerLocation is how many runs go on at once at a location that has no limit of its own.
 	RunsPerLocation int
+	// Gate keeps passes that ask a location which hangs from taking all workers.
+	Gate *reconcile.Gate
 	// ClusterID is the identity of this cluster.
 	ClusterID string
 	// Changed is told of each status that was written, with the object as it was before; it may be nil.
@@ -81,7 +84,7 @@ type scope struct {
 	restore *kahuv1.Restore
 
 	// set by findBackup
-	backup   *kahuv1.Backup
+	id       archive.BackupID
 	location *kahuv1.BackupLocation
 	files    place.Files
 }

@@ -66,7 +66,7 @@ func (c *Controller) begin(ctx context.Context, s *scope) (bool, error) {
 		Attempt:    restore.Status.Attempt,
 		Began:      restore.CreationTimestamp.Time, Resumed: restore.Status.Interruptions > 0,
 		Confirm: func(ctx context.Context) error { return c.confirm(ctx, restore) },
-		Backup:  c.idOf(s.backup), Filters: wish, AllowIncomplete: s.restore.Spec.AllowIncomplete,
+		Backup:  s.id, Filters: wish, AllowIncomplete: s.restore.Spec.AllowIncomplete,
 		Keys: c.Finder.Keys(s.location, s.files), Trust: trust, Epoch: reportEpoch(s.location),
 		DryRun:   s.restore.Spec.DryRun,
 		Existing: restoreplan.Policy(s.restore.Spec.ExistingResourcePolicy),
