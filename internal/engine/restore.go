@@ -31,6 +31,7 @@ type ClusterReader interface {
 	KindLister
 	ObjectGetter
 	LivingGetter
+	LivingLister
 	ObjectLister
 }
 
@@ -72,7 +73,8 @@ type RestoreRequest struct {
 	ID archive.RestoreID
 	// Attempt is the id of this try at it.
 	Attempt string
-	// Began is when the API server created the Restore, Resumed tells that there was an attempt before this one.
+	// Began is when the API server created the Restore, Resumed tells that an earlier attempt was interrupted, which may have
+	// made some of the objects.
 	Began   time.Time
 	Resumed bool
 	// Confirm makes sure that the attempt is still wanted; its error ends the run. It is asked before anything is
@@ -188,7 +190,7 @@ func (r *Restore) Run(ctx context.Context, request RestoreRequest, files Restore
 		living:   map[restoreplan.ID]types.UID{}, ownNamespaces: map[string]bool{}, replaced: map[restoreplan.ID]bool{},
 		transformer: transform.New(request.Transform), names: names,
 		manager: restoreplan.Manager(request.ID.UID), updater: restoreplan.Updater(request.ID.UID),
-		self: restoreplan.Run{Began: request.Began, Resumed: request.Resumed},
+		self: restoreplan.Run{UID: request.ID.UID, Began: request.Began, Resumed: request.Resumed},
 	}
 	err = run.steps(ctx)
 	run.finishReport(ctx, err)
@@ -205,8 +207,11 @@ func (r *restoreRun) steps(ctx context.Context) error {
 		{"Plan", "planning", r.makePlan},
 		{"Names", "deciding names", r.decideNames},
 		{"Kinds", "checking kinds", r.checkKinds},
-		{"Check", "checking the archive", r.checkSegments},
 	}
+	if r.request.Resumed && !r.request.DryRun {
+		steps = append(steps, step{"Resume", "finding out what an earlier attempt has made", r.recognise})
+	}
+	steps = append(steps, step{"Check", "checking the archive", r.checkSegments})
 	if r.request.DryRun {
 		steps = append(steps, step{"Preview", "asking what would come of it", r.previewPlan})
 	} else {

@@ -33,7 +33,7 @@ func (r *restoreRun) create(ctx context.Context) error {
 		if err := r.request.Confirm(ctx); err != nil {
 			return fmt.Errorf("confirming that the restore is still wanted: %w", err)
 		}
-		if err := r.eachObject(ctx, wave, r.createItem); err != nil {
+		if err := r.eachObject(ctx, wave.Left(), r.createItem); err != nil {
 			return fmt.Errorf("wave of %s: %w", wave.Name, err)
 		}
 		if !wave.Definitions {
@@ -107,6 +107,9 @@ func (r *restoreRun) createItem(ctx context.Context, item *restoreplan.Item, con
 
 // put creates an object, or finds it.
 func (r *restoreRun) put(ctx context.Context, wish wished) error {
+	if wish.item.Made != restoreplan.Unmade {
+		return r.goOn(ctx, wish)
+	}
 	err := r.send(ctx, wish)
 	if r.nameIsTaken(ctx, wish, err) {
 		return r.existing(ctx, wish)
@@ -241,36 +244,18 @@ func (r *restoreRun) existing(ctx context.Context, wish wished) error {
 	ours := r.ownNamespaces[object.GetNamespace()]
 	r.mu.Unlock()
 	r.remember(item, living.UID)
+	made := r.judged(wish, r.self.Made(living))
 	switch {
-	case living.WrittenBy(r.manager):
-		return r.complete(ctx, wish, living.UID, r.manager)
-	case living.WrittenBy(r.updater):
-		return r.writtenBefore(ctx, wish, living.UID)
+	case made != restoreplan.Unmade:
+		return r.takeOver(ctx, wish, made, living.UID)
 	case item.ClusterMade && ours:
 		if err := r.Cluster.Replace(ctx, *item.Kind, object, r.updater); err != nil {
 			return fmt.Errorf("writing over what the cluster made: %w", err)
 		}
 		r.updated(item, object, "the cluster makes one in every new namespace")
-	case r.madeBare(wish, living):
-		return r.complete(ctx, wish, living.UID, r.writer(wish))
-	default:
-		return r.meet(ctx, wish, living)
+		return nil
 	}
-	return nil
-}
-
-// madeBare tells whether an earlier attempt made an object without a field. What the cluster makes in every namespace is its.
-func (r *restoreRun) madeBare(wish wished, living core.Living) bool {
-	return !wish.item.ClusterMade && r.self.MadeBare(living, wish.object.Object)
-}
-
-// writtenBefore goes on with an object that an earlier attempt has written over, or created in the place of another one.
-func (r *restoreRun) writtenBefore(ctx context.Context, wish wished, uid types.UID) error {
-	if r.request.Existing == restoreplan.Recreate {
-		return r.complete(ctx, wish, uid, r.updater)
-	}
-	r.updated(wish.item, wish.object, "an earlier attempt has written it")
-	return nil
+	return r.meet(ctx, wish, living)
 }
 
 // replaceGone creates an object when the one of its name, which is being deleted, is gone.

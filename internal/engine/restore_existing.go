@@ -108,21 +108,26 @@ func (r *restoreRun) findExisting(ctx context.Context, item *restoreplan.Item) e
 		return nil
 	}
 	key := r.transformer.Key(*item.Kind, item.Key())
-	living, err := r.Cluster.Living(ctx, *item.Kind, key.Namespace, key.Name)
-	switch {
-	case errors.Is(err, core.ErrNotFound), errors.Is(err, core.ErrUnsupported):
-		return nil
-	case err != nil:
-		return fmt.Errorf("looking for %s: %w", key, err)
-	case living.WrittenBy(r.manager) || living.WrittenBy(r.updater):
-		return nil
-	case r.self.MayHaveMadeBare(living):
+	made := item.Made
+	if made == restoreplan.Unmade {
+		living, err := r.Cluster.Living(ctx, *item.Kind, key.Namespace, key.Name)
+		switch {
+		case errors.Is(err, core.ErrNotFound), errors.Is(err, core.ErrUnsupported):
+			return nil
+		case err != nil:
+			return fmt.Errorf("looking for %s: %w", key, err)
+		}
+		made = r.self.Made(living)
+	}
+	switch made {
+	case restoreplan.Unmade:
+		r.inTheWay(item, key)
+	case restoreplan.Bare:
 		r.mu.Lock()
 		r.unclear = append(r.unclear, item)
 		r.mu.Unlock()
-		return nil
+	case restoreplan.Created, restoreplan.Overwritten:
 	}
-	r.inTheWay(item, key)
 	return nil
 }
 
@@ -132,7 +137,7 @@ func (r *restoreRun) judgeUnclear(_ context.Context, item *restoreplan.Item, con
 	if err := utiljson.Unmarshal(content, &object); err != nil {
 		return fmt.Errorf("%s is not the JSON of an object: %w", item.Key(), core.ErrCorrupt)
 	}
-	if r.transformer.Apply(*item.Kind, object); restoreplan.HasFields(object) {
+	if r.transformer.Apply(*item.Kind, object); restoreplan.Bare.Given(object) == restoreplan.Unmade {
 		r.inTheWay(item, r.transformer.Key(*item.Kind, item.Key()))
 	}
 	return nil

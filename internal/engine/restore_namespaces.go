@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/soda-cdm/kahu/internal/core"
+	"github.com/soda-cdm/kahu/internal/core/restoreplan"
 	"github.com/soda-cdm/kahu/internal/core/selection"
 )
 
@@ -65,13 +66,19 @@ func (r *restoreRun) prepareNamespaces(ctx context.Context) error {
 // lookAtNamespace tells whether a namespace of somebody else is there. One that is being deleted is waited for; where it
 // stays, it is the problem.
 func (r *restoreRun) lookAtNamespace(ctx context.Context, name string) (there bool, problem *selection.Problem, err error) {
+	r.mu.Lock()
+	ours := r.ownNamespaces[name]
+	r.mu.Unlock()
+	if ours { // An earlier attempt made it, and it was there a moment ago.
+		return false, nil, nil
+	}
 	living, err := r.Cluster.Living(ctx, namespaceKind(), "", name)
 	switch {
 	case errors.Is(err, core.ErrNotFound):
 		return false, nil, nil
 	case err != nil:
 		return false, nil, fmt.Errorf("%w: %w", ErrCluster, err)
-	case !living.Terminating && living.WrittenBy(r.manager):
+	case !living.Terminating && r.self.Made(living) == restoreplan.Created:
 		// An earlier attempt made it: what the cluster put into it is written over, and what is to be said of it is said.
 		r.own(name)
 		return false, nil, nil

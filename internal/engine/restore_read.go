@@ -85,12 +85,12 @@ func notFoundIsCorrupt(err error) error {
 	return err
 }
 
-// checkSegments reads every segment that the plan needs from end to end, before the first object is created: a
+// checkSegments reads every segment that is still needed from end to end, before the first object is created: a
 // damaged archive changes nothing in the cluster.
 func (r *restoreRun) checkSegments(ctx context.Context) error {
 	needed := map[string]*damage.Row{}
 	for _, wave := range r.plan.Waves {
-		for _, item := range wave.Items {
+		for _, item := range wave.Left().Items {
 			name := item.Segment()
 			if needed[name] == nil {
 				needed[name] = &damage.Row{File: name}

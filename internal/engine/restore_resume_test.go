@@ -23,10 +23,15 @@ var errKilled = errors.New("killed")
 // attemptRestore tries to restore backup one under an attempt's id.
 func (w *world) attemptRestore(attempt string, to *fakecluster.Cluster) (engine.RestoreResult, error) {
 	w.t.Helper()
-	use := &engine.Restore{Cluster: to, Clock: w.clock, Creators: 1}
-	return use.Run(w.t.Context(), engine.RestoreRequest{
-		Backup: id("one"), ID: restoreID, Attempt: attempt, Confirm: func(context.Context) error { return nil },
-	}, w.files)
+	return w.attemptWish(to, engine.RestoreRequest{Attempt: attempt})
+}
+
+// attemptWish tries to restore backup one with more to the wish.
+func (w *world) attemptWish(to *fakecluster.Cluster, wish engine.RestoreRequest) (engine.RestoreResult, error) {
+	w.t.Helper()
+	use := &engine.Restore{Cluster: to, Clock: w.clock, Creators: 1, Patience: patience}
+	wish.Backup, wish.ID, wish.Confirm = id("one"), restoreID, func(context.Context) error { return nil }
+	return use.Run(w.t.Context(), wish, w.files)
 }
 
 // TestRestoreResumes ends a restore before and after each of its writes, and goes on: everything is there once, and the counts are
@@ -58,9 +63,10 @@ func TestRestoreResumes(t *testing.T) {
 		t.Fatalf("got %+v %v", want, err)
 	}
 	writes := len(undisturbed.Calls("create")) + len(undisturbed.Calls("replace"))
-	for number := range writes {
+	for number := range 2 * writes {
+		number, resumed := number/2, number%2 == 1 // It goes on without having been told that it does, too.
 		for _, after := range []bool{false, true} {
-			t.Run(fmt.Sprintf("%d-%t", number, after), func(t *testing.T) {
+			t.Run(fmt.Sprintf("%d-%t-%t", number, after, resumed), func(t *testing.T) {
 				to := newTarget()
 				inner, seen, replaced, dead := to.Intercept, 0, 0, false
 				to.Intercept = func(call fakecluster.Call) error {
@@ -81,7 +87,7 @@ func TestRestoreResumes(t *testing.T) {
 					}
 					return nil
 				}
-				if _, err := w.attemptRestore(fmt.Sprintf("killed%d%t", number, after), to); err != nil {
+				if _, err := w.attemptRestore(fmt.Sprintf("killed%d%t%t", number, after, resumed), to); err != nil {
 					t.Fatal(err)
 				}
 				to.Intercept = func(call fakecluster.Call) error {
@@ -90,7 +96,9 @@ func TestRestoreResumes(t *testing.T) {
 					}
 					return inner(call)
 				}
-				got, err := w.attemptRestore(fmt.Sprintf("next%d%t", number, after), to)
+				got, err := w.attemptWish(to, engine.RestoreRequest{
+					Attempt: fmt.Sprintf("next%d%t%t", number, after, resumed), Resumed: resumed,
+				})
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -82,6 +83,51 @@ func (w *world) killed(number, n int, at moment, filters selection.Filters) bool
 		w.t.Fatalf("attempt %d, over before call %d: %v", number, n, err)
 	}
 	return dead
+}
+
+// backupInParts makes backup one in two attempts, so that it has several segments. The first one is killed after its first
+// checkpoint.
+func (w *world) backupInParts() {
+	w.t.Helper()
+	ctx, cancel := context.WithCancel(w.t.Context())
+	defer cancel()
+	checkpoints := 0
+	w.driver.before = func(_ int, _, name string) error {
+		w.driver.mu.Lock()
+		defer w.driver.mu.Unlock()
+		if strings.Contains(name, "/checkpoint-") {
+			checkpoints++
+		}
+		if checkpoints < 2 { //nolint:mnd // The second one is not written.
+			return nil
+		}
+		cancel()
+		return errRefused
+	}
+	if _, err := w.try(ctx, 0, selection.Filters{}); err == nil {
+		w.t.Fatal("the first attempt was not killed")
+	}
+	w.driver.before = nil
+	if _, err := w.try(w.t.Context(), 1, selection.Filters{}); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// records returns the index of backup one.
+func (w *world) records() []archive.Record {
+	w.t.Helper()
+	manifest, err := engine.ReadManifest(w.t.Context(), w.plain(), id("one"))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	var records []archive.Record
+	for record, err := range archive.ReadIndex(bytes.NewReader(w.content(manifest.Index.Name))) {
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		records = append(records, record)
+	}
+	return records
 }
 
 // debris returns the files that no manifest leads to.

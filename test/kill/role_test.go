@@ -140,6 +140,8 @@ type entry struct {
 	Object string `json:"object,omitempty"`
 	// Lists tells that it reads the objects of a kind, and changes nothing.
 	Lists bool `json:"lists,omitempty"`
+	// Reads tells that it reads one object of a kind that is not Kahu's own, and changes nothing.
+	Reads bool `json:"reads,omitempty"`
 }
 
 // enter is told of a call that begins. It has no number where it does not count.
@@ -232,6 +234,8 @@ func (t *transport) RoundTrip(request *http.Request) (*http.Response, error) {
 	if !changes(request) {
 		if lists(request) {
 			t.write(entry{What: "LIST " + request.URL.Path, Lists: true})
+		} else if reads(request) {
+			t.write(entry{What: "GET " + request.URL.Path, Reads: true})
 		}
 		return t.next.RoundTrip(request)
 	}
@@ -258,7 +262,7 @@ func changes(request *http.Request) bool {
 		return false
 	}
 	return !strings.Contains(request.URL.Path, "/leases") && !strings.Contains(request.URL.Path, "/events") &&
-		!strings.Contains(request.URL.RawQuery, "dryRun=All") && !strings.Contains(request.URL.Path, "authorization.k8s.io")
+		!strings.Contains(request.URL.RawQuery, "dryRun=All") && !strings.Contains(request.URL.Path, "/authorization.k8s.io/")
 }
 
 // lists tells whether a request reads the objects of a kind that is not Kahu's own, from the first page on.
@@ -266,6 +270,13 @@ func lists(request *http.Request) bool {
 	query := request.URL.Query()
 	return request.Method == http.MethodGet && query.Get("limit") != "" && query.Get("continue") == "" && query.Get("watch") == "" &&
 		!strings.Contains(request.URL.Path, "/kahu.io/")
+}
+
+// reads tells whether a request reads an object that is not Kahu's own.
+func reads(request *http.Request) bool {
+	query := request.URL.Query()
+	return request.Method == http.MethodGet && query.Get("limit") == "" && query.Get("watch") == "" &&
+		!strings.Contains(request.URL.Path, "/kahu.io/") && !strings.Contains(request.URL.Path, "/leases")
 }
 
 // createdBy returns the name of a created object.

@@ -44,6 +44,8 @@ func (p *Planner) graph(items []*Item) *graph {
 		owner := owners[reference.owner]
 		if reference.isEdge(owners) {
 			made.edges = append(made.edges, edge{item: reference.item, owner: owner})
+		} else if !reference.service {
+			reference.item.ForeignOwner = true
 		}
 		if reference.item.canBelongTo(owner) {
 			p.control(reference, owner)
@@ -112,6 +114,9 @@ func (g *graph) index() {
 		edge.item.waitTo = number
 		if edge.item.Action == Create {
 			edge.owner.Owns = true
+		}
+		if edge.owner.Action != Create {
+			edge.item.ForeignOwner = true
 		}
 	}
 	for _, item := range g.items {

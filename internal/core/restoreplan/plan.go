@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
+	"slices"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -37,6 +38,16 @@ type Wave struct {
 	// Items are in the order in which segments are read with the least effort. There is at least one.
 	Items []*Item
 }
+
+// Left returns the wave without the objects that are settled.
+func (w Wave) Left() Wave {
+	if slices.ContainsFunc(w.Items, (*Item).settled) {
+		w.Items = slices.DeleteFunc(slices.Clone(w.Items), (*Item).settled)
+	}
+	return w
+}
+
+func (i *Item) settled() bool { return i.Settled }
 
 // Action says what happens to an object.
 type Action uint8
@@ -91,6 +102,13 @@ type Item struct {
 	// ClusterMade tells whether Kubernetes makes an object of this name by itself in every new namespace. Where it was
 	// faster in a namespace that this restore created, its object is to be written over with the one of the backup.
 	ClusterMade bool
+	// ForeignOwner tells whether the object names an owner that is not created before it by the plan: what becomes of
+	// that reference is found out when it is created.
+	ForeignOwner bool
+	// Made says what an earlier attempt of the same restore is known to have done about the object, and Settled that
+	// nothing is left to do for it. Both are set after the plan is made.
+	Made    Made
+	Settled bool
 
 	// state, free and the edges that the item waits for, by number, matter only while the plan is made.
 	state    visit

@@ -26,6 +26,9 @@ func jobFinished(job map[string]any) bool {
 	return false
 }
 
+// Holds tells whether objects of the kind are held while they are created, where they had finished.
+func Holds(kind core.Kind) bool { return kind.GroupResource().String() == "jobs.batch" }
+
 // Hold suspends a Job that is about to be created, so that it runs nothing before its status says that it had finished.
 func Hold(job map[string]any) {
 	if spec := child(job, "spec"); spec != nil {

@@ -45,7 +45,7 @@ type Judgement struct {
 
 // Judge decides about an object by itself. uid is that of the Restore.
 func Judge(living core.Living, uid string) Judgement {
-	if !living.WrittenBy(restoreplan.Manager(uid)) {
+	if restoreplan.MadeBy(living, uid) != restoreplan.Created {
 		return Judgement{}
 	}
 	for _, rule := range []func(core.Living, string) (reason, message string){changed, trimmed, holdsData, hasFinalizers} {

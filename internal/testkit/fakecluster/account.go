@@ -3,20 +3,24 @@ package fakecluster
 import (
 	"fmt"
 	"maps"
+	"slices"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
-// account writes down that a manager has written the object, after those who did before. As an API server, it keeps no
-// account of an object without any field; a Namespace has a label with its name.
-func account(object *unstructured.Unstructured, before []metav1.ManagedFieldsEntry, manager string) {
+// account writes down that a manager has written the object, or a part of it that is a subresource, after those who did
+// before. As an API server, it keeps no account of an object without any field; a Namespace has a label with its name.
+func account(object *unstructured.Unstructured, before []metav1.ManagedFieldsEntry, manager, subresource string) {
 	object.SetManagedFields(nil)
-	if isNamespace := object.GetKind() == "Namespace" && object.GetAPIVersion() == "v1"; isNamespace || hasFields(object) {
-		object.SetManagedFields(append(before, metav1.ManagedFieldsEntry{
-			Manager: manager, Operation: metav1.ManagedFieldsOperationUpdate,
-		}))
+	if isNamespace := object.GetKind() == "Namespace" && object.GetAPIVersion() == "v1"; !isNamespace && !hasFields(object) {
+		return
 	}
+	entry := metav1.ManagedFieldsEntry{Manager: manager, Operation: metav1.ManagedFieldsOperationUpdate, Subresource: subresource}
+	if !slices.Contains(before, entry) {
+		before = append(before, entry)
+	}
+	object.SetManagedFields(before)
 }
 
 // hasFields tells whether an object has anything but its identity, and what is empty.

@@ -13,7 +13,7 @@ import (
 )
 
 // Merge changes fields of an object, in the way of RFC 7386. Every kind has every subresource.
-func (c *Cluster) Merge(_ context.Context, patch core.MergePatch, _ string) error {
+func (c *Cluster) Merge(_ context.Context, patch core.MergePatch, manager string) error {
 	key := core.Key{
 		Group: patch.Kind.Group, Resource: patch.Kind.Resource, Namespace: patch.Namespace, Name: patch.Name,
 	}
@@ -27,6 +27,8 @@ func (c *Cluster) Merge(_ context.Context, patch core.MergePatch, _ string) erro
 		return fmt.Errorf("changing %s: %w", key, core.ErrNotFound)
 	}
 	merge(object, patch.Content)
+	changed := &unstructured.Unstructured{Object: object}
+	account(changed, changed.GetManagedFields(), manager, patch.Subresource)
 	c.changed()
 	return nil
 }

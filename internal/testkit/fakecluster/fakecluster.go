@@ -233,7 +233,7 @@ func (c *Cluster) Create(
 		return "", fmt.Errorf("creating %s: resourceVersion is set: %w", key, core.ErrInvalid)
 	}
 	made := object.DeepCopy()
-	account(made, nil, manager)
+	account(made, nil, manager, "")
 	uid := c.set(key, made)
 	if c.Accounts && kind.Group == "" && kind.Resource == "namespaces" {
 		c.makeAccount(key.Name)
@@ -273,7 +273,7 @@ func (c *Cluster) overwrite(key core.Key, written *unstructured.Unstructured, ma
 	living := &unstructured.Unstructured{Object: c.objects[key]}
 	uid := living.GetUID()
 	created := c.created[uid]
-	account(written, living.GetManagedFields(), manager)
+	account(written, living.GetManagedFields(), manager, "")
 	c.set(key, written)
 	delete(c.created, written.GetUID())
 	written.SetUID(uid)

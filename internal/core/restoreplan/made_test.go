@@ -35,7 +35,7 @@ func TestMadeBare(t *testing.T) {
 		"ServersOwn":   {"the server says these", false, began, nil, `{"metadata":{"uid":"x","resourceVersion":"1","creationTimestamp":"2026-01-01T00:00:00Z","generation":1}}`, true},
 		"StatusOnly":   {"whoever wrote a status is named", false, began, []core.Manager{{Name: "x", Subresource: "status"}}, bare, false},
 		"NoMetadata":   {"there is nothing in it", false, began, nil, `{}`, true},
-		"StatusOfOurs": {"its status is this restore's, which says nothing of the object", false, began, []core.Manager{{Name: "kahu-restore-u", Subresource: "status"}}, bare, false},
+		"StatusOfOurs": {"the restore writes a status of what it has made", false, began, []core.Manager{{Name: "kahu-restore-u", Subresource: "status"}}, bare, true},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -43,11 +43,38 @@ func TestMadeBare(t *testing.T) {
 			if err := json.Unmarshal([]byte(tc.wished), &wished); err != nil {
 				t.Fatal(err)
 			}
-			run := restoreplan.Run{Began: began, Resumed: !tc.first}
-			got := run.MadeBare(core.Living{Created: tc.created, Managers: tc.managers}, wished)
-			if got != tc.want {
-				t.Errorf("%s: got %t", tc.reason, got)
+			run := restoreplan.Run{UID: "u", Began: began, Resumed: !tc.first}
+			made := run.Made(core.Living{Created: tc.created, Managers: tc.managers}).Given(wished)
+			if got := made == restoreplan.Bare; got != tc.want {
+				t.Errorf("%s: got %d", tc.reason, made)
 			}
 		})
+	}
+}
+
+func TestMadeBy(t *testing.T) {
+	t.Parallel()
+	by := func(names ...string) core.Living {
+		living := core.Living{}
+		for _, name := range names {
+			living.Managers = append(living.Managers, core.Manager{Name: name})
+		}
+		return living
+	}
+	cases := map[string]struct {
+		living core.Living
+		want   restoreplan.Made
+	}{
+		"created":               {by("kubectl", restoreplan.Manager("u")), restoreplan.Created},
+		"created and changed":   {by(restoreplan.Updater("u"), restoreplan.Manager("u")), restoreplan.Created},
+		"written over":          {by("kubectl", restoreplan.Updater("u")), restoreplan.Overwritten},
+		"of another restore":    {by(restoreplan.Manager("v")), restoreplan.Unmade},
+		"of somebody else":      {by("kubectl"), restoreplan.Unmade},
+		"only its status is so": {core.Living{Managers: []core.Manager{{Name: restoreplan.Manager("u"), Subresource: "status"}}}, restoreplan.Unmade},
+	}
+	for name, test := range cases {
+		if got := restoreplan.MadeBy(test.living, "u"); got != test.want {
+			t.Errorf("%s: got %d, want %d", name, got, test.want)
+		}
 	}
 }
