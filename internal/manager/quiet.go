@@ -20,6 +20,9 @@ func quietAtEnd(ctx context.Context) logr.Logger {
 	if err != nil {
 		logger = ctrl.Log
 	}
+	if logger.GetSink() == nil {
+		return logger // It discards everything.
+	}
 	return logger.WithSink(&quietSink{LogSink: logger.GetSink(), ended: func() bool { return ctx.Err() != nil }})
 }
 

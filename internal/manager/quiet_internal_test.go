@@ -98,6 +98,12 @@ func TestCleanEndIsNoError(t *testing.T) {
 	}
 }
 
+// TestNoLogger: whoever wants no lines gets none.
+func TestNoLogger(t *testing.T) {
+	t.Parallel()
+	quietAtEnd(logr.NewContext(t.Context(), logr.Discard())).WithName("manager").Error(errors.New("lost"), "no line")
+}
+
 // TestEverythingElseIsLogged: the same line before the end, other lines at the end, with names and values.
 func TestEverythingElseIsLogged(t *testing.T) {
 	t.Parallel()
