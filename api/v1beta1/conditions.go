@@ -157,7 +157,10 @@ const (
 	ReasonListingUnsupported = "ListingUnsupported"
 	// ReasonOwned: this cluster was the last to write the owner's nonce.
 	ReasonOwned = "Owned"
-	// ReasonNotOwner: another cluster owns the data, or has taken it over.
+	// ReasonLocationTwice: another BackupLocation is the same place.
+	ReasonLocationTwice = "LocationTwice"
+	// ReasonNotOwner: somebody whom this cluster does not know wrote the owner file of
+	// its part: a copy of this cluster, perhaps.
 	ReasonNotOwner = "NotOwner"
 	// ReasonStoreFull: the store has no room left.
 	ReasonStoreFull = "StoreFull"

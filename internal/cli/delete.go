@@ -40,7 +40,8 @@ func newLocationDelete(shared *session) *cobra.Command {
 		Long: `Forget a place that holds backups; what lies there stays.
 
 The Backup objects that only show what lies there go with it. Those of this cluster
-stay and cannot be restored until a location for the same place is made again.`,
+stay and cannot be restored until a location for the same place is made again
+under the same name; they are this cluster's own then as they were before.`,
 		Args: someNames,
 		RunE: func(command *cobra.Command, args []string) error {
 			return each(args, func(name string) error {

@@ -95,7 +95,7 @@ const (
 func SetUp(manager ctrl.Manager, options Options) error {
 	told := listeners{counts: options.Metrics, tells: news.Teller{Recorder: options.News}}
 	finder := &place.Finder{
-		Client: options.Client, Stores: options.Stores,
+		Client: options.Client, Direct: options.Direct, Stores: options.Stores,
 		Secrets: &place.Secrets{Direct: options.Direct, Client: options.Client, Namespace: options.Namespace},
 	}
 	// It begins with the controllers: when this process leads.
@@ -115,7 +115,7 @@ func SetUp(manager ctrl.Manager, options Options) error {
 			Changed: told.tells.ProviderChanged,
 		}).SetUp},
 		{"backuplocation", (&backuplocation.Controller{
-			Client: options.Client, Direct: options.Direct, Finder: finder, ClusterID: options.ClusterID,
+			Client: options.Client, Direct: options.Direct, Finder: finder, ClusterID: options.ClusterID, Namespace: options.Namespace,
 			Clock: options.Clock, NewID: options.NewID, Every: options.LocationEvery,
 			Changed: told.tells.LocationChanged, BackupChanged: told.tells.BackupChanged, Gone: told.counts.ForgetLocation,
 		}).SetUp},
@@ -177,7 +177,7 @@ func newUndo(options Options, told listeners) *undo.Controller {
 }
 
 func newInspection(options Options, finder *place.Finder) *inspection.Controller {
-	library := &inspection.Library{Client: options.Client, Finder: finder, ClusterID: options.ClusterID, Cluster: options.Cluster}
+	library := &inspection.Library{Direct: options.Direct, Finder: finder, ClusterID: options.ClusterID, Cluster: options.Cluster}
 	return &inspection.Controller{
 		Client: options.Client, Subjects: library.Subjects(),
 		Tasks: reconcile.NewTasks[struct{}, answer.Page](answers),

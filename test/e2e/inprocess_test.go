@@ -140,9 +140,9 @@ func (a *api) setLease(change func(lease *coordinationv1.LeaseSpec)) {
 }
 
 // startManager runs the controllers as startManagerWith does, with the options of most tests.
-func startManager(t *testing.T, kubeconfig *rest.Config, stores place.Stores) (stop func()) {
+func startManager(t *testing.T, kubeconfig *rest.Config, stores place.Stores) {
 	t.Helper()
-	return startManagerWith(t, kubeconfig, stores, func(*controller.Options) {})
+	startManagerWith(t, kubeconfig, stores, func(*controller.Options) {})
 }
 
 // startPatientManager is startManagerWith another patience.

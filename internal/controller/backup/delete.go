@@ -68,6 +68,9 @@ func (c *Controller) delay(s *scope, err error) error {
 	}
 	reason, _ := place.Reason(err)
 	message := "the data is not deleted yet: " + err.Error()
+	if reason == kahuv1.ReasonNotOwner && s.location != nil {
+		message += ". " + place.HowToTake(s.location)
+	}
 	meta.SetStatusCondition(&s.status().Conditions, metav1.Condition{
 		Type: kahuv1.ConditionDataDeleted, Status: metav1.ConditionFalse, Reason: reason,
 		Message: reconcile.Bounded(message, failure.MaxText), ObservedGeneration: s.backup.Generation,

@@ -38,9 +38,6 @@ const (
 	retryTime = 2 * time.Second
 	// writeTime is how soon the second half of a claim follows the first.
 	writeTime = 50 * time.Millisecond
-	// TakeOwnershipAnnotation is an annotation that, with the location's id as its value, makes this cluster the owner of its part of the
-	// location whoever wrote there last. It is a person's decision, and it is taken back once it is carried out.
-	TakeOwnershipAnnotation = "kahu.io/take-ownership"
 )
 
 // Controller reconciles BackupLocation objects.
@@ -51,8 +48,9 @@ type Controller struct {
 	Direct client.Reader
 	// Finder finds the locations' files.
 	Finder *place.Finder
-	// ClusterID is the identity of this cluster.
+	// ClusterID is the identity of this cluster, Namespace Kahu's own.
 	ClusterID string
+	Namespace string
 	// Changed, BackupChanged and Gone are told of statuses that were written, with the object as it was before, and of
 	// locations that are gone. They may be nil.
 	Changed       func(before, after *kahuv1.BackupLocation)
@@ -234,6 +232,9 @@ func (c *Controller) checkMarker(ctx context.Context, s *scope) error {
 	id, err := c.place(s).Open(ctx, s.location.Status.LocationID)
 	if err != nil {
 		return outcome(err)
+	}
+	if err := c.refuseSecond(ctx, s, id); err != nil {
+		return err
 	}
 	s.location.Status.LocationID = id
 	return nil

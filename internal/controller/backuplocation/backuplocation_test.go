@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -63,8 +64,10 @@ type world struct {
 func newWorld(t *testing.T, through func(plain *memory.Store) provider.Driver) *world {
 	t.Helper()
 	scheme := runtime.NewScheme()
-	if err := kahuv1.AddToScheme(scheme); err != nil {
-		t.Fatal(err)
+	for _, add := range []func(*runtime.Scheme) error{kahuv1.AddToScheme, corev1.AddToScheme} {
+		if err := add(scheme); err != nil {
+			t.Fatal(err)
+		}
 	}
 	id := archive.BackupID{ClusterID: cluster, Name: "nightly", UID: "c1f6f2f0-5a6b-4f4e-9c7d-0d3f4f1a2b3c"}
 	registered := &kahuv1.Provider{ObjectMeta: metav1.ObjectMeta{Name: "files"}, Spec: kahuv1.ProviderSpec{Type: kahuv1.ProviderTypeMetadata}}
@@ -78,7 +81,7 @@ func newWorld(t *testing.T, through func(plain *memory.Store) provider.Driver) *
 	plain := memory.New(memory.Options{})
 	w := &world{client: to, direct: &later{Reader: to}, files: store.New(plain, store.Options{}), view: view, id: id}
 	loop := (&backuplocation.Controller{
-		Client: to, Direct: w.direct, ClusterID: cluster, NewID: func() string { return "an-id" }, Every: time.Minute,
+		Client: to, Direct: w.direct, ClusterID: cluster, Namespace: "kahu-system", NewID: func() string { return "an-id" }, Every: time.Minute,
 		Finder: &place.Finder{Client: to, Stores: oneStore{store.New(through(plain), store.Options{})}},
 		Clock:  clocktesting.NewFakeClock(time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)),
 	}).Loop()

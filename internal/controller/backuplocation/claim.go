@@ -9,6 +9,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
+	"github.com/soda-cdm/kahu/internal/controller/place"
 	"github.com/soda-cdm/kahu/internal/core"
 	"github.com/soda-cdm/kahu/internal/engine"
 	"github.com/soda-cdm/kahu/internal/reconcile"
@@ -16,16 +17,18 @@ import (
 
 // claim writes a new nonce into the cluster's part of the location, once in the life of a leader. The nonce is
 // remembered in the status before it is written to the store, in two passes, so that a crash in between is not taken
-// for another owner. A nonce that this cluster did not write stops nothing but deletion.
+// for another owner, and beside it, for a BackupLocation that is made again. A nonce that this cluster did not write stops nothing but deletion.
 func (c *Controller) claim(ctx context.Context, s *scope) error {
+	if err := c.recall(ctx, s); err != nil {
+		return err
+	}
 	owner := &s.location.Status.Owner
-	place := c.place(s)
-	err := place.CheckOwner(ctx, c.ClusterID, owner.Nonce, owner.PendingNonce)
+	files := c.place(s)
+	err := files.CheckOwner(ctx, c.ClusterID, owner.Nonce, owner.PendingNonce)
 	switch {
 	case (errors.Is(err, engine.ErrNotOwner) || errors.Is(err, core.ErrCorrupt)) && !c.decided(s):
 		c.setOwned(s, metav1.ConditionFalse, kahuv1.ReasonNotOwner, err.Error()+"; deletion of backups is held. "+
-			"If this cluster alone should own them, annotate the BackupLocation with "+
-			TakeOwnershipAnnotation+"="+s.location.Status.LocationID)
+			place.HowToTake(s.location))
 		return nil
 	case err != nil && !errors.Is(err, engine.ErrNotOwner) && !errors.Is(err, core.ErrCorrupt):
 		return outcome(err)
@@ -33,22 +36,30 @@ func (c *Controller) claim(ctx context.Context, s *scope) error {
 		c.setOwned(s, metav1.ConditionTrue, kahuv1.ReasonOwned, "This cluster wrote the owner file last.")
 		return nil
 	}
-	return c.take(ctx, s, place)
+	return c.take(ctx, s, files)
 }
 
 // take is the first or second half of a claim.
-func (c *Controller) take(ctx context.Context, s *scope, place *engine.Location) error {
+func (c *Controller) take(ctx context.Context, s *scope, files *engine.Location) error {
 	owner := &s.location.Status.Owner
 	if owner.PendingNonce == "" || owner.PendingNonce == owner.Nonce {
 		owner.PendingNonce = c.NewID()
 		return reconcile.Waiting(kahuv1.ReasonPending, "recording that ownership is being claimed", writeTime)
 	}
-	if err := place.TakeOwner(ctx, c.ClusterID, owner.PendingNonce); err != nil {
+	id := s.location.Status.LocationID
+	if err := c.remember(ctx, id, *owner); err != nil {
+		return err
+	}
+	if err := files.TakeOwner(ctx, c.ClusterID, owner.PendingNonce); err != nil {
 		return outcome(err)
 	}
-	owner.Nonce, owner.PendingNonce = owner.PendingNonce, ""
+	written := kahuv1.LocationOwner{Nonce: owner.PendingNonce}
+	if err := c.remember(ctx, id, written); err != nil {
+		return err
+	}
+	*owner = written
 	c.mu.Lock()
-	c.claimed[s.location.Status.LocationID] = true
+	c.claimed[id] = true
 	c.mu.Unlock()
 	c.setOwned(s, metav1.ConditionTrue, kahuv1.ReasonOwned, "This cluster wrote the owner file last.")
 	return c.forgetDecision(ctx, s)
@@ -62,18 +73,18 @@ func (c *Controller) hasClaimed(locationID string) bool {
 
 // decided tells whether a person decided that this cluster is the owner.
 func (c *Controller) decided(s *scope) bool {
-	decision := s.location.Annotations[TakeOwnershipAnnotation]
+	decision := s.location.Annotations[place.TakeOwnershipAnnotation]
 	return decision != "" && decision == s.location.Status.LocationID
 }
 
 // forgetDecision removes the annotation once it is carried out, so that it does not decide again later.
 func (c *Controller) forgetDecision(ctx context.Context, s *scope) error {
-	if _, there := s.location.Annotations[TakeOwnershipAnnotation]; !there {
+	if _, there := s.location.Annotations[place.TakeOwnershipAnnotation]; !there {
 		return nil
 	}
 	before := &kahuv1.BackupLocation{ObjectMeta: *s.location.ObjectMeta.DeepCopy()}
 	after := before.DeepCopy()
-	delete(after.Annotations, TakeOwnershipAnnotation)
+	delete(after.Annotations, place.TakeOwnershipAnnotation)
 	if err := c.Client.Patch(ctx, after, client.MergeFrom(before)); err != nil {
 		return err
 	}

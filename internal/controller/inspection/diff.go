@@ -47,7 +47,7 @@ func (l *Library) stored(ctx context.Context, name string) (*engine.Stored, erro
 // filtersOf returns what a backup chose.
 func (l *Library) filtersOf(ctx context.Context, name string) (selection.Filters, error) {
 	backup := &kahuv1.Backup{}
-	if err := l.Client.Get(ctx, client.ObjectKey{Name: name}, backup); err != nil {
+	if err := l.Direct.Get(ctx, client.ObjectKey{Name: name}, backup); err != nil {
 		return selection.Filters{}, fmt.Errorf("reading Backup %s: %w", name, err)
 	}
 	return filters.OfBackup(&backup.Spec)

@@ -27,7 +27,7 @@ func (l *Library) ofRestore(
 	ctx context.Context, name, what string, path func(status *kahuv1.RestoreStatus) string,
 ) (location string, answer Answer, err error) {
 	restore := &kahuv1.Restore{}
-	err = l.Client.Get(ctx, client.ObjectKey{Name: name}, restore)
+	err = l.Direct.Get(ctx, client.ObjectKey{Name: name}, restore)
 	if apierrors.IsNotFound(err) {
 		return "", nil, &place.NotUsableError{
 			Reason: kahuv1.ReasonRestoreNotFound, Field: "spec.restoreName",

@@ -36,8 +36,9 @@ func (f SubjectFunc) Ask(ctx context.Context, question *kahuv1.Inspection) (loca
 
 // Library knows the subjects that are answered out of the files of a location.
 type Library struct {
-	// Client reads Kahu's own kinds, Finder finds the files of locations.
-	Client client.Reader
+	// Direct reads Kahu's own kinds from the API server itself: somebody who saw a run end asks about it at once, when a
+	// cache may still show it as going on. Finder finds the files of locations.
+	Direct client.Reader
 	Finder *place.Finder
 	// ClusterID is the identity of this cluster, and Cluster what backups are compared with.
 	ClusterID string
@@ -96,7 +97,7 @@ func (f Found) stored() engine.Stored {
 // Backup finds a backup that has something to show.
 func (l *Library) Backup(ctx context.Context, name string) (Found, error) {
 	backup := &kahuv1.Backup{}
-	err := l.Client.Get(ctx, client.ObjectKey{Name: name}, backup)
+	err := l.Direct.Get(ctx, client.ObjectKey{Name: name}, backup)
 	if apierrors.IsNotFound(err) {
 		return Found{}, &place.NotUsableError{
 			Reason: kahuv1.ReasonBackupNotFound, Field: "spec.backupName",

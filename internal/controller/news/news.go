@@ -61,7 +61,7 @@ func (t Teller) RestoreChanged(before, after *kahuv1.Restore) {
 
 // LocationChanged tells what a change of a BackupLocation's status means.
 func (t Teller) LocationChanged(before, after *kahuv1.BackupLocation) {
-	t.tell(after, "Probe", ofReady(before.Status.Conditions, after.Status.Conditions))
+	t.tell(after, "Probe", OfLocation(before, after))
 }
 
 // ProviderChanged tells what a change of a Provider's status means.
@@ -89,8 +89,22 @@ func OfBackup(before, after *kahuv1.Backup) []Item {
 	items = append(items, ofRun(
 		run{was.Stage, was.State, was.Attempt, was.Interruptions, was.FailureReason, was.Conditions},
 		run{is.Stage, is.State, is.Attempt, is.Interruptions, is.FailureReason, is.Conditions})...)
+	if held := meta.FindStatusCondition(is.Conditions, kahuv1.ConditionDataDeleted); held != nil && held.Status == metav1.ConditionFalse &&
+		reasonOf(was.Conditions, kahuv1.ConditionDataDeleted) != held.Reason {
+		items = append(items, Item{true, held.Reason, held.Message})
+	}
 	if lost := readyReason(is.Conditions); lost == kahuv1.ReasonManifestNotFound && was.Stage == kahuv1.StageFinished && readyReason(was.Conditions) != lost {
 		items = append(items, Item{true, lost, is.FailureReason})
+	}
+	return items
+}
+
+// OfLocation returns the news in a change of a BackupLocation's status.
+func OfLocation(before, after *kahuv1.BackupLocation) []Item {
+	items := ofReady(before.Status.Conditions, after.Status.Conditions)
+	lost := meta.FindStatusCondition(after.Status.Conditions, kahuv1.ConditionOwned)
+	if lost != nil && lost.Status == metav1.ConditionFalse && reasonOf(before.Status.Conditions, kahuv1.ConditionOwned) != lost.Reason {
+		items = append(items, Item{true, lost.Reason, lost.Message})
 	}
 	return items
 }
@@ -193,7 +207,11 @@ func ofReady(before, after []metav1.Condition) []Item {
 }
 
 func readyReason(conditions []metav1.Condition) string {
-	if found := meta.FindStatusCondition(conditions, kahuv1.ConditionReady); found != nil {
+	return reasonOf(conditions, kahuv1.ConditionReady)
+}
+
+func reasonOf(conditions []metav1.Condition, kind string) string {
+	if found := meta.FindStatusCondition(conditions, kind); found != nil {
 		return found.Reason
 	}
 	return ""

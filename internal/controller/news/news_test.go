@@ -210,3 +210,26 @@ func TestNotesAreBounded(t *testing.T) {
 		t.Errorf("told %q", got.told)
 	}
 }
+
+// TestHeldDeletions: that a deletion is held is told once for each reason, and so is a location that is not owned.
+func TestHeldDeletions(t *testing.T) {
+	t.Parallel()
+	notOwned := condition(kahuv1.ConditionOwned, metav1.ConditionFalse, kahuv1.ReasonNotOwner)
+	held := condition(kahuv1.ConditionDataDeleted, metav1.ConditionFalse, kahuv1.ReasonNotOwner)
+	location := func(conditions []metav1.Condition) *kahuv1.BackupLocation {
+		return &kahuv1.BackupLocation{Status: kahuv1.BackupLocationStatus{Conditions: conditions}}
+	}
+	backup := func(conditions []metav1.Condition) *kahuv1.Backup {
+		return &kahuv1.Backup{Status: kahuv1.BackupStatus{Conditions: conditions}}
+	}
+	told := &recorder{}
+	teller := news.Teller{Recorder: told}
+	teller.LocationChanged(location(nil), location(notOwned))
+	teller.LocationChanged(location(notOwned), location(notOwned))
+	teller.BackupChanged(backup(nil), backup(held))
+	teller.BackupChanged(backup(held), backup(held))
+	want := []string{"Probe | Warning | NotOwner | said", "Backup | Warning | NotOwner | said"}
+	if diff := cmp.Diff(want, told.told); diff != "" {
+		t.Error(diff)
+	}
+}

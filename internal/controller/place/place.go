@@ -34,8 +34,10 @@ type Stores interface {
 
 // Finder finds files.
 type Finder struct {
-	// Client reads BackupLocations and Providers.
+	// Client reads BackupLocations and Providers. Direct, which may be nil, reads from the API server itself: a location
+	// that was created a moment ago may not be in the cache, and what names it must not fail for that.
 	Client client.Reader
+	Direct client.Reader
 	// Stores reaches their stores.
 	Stores Stores
 	// Secrets reads the keys of encrypted locations.
@@ -108,6 +110,9 @@ func (f *Finder) Of(ctx context.Context, location *kahuv1.BackupLocation) (Files
 func (f *Finder) Ready(ctx context.Context, name string) (*kahuv1.BackupLocation, Files, error) { //nolint:ireturn // What is behind the port is main's to know.
 	location := &kahuv1.BackupLocation{}
 	err := f.Client.Get(ctx, client.ObjectKey{Name: name}, location)
+	if apierrors.IsNotFound(err) && f.Direct != nil {
+		err = f.Direct.Get(ctx, client.ObjectKey{Name: name}, location)
+	}
 	if apierrors.IsNotFound(err) {
 		return nil, nil, &NotUsableError{
 			Reason:  kahuv1.ReasonLocationNotFound,

@@ -25,6 +25,9 @@ func (c *Controller) findBackup(ctx context.Context, s *scope) error {
 	backup := &kahuv1.Backup{}
 	name := s.restore.Spec.BackupName
 	err := c.Client.Get(ctx, client.ObjectKey{Name: name}, backup)
+	if apierrors.IsNotFound(err) { // The cache may be behind.
+		err = c.Direct.Get(ctx, client.ObjectKey{Name: name}, backup)
+	}
 	if apierrors.IsNotFound(err) {
 		return &place.NotUsableError{
 			Reason: kahuv1.ReasonBackupNotFound, Field: "spec.backupName",
