@@ -39,7 +39,8 @@ func newManagerCommand() *cobra.Command {
 	flags.StringVar(&options.MetricsPKI, "metrics-pki", "", "folder with tls.crt, tls.key and ca.crt, to serve /metrics over TLS: needed unless --metrics-address is a loopback address")
 	flags.StringVar(&options.MetricsClient, "metrics-client", manager.DefaultMetricsClient, "common name in the certificate of whoever reads /metrics over TLS")
 	addLeaderElectionFlags(flags, &options.Options)
-	flags.IntVar(&options.Runs, "runs", manager.DefaultRuns, "how many backups, and how many restores, go on at once")
+	flags.IntVar(&options.Runs, "runs", manager.DefaultRuns, "how many backups, and how many restores, go on at once; "+
+		"more only at locations at which nothing runs, one each, and at most twice as many in all")
 	flags.IntVar(&options.RunsPerLocation, "runs-per-location", manager.DefaultRunsPerLocation,
 		"how many of them go on at once at a location whose spec.limits does not say it")
 	flags.DurationVar(&options.LocationEvery, "location-interval", manager.DefaultLocationEvery, "time between two looks at a location")

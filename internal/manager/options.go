@@ -31,7 +31,8 @@ type Options struct {
 	LeaseDuration time.Duration
 	RenewDeadline time.Duration
 	RetryPeriod   time.Duration
-	// Runs is how many backups, and how many restores, go on at once.
+	// Runs is how many backups, and how many restores, go on at once; a location at which nothing runs may begin one more, up
+	// to twice as many in all.
 	Runs int
 	// RunsPerLocation is how many of them go on at once at a location that has no limits of its own.
 	RunsPerLocation int

@@ -24,7 +24,8 @@ type Wish struct {
 // Decide says which tasks may begin now, oldest first, and in which order the others wait. Places are given out of total;
 // taken are those of each group that are. A wish whose group is at its limit lets younger ones of other groups pass and
 // keeps its own turn: when a place of its group is free, no younger one of that group takes it. One group never gets all
-// the places, where there is more than one, so that what hangs in it leaves one to the others.
+// the places, where there is more than one, and a group without any gets its first one also when all are taken, up to
+// twice as many: so what hangs in some groups holds up no other, as long as no more groups hang than there are places.
 func Decide(waiting []Wish, taken map[string]int, total int) (begin, wait []Wish) {
 	free := total
 	inGroup := make(map[string]int, len(taken))
@@ -37,7 +38,8 @@ func Decide(waiting []Wish, taken map[string]int, total int) (begin, wait []Wish
 		return cmp.Or(a.Since.Compare(b.Since), cmp.Compare(a.Order, b.Order), cmp.Compare(a.UID, b.UID))
 	})
 	for _, wish := range ordered {
-		if free <= 0 || inGroup[wish.Group] >= groupLimit(wish.GroupLimit, total) {
+		isFirst := inGroup[wish.Group] == 0 && free > -total
+		if free <= 0 && !isFirst || inGroup[wish.Group] >= groupLimit(wish.GroupLimit, total) {
 			wait = append(wait, wish)
 			continue
 		}

@@ -48,14 +48,19 @@ func TestDecide(t *testing.T) {
 	}{
 		"nobody":                       {"", 2, nil, 4, "", ""},
 		"all fit":                      {"a@x b@y", 2, nil, 4, "a b", ""},
-		"oldest first":                 {"a@x b@y c@z", 2, map[string]int{"w": 2}, 4, "a b", "c"},
-		"no place":                     {"a@x b@y", 2, map[string]int{"z": 2, "w": 2}, 4, "", "a b"},
-		"more taken than there are":    {"a@x", 2, map[string]int{"z": 5}, 4, "", "a"},
+		"oldest first":                 {"a@x b@y c@x", 3, map[string]int{"x": 1, "y": 1}, 4, "a b", "c"},
+		"no place":                     {"a@z b@w", 3, map[string]int{"z": 2, "w": 2}, 4, "", "a b"},
+		"more taken than there are":    {"a@z", 9, map[string]int{"z": 2, "w": 3}, 4, "", "a"},
+		"two that hang":                {"a@z b@x c@x d@w e@y", 2, map[string]int{"z": 2, "w": 2}, 4, "b e", "a c d"},
+		"a bound for first places":     {"a@x b@y c@v", 2, map[string]int{"z": 3, "w": 3}, 4, "a b", "c"},
+		"first places at their bound":  {"a@x", 2, map[string]int{"z": 4, "w": 4}, 4, "", "a"},
+		"a place is free again":        {"a@z b@w", 2, map[string]int{"z": 1, "w": 1, "x": 1}, 4, "a", "b"},
 		"a full group blocks nobody":   {"a@x b@x c@y", 2, map[string]int{"x": 2}, 4, "c", "a b"},
 		"a group keeps its own order":  {"a@x b@x c@x", 2, map[string]int{"x": 1}, 4, "a", "b c"},
 		"a place is left to others":    {"a@x b@x c@x d@x e@y", 9, nil, 4, "a b c e", "d"},
 		"a place is kept for others":   {"a@x", 9, map[string]int{"x": 3}, 4, "", "a"},
-		"one place is for everybody":   {"a@x b@y", 9, nil, 1, "a", "b"},
+		"one place is for everybody":   {"a@x b@x c@y d@z", 9, nil, 1, "a c", "b d"},
+		"nothing begins":               {"a@x", 2, nil, 0, "", "a"},
 		"a limit of nothing means one": {"a@x b@x", 0, nil, 4, "a", "b"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -70,14 +75,15 @@ func TestDecide(t *testing.T) {
 }
 
 // TestDecideFairly lets random runs come and go: limits hold, no place stays free that somebody could have, nobody who
-// could have begun is passed by a younger one, and everybody's turn comes, also while one group hangs for ever.
+// could have begun is passed by a younger one, and everybody's turn comes, also while as many groups as there are places
+// hang for ever.
 func TestDecideFairly(t *testing.T) {
 	for seed := range uint64(60) {
 		dice := rand.New(rand.NewPCG(seed, 1))
 		total, limit := 1+dice.IntN(6), 1+dice.IntN(4)
-		hanging := fmt.Sprint(dice.IntN(4)) // a group whose runs never end
-		if total == 1 {
-			hanging = ""
+		hanging := map[string]bool{} // groups whose runs never end
+		for range dice.IntN(total + 1) {
+			hanging[fmt.Sprint(dice.IntN(8))] = true
 		}
 		var waiting []reconcile.Wish
 		running := map[types.UID]string{}
@@ -86,7 +92,7 @@ func TestDecideFairly(t *testing.T) {
 		for step := range 20 * number {
 			if step < number {
 				waiting = append(waiting, reconcile.Wish{
-					UID: types.UID(fmt.Sprintf("%04d", step)), Group: fmt.Sprint(dice.IntN(4)), GroupLimit: limit,
+					UID: types.UID(fmt.Sprintf("%04d", step)), Group: fmt.Sprint(dice.IntN(8)), GroupLimit: limit,
 					Since: dawn.Add(time.Duration(dice.IntN(number)) * time.Second),
 				})
 			}
@@ -101,13 +107,13 @@ func TestDecideFairly(t *testing.T) {
 			}
 			waiting = wait
 			for uid, group := range running {
-				if group != hanging && dice.IntN(3) == 0 {
+				if !hanging[group] && dice.IntN(3) == 0 {
 					delete(running, uid)
 				}
 			}
 		}
 		for _, wish := range waiting {
-			if wish.Group != hanging {
+			if !hanging[wish.Group] {
 				t.Fatalf("seed %d: %s of group %s never began; %v are running of %d", seed, wish.UID, wish.Group, running, total)
 			}
 		}
@@ -127,12 +133,13 @@ func checkDecision(t *testing.T, begin, wait []reconcile.Wish, taken map[string]
 		if in[wish.Group] > max(1, min(wish.GroupLimit, total-1)) {
 			t.Fatalf("group %s has %d of %d", wish.Group, in[wish.Group], wish.GroupLimit)
 		}
-	}
-	if all > total {
-		t.Fatalf("%d of %d places are taken", all, total)
+		if all > 2*total || all > total && in[wish.Group] > 1 {
+			t.Fatalf("%d of %d places are taken, %d by group %s", all, total, in[wish.Group], wish.Group)
+		}
 	}
 	for _, left := range wait {
-		if all < total && in[left.Group] < max(1, min(left.GroupLimit, total-1)) {
+		isFree := all < total || all < 2*total && in[left.Group] == 0
+		if isFree && in[left.Group] < max(1, min(left.GroupLimit, total-1)) {
 			t.Fatalf("%s waits although it could begin: %v of %d", left.UID, in, total)
 		}
 		for _, other := range begin {
