@@ -53,6 +53,38 @@ type RestoreUndo struct {
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=100
 	Rows []UndoRow `json:"rows,omitempty"`
+
+	// earlier is the last undo that was no dry run, where this one is a dry run.
+	// +optional
+	Earlier *EarlierUndo `json:"earlier,omitempty"`
+}
+
+// EarlierUndo is what is kept of an undo when a dry run comes after it.
+type EarlierUndo struct {
+	// token is the value of the annotation kahu.io/undo that asked for it.
+	// +optional
+	// +kubebuilder:validation:MaxLength=253
+	Token string `json:"token,omitempty"`
+
+	// startTime is when it began.
+	// +optional
+	// +nullable
+	StartTime *metav1.Time `json:"startTime,omitempty"`
+
+	// time is when it ended.
+	// +optional
+	// +nullable
+	Time *metav1.Time `json:"time,omitempty"`
+
+	// deleted is the number of objects that went.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	Deleted int64 `json:"deleted,omitempty"`
+
+	// kept is the number of objects that the restore created and that stayed.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	Kept int64 `json:"kept,omitempty"`
 }
 
 // UndoAction says what an undo does about an object.

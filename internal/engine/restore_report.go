@@ -10,8 +10,13 @@ import (
 	"github.com/soda-cdm/kahu/internal/core/transform"
 )
 
-// reportTime bounds the writing of a report, which also happens when the run itself has been ended.
-const reportTime = 10 * time.Second
+// The bounds of the writing of a file: a time for each, and for each MiB of it; and the time that is left for it when the run has
+// been told to end.
+const (
+	writeTime         = time.Minute
+	writeTimePerMiB   = 10 * time.Second
+	writeTimeAtTheEnd = 10 * time.Second
+)
 
 // report writes what happened to the location. A place that cannot be written costs the report and nothing else.
 func (r *restoreRun) finishReport(ctx context.Context, failure error) {
@@ -45,8 +50,11 @@ func (r *restoreRun) writeFile(ctx context.Context, name string, content []byte)
 		}
 		content = sealed
 	}
-	writing, cancel := context.WithTimeout(context.WithoutCancel(ctx), reportTime)
+	most := writeTime + time.Duration(len(content)>>20)*writeTimePerMiB //nolint:mnd // Bytes of a MiB.
+	writing, cancel := context.WithTimeout(context.WithoutCancel(ctx), most)
 	defer cancel()
+	ended := context.AfterFunc(ctx, func() { time.AfterFunc(writeTimeAtTheEnd, cancel) })
+	defer ended()
 	return createFile(writing, r.written, name, content)
 }
 

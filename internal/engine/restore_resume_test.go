@@ -8,9 +8,12 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"k8s.io/utils/clock"
 
+	"github.com/soda-cdm/kahu/internal/core"
 	"github.com/soda-cdm/kahu/internal/core/archive"
 	"github.com/soda-cdm/kahu/internal/core/restoreplan"
 	"github.com/soda-cdm/kahu/internal/core/selection"
@@ -324,5 +327,36 @@ func TestSweepRestores(t *testing.T) {
 	slices.Sort(stay)
 	if diff := cmp.Diff(stay, w.allNames()); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// patient notes how long the files of a restore may take.
+type patient struct {
+	engine.RestoreFiles
+
+	until time.Time
+}
+
+// Create notes the deadline.
+func (p *patient) Create(ctx context.Context, name string) (core.FileWriter, error) {
+	p.until, _ = ctx.Deadline()
+	return p.RestoreFiles.Create(ctx, name)
+}
+
+// TestReportHasTime: a slow store has time for the report, which is as large as the restore.
+func TestReportHasTime(t *testing.T) {
+	w := newWorld(t)
+	w.shop()
+	if _, err := w.backup("one", selection.Filters{}); err != nil {
+		t.Fatal(err)
+	}
+	to, files := fakecluster.New(allKinds()...), &patient{RestoreFiles: w.files}
+	before := clock.RealClock{}.Now()
+	use := &engine.Restore{Cluster: to, Clock: w.clock, Creators: 1}
+	if _, err := use.Run(t.Context(), engine.RestoreRequest{Backup: id("one"), ID: restoreID, Attempt: "one"}, files); err != nil {
+		t.Fatal(err)
+	}
+	if given := files.until.Sub(before); given < time.Minute {
+		t.Errorf("the report had %v", given)
 	}
 }

@@ -40,8 +40,9 @@ type Undo struct {
 
 // UndoRequest is one wish.
 type UndoRequest struct {
-	// RestoreUID is the UID of the Restore.
+	// RestoreUID is the UID of the Restore, and During the time in which it created objects.
 	RestoreUID string
+	During     undo.Period
 	// DryRun looks what would go, and deletes nothing.
 	DryRun bool
 	// Confirm makes sure that it is still wanted; its error ends it. It is asked before each step.
@@ -55,6 +56,9 @@ type UndoResult struct {
 	// Deleted and Kept count the objects that the restore created and that were there: those that went, or would go, and
 	// those that stay.
 	Deleted, Kept int64
+	// Unclear is the number of objects of which nobody can say who made them, and that were made while the restore ran. They
+	// stay.
+	Unclear int64
 	// DeletedRows and KeptRows are the first of them. A row of an object that was deleted has a message where it is not
 	// gone yet.
 	DeletedRows, KeptRows []Row
@@ -110,6 +114,7 @@ func (r *undoRun) look(ctx context.Context) error {
 		}
 	}
 	r.plan = survey.Plan()
+	r.result.Unclear = survey.Unclear()
 	for _, row := range r.plan.Kept {
 		r.keep(row.Living, row.Reason, row.Message)
 	}
@@ -127,6 +132,7 @@ func contents(kind core.Kind) int {
 
 func (r *undoRun) newSurvey(going map[types.UID]bool) *undo.Survey {
 	survey := undo.NewSurvey(r.request.RestoreUID, going)
+	survey.During = r.request.During
 	if len(r.unserved) > 0 {
 		names := make([]string, 0, len(r.unserved))
 		for _, group := range r.unserved {
@@ -184,22 +190,37 @@ func (r *undoRun) deleteOne(ctx context.Context, living core.Living) error {
 		r.keep(living, undo.ReasonOwnsKept, fmt.Sprintf("%s, which stays, would be deleted with it", kept))
 		return nil
 	}
-	looks := contents(living.Kind) == 0
+	looks, asked := contents(living.Kind) == 0, false
 	for try := 1; ; try++ {
 		if looks {
 			again, goes, failed := r.lookAgain(ctx, living)
+			if errors.Is(failed, errVanished) && asked {
+				r.gone(living) // It went, and only the answer did not come.
+			}
 			if failed != nil || !goes {
-				return failed
+				return ignoreVanished(failed)
 			}
 			living = again
 		}
 		err := r.Cluster.Delete(ctx, living, false)
-		if errors.Is(err, core.ErrConflict) && try < maxChanges {
-			looks = true
+		// Where no answer came it is looked whether the object is there: a cluster that cannot be reached ends the undo.
+		unanswered := errors.Is(err, core.ErrUnavailable) && !asked
+		if unanswered || errors.Is(err, core.ErrConflict) && try < maxChanges {
+			looks, asked = true, asked || unanswered
 			continue
 		}
 		return r.deleted(ctx, living, err)
 	}
+}
+
+// errVanished: the object is not there any more, or is being deleted.
+var errVanished = errors.New("vanished")
+
+func ignoreVanished(err error) error {
+	if errors.Is(err, errVanished) {
+		return nil
+	}
+	return err
 }
 
 // deleted notes what came of a deletion.
@@ -216,14 +237,14 @@ func (r *undoRun) deleted(ctx context.Context, living core.Living, err error) er
 }
 
 // lookAgain reads an object that has changed, or into which it must be looked just before it goes. It returns false where
-// the object is not to be deleted any more.
+// the object is not to be deleted any more, and errVanished where somebody has deleted it.
 func (r *undoRun) lookAgain(ctx context.Context, living core.Living) (core.Living, bool, error) {
 	again, err := r.Cluster.Living(ctx, living.Kind, living.Namespace, living.Name)
 	if errors.Is(err, core.ErrNotFound) || err == nil && (again.UID != living.UID || again.Terminating) {
-		return again, false, nil // Somebody else has deleted it.
+		return again, false, errVanished
 	}
 	if err != nil {
-		return again, false, err
+		return again, false, fmt.Errorf("%w: %w", ErrCluster, err)
 	}
 	judged, err := r.judgeAgain(ctx, again)
 	if err == nil && judged.Reason != "" {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/utils/clock"
 
 	"github.com/soda-cdm/kahu/internal/core"
 	"github.com/soda-cdm/kahu/internal/core/restoreplan"
@@ -212,6 +213,73 @@ func TestUndoRefused(t *testing.T) {
 	}
 	if slices.ContainsFunc(to.Calls("delete"), func(call fakecluster.Call) bool { return call.Key.Resource == "namespaces" }) {
 		t.Error("the namespace was deleted")
+	}
+}
+
+// TestUndoUnanswered: a deletion without an answer is no refusal: the object may be gone, or the cluster be out of reach, which
+// ends the undo. Where the cluster answers everything else, the object stays, by name.
+func TestUndoUnanswered(t *testing.T) {
+	cases := map[string]struct {
+		answer func(to *fakecluster.Cluster, asked *bool, call fakecluster.Call) error
+		ends   bool
+		want   map[string]string
+	}{
+		"Gone": {func(to *fakecluster.Cluster, asked *bool, call fakecluster.Call) error {
+			if call.Verb != "delete" || call.Key.Name != "settings-1" {
+				return nil
+			}
+			*asked = true
+			to.Remove(configMaps, "shop", "settings-1")
+			return core.ErrUnavailable
+		}, false, map[string]string{}},
+		"Refused": {func(_ *fakecluster.Cluster, asked *bool, call fakecluster.Call) error {
+			if call.Verb != "delete" || call.Key.Name != "settings-1" {
+				return nil
+			}
+			*asked = true
+			return core.ErrUnavailable
+		}, false, map[string]string{"settings-1": undo.ReasonRefused, "shop": undo.ReasonNotEmpty}},
+		"OutOfReach": {func(_ *fakecluster.Cluster, asked *bool, call fakecluster.Call) error {
+			*asked = *asked || call.Verb == "delete" && call.Key.Name == "settings-1"
+			if *asked {
+				return core.ErrUnavailable
+			}
+			return nil
+		}, true, map[string]string{}},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			w, to := restoredShop(t)
+			before := int64(len(to.Contents())) - 2
+			asked := false
+			to.Intercept = func(call fakecluster.Call) error { return tc.answer(to, &asked, call) }
+			use := &engine.Undo{Cluster: to, Clock: w.clock, Deleters: 1}
+			result, err := use.Run(t.Context(), engine.UndoRequest{RestoreUID: restoreID.UID})
+			if !asked || errors.Is(err, engine.ErrCluster) != tc.ends || (err != nil) != tc.ends {
+				t.Fatalf("asked %t, %v", asked, err)
+			}
+			if diff := cmp.Diff(tc.want, reasonsOf(result.KeptRows)); diff != "" {
+				t.Error(diff)
+			}
+			if !tc.ends && result.Deleted+result.Kept != before {
+				t.Errorf("%d objects went and %d stay of %d", result.Deleted, result.Kept, before)
+			}
+		})
+	}
+}
+
+// TestUndoCountsUnclear: what has no field, and was made while the restore ran, stays and is counted; what is older is not.
+func TestUndoCountsUnclear(t *testing.T) {
+	_, to := restoredShop(t)
+	to.Put(t, configMaps, "theirs", "older", `{}`)
+	from := to.Now()
+	to.Put(t, configMaps, "theirs", "bare", `{}`)
+	until := to.Now()
+	to.Put(t, configMaps, "theirs", "later", `{}`)
+	use := &engine.Undo{Cluster: to, Clock: clock.RealClock{}, Deleters: 1}
+	result, err := use.Run(t.Context(), engine.UndoRequest{RestoreUID: restoreID.UID, During: undo.Period{From: from, To: until}})
+	if err != nil || result.Unclear != 1 {
+		t.Errorf("%d objects are unclear: %v", result.Unclear, err)
 	}
 }
 

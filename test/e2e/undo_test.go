@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	appsv1 "k8s.io/api/apps/v1"
+	autoscalingv1 "k8s.io/api/autoscaling/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -81,12 +82,12 @@ func TestUndo(t *testing.T) {
 	w := newWorld(t)
 	namespace := testcluster.Namespace(t)
 	w.create(settings(namespace, "plain", "changed", "recreated", "lost")...)
-	w.create(deployment(namespace, "web"), deployment(namespace, "trimmed"))
+	w.create(deployment(namespace, "web"), deployment(namespace, "trimmed"), deployment(namespace, "scaled"))
 	w.completedBackup("undo", only(namespace))
 	w.remove(&corev1.Namespace{ObjectMeta: named(namespace)})
 	restored := w.completedRestore("undo", "undo", nil)
 	// The controllers of Kubernetes act on what was restored, which is no change of anybody's.
-	for _, name := range []string{"web", "trimmed"} {
+	for _, name := range []string{"web", "trimmed", "scaled"} {
 		await(w.api, &appsv1.Deployment{ObjectMeta: in(namespace, name)}, func(web *appsv1.Deployment) bool {
 			return web.Status.ObservedGeneration > 0 && web.Annotations["deployment.kubernetes.io/revision"] != ""
 		})
@@ -95,11 +96,16 @@ func TestUndo(t *testing.T) {
 	// Others: a change, one that only takes away, a recreation, a deletion, and an object of their own.
 	w.patch(&corev1.ConfigMap{ObjectMeta: in(namespace, "changed")}, `{"data":{"a":"mine"}}`)
 	w.patch(&appsv1.Deployment{ObjectMeta: in(namespace, "trimmed")}, `{"spec":{"template":{"metadata":{"annotations":{"note":null}}}}}`)
+	scale := &autoscalingv1.Scale{Spec: autoscalingv1.ScaleSpec{Replicas: 0}}
+	scaled := &appsv1.Deployment{ObjectMeta: in(namespace, "scaled")}
+	if err := w.client.SubResource("scale").Update(t.Context(), scaled, client.WithSubResourceBody(scale)); err != nil {
+		t.Fatal(err)
+	}
 	w.remove(&corev1.ConfigMap{ObjectMeta: in(namespace, "recreated")}, &corev1.ConfigMap{ObjectMeta: in(namespace, "lost")})
 	w.create(settings(namespace, "recreated", "foreign")...)
 
 	seen := w.undo("undo", "look", true)
-	want := []string{"ConfigMap/changed: Changed", "Deployment/trimmed: Changed", "Namespace/" + namespace + ": NotEmpty"}
+	want := []string{"ConfigMap/changed: Changed", "Deployment/scaled: Changed", "Deployment/trimmed: Changed", "Namespace/" + namespace + ": NotEmpty"}
 	if kept := undone(t, seen, metav1.ConditionUnknown, kahuv1.ReasonUndoPreviewed); !slices.Equal(kept, want) {
 		t.Errorf("would stay %v, want %v", kept, want)
 	}
@@ -129,7 +135,7 @@ func TestUndo(t *testing.T) {
 	if again := w.undo("undo", "second", false); again.Status.Undo.Deleted != 0 {
 		t.Errorf("the second time %d objects were deleted", again.Status.Undo.Deleted)
 	}
-	for _, object := range append(settings(namespace, "changed", "recreated", "foreign"), deployment(namespace, "trimmed")) {
+	for _, object := range append(settings(namespace, "changed", "recreated", "foreign"), deployment(namespace, "scaled"), deployment(namespace, "trimmed")) {
 		w.remove(object)
 	}
 	last := w.undo("undo", "third", false)
@@ -137,6 +143,16 @@ func TestUndo(t *testing.T) {
 		t.Errorf("stay %v", kept)
 	}
 	w.awaitGone(&corev1.Namespace{ObjectMeta: named(namespace)})
+	// Whoever only looks does not lose what is known of the undo.
+	for _, token := range []string{"fourth", "fifth"} {
+		looked := w.undo("undo", token, true).Status.Undo
+		if looked.Earlier == nil || looked.Earlier.Token != "third" || looked.Earlier.Deleted != last.Status.Undo.Deleted || looked.Earlier.Time == nil {
+			t.Errorf("of the last undo is known %+v", looked.Earlier)
+		}
+	}
+	if last.Status.Undo.Earlier != nil {
+		t.Errorf("an undo that deletes has %+v beside it", last.Status.Undo.Earlier)
+	}
 }
 
 // TestUndoLeavesWhatWasThere: objects that were there before a restore stay, updated ones as they are, and so does a

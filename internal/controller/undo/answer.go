@@ -42,8 +42,12 @@ func verdict(found engine.UndoResult, err error, dryRun bool) (status metav1.Con
 		return metav1.ConditionFalse, kahuv1.ReasonPartiallyUndone, fmt.Sprintf(
 			"Of %s, %d deleted and %d kept: see status.undo.rows.", objects(found.Deleted+found.Kept), found.Deleted, found.Kept)
 	}
-	return metav1.ConditionTrue, kahuv1.ReasonUndone,
-		fmt.Sprintf("Nothing that the restore created is left: %s deleted.", objects(found.Deleted))
+	message = fmt.Sprintf("Nothing that the restore created is left: %s deleted.", objects(found.Deleted))
+	if found.Unclear > 0 {
+		message = fmt.Sprintf("Nothing that is known to be the restore's is left: %s deleted. Made while it ran, without any field, and "+
+			"kept, as nobody can say by whom: %s.", objects(found.Deleted), objects(found.Unclear))
+	}
+	return metav1.ConditionTrue, kahuv1.ReasonUndone, message
 }
 
 // objects is a number of objects in words.

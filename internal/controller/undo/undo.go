@@ -23,6 +23,7 @@ import (
 
 	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
 	"github.com/soda-cdm/kahu/internal/controller/failure"
+	"github.com/soda-cdm/kahu/internal/core/undo"
 	"github.com/soda-cdm/kahu/internal/engine"
 	"github.com/soda-cdm/kahu/internal/reconcile"
 )
@@ -148,9 +149,13 @@ func (c *Controller) take(_ context.Context, s *scope) error {
 	if s.isTaken() {
 		return nil
 	}
+	before := s.answer()
 	s.restore.Status.Undo = &kahuv1.RestoreUndo{
 		Token: tokenOf(s.restore), DryRun: s.restore.Annotations[kahuv1.AnnotationUndoDryRun] == "true",
 		StartTime: &metav1.Time{Time: c.Clock.Now()},
+	}
+	if s.answer().DryRun {
+		s.answer().Earlier = carriedOut(before)
 	}
 	if s.restore.Status.Stage != kahuv1.StageFinished {
 		s.finish(c.Clock.Now())
@@ -162,6 +167,19 @@ func (c *Controller) take(_ context.Context, s *scope) error {
 	return reconcile.ErrDone // What is to be done is on record before it is done; that begins the next pass.
 }
 
+// carriedOut returns what is kept of an answer when a look takes its place: the last undo that may have deleted something.
+func carriedOut(before *kahuv1.RestoreUndo) *kahuv1.EarlierUndo {
+	switch {
+	case before == nil:
+		return nil
+	case before.DryRun:
+		return before.Earlier
+	}
+	return &kahuv1.EarlierUndo{
+		Token: before.Token, StartTime: before.StartTime, Time: before.Time, Deleted: before.Deleted, Kept: before.Kept,
+	}
+}
+
 // run begins the work, or shows how far it is.
 func (c *Controller) run(_ context.Context, s *scope) error {
 	snapshot, there := c.Tasks.Look(s.restore.UID)
@@ -171,7 +189,7 @@ func (c *Controller) run(_ context.Context, s *scope) error {
 	if !there {
 		restore := s.restore.DeepCopy()
 		request := engine.UndoRequest{
-			RestoreUID: string(restore.UID), DryRun: s.answer().DryRun,
+			RestoreUID: string(restore.UID), During: during(&restore.Status, restore.CreationTimestamp), DryRun: s.answer().DryRun,
 			Confirm: func(ctx context.Context) error { return c.confirm(ctx, restore) },
 		}
 		begun := c.Tasks.Begin(restore, func(ctx context.Context, show func(engine.Progress)) (engine.UndoResult, error) {
@@ -186,6 +204,15 @@ func (c *Controller) run(_ context.Context, s *scope) error {
 	s.say(metav1.ConditionUnknown, kahuv1.ReasonUndoing,
 		fmt.Sprintf("%d of %d objects have been dealt with.", snapshot.Progress.Done, snapshot.Progress.Total))
 	return reconcile.ErrDone
+}
+
+// during returns when the restore can have created objects.
+func during(status *kahuv1.RestoreStatus, created metav1.Time) undo.Period {
+	period := undo.Period{From: created.Time}
+	if status.CompletionTimestamp != nil {
+		period.To = status.CompletionTimestamp.Time
+	}
+	return period
 }
 
 // confirm makes sure that the wish is still there, as the API server itself has it.

@@ -96,9 +96,10 @@ func made(kind core.Kind) int64 {
 	return 1
 }
 
-// harmless tells whether what a manager writes is not a change of what people want.
+// harmless tells whether what a manager writes is not a change of what people want. Autoscalers scale in the name of
+// kube-controller-manager; who scales in another is a person.
 func harmless(manager core.Manager) bool {
-	return isSystem(manager.Name) || manager.Subresource == "status" || manager.Subresource == "scale"
+	return isSystem(manager.Name) || manager.Subresource == "status"
 }
 
 // isSystem tells whether a manager is a part of Kubernetes itself.

@@ -3,7 +3,9 @@ package undo
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
+	"time"
 
 	"k8s.io/apimachinery/pkg/types"
 
@@ -23,7 +25,7 @@ type Row struct {
 type Plan struct {
 	// Steps are the objects that go, each step when the ones before it have gone: owned objects before their owners, in
 	// the reverse order of a restore, namespaces and definitions last.
-	Steps [][]Row
+	Steps [][]*Row
 	// Kept are the objects that the restore created and that stay, ordered by their keys.
 	Kept []Row
 	// Going are the identities of all that goes: of the objects in Steps, and of what they own.
@@ -57,16 +59,29 @@ func (p *Plan) Inside(uid types.UID) string {
 	return ""
 }
 
+// Period is a time, in the whole seconds of the API server.
+type Period struct{ From, To time.Time }
+
+// covers tells whether an object was created in that time.
+func (p Period) covers(living core.Living) bool {
+	return !living.Created.Before(p.From) && !living.Created.After(p.To)
+}
+
 // Survey collects what is in a cluster. Objects that have nothing to do with the restore are not held.
 type Survey struct {
-	uid    string
-	rowOf  func(kind string) int
-	going  map[types.UID]bool // known to go, or gone
-	made   []*entry
-	others []other // what else is in the restore's namespaces, and of its definitions
-	byUID  map[types.UID]*entry
-	inside map[container]bool // the namespaces and definitions that the restore made
-	blind  string             // why not everything in a namespace is known
+	// During is when the restore created objects.
+	During Period
+
+	unclear int64
+	uid     string
+	rowOf   func(kind string) int
+	going   map[types.UID]bool // known to go, or gone
+	made    []*entry
+	others  []other              // what else is in the restore's namespaces, and of its definitions, and could go with an owner
+	full    map[container]string // what is in them and stays for sure, as nothing owns it
+	byUID   map[types.UID]*entry
+	inside  map[container]bool // the namespaces and definitions that the restore made
+	blind   string             // why not everything in a namespace is known
 }
 
 type entry struct {
@@ -99,7 +114,10 @@ type container struct{ kind, name string }
 
 // NewSurvey returns a survey for the Restore of that UID. going are objects that are known to go.
 func NewSurvey(uid string, going map[types.UID]bool) *Survey {
-	return &Survey{uid: uid, rowOf: restoreplan.Rows(), going: going, byUID: map[types.UID]*entry{}, inside: map[container]bool{}}
+	return &Survey{
+		uid: uid, rowOf: restoreplan.Rows(), going: going, byUID: map[types.UID]*entry{}, inside: map[container]bool{},
+		full: map[container]string{},
+	}
 }
 
 // Add adds an object. Namespaces and definitions come before all others. That an object comes twice does no harm.
@@ -114,10 +132,37 @@ func (s *Survey) Add(living core.Living) {
 	case judged.Made:
 		s.addMade(living, judged)
 	case holdsDataOfItsOwner(living), len(within) > 0 && !s.clusterMade(living):
-		s.others = append(s.others, other{
-			key: living.Key(), owners: ownersOf(living), uid: living.UID, within: within, stays: holdsDataOfItsOwner(living),
-			bare: len(living.Managers) == 0,
-		})
+		s.addOther(living, within)
+	}
+	if len(living.Managers) == 0 && !isDefaultAccount(living) && !living.Terminating && s.During.covers(living) {
+		s.unclear++
+	}
+}
+
+// Unclear returns how many objects have no field, and so nobody who could have made them, and were created in the time of the
+// restore.
+func (s *Survey) Unclear() int64 { return s.unclear }
+
+// addOther adds an object that the restore did not create. It is held only where it could go with an owner.
+func (s *Survey) addOther(living core.Living, within []container) {
+	one := other{
+		key: living.Key(), owners: ownersOf(living), uid: living.UID, within: within, stays: holdsDataOfItsOwner(living),
+		bare: len(living.Managers) == 0,
+	}
+	switch {
+	case len(one.owners) > 0:
+		s.others = append(s.others, one)
+	case !s.going[one.uid]:
+		note(s.full, within, one.inside())
+	}
+}
+
+// note notes why containers are not empty, where that is not known yet.
+func note(full map[container]string, places []container, why string) {
+	for _, place := range places {
+		if _, known := full[place]; !known {
+			full[place] = why
+		}
 	}
 }
 
@@ -129,7 +174,7 @@ func (s *Survey) addMade(living core.Living, judged Judgement) {
 	if s.blind != "" && judged.Reason == "" && kind == namespaces {
 		judged.Reason, judged.Message = ReasonNotEmpty, s.blind
 	}
-	living.Managers = nil // They have been judged, and there may be many objects.
+	living.Managers, living.Finalizers = nil, nil // They have been judged, and there may be many objects.
 	made := &entry{
 		Row: Row{Living: living, Reason: judged.Reason, Message: judged.Message}, row: s.rowOf(kind), depth: unknown,
 	}
@@ -213,7 +258,7 @@ func (s *Survey) Plan() *Plan {
 			plan.Steps = append(plan.Steps, nil)
 		}
 		last := len(plan.Steps) - 1
-		plan.Steps[last] = append(plan.Steps[last], made.Row)
+		plan.Steps[last] = append(plan.Steps[last], &made.Row)
 	}
 	return plan
 }
@@ -276,22 +321,15 @@ func (s *Survey) keepOwners() bool {
 // keepContainers keeps the namespaces and definitions with something in them that stays, and tells whether there were any
 // that would have gone.
 func (s *Survey) keepContainers() bool {
-	full, going := map[container]string{}, s.goers()
-	note := func(places []container, why string) {
-		for _, place := range places {
-			if _, known := full[place]; !known {
-				full[place] = why
-			}
-		}
-	}
+	full, going := maps.Clone(s.full), s.goers()
 	for _, made := range s.made {
 		if made.Reason != "" {
-			note(s.within(made.Living), fmt.Sprintf("%s is in it, and stays", made.Living.Key()))
+			note(full, s.within(made.Living), fmt.Sprintf("%s is in it, and stays", made.Living.Key()))
 		}
 	}
 	for i := range s.others {
 		if !going[s.others[i].uid] {
-			note(s.others[i].within, s.others[i].inside())
+			note(full, s.others[i].within, s.others[i].inside())
 		}
 	}
 	kept := false
