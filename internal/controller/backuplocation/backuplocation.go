@@ -65,6 +65,7 @@ type Controller struct {
 	mu      sync.Mutex
 	claimed map[string]bool                    // by location id: the locations whose nonce this process has written
 	looks   map[string]context.CancelCauseFunc // the looks at locations that go on
+	there   map[string]bool                    // by name: the locations that this process has seen
 }
 
 type scope struct {
@@ -74,7 +75,7 @@ type scope struct {
 
 // Loop returns the controller as a loop of steps, which has claimed and looks at nothing yet.
 func (c *Controller) Loop() *reconcile.Loop[*kahuv1.BackupLocation, *scope] {
-	c.claimed, c.looks = map[string]bool{}, map[string]context.CancelCauseFunc{}
+	c.claimed, c.looks, c.there = map[string]bool{}, map[string]context.CancelCauseFunc{}, map[string]bool{}
 	return &reconcile.Loop[*kahuv1.BackupLocation, *scope]{
 		Client:     c.Client,
 		New:        func() *kahuv1.BackupLocation { return &kahuv1.BackupLocation{} },
@@ -106,9 +107,17 @@ func (c *Controller) SetUp(manager ctrl.Manager) error {
 		Complete(c.Loop())
 }
 
-// release tells of a location that is gone.
+// release tells of a location that is gone. One that never was is no such: a run that named it wakes this loop when it
+// fails, and what was counted of that stays.
 func (c *Controller) release(name string, living types.UID) {
-	if living == "" && c.Gone != nil {
+	c.mu.Lock()
+	was := c.there[name]
+	c.there[name] = true
+	if living == "" {
+		delete(c.there, name)
+	}
+	c.mu.Unlock()
+	if was && living == "" && c.Gone != nil {
 		c.Gone(name)
 	}
 }

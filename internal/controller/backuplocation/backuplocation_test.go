@@ -72,7 +72,9 @@ func newWorld(t *testing.T, through func(plain *memory.Store) provider.Driver) *
 	id := archive.BackupID{ClusterID: cluster, Name: "nightly", UID: "c1f6f2f0-5a6b-4f4e-9c7d-0d3f4f1a2b3c"}
 	registered := &kahuv1.Provider{ObjectMeta: metav1.ObjectMeta{Name: "files"}, Spec: kahuv1.ProviderSpec{Type: kahuv1.ProviderTypeMetadata}}
 	registered.Status.State = kahuv1.ProviderStateAvailable
-	location := &kahuv1.BackupLocation{ObjectMeta: metav1.ObjectMeta{Name: "main"}, Spec: kahuv1.BackupLocationSpec{ProviderName: "files"}}
+	location := &kahuv1.BackupLocation{
+		ObjectMeta: metav1.ObjectMeta{Name: "main", UID: "a-uid"}, Spec: kahuv1.BackupLocationSpec{ProviderName: "files"},
+	}
 	view := &kahuv1.Backup{ObjectMeta: metav1.ObjectMeta{Name: "nightly"}, Spec: kahuv1.BackupSpec{
 		MetadataLocation: "main", Origin: &kahuv1.BackupOrigin{ClusterID: id.ClusterID, Name: id.Name, UID: id.UID},
 	}}
@@ -180,5 +182,31 @@ func TestListThatLies(t *testing.T) {
 	}
 	if ready := w.condition(t, kahuv1.ConditionReady); ready.Status != metav1.ConditionTrue {
 		t.Errorf("the location is %+v", ready)
+	}
+}
+
+// TestGoneIsWhatWasThere: that a location is gone is told once, and of none that never was, as what was counted of runs that
+// named it would be lost.
+func TestGoneIsWhatWasThere(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, itself)
+	var gone []string
+	loop := (&backuplocation.Controller{Client: w.client, Gone: func(name string) { gone = append(gone, name) }}).Loop()
+	loop.Steps = nil
+	pass := func(name string) {
+		t.Helper()
+		if _, err := loop.Reconcile(t.Context(), ctrl.Request{NamespacedName: types.NamespacedName{Name: name}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	pass("main")
+	pass("never-was")
+	if err := w.client.Delete(t.Context(), &kahuv1.BackupLocation{ObjectMeta: metav1.ObjectMeta{Name: "main"}}); err != nil {
+		t.Fatal(err)
+	}
+	pass("main")
+	pass("main")
+	if len(gone) != 1 || gone[0] != "main" {
+		t.Errorf("told of %q", gone)
 	}
 }
