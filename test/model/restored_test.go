@@ -84,6 +84,7 @@ type restored struct {
 	controlled int
 	failed     int
 	inTheWay   int // Things that are there, where the wish is to fail then: nothing is done.
+	unclaimed  int // Of those that are created, those of which nobody can say later that the cluster did not make them.
 
 	asked  restoreWish
 	chosen map[string]bool
@@ -164,9 +165,6 @@ func rank(t thing) int {
 	}
 	return 1
 }
-
-// isClusterMade tells whether Kubernetes makes the thing by itself in every namespace.
-func isClusterMade(t thing) bool { return t.Kind == "ServiceAccount" && t.Name == "default" }
 
 func bodyOf(t thing) map[string]any {
 	t.Owners = nil
@@ -296,6 +294,9 @@ func (r *restored) create(each thing) {
 	default:
 		r.set(now)
 		r.created++
+		if isClusterMade(each) && !hasContent(now.body) {
+			r.unclaimed++
+		}
 	}
 }
 
