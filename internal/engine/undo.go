@@ -190,37 +190,44 @@ func (r *undoRun) deleteOne(ctx context.Context, living core.Living) error {
 		r.keep(living, undo.ReasonOwnsKept, fmt.Sprintf("%s, which stays, would be deleted with it", kept))
 		return nil
 	}
-	looks, asked := contents(living.Kind) == 0, false
+	var last error
 	for try := 1; ; try++ {
-		if looks {
+		if last != nil || contents(living.Kind) == 0 {
 			again, goes, failed := r.lookAgain(ctx, living)
-			if errors.Is(failed, errVanished) && asked {
-				r.gone(living) // It went, and only the answer did not come.
-			}
 			if failed != nil || !goes {
-				return ignoreVanished(failed)
+				return r.vanished(living, last, failed)
 			}
 			living = again
 		}
 		err := r.Cluster.Delete(ctx, living, false)
-		// Where no answer came it is looked whether the object is there: a cluster that cannot be reached ends the undo.
-		unanswered := errors.Is(err, core.ErrUnavailable) && !asked
-		if unanswered || errors.Is(err, core.ErrConflict) && try < maxChanges {
-			looks, asked = true, asked || unanswered
-			continue
+		if !worthAnother(last, err, try) {
+			return r.deleted(ctx, living, err)
 		}
-		return r.deleted(ctx, living, err)
+		last = err
 	}
+}
+
+// worthAnother tells whether an object is looked at again after a deletion that failed: somebody has changed it, or no answer
+// came. A cluster that cannot be reached ends the undo there; one that answers is asked once more.
+func worthAnother(last, err error, try int) bool {
+	if errors.Is(err, core.ErrUnavailable) {
+		return !errors.Is(last, core.ErrUnavailable)
+	}
+	return errors.Is(err, core.ErrConflict) && try < maxChanges
 }
 
 // errVanished: the object is not there any more, or is being deleted.
 var errVanished = errors.New("vanished")
 
-func ignoreVanished(err error) error {
-	if errors.Is(err, errVanished) {
-		return nil
+// vanished notes an object that is not there any more, where its last deletion had no answer: it was that which did it.
+func (r *undoRun) vanished(living core.Living, last, err error) error {
+	if !errors.Is(err, errVanished) {
+		return err
 	}
-	return err
+	if errors.Is(last, core.ErrUnavailable) {
+		r.gone(living)
+	}
+	return nil
 }
 
 // deleted notes what came of a deletion.

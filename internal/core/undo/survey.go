@@ -134,9 +134,14 @@ func (s *Survey) Add(living core.Living) {
 	case holdsDataOfItsOwner(living), len(within) > 0 && !s.clusterMade(living):
 		s.addOther(living, within)
 	}
-	if len(living.Managers) == 0 && !isDefaultAccount(living) && !living.Terminating && s.During.covers(living) {
+	if s.isUnclear(living) {
 		s.unclear++
 	}
+}
+
+// isUnclear tells whether nobody can say who made an object, and the restore may have.
+func (s *Survey) isUnclear(living core.Living) bool {
+	return len(living.Managers) == 0 && !isDefaultAccount(living) && !living.Terminating && s.During.covers(living)
 }
 
 // Unclear returns how many objects have no field, and so nobody who could have made them, and were created in the time of the
