@@ -33,6 +33,8 @@ type hangingDriver struct {
 	about string        // what is in the names of the files that it hangs at
 	hung  chan struct{} // closed when it goes on; nil while it does not hang
 	look  func()        // called at each look at the location; may be nil
+
+	follows *hangingDriver // with which it hangs; may be nil
 }
 
 func newHanging() *hangingDriver { return &hangingDriver{Store: memory.New(memory.Options{})} }
@@ -55,6 +57,9 @@ func (d *hangingDriver) hangAt(about string, calls ...string) (goOn func()) {
 }
 
 func (d *hangingDriver) wait(ctx context.Context, call, name string) error {
+	if d.follows != nil {
+		return d.follows.wait(ctx, call, name)
+	}
 	d.mu.Lock()
 	hung, calls, about := d.hung, d.calls, d.about
 	d.mu.Unlock()
@@ -111,9 +116,13 @@ func (d *hangingDriver) Download(ctx context.Context, name string, attributes pr
 func newQueueWorld(t *testing.T, options store.Options) (*world, *hangingDriver) {
 	t.Helper()
 	driver := newHanging()
+	too := &hangingDriver{Store: memory.New(memory.Options{}), follows: driver}
 	stores := newDrivers(func(location string) provider.Driver {
-		if location == "stuck" {
+		switch location {
+		case "stuck":
 			return driver
+		case "stuck-too":
+			return too
 		}
 		return memory.New(memory.Options{})
 	})
@@ -194,6 +203,32 @@ func TestQueue(t *testing.T) {
 	}
 	for _, name := range []string{"old", "older"} {
 		w.awaitGone(&kahuv1.Backup{ObjectMeta: named(name)})
+	}
+}
+
+// TestTwoHangingLocations: two locations whose driver hangs have all places, and a third one goes on.
+func TestTwoHangingLocations(t *testing.T) {
+	w, driver := newQueueWorld(t, store.Options{})
+	w.newLocation("stuck-too", memoryProvider, nil)
+	namespace := testcluster.Namespace(t)
+	w.create(&corev1.ConfigMap{ObjectMeta: in(namespace, "settings")})
+	goOn := driver.hang("create", "download")
+	defer goOn()
+	for i := range 2 { // of four places two each
+		w.startBackup(fmt.Sprintf("first-%d", i), at("stuck", namespace))
+		w.awaitQueued(fmt.Sprintf("first-%d", i), 0)
+		w.startBackup(fmt.Sprintf("second-%d", i), at("stuck-too", namespace))
+		w.awaitQueued(fmt.Sprintf("second-%d", i), 0)
+	}
+	w.startBackup("waits", at("stuck", namespace))
+	w.awaitQueued("waits", 1)
+	w.completedBackup("free", at("main", namespace))
+	w.completedRestore("free", "free", nil)
+	goOn()
+	for _, name := range []string{"first-0", "first-1", "second-0", "second-1", "waits"} {
+		if backup := w.awaitBackup(name); backup.Status.State != kahuv1.StateCompleted {
+			t.Errorf("%s: %+v", name, backup.Status)
+		}
 	}
 }
 
