@@ -35,7 +35,8 @@ func restoreReasons() []string {
 	return append(
 		commonReasons(),
 		kahuv1.ReasonInvalidTransform, kahuv1.ReasonTransformSetNotFound, kahuv1.ReasonInvalidPrefix, kahuv1.ReasonObjectExists,
-		kahuv1.ReasonKindNotServed, kahuv1.ReasonNamespaceTerminating, kahuv1.ReasonBackupNotFound, kahuv1.ReasonBackupAmbiguous, kahuv1.ReasonBackupFailed, kahuv1.ReasonBackupIncomplete,
+		kahuv1.ReasonKindNotServed, kahuv1.ReasonNamespaceTerminating, kahuv1.ReasonListingUnsupported,
+		kahuv1.ReasonBackupNotFound, kahuv1.ReasonBackupAmbiguous, kahuv1.ReasonBackupFailed, kahuv1.ReasonBackupIncomplete,
 		kahuv1.ReasonManifestNotFound, kahuv1.ReasonManifestTooNew, kahuv1.ReasonManifestInvalid,
 		kahuv1.ReasonKeyNeeded, kahuv1.ReasonUnknownSigner,
 	)
