@@ -6,10 +6,6 @@ import (
 	"time"
 )
 
-// Attributes are the configuration and the credentials of a backup location. They come with every call. A driver
-// ignores the keys that it does not know, keeps nothing of them after the call, and never logs a value.
-type Attributes map[string]string
-
 // Driver is what every driver that stores objects has.
 //
 // All methods can be called by many goroutines at once, return soon after their context ends, and can be repeated

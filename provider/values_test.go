@@ -166,3 +166,24 @@ func FuzzPageToken(f *testing.F) {
 		}
 	})
 }
+
+func TestAttributesThatNobodyKnows(t *testing.T) {
+	for name, test := range map[string]struct {
+		given provider.Attributes
+		want  string
+	}{
+		"none":            {nil, ""},
+		"all are known":   {provider.Attributes{"bucket": "b", "prefix": ""}, ""},
+		"one is not":      {provider.Attributes{"bucket": "b", "prefx": "secret"}, `the attribute "prefx" is not known; those that are: bucket, prefix`},
+		"two are not":     {provider.Attributes{"B": "secret", "A": "secret"}, `the attributes "A", "B" are not known; those that are: bucket, prefix`},
+		"one has no name": {provider.Attributes{"": "secret"}, `the attribute "" is not known; those that are: bucket, prefix`},
+	} {
+		err := test.given.Check("bucket", "prefix")
+		if (err != nil) != (test.want != "") || err != nil && (!errors.Is(err, provider.ErrInvalidArgument) || !strings.HasPrefix(err.Error(), test.want)) {
+			t.Errorf("%s: got %v, want %q", name, err, test.want)
+		}
+		if err != nil && strings.Contains(err.Error(), "secret") {
+			t.Errorf("%s: a value is in the error: %v", name, err)
+		}
+	}
+}

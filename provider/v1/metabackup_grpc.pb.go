@@ -42,7 +42,7 @@ const (
 // with InvalidArgument.
 //
 // Every call brings the attributes of the backup location: its configuration and its credentials. A driver keeps
-// none of them between calls, never logs them, and ignores those that it does not know.
+// none of them between calls, never logs them, and should refuse those that it does not know.
 //
 // Every call can be repeated, ends when its deadline passes or the caller gives up, and fails with one of these codes:
 // NotFound, AlreadyExists, PermissionDenied, Unauthenticated, ResourceExhausted (no space or quota left), Unavailable
@@ -201,7 +201,7 @@ type MetaBackup_CreateClient = grpc.ClientStreamingClient[UploadRequest, Empty]
 // with InvalidArgument.
 //
 // Every call brings the attributes of the backup location: its configuration and its credentials. A driver keeps
-// none of them between calls, never logs them, and ignores those that it does not know.
+// none of them between calls, never logs them, and should refuse those that it does not know.
 //
 // Every call can be repeated, ends when its deadline passes or the caller gives up, and fails with one of these codes:
 // NotFound, AlreadyExists, PermissionDenied, Unauthenticated, ResourceExhausted (no space or quota left), Unavailable

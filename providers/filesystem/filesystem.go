@@ -114,6 +114,9 @@ func (s *Store) openRoot() (*os.Root, error) {
 
 // locationPath returns the folder of the location, relative to the root.
 func locationPath(attributes provider.Attributes) (string, error) {
+	if err := attributes.Check(AttributePath); err != nil {
+		return "", err
+	}
 	location := attributes[AttributePath]
 	if location == "" {
 		return ".", nil

@@ -129,6 +129,20 @@ func TestPathsAreRefused(t *testing.T) {
 	}
 }
 
+// TestMisspelledKeyIsRefused: who writes another word for path must not get backups into the root.
+func TestMisspelledKeyIsRefused(t *testing.T) {
+	root := t.TempDir()
+	store, attributes := newStore(root), provider.Attributes{"prefix": "team"}
+	calls := everyCall(t, store, "object", attributes)
+	_, calls["list"] = store.List(t.Context(), provider.ListRequest{Attributes: attributes})
+	for call, err := range calls {
+		if !errors.Is(err, provider.ErrInvalidArgument) || !strings.Contains(err.Error(), `"prefix"`) || !strings.Contains(err.Error(), ": path:") {
+			t.Errorf("%s: got %v, want an %v that names the key and the one that there is", call, err, provider.ErrInvalidArgument)
+		}
+	}
+	expectEmpty(t, root)
+}
+
 func TestHiddenFolderCannotBeNamed(t *testing.T) {
 	store := newStore(t.TempDir())
 	for _, name := range []string{".kahu-partial", ".kahu-partial/x", "a/.kahu-partial/x"} {

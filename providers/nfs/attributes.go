@@ -59,6 +59,10 @@ func problem(attribute, what string) error {
 
 // parse reads the attributes of a call.
 func parse(attributes provider.Attributes) (location, error) {
+	if err := attributes.Check(AttributeServer, AttributeExport, AttributePath, AttributePort, AttributeMountPort, AttributeUID,
+		AttributeGID); err != nil {
+		return location{}, err
+	}
 	l := location{
 		export: export{path: attributes[AttributeExport], port: nfs3.DefaultPort, uid: nobody, gid: nobody},
 		folder: attributes[AttributePath],

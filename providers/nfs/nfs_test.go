@@ -51,6 +51,7 @@ func list(t *testing.T, store provider.Lister, at provider.Attributes, size int)
 func TestWrongAttributes(t *testing.T) {
 	store := newStore(t, nfs.Options{})
 	for name, more := range map[string]provider.Attributes{
+		"misspelled path":     {"pth": "team"},
 		"no server":           {"server": ""},
 		"server with a port":  {"server": "nas:2049"},
 		"server with a path":  {"server": "nas/backups"},

@@ -72,6 +72,16 @@ const (
 	encryptionKMS   = "aws:kms"
 )
 
+// knownAttributes are all of them, the most common ones first.
+func knownAttributes() []string {
+	return []string{
+		AttributeBucket, AttributePrefix, AttributeEndpoint, AttributeRegion, AttributePathStyle, AttributeCACertificate,
+		AttributeAccessKeyID, AttributeSecretAccessKey, AttributeSessionToken, AttributeRoleARN, AttributeSTSEndpoint,
+		AttributeServerSideEncryption, AttributeKMSKeyID, AttributeCustomerKey, AttributeStorageClass,
+		AttributeObjectLockMode, AttributeObjectLockDays, AttributeChecksum,
+	}
+}
+
 // location is what the attributes of a call say.
 type location struct {
 	bucket, prefix string
@@ -99,6 +109,9 @@ func problem(attribute, what string) error {
 
 // parse reads the attributes of a call.
 func parse(attributes provider.Attributes) (*location, error) {
+	if err := attributes.Check(knownAttributes()...); err != nil {
+		return nil, err
+	}
 	l := &location{
 		bucket: attributes[AttributeBucket], region: attributes[AttributeRegion],
 		accessKey: attributes[AttributeAccessKeyID], secretKey: attributes[AttributeSecretAccessKey],

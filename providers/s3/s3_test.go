@@ -43,6 +43,7 @@ func TestAttributesAreChecked(t *testing.T) {
 		change provider.Attributes
 		field  string
 	}{
+		"a misspelled prefix":         {provider.Attributes{"prefx": "canary-of-a-secret"}, `"prefx"`},
 		"no bucket":                   {provider.Attributes{"bucket": ""}, "bucket"},
 		"a bucket of another name":    {provider.Attributes{"bucket": "UPPER_case"}, "bucket"},
 		"a prefix that leads out":     {provider.Attributes{"prefix": "../x"}, "prefix"},
