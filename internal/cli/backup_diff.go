@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/spf13/cobra"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -14,9 +13,6 @@ import (
 
 	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
 )
-
-// defaultDiffTime bounds the wait for an answer with all its pages.
-const defaultDiffTime = 10 * time.Minute
 
 // ErrDifferent says that what was compared differs.
 var ErrDifferent = errors.New("different")
@@ -74,13 +70,13 @@ Exit codes, as those of diff: 0 no difference, 1 a difference, 2 an error. With
 	flags := command.Flags()
 	flags.BoolVar(&spec.Live, "live", false, "compare with the cluster as it is now")
 	flags.BoolVar(&spec.Fields, "fields", false, "show the fields that differ")
-	flags.DurationVar(&limits.timeout, "timeout", defaultDiffTime, "how long to wait for the whole answer")
+	limits.registerAnswer(command)
 	return command
 }
 
 // diffBackups asks page by page, and prints each page when it is there.
 func (s *session) diffBackups(ctx context.Context, spec kahuv1.InspectionSpec, limits waiting) error {
-	ctx, cancel := context.WithTimeout(ctx, limits.timeout)
+	ctx, cancel := limits.bound(ctx)
 	defer cancel()
 	if s.output == "yaml" {
 		return usageError{errors.New("--output yaml: use json")}

@@ -6,12 +6,14 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"time"
 
 	"github.com/spf13/cobra"
+	coordinationv1 "k8s.io/api/coordination/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
@@ -85,6 +87,8 @@ type Options struct {
 	Clock clock.PassiveClock
 	// Version is that of this program.
 	Version string
+	// Quiet is how long a command waits without news before it looks whether a manager works; 5 s by default.
+	Quiet time.Duration
 }
 
 // session is what the commands share.
@@ -94,6 +98,12 @@ type session struct {
 	kubeconfig string
 	context    string
 	output     string
+	namespace  string
+
+	// lookedEnough: whether there is a manager was said, or may not be known by this user.
+	lookedEnough bool
+	// onBar: what was written to Err last is a bar, whose line has no end yet.
+	onBar bool
 }
 
 // New returns the root command.
@@ -118,6 +128,7 @@ waited for failed, 4 the time for waiting ran out, 130 interrupted while waiting
 	flags := root.PersistentFlags()
 	flags.StringVar(&shared.kubeconfig, "kubeconfig", "", "file that says how to reach the cluster; empty means as kubectl does")
 	flags.StringVar(&shared.context, "context", "", "context of the kubeconfig")
+	flags.StringVar(&shared.namespace, "namespace", kahuv1.DefaultNamespace, "Kahu's own namespace, where the manager holds its lease")
 	flags.StringVarP(&shared.output, "output", "o", "", "print whole objects, json or yaml, or their names: name")
 	_ = root.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"json", "yaml", "name"}, cobra.ShellCompDirectiveNoFileComp))
 	root.AddCommand(
@@ -174,7 +185,7 @@ func someNames(_ *cobra.Command, args []string) error {
 	return nil
 }
 
-// client returns a client for Kahu's own kinds.
+// client returns a client for Kahu's own kinds, and for the lease of its manager.
 func (s *session) client() (client.WithWatch, error) {
 	switch s.output {
 	case "", "json", "yaml", "name":
@@ -209,10 +220,10 @@ func (s *session) config() (*rest.Config, error) {
 	return config, nil
 }
 
-// newScheme returns the scheme of Kahu's own kinds.
+// newScheme returns the scheme of Kahu's own kinds, and of the lease of its manager.
 func newScheme() (*runtime.Scheme, error) {
 	scheme := runtime.NewScheme()
-	return scheme, kahuv1.AddToScheme(scheme)
+	return scheme, errors.Join(kahuv1.AddToScheme(scheme), coordinationv1.AddToScheme(scheme))
 }
 
 // waiting are the flags of commands that can wait.
@@ -224,4 +235,17 @@ type waiting struct {
 func (w *waiting) register(command *cobra.Command, short string) {
 	command.Flags().BoolVar(&w.wait, "wait", false, short)
 	command.Flags().DurationVar(&w.timeout, "timeout", time.Hour, "how long to wait; what was begun goes on")
+}
+
+// answerTime bounds the wait for an answer of the manager with all its pages, unless the command line says otherwise.
+const answerTime = 10 * time.Minute
+
+// registerAnswer registers the flag of commands that ask the manager something, and always wait for the answer.
+func (w *waiting) registerAnswer(command *cobra.Command) {
+	command.Flags().DurationVar(&w.timeout, "timeout", answerTime, "how long to wait for the whole answer of the manager")
+}
+
+// bound returns a context that ends when the time for waiting has run out.
+func (w *waiting) bound(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, w.timeout)
 }

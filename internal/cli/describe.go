@@ -22,7 +22,7 @@ type described struct {
 
 // newRunDescribe returns the command describe of a group of runs.
 func newRunDescribe(group string, describe func(ctx context.Context, wish described) error) *cobra.Command {
-	wish := described{}
+	wish, limits := described{}, &waiting{}
 	command := &cobra.Command{
 		Use:   "describe NAME",
 		Short: "Tell everything that is known of a " + group,
@@ -33,10 +33,13 @@ location.`,
 		Args: exactly("NAME"),
 		RunE: func(command *cobra.Command, args []string) error {
 			wish.name = args[0]
-			return describe(command.Context(), wish)
+			ctx, cancel := limits.bound(command.Context())
+			defer cancel()
+			return describe(ctx, wish)
 		},
 	}
 	command.Flags().BoolVar(&wish.whole, "all", false, "show every warning and everything that is missing, out of the report at the location")
+	limits.registerAnswer(command)
 	return command
 }
 

@@ -29,7 +29,7 @@ func newRestoreLogs(shared *session) *cobra.Command {
 
 // newLogs returns the command logs of a group.
 func newLogs(group string, show func(ctx context.Context, name, level string) error) *cobra.Command {
-	level := ""
+	level, limits := "", &waiting{}
 	command := &cobra.Command{
 		Use:   "logs NAME",
 		Short: "Print what happened in a " + group + ", line by line",
@@ -42,10 +42,13 @@ printed. With -o json each line is printed as it is in the report.`,
 			if level != "" && !slices.Contains(levels(), level) {
 				return usageError{fmt.Errorf("--level %q: use info, warning or error", level)}
 			}
-			return show(command.Context(), args[0], level)
+			ctx, cancel := limits.bound(command.Context())
+			defer cancel()
+			return show(ctx, args[0], level)
 		},
 	}
 	command.Flags().StringVar(&level, "level", "", "print the lines of this level only: info, warning or error")
+	limits.registerAnswer(command)
 	_ = command.RegisterFlagCompletionFunc("level", cobra.FixedCompletions(levels(), cobra.ShellCompDirectiveNoFileComp))
 	return command
 }
@@ -179,13 +182,8 @@ func (l *reportLine) object() string {
 	return strings.TrimSpace(kind + " " + name)
 }
 
-// answerTime bounds the wait for a whole answer.
-const answerTime = 10 * time.Minute
-
 // inspect asks the manager a question, and visits the lines of the whole answer, page by page.
 func (s *session) inspect(ctx context.Context, to client.WithWatch, question kahuv1.InspectionSpec, visit func(line string) error) error {
-	ctx, cancel := context.WithTimeout(ctx, answerTime)
-	defer cancel()
 	for {
 		answer, err := s.ask(ctx, to, question)
 		if err != nil {

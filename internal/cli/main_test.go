@@ -46,9 +46,15 @@ func run(t *testing.T, arguments ...string) outcome {
 
 func runAt(t *testing.T, kubeconfig string, arguments ...string) outcome {
 	t.Helper()
+	return runQuiet(t, kubeconfig, 0, arguments...)
+}
+
+// runQuiet runs a command that waits so long without news before it looks for the manager.
+func runQuiet(t *testing.T, kubeconfig string, quiet time.Duration, arguments ...string) outcome {
+	t.Helper()
 	var out, progress bytes.Buffer
 	command := cli.New(cli.Options{
-		Out: &out, Err: &progress, Clock: testclock.NewFakePassiveClock(time.Now().Add(time.Hour)), Version: "test", //nolint:forbidigo // Ages are counted from what the API server writes.
+		Out: &out, Err: &progress, Clock: testclock.NewFakePassiveClock(time.Now().Add(time.Hour)), Version: "test", Quiet: quiet, //nolint:forbidigo // Ages are counted from what the API server writes.
 	})
 	if len(arguments) == 0 || arguments[0] != "__complete" { // It takes the last argument for the word that is being typed.
 		arguments = append(arguments, "--kubeconfig", kubeconfig)

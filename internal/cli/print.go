@@ -118,7 +118,16 @@ func presentable(object any) error {
 
 // say writes a line of progress. That nobody can read it is no reason to stop.
 func (s *session) say(line string) {
+	s.leaveBar()
 	_, _ = fmt.Fprintln(s.Err, line)
+}
+
+// leaveBar ends the line of a bar, which then stays as it is.
+func (s *session) leaveBar() {
+	if s.onBar {
+		_, _ = fmt.Fprintln(s.Err)
+		s.onBar = false
+	}
 }
 
 // age returns how old an object is, as kubectl shows it.

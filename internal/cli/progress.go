@@ -9,7 +9,6 @@ import (
 type progress struct {
 	session *session
 	shown   string
-	bar     bool // there is one on the screen
 }
 
 // barWidth is the number of characters of a whole bar.
@@ -25,7 +24,7 @@ func (p *progress) show(line string, done, total int64) {
 		p.session.say(line)
 		return
 	}
-	p.bar = true
+	p.session.onBar = true
 	if total > 0 {
 		filled := int(min(done, total) * barWidth / total)
 		line = fmt.Sprintf("[%s%s] %s", strings.Repeat("=", filled), strings.Repeat(" ", barWidth-filled), line)
@@ -35,7 +34,5 @@ func (p *progress) show(line string, done, total int64) {
 
 // end leaves the bar where it is and goes to the next line.
 func (p *progress) end() {
-	if p.bar {
-		p.session.say("")
-	}
+	p.session.leaveBar()
 }

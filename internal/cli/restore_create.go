@@ -158,6 +158,8 @@ func (s *session) createRestore(ctx context.Context, name string, wish *restoreF
 		return err
 	}
 	if wish.all && s.output == "" && last.Status.State == kahuv1.StateCompleted {
+		ctx, cancel := wish.bound(ctx)
+		defer cancel()
 		return s.printWholePlan(ctx, to, last)
 	}
 	return s.concludeRestore(last)

@@ -15,7 +15,8 @@ import (
 )
 
 func newRestorePlan(shared *session) *cobra.Command {
-	return &cobra.Command{
+	limits := &waiting{}
+	command := &cobra.Command{
 		Use:   "plan NAME",
 		Short: "Print the whole plan of a dry run, every object of it",
 		Long: `Print the whole plan of a dry run, every object of it: the one that lies at its
@@ -25,9 +26,13 @@ line is printed as it is in the plan.`,
   kubectl kahu restore plan look`,
 		Args: exactly("NAME"),
 		RunE: func(command *cobra.Command, args []string) error {
-			return shared.wholePlan(command.Context(), args[0])
+			ctx, cancel := limits.bound(command.Context())
+			defer cancel()
+			return shared.wholePlan(ctx, args[0])
 		},
 	}
+	limits.registerAnswer(command)
+	return command
 }
 
 // wholePlan prints the plan of a dry run page by page.

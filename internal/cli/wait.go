@@ -20,8 +20,11 @@ const maxWatches = 100
 func (s *session) waitFor(
 	ctx context.Context, to client.WithWatch, list client.ObjectList, name string, judge func(object client.Object) (bool, error),
 ) error {
+	manager := s.newLookout(to)
+	defer manager.quiet.Stop()
+	wait := &awaited{list: list, name: name, judge: judge, manager: manager}
 	for range maxWatches {
-		settled, err := s.watchOnce(ctx, to, list, name, judge)
+		settled, err := wait.watchOnce(ctx, to)
 		if ctx.Err() != nil {
 			return timeoutOf(ctx)
 		}
@@ -32,42 +35,55 @@ func (s *session) waitFor(
 	return fmt.Errorf("watching %s: the API server ended the watch %d times", name, maxWatches)
 }
 
+// awaited is what a command waits for: an object of a list, and what it must be like. The manager is who brings it about.
+type awaited struct {
+	list    client.ObjectList
+	name    string
+	judge   func(object client.Object) (bool, error)
+	manager *lookout
+}
+
 // watchOnce watches until the object is settled or the API server ends the watch.
-func (s *session) watchOnce(
-	ctx context.Context, to client.WithWatch, list client.ObjectList, name string, judge func(object client.Object) (bool, error),
-) (bool, error) {
-	only := &client.ListOptions{FieldSelector: fields.OneTermEqualSelector("metadata.name", name)}
-	if err := to.List(ctx, list, only); err != nil {
-		return false, fmt.Errorf("reading %s: %w", name, err)
+func (w *awaited) watchOnce(ctx context.Context, to client.WithWatch) (bool, error) {
+	only := &client.ListOptions{FieldSelector: fields.OneTermEqualSelector("metadata.name", w.name)}
+	if err := to.List(ctx, w.list, only); err != nil {
+		return false, fmt.Errorf("reading %s: %w", w.name, err)
 	}
-	if settled, err := judgeListed(list, name, judge); err != nil || settled {
+	if settled, err := judgeListed(w.list, w.name, w.judge); err != nil || settled {
 		return settled, err
 	}
 	// From the list's version on, so that nothing between the list and the watch is missed.
-	only.Raw = &metav1.ListOptions{ResourceVersion: list.GetResourceVersion()}
-	watcher, err := to.Watch(ctx, list, only)
+	only.Raw = &metav1.ListOptions{ResourceVersion: w.list.GetResourceVersion()}
+	watcher, err := to.Watch(ctx, w.list, only)
 	if err != nil {
-		return false, fmt.Errorf("watching %s: %w", name, err)
+		return false, fmt.Errorf("watching %s: %w", w.name, err)
 	}
 	defer watcher.Stop()
-	return judgeWatched(watcher, name, judge)
-}
-
-// judgeWatched judges each version of the object until the watch ends.
-func judgeWatched(watcher watch.Interface, name string, judge func(object client.Object) (bool, error)) (bool, error) {
-	for event := range watcher.ResultChan() {
-		object, ok := event.Object.(client.Object)
-		switch {
-		case event.Type == watch.Deleted:
-			return false, fmt.Errorf("%s was deleted: %w", name, errGone)
-		case !ok || event.Type == watch.Error:
-			return false, nil
-		}
-		if settled, err := judge(object); err != nil || settled {
-			return settled, err
+	for {
+		select {
+		case event := <-watcher.ResultChan(): // The zero event where it is closed.
+			w.manager.news()
+			if settled, over, err := w.judgeEvent(event); over {
+				return settled, err
+			}
+		case <-w.manager.quiet.C:
+			w.manager.look(ctx)
 		}
 	}
-	return false, nil
+}
+
+// judgeEvent judges a version of the object. The watch is over when the object is settled, when it is gone, and when the API
+// server ends it, which the zero event says too.
+func (w *awaited) judgeEvent(event watch.Event) (settled, over bool, err error) {
+	object, ok := event.Object.(client.Object)
+	switch {
+	case event.Type == watch.Deleted:
+		return false, true, fmt.Errorf("%s was deleted: %w", w.name, errGone)
+	case !ok || event.Type == watch.Error:
+		return false, true, nil
+	}
+	settled, err = w.judge(object)
+	return settled, settled || err != nil, err
 }
 
 // judgeListed judges the one object of a list.

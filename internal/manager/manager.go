@@ -93,7 +93,7 @@ func newManager(ctx context.Context, config *rest.Config, options Options) (ctrl
 		Logger:                        quietAtEnd(ctx),
 		LeaderElection:                options.LeaderElection,
 		LeaderElectionConfig:          leaseConfig(config),
-		LeaderElectionID:              "kahu-manager",
+		LeaderElectionID:              kahuv1.ManagerLeaseName,
 		LeaderElectionNamespace:       options.Namespace,
 		LeaderElectionReleaseOnCancel: true,
 		LeaseDuration:                 &options.LeaseDuration,

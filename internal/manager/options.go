@@ -5,6 +5,8 @@ import (
 	"net"
 	"net/netip"
 	"time"
+
+	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
 )
 
 // Options say how a manager works. Its program has a flag for each.
@@ -46,7 +48,7 @@ type Options struct {
 // What the flags say unless they are given.
 const (
 	// DefaultNamespace is Kahu's own namespace.
-	DefaultNamespace = "kahu-system"
+	DefaultNamespace = kahuv1.DefaultNamespace
 	// DefaultRuns is how many backups, and how many restores, go on at once, DefaultRunsPerLocation how many of them at
 	// one location.
 	DefaultRuns            = 4

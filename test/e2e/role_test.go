@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -227,6 +228,10 @@ func TestRolesOfUsers(t *testing.T) {
 			user := newAPI(t, as(config, role))
 			if err := user.client.List(t.Context(), &kahuv1.BackupList{}); err != nil {
 				t.Errorf("looking: %v", err)
+			}
+			leader := client.ObjectKey{Namespace: kahuNamespace, Name: kahuv1.ManagerLeaseName}
+			if err := user.client.Get(t.Context(), leader, &coordinationv1.Lease{}); client.IgnoreNotFound(err) != nil {
+				t.Errorf("looking for the manager: %v", err)
 			}
 			if err := user.client.List(t.Context(), &corev1.SecretList{}); err == nil {
 				t.Error("it reads Secrets")
