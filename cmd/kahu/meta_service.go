@@ -26,6 +26,7 @@ type metaServiceOptions struct {
 	advertise     string
 	pki           string
 	serverName    string
+	place         string
 	clientNames   []string
 	healthAddress string
 	leaseDuration time.Duration
@@ -54,6 +55,8 @@ and serves it to the cluster over TCP with mutual TLS.`,
 	flags.StringVar(&options.advertise, "advertise", "", "host or host:port that clients are told; what it lacks is that of --listen")
 	flags.StringVar(&options.pki, "pki", "", "folder with tls.crt, tls.key and ca.crt of the server (required)")
 	flags.StringVar(&options.serverName, "server-name", "", "DNS name in the server's certificate (required)")
+	flags.StringVar(&options.place, "place", "", "what the driver serves, such as a folder of a machine: while a sidecar of another place is the provider, "+
+		"this one stands by; empty means the one of --server-name")
 	flags.StringSliceVar(&options.clientNames, "client-name", []string{managerName}, "common names in the certificates of clients that are let in")
 	flags.StringVar(&options.healthAddress, "health-address", "", "where /healthz and /readyz are served; empty turns them off")
 	flags.DurationVar(&options.leaseDuration, "lease-duration", sidecar.DefaultLeaseDuration, "how long a driver counts as healthy after its last sign of life")
@@ -89,6 +92,7 @@ func runMetaService(ctx context.Context, options metaServiceOptions) error {
 		Listen:        options.listen,
 		Advertise:     options.advertise,
 		ServerName:    options.serverName,
+		Place:         options.place,
 		TLS:           folder.Server(options.clientNames...),
 		Health:        options.healthAddress,
 		Config:        config,

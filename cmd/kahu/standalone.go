@@ -237,6 +237,10 @@ func newChildren(options standaloneOptions) ([]supervise.Child, error) {
 	if err != nil {
 		return nil, fmt.Errorf("finding this program: %w", err)
 	}
+	host, err := os.Hostname()
+	if err != nil {
+		return nil, fmt.Errorf("reading the name of this machine: %w", err)
+	}
 	endpoint := "unix://" + socketPath(options)
 	verbosity := "--verbosity=" + strconv.Itoa(options.verbosity)
 	return []supervise.Child{
@@ -249,7 +253,7 @@ func newChildren(options standaloneOptions) ([]supervise.Child, error) {
 			Args: []string{
 				"meta-service", "--kubeconfig", options.kubeconfig, "--namespace", options.namespace,
 				"--driver", endpoint, "--listen", "127.0.0.1:0", "--pki", serverFolder(options),
-				"--server-name", serverName, "--client-name", managerName,
+				"--server-name", serverName, "--client-name", managerName, "--place", host + ":" + options.store,
 				"--lease-duration", options.leaseDuration.String(), verbosity,
 			},
 		},

@@ -10,5 +10,6 @@
 // finds there. They go no other way: what a client sends as attributes is dropped, and an error of the driver is
 // searched for credentials before it leaves.
 //
-// One sidecar serves one driver, and one driver of a name runs at a time.
+// One sidecar serves one driver, and one driver of a name runs at a time: while a sidecar holds the Lease, one of another place
+// stands by, and says so.
 package sidecar

@@ -1,6 +1,7 @@
 package sidecar
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,6 +17,8 @@ const (
 	// probeTime bounds one look at the driver, clusterTime one to the API server.
 	probeTime   = 5 * time.Second
 	clusterTime = 10 * time.Second
+	// giveBackTime bounds what is done at the end.
+	giveBackTime = 2 * time.Second
 	// registerAgain is after how many renewals the Provider object is written again, should somebody have changed it.
 	registerAgain = 12
 )
@@ -60,12 +63,26 @@ func (k *keeper) run(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			timer.Stop()
+			k.giveBack(ctx)
 			return nil
 		case <-changes:
 			k.registered = 0 // It may be another driver.
 		case <-timer.C():
 		}
 		timer.Stop()
+	}
+}
+
+// giveBack gives the lease back at the end, if it is held. What does not succeed needs no report: the lease runs out.
+func (k *keeper) giveBack(ctx context.Context) {
+	name, _ := k.state.get()
+	if name == "" {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), giveBackTime)
+	defer cancel()
+	if err := k.registrar.giveBack(ctx, name); err != nil {
+		k.options.Logger.V(1).Info("lease was not given back", "reason", err.Error())
 	}
 }
 
@@ -80,13 +97,19 @@ func (k *keeper) look(ctx context.Context) bool {
 	}
 	// At the end of the process everything fails, which says nothing about the driver.
 	if ctx.Err() == nil && k.state.set(found.Name, err) {
-		k.report(found, err)
+		k.report(ctx, found, err)
 	}
 	return err == nil
 }
 
-// report logs a change.
-func (k *keeper) report(found description, err error) {
+// report logs a change. That another sidecar has the provider is told to those who look at it, too.
+func (k *keeper) report(ctx context.Context, found description, err error) {
+	if errors.Is(err, errTaken) {
+		name, _ := k.state.get()
+		if err := k.registrar.tell(ctx, cmp.Or(found.Name, name), err.Error()); err != nil {
+			k.options.Logger.Info("event was not written", "reason", err.Error())
+		}
+	}
 	if err != nil {
 		k.options.Logger.Info("driver cannot be used", "reason", err.Error())
 		return
@@ -143,8 +166,8 @@ func (k *keeper) judge(found description) error {
 	return nil
 }
 
-// tell renews the lease, and writes the Provider object where that is due. The endpoint comes last: it is what lets the
-// manager look, and it then finds the rest.
+// tell renews the lease, and writes the Provider object where that is due. The lease comes first: who does not get it writes
+// nothing. The endpoint comes last: it is what lets the manager look, and it then finds the rest.
 func (k *keeper) tell(ctx context.Context, found description) error {
 	ctx, cancel := context.WithTimeout(ctx, clusterTime)
 	defer cancel()
@@ -154,10 +177,10 @@ func (k *keeper) tell(ctx context.Context, found description) error {
 		name, _ := k.state.get()
 		return k.registrar.renew(ctx, name, now)
 	}
-	if err := k.registrar.describe(ctx, found); err != nil {
+	if err := k.registrar.renew(ctx, found.Name, now); err != nil {
 		return err
 	}
-	if err := k.registrar.renew(ctx, found.Name, now); err != nil {
+	if err := k.registrar.describe(ctx, found); err != nil {
 		return err
 	}
 	if err := k.registrar.locate(ctx, found.Name); err != nil {

@@ -43,6 +43,9 @@ func (l *locations) find(ctx context.Context, called provider.Attributes) (place
 	if errors.Is(err, errOtherDriver) || errors.Is(err, errNoObjects) {
 		return place{}, fmt.Errorf("%s: %w", err.Error(), provider.ErrFailedPrecondition)
 	}
+	if errors.Is(err, errTaken) { // This would be another place than the one that is meant.
+		return place{}, fmt.Errorf("%s: %w", err.Error(), provider.ErrUnavailable)
+	}
 	location := &kahuv1.BackupLocation{}
 	if err := l.cluster.Get(ctx, client.ObjectKey{Name: name}, location); err != nil {
 		return place{}, classed(fmt.Sprintf("reading backup location %s", name), err)

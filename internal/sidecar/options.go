@@ -46,6 +46,9 @@ type Options struct {
 	Namespace string
 	// Holder names this process in the Lease.
 	Holder string
+	// Place says what is served, such as a folder of a machine: a sidecar of the same place goes on where this one ended, and
+	// one of another place stands by while this one lives. ServerName by default.
+	Place string
 	// LeaseDuration is the duration of the Lease; DefaultLeaseDuration by default, in whole seconds, at least one.
 	LeaseDuration time.Duration
 	// StopTime is how long calls under way may take to end; 10 s by default.
@@ -60,6 +63,7 @@ type Options struct {
 func (o Options) completed() (Options, error) {
 	o.LeaseDuration = cmp.Or(o.LeaseDuration, DefaultLeaseDuration)
 	o.StopTime = cmp.Or(o.StopTime, 10*time.Second)
+	o.Place = cmp.Or(o.Place, o.ServerName)
 	if o.Clock == nil {
 		o.Clock = clock.RealClock{}
 	}

@@ -5,17 +5,22 @@ import (
 	"errors"
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/go-logr/logr/funcr"
 	"github.com/google/go-cmp/cmp"
+	eventsv1 "k8s.io/api/events/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/client-go/kubernetes"
 
 	"github.com/soda-cdm/kahu/internal/core"
 	"github.com/soda-cdm/kahu/internal/sidecar"
+	"github.com/soda-cdm/kahu/internal/testkit/cluster"
 	"github.com/soda-cdm/kahu/provider"
 )
 
@@ -232,6 +237,72 @@ func TestProviderIsWrittenAgain(t *testing.T) {
 	w.await(w.providers(), w.name, func(object *unstructured.Unstructured) bool {
 		return object.GetUID() != first.GetUID() && hasEndpoint(object)
 	})
+}
+
+// TestTwoPlaces: while the sidecar of one place lives, that of another one changes nothing and says so; then it goes on.
+func TestTwoPlaces(t *testing.T) {
+	w := newWorld(t)
+	w.serve(newDriver(w.name))
+	first := w.options()
+	first.Place = "first"
+	stop := w.run(first)
+	address := text(w.await(w.providers(), w.name, hasEndpoint), "status", "endpoint", "address")
+	must(t, w.log.await(t.Context(), healthy, 1))
+	second, log := w.options(), &logBook{changed: make(chan struct{}, 1)}
+	second.Holder, second.Place, second.Logger = w.name, "second", funcr.New(log.add, funcr.Options{})
+	w.run(second)
+	must(t, log.await(t.Context(), "another sidecar serves the provider: test, of the place first", 1))
+	w.awaitRenewal(6)
+	object, err := w.providers().Get(t.Context(), w.name, metav1.GetOptions{})
+	must(t, err)
+	if got := text(object, "status", "endpoint", "address"); got != address {
+		t.Errorf("the endpoint has become %s", got)
+	}
+	events, err := kubernetes.NewForConfigOrDie(cluster.Config(t)).EventsV1().Events(metav1.NamespaceDefault).List(t.Context(), metav1.ListOptions{})
+	must(t, err)
+	if !slices.ContainsFunc(events.Items, func(event eventsv1.Event) bool {
+		return event.ReportingInstance == w.name && event.Regarding.Name == w.name && strings.Contains(event.Note, "of the place first")
+	}) {
+		t.Errorf("there is no event about it among %d", len(events.Items))
+	}
+	if strings.Contains(log.String(), healthy) || strings.Contains(w.log.String(), unusable) {
+		t.Errorf("the first:\n%s\nthe second:\n%s", w.log, log)
+	}
+	stop()
+	w.await(w.providers(), w.name, func(object *unstructured.Unstructured) bool {
+		return hasEndpoint(object) && text(object, "status", "endpoint", "address") != address
+	})
+	must(t, log.await(t.Context(), healthy, 1))
+}
+
+// TestKilledSidecar: one that was killed leaves a lease behind that has long to go. The same place goes on at once, another one
+// does not.
+func TestKilledSidecar(t *testing.T) {
+	for place, goesOn := range map[string]bool{"here": true, "there": false} {
+		t.Run(place, func(t *testing.T) {
+			w := newWorld(t)
+			w.serve(newDriver(w.name))
+			_, err := w.leases().Create(t.Context(), &unstructured.Unstructured{Object: map[string]any{
+				"apiVersion": "coordination.k8s.io/v1", "kind": "Lease",
+				"metadata": map[string]any{"name": sidecar.LeaseName(w.name), "annotations": map[string]any{"kahu.io/place": "here"}},
+				"spec": map[string]any{
+					"holderIdentity": "killed", "leaseDurationSeconds": int64((5 * patience).Seconds()), "renewTime": "2026-03-01T02:03:04.000000Z",
+				},
+			}}, metav1.CreateOptions{})
+			must(t, err)
+			options := w.options()
+			options.Place = place
+			w.run(options)
+			if goesOn {
+				must(t, w.log.await(t.Context(), healthy, 1))
+				return
+			}
+			must(t, w.log.await(t.Context(), "another sidecar serves the provider: killed", 1))
+			if _, err := w.providers().Get(t.Context(), w.name, metav1.GetOptions{}); !apierrors.IsNotFound(err) {
+				t.Errorf("its Provider gives %v", err)
+			}
+		})
+	}
 }
 
 func TestOptionsThatAreWrong(t *testing.T) {

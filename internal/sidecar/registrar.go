@@ -3,9 +3,10 @@ package sidecar
 import (
 	"context"
 	"fmt"
-	"math"
-	"time"
+	"strings"
 
+	corev1 "k8s.io/api/core/v1"
+	eventsv1 "k8s.io/api/events/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -16,14 +17,15 @@ import (
 // fieldManager owns what the sidecar writes: spec, status.endpoint and status.leaseName of a Provider, and its Lease.
 const fieldManager = "kahu-meta-service"
 
-// LeaseName returns the name of the Lease of a provider.
-func LeaseName(providerName string) string { return "provider-" + providerName }
+// maxNoteBytes is the limit of the API server for the note of an Event.
+const maxNoteBytes = 1024
 
 // registrar writes what the cluster is to know about the driver.
 type registrar struct {
 	cluster client.Client
 	options Options
 	address string
+	claim   *claim
 }
 
 // describe creates the Provider object, or brings what the driver says about itself up to date.
@@ -64,21 +66,22 @@ func (r *registrar) locate(ctx context.Context, providerName string) error {
 	return nil
 }
 
-// renew renews the Lease, and creates it where it is not there.
-func (r *registrar) renew(ctx context.Context, providerName string, now time.Time) error {
-	lease := &unstructured.Unstructured{Object: map[string]any{
-		"apiVersion": "coordination.k8s.io/v1",
-		"kind":       "Lease",
-		"metadata":   map[string]any{"name": LeaseName(providerName), "namespace": r.options.Namespace},
-		"spec": map[string]any{
-			"holderIdentity":       r.options.Holder,
-			"leaseDurationSeconds": int64(math.Ceil(r.options.LeaseDuration.Seconds())),
-			"renewTime":            now.UTC().Format(metav1.RFC3339Micro),
+// tell writes an Event about the provider: why this sidecar does not serve it.
+func (r *registrar) tell(ctx context.Context, providerName, note string) error {
+	found := providerNamed(providerName)
+	if err := r.cluster.Get(ctx, client.ObjectKey{Name: providerName}, found); err != nil {
+		return fmt.Errorf("reading provider %s: %w", providerName, err)
+	}
+	event := &eventsv1.Event{
+		ObjectMeta: metav1.ObjectMeta{GenerateName: "provider-", Namespace: metav1.NamespaceDefault},
+		Regarding: corev1.ObjectReference{
+			APIVersion: found.GetAPIVersion(), Kind: found.GetKind(), Name: found.GetName(), UID: found.GetUID(),
 		},
-	}}
-	applied := client.ApplyConfigurationFromUnstructured(lease)
-	if err := r.cluster.Apply(ctx, applied, client.FieldOwner(fieldManager), client.ForceOwnership); err != nil {
-		return fmt.Errorf("renewing lease %s/%s: %w", r.options.Namespace, lease.GetName(), err)
+		EventTime: metav1.NewMicroTime(r.options.Clock.Now()), ReportingController: "kahu.io/meta-service", ReportingInstance: r.options.Holder,
+		Type: corev1.EventTypeWarning, Action: "Register", Reason: "Taken", Note: strings.ToValidUTF8(note[:min(len(note), maxNoteBytes)], ""),
+	}
+	if err := r.cluster.Create(ctx, event); err != nil {
+		return fmt.Errorf("writing an event about provider %s: %w", providerName, err)
 	}
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"google.golang.org/grpc/credentials"
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
+	eventsv1 "k8s.io/api/events/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -48,10 +49,13 @@ func Run(ctx context.Context, options Options) (err error) {
 
 	state := &state{}
 	keeper := &keeper{
-		options:   options,
-		link:      link,
-		state:     state,
-		registrar: &registrar{cluster: cluster, options: options, address: address},
+		options: options,
+		link:    link,
+		state:   state,
+		registrar: &registrar{
+			cluster: cluster, options: options, address: address,
+			claim: &claim{holder: options.Holder, place: options.Place, clock: options.Clock},
+		},
 	}
 	server := provider.NewServer(provider.Options{
 		Driver: &front{
@@ -72,7 +76,7 @@ func Run(ctx context.Context, options Options) (err error) {
 func newClient(options Options) (client.Client, error) {
 	scheme := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{
-		corev1.AddToScheme, coordinationv1.AddToScheme, kahuv1.AddToScheme,
+		corev1.AddToScheme, coordinationv1.AddToScheme, eventsv1.AddToScheme, kahuv1.AddToScheme,
 	} {
 		if err := add(scheme); err != nil {
 			return nil, err
