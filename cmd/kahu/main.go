@@ -4,12 +4,17 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net/url"
 	"os"
 	"os/signal"
 	"syscall"
 
 	"github.com/spf13/cobra"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"github.com/soda-cdm/kahu/internal/supervise"
 )
 
 // version is set when the program is linked.
@@ -21,8 +26,19 @@ func main() {
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "kahu:", err)
-		os.Exit(1)
+		os.Exit(exitCode(err))
 	}
+}
+
+// exitCode tells what can pass, which is that the API server is away or has too much to do, from everything else. Only its
+// clients return an url.Error.
+func exitCode(err error) int {
+	var call *url.Error
+	if errors.As(err, &call) || apierrors.IsServiceUnavailable(err) || apierrors.IsInternalError(err) || apierrors.IsServerTimeout(err) ||
+		apierrors.IsTimeout(err) || apierrors.IsTooManyRequests(err) {
+		return supervise.ExitPassing
+	}
+	return 1
 }
 
 func newRootCommand() *cobra.Command {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -50,7 +51,8 @@ func newStandaloneCommand() *cobra.Command {
 		Long: `Run manager, meta-service and filesystem provider as one supervised process tree,
 on a laptop or on a machine outside of the cluster. The provider keeps backups in
 the folder that --store names. A child that ends is started again; all of them
-end with this process.`,
+end with this process. A child that ends soon after each of its first starts, which
+no other start would change, ends the tree with its last words.`,
 		Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
 			return runStandalone(command.Context(), options)
@@ -84,6 +86,9 @@ const preparationTime = 2 * time.Minute
 
 // runStandalone prepares the cluster and the folders, and runs the children until the context ends.
 func runStandalone(ctx context.Context, options standaloneOptions) error {
+	if err := options.observation.ValidateAddresses(); err != nil {
+		return err
+	}
 	logger, err := newLogger("standalone", options.verbosity)
 	if err != nil {
 		return err
@@ -180,11 +185,27 @@ func prepareCluster(ctx context.Context, options standaloneOptions) error {
 		return fmt.Errorf("reaching the cluster: %w", err)
 	}
 	if options.installCRDs {
-		if err := installDefinitions(ctx, config, target); err != nil {
-			return err
-		}
+		err = installDefinitions(ctx, config, target)
+	} else {
+		err = checkDefinitions(target)
+	}
+	if err != nil {
+		return err
 	}
 	return install.Namespace(ctx, target, options.namespace)
+}
+
+// checkDefinitions refuses a cluster without them, in which no child could ever do anything.
+func checkDefinitions(target client.Client) error {
+	manifests, err := crd.Manifests()
+	if err != nil {
+		return err
+	}
+	missing, err := install.Missing(target, manifests)
+	if err != nil || len(missing) == 0 {
+		return err
+	}
+	return fmt.Errorf("the cluster does not serve %s: start with --install-crds, or apply config/crd of this release", strings.Join(missing, ", "))
 }
 
 func installDefinitions(ctx context.Context, config *rest.Config, target client.Client) error {

@@ -8,9 +8,12 @@ import (
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
 )
@@ -43,6 +46,29 @@ func Definitions(ctx context.Context, target client.Client, waiter Waiter, manif
 		return fmt.Errorf("waiting for the definitions: %w", err)
 	}
 	return nil
+}
+
+// Missing returns the names of those definitions that the cluster does not serve.
+func Missing(target client.Client, manifests map[string][]byte) ([]string, error) {
+	var missing []string
+	for _, file := range slices.Sorted(maps.Keys(manifests)) {
+		definition := &apiextensionsv1.CustomResourceDefinition{}
+		if err := yaml.Unmarshal(manifests[file], definition); err != nil {
+			return nil, fmt.Errorf("reading definition %s: %w", file, err)
+		}
+		kind := schema.GroupKind{Group: definition.Spec.Group, Kind: definition.Spec.Names.Kind}
+		for _, version := range definition.Spec.Versions {
+			_, err := target.RESTMapper().RESTMapping(kind, version.Name)
+			if meta.IsNoMatchError(err) {
+				missing = append(missing, definition.Name)
+				break
+			}
+			if err != nil {
+				return nil, fmt.Errorf("asking whether %s is served: %w", definition.Name, err)
+			}
+		}
+	}
+	return missing, nil
 }
 
 // Namespace creates the namespace unless it is there.

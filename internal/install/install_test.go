@@ -74,8 +74,15 @@ func TestDefinitions(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	missing, err := install.Missing(newClient(t), manifests(t))
+	if diff := cmp.Diff(6, len(missing)); err != nil || diff != "" {
+		t.Errorf("missing before: %v, %v", missing, err)
+	}
 	if err := install.Definitions(t.Context(), to, waiter, manifests(t)); err != nil {
 		t.Fatal(err)
+	}
+	if missing, err := install.Missing(newClient(t), manifests(t)); err != nil || len(missing) > 0 {
+		t.Errorf("missing after: %v, %v", missing, err)
 	}
 	// Served when the function has returned, without another look.
 	for _, list := range []client.ObjectList{&kahuv1.BackupList{}, &kahuv1.RestoreList{}, &kahuv1.BackupLocationList{}, &kahuv1.ProviderList{}} {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"strconv"
 	"time"
 
 	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
@@ -78,14 +79,14 @@ func (o Options) Validate() error {
 	if o.RunsPerLocation < 1 {
 		return fmt.Errorf("--runs-per-location %d: it must be at least 1", o.RunsPerLocation)
 	}
-	if err := o.validateAddresses(); err != nil {
+	if err := o.ValidateAddresses(); err != nil {
 		return err
 	}
 	return o.validateElection()
 }
 
-// validateAddresses sees to it that nothing is shown to the network that is not protected.
-func (o Options) validateAddresses() error {
+// ValidateAddresses sees to it that nothing is shown to the network that is not protected.
+func (o Options) ValidateAddresses() error {
 	if !isOff(o.PprofAddress) && !isLoopback(o.PprofAddress) {
 		return fmt.Errorf("--pprof-address %s: it must be a loopback address such as 127.0.0.1:6060, as a profile can hold Secrets", o.PprofAddress)
 	}
@@ -101,8 +102,11 @@ func isOff(address string) bool { return address == "" || address == "0" }
 
 // isLoopback tells whether only this machine, or this pod, reaches an address.
 func isLoopback(address string) bool {
-	host, _, err := net.SplitHostPort(address)
+	host, port, err := net.SplitHostPort(address)
 	if err != nil {
+		return false
+	}
+	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
 		return false
 	}
 	ip, err := netip.ParseAddr(host)

@@ -45,6 +45,8 @@ func TestValidateAddresses(t *testing.T) {
 		"Loopback":        {func(o *manager.Options) { o.MetricsAddress, o.PprofAddress = "127.0.0.1:9090", "[::1]:0" }, ""},
 		"Localhost":       {func(o *manager.Options) { o.MetricsAddress, o.PprofAddress = "localhost:9090", "localhost:6060" }, ""},
 		"MetricsForAll":   {func(o *manager.Options) { o.MetricsAddress = ":9090" }, "--metrics-address"},
+		"MetricsNoPort":   {func(o *manager.Options) { o.MetricsAddress = "127.0.0.1:99999" }, "--metrics-address"},
+		"PprofNoPort":     {func(o *manager.Options) { o.PprofAddress = "127.0.0.1" }, "--pprof-address"},
 		"MetricsForOther": {func(o *manager.Options) { o.MetricsAddress = "10.0.0.1:9090" }, "--metrics-address"},
 		"MetricsOverTLS":  {func(o *manager.Options) { o.MetricsAddress, o.MetricsPKI = ":9090", "/pki" }, ""},
 		"PprofForAll":     {func(o *manager.Options) { o.PprofAddress, o.MetricsPKI = "0.0.0.0:6060", "/pki" }, "--pprof-address"},

@@ -3,6 +3,7 @@ package supervise_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -81,5 +82,33 @@ func TestProgramThatIsNotThereEndsAll(t *testing.T) {
 		supervise.Child{Name: "long", Path: "/bin/sleep", Args: []string{"60"}})
 	if err == nil || !strings.Contains(err.Error(), "starting missing") {
 		t.Errorf("got %v, want an error that names the child", err)
+	}
+}
+
+// TestHopelessChildEndsAll: what it said last is in the error.
+func TestHopelessChildEndsAll(t *testing.T) {
+	for name, script := range map[string]string{"it fails": "echo hello; echo wrong address >&2; exit 1", "it ends": "echo wrong address"} {
+		t.Run(name, func(t *testing.T) {
+			text, err := run(t, 1000,
+				supervise.Child{Name: "short", Path: "/bin/sh", Args: []string{"-c", script}},
+				supervise.Child{Name: "long", Path: "/bin/sleep", Args: []string{"60"}})
+			if !errors.Is(err, supervise.ErrHopeless) || !strings.Contains(err.Error(), "short ended 5 times") || !strings.Contains(err.Error(), ": wrong address: ") {
+				t.Errorf("got %v", err)
+			}
+			if got := strings.Count(text, "wrong address\n"); got != 5 {
+				t.Errorf("it ran %d times", got)
+			}
+		})
+	}
+}
+
+// TestWhatCanPassIsTriedOn: neither what a child says that can pass, nor what somebody killed, ends the tree.
+func TestWhatCanPassIsTriedOn(t *testing.T) {
+	for name, script := range map[string]string{"it says so": "echo here; exit 75", "killed": "echo here; kill -KILL $$"} {
+		t.Run(name, func(t *testing.T) {
+			if text, err := run(t, 6, supervise.Child{Name: "short", Path: "/bin/sh", Args: []string{"-c", script}}); err != nil {
+				t.Errorf("%v after %q", err, text)
+			}
+		})
 	}
 }
