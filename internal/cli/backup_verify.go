@@ -118,7 +118,7 @@ func progressOf(backup *kahuv1.Backup) string {
 	if condition != nil && condition.Reason != kahuv1.ReasonVerifying {
 		return condition.Message
 	}
-	return fmt.Sprintf("%d of %d objects", backup.Status.Verification.Objects, backup.Status.Counts.Objects)
+	return fmt.Sprintf("%d of %s", backup.Status.Verification.Objects, plural(backup.Status.Counts.Objects, "object"))
 }
 
 // printVerified prints the answer; that the backup is damaged, or could not be read, is a failure.
@@ -149,7 +149,7 @@ func (s *session) printVerified(backup *kahuv1.Backup) error {
 func (s *session) printFindings(backup *kahuv1.Backup, condition *metav1.Condition) error {
 	found := backup.Status.Verification
 	if condition.Status == metav1.ConditionTrue {
-		_, err := fmt.Fprintf(s.Out, "backup %s: %s (%s in %d files)\n", backup.Name, condition.Message, size(found.Bytes), found.Files)
+		_, err := fmt.Fprintf(s.Out, "backup %s: %s (%s in %s)\n", backup.Name, condition.Message, size(found.Bytes), plural(found.Files, "file"))
 		return err
 	}
 	for _, line := range damage(found) {
@@ -174,12 +174,12 @@ func damage(found *kahuv1.BackupVerification) []string {
 		}
 		lines = append(lines, fmt.Sprintf("%s%s: %s: %s", part.File, place, part.Reason, part.Message))
 		if part.ObjectsTotal > 0 {
-			lines = append(lines, fmt.Sprintf("  %d objects: %s%s", part.ObjectsTotal,
+			lines = append(lines, fmt.Sprintf("  %s: %s%s", plural(part.ObjectsTotal, "object"),
 				strings.Join(part.Objects, ", "), more(part.ObjectsTotal-int64(len(part.Objects)))))
 		}
 	}
 	if left := found.DamagedTotal - int64(len(found.Damaged)); left > 0 {
-		lines = append(lines, fmt.Sprintf("and %d other parts", left))
+		lines = append(lines, fmt.Sprintf("and %s", plural(left, "other part")))
 	}
 	return lines
 }

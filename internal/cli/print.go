@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
+	"github.com/soda-cdm/kahu/internal/core"
 )
 
 // table is rows under a head, as kubectl shows them.
@@ -80,12 +81,7 @@ func (s *session) printNames(object any) error {
 }
 
 // plural returns a number with its unit, in the plural unless it is one.
-func plural(number int64, unit string) string {
-	if number == 1 {
-		return "1 " + unit
-	}
-	return fmt.Sprintf("%d %ss", number, unit)
-}
+func plural(number int64, unit string) string { return core.Count(number, unit) }
 
 // presentable gives objects their kind, which the client drops, and takes away who wrote which field, which is longer
 // than all the rest and of no use to people.

@@ -75,6 +75,9 @@ func restoreText(restore *kahuv1.Restore, failed, warnings []string) string {
 	if undone := status.Undo; undone != nil {
 		d.block(undoTitle(undone), strings.Split(strings.TrimSpace(undoText(undone, func(_, text string) string { return text })), "\n"))
 	}
+	if undone := status.Undo; undone != nil && undone.Earlier != nil {
+		d.line("Undo before", earlierUndo(undone.Earlier))
+	}
 	d.conditions(status.Conditions)
 	return d.text.String()
 }

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -146,6 +147,15 @@ func undoText(found *kahuv1.RestoreUndo, paint func(colour, text string) string)
 		fmt.Fprintf(&text, "... and %d more\n", more)
 	}
 	return text.String()
+}
+
+// earlierUndo says what came of the undo before a dry run of one.
+func earlierUndo(found *kahuv1.EarlierUndo) string {
+	text := fmt.Sprintf("%d deleted, %d kept", found.Deleted, found.Kept)
+	if found.Time.IsZero() {
+		return text + ", not finished; began " + cmp.Or(timeOf(found.StartTime), "at an unknown time")
+	}
+	return text + ", ended " + timeOf(found.Time)
 }
 
 // undoTitle says how many objects went, and how many stay.

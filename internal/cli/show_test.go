@@ -71,6 +71,11 @@ func putShown(t *testing.T) {
 			Progress: kahuv1.RestoreProgress{TotalItems: 10, ItemsRestored: 10},
 			Kinds:    []kahuv1.RestoreKind{{APIVersion: "v1", Kind: "Secret", Created: 1, Updated: 2, Skipped: 7}},
 			Timings:  []kahuv1.StepTiming{{Step: "Create", Milliseconds: 90}}, MetadataLocation: "default",
+			Undo: &kahuv1.RestoreUndo{
+				Token: "second", DryRun: true, Time: stale(9), Deleted: 1,
+				Rows:    []kahuv1.UndoRow{{APIVersion: "v1", Kind: "Secret", Namespace: "shop", Name: "x", Action: kahuv1.UndoActionDelete}},
+				Earlier: &kahuv1.EarlierUndo{Token: "first", StartTime: stale(6), Time: stale(7), Deleted: 3, Kept: 2},
+			},
 		}
 	})
 	location := &kahuv1.BackupLocation{ObjectMeta: metav1.ObjectMeta{Name: "shown"}, Spec: kahuv1.BackupLocationSpec{ProviderName: "filesystem.kahu.io"}}
@@ -169,6 +174,9 @@ Objects by kind:
  Secret v1: 1 created, 2 updated, 7 skipped, 0 failed
 Timings:
  Create 90ms
+Undo (1 would be deleted, 0 would stay):
+ - Secret shop/x
+Undo before: 3 deleted, 2 kept, ended 2026-03-01T02:07:00Z
 `},
 	}
 	for name, test := range cases {

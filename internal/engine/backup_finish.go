@@ -97,8 +97,8 @@ func (r *backupRun) checkSegments(ctx context.Context) error {
 		return err
 	}
 	if len(missing) > 0 {
-		return fmt.Errorf("%d segments that were written are not in the store as they were written, the first is %s: %w",
-			len(missing), missing[0], core.ErrCorrupt)
+		return fmt.Errorf("not in the store as written: %s, the first is %s: %w",
+			core.Count(int64(len(missing)), "segment"), missing[0], core.ErrCorrupt)
 	}
 	return nil
 }

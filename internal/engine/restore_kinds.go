@@ -62,9 +62,9 @@ func (r *restoreRun) takenBy(ctx context.Context, unserved restoreplan.Unserved)
 	if err != nil || !restoreplan.Interchangeable(kind, unserved.Served, definition) {
 		return false, err
 	}
-	r.warn(core.Key{Group: kind.Group, Resource: kind.Resource}, fmt.Sprintf("%d objects of kind %s were backed up in version %s, "+
-		"which the cluster does not serve, and are restored as %s, from which it differs in its name alone",
-		unserved.Objects, kind, kind.Version, unserved.Served))
+	r.warn(core.Key{Group: kind.Group, Resource: kind.Resource}, fmt.Sprintf("%s of kind %s: backed up in version %s, "+
+		"which the cluster does not serve, and restored as %s, from which it differs in its name alone",
+		core.Count(unserved.Objects, "object"), kind, kind.Version, unserved.Served))
 	r.plan.SendAs(kind, unserved.Served)
 	return true, nil
 }
@@ -91,9 +91,9 @@ func (r *restoreRun) definitionOf(ctx context.Context, kind core.Kind) (definiti
 func wordsOf(unserved restoreplan.Unserved) string {
 	kind := unserved.Kind
 	if unserved.Served == "" {
-		return fmt.Sprintf("%d objects of kind %s cannot be restored: the cluster does not serve it, and its definition is "+
-			"not in the restore", unserved.Objects, kind)
+		return fmt.Sprintf("%s of kind %s cannot be restored: the cluster does not serve it, and its definition is "+
+			"not in the restore", core.Count(unserved.Objects, "object"), kind)
 	}
-	return fmt.Sprintf("%d objects of kind %s cannot be restored: they were backed up in version %s, and the cluster serves "+
-		"version %s and not that one", unserved.Objects, kind, kind.Version, unserved.Served)
+	return fmt.Sprintf("%s of kind %s cannot be restored: the backup has version %s, and the cluster serves "+
+		"version %s and not that one", core.Count(unserved.Objects, "object"), kind, kind.Version, unserved.Served)
 }

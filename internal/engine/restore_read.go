@@ -136,8 +136,8 @@ func damagedError(rows []damage.Row, total, objects int64) error {
 		}
 		texts = append(texts, fmt.Sprintf("%s; in it are %s", row.Message, text))
 	}
-	return fmt.Errorf("%d of the segments with the chosen objects are damaged, with %d objects in them: %s: %w",
-		total, objects, strings.Join(texts, "; "), core.ErrCorrupt)
+	return fmt.Errorf("damaged among the segments with the chosen objects: %s with %s: %s: %w",
+		core.Count(total, "segment"), core.Count(objects, "object"), strings.Join(texts, "; "), core.ErrCorrupt)
 }
 
 func (r *restoreRun) checkSegment(ctx context.Context, name string) error {

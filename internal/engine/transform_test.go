@@ -55,7 +55,7 @@ func TestRestoreTransforms(t *testing.T) {
 	if _, err := to.Get(t.Context(), configMaps, "shop", "settings-2"); err == nil {
 		t.Error("an object that cannot be transformed was created")
 	}
-	for _, want := range []string{"(skips): it could not be applied to 2 of the 2", "(unused): it matched no object"} {
+	for _, want := range []string{"(skips): it matched 2 objects and could not be applied to 2 of them", "(unused): it matched no object"} {
 		if !slices.ContainsFunc(result.Warnings, func(warning string) bool { return strings.Contains(warning, want) }) {
 			t.Errorf("no warning has %q: %q", want, result.Warnings)
 		}

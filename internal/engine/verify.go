@@ -183,7 +183,7 @@ func (v *verifyRun) checkReport(ctx context.Context) error {
 			}
 		}
 		if warnings != v.manifest.Warnings {
-			return &contradictionError{fmt.Sprintf("it has %d warnings, and the manifest says %d", warnings, v.manifest.Warnings)}
+			return &contradictionError{fmt.Sprintf("it has %s, and the manifest says %d", core.Count(warnings, "warning"), v.manifest.Warnings)}
 		}
 		return nil
 	})

@@ -15,6 +15,7 @@ import (
 	ctrlreconcile "sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
+	"github.com/soda-cdm/kahu/internal/core"
 	"github.com/soda-cdm/kahu/internal/reconcile"
 )
 
@@ -58,11 +59,23 @@ func Enter(to Entrance, wish Wish, position *int32) error {
 
 // message says where in the queue a run is, and what is in its way.
 func message(turn reconcile.Turn, location string) string {
-	inTheWay := fmt.Sprintf("%d of %d places in all are taken", turn.Taken, turn.Total)
+	inTheWay := taken(turn.Taken, turn.Total, "in all")
 	if turn.InGroup >= turn.GroupLimit {
-		inTheWay = fmt.Sprintf("%d of %d places at location %s are taken", turn.InGroup, turn.GroupLimit, location)
+		inTheWay = taken(turn.InGroup, turn.GroupLimit, "at location "+location)
 	}
 	return fmt.Sprintf("Number %d of %d in the queue: %s.", turn.Position, turn.Waiting, inTheWay)
+}
+
+// taken says how many places are taken. More than there are can be: a location at which nothing runs gets a first one besides,
+// and a limit can be lowered while runs go on.
+func taken(number, limit int, where string) string {
+	switch {
+	case number > limit:
+		return fmt.Sprintf("%s go on %s, and the limit is %d", core.Count(int64(number), "run"), where, limit)
+	case limit == 1:
+		return "the only place " + where + " is taken"
+	}
+	return fmt.Sprintf("%d of %d places %s are taken", number, limit, where)
 }
 
 // Limit returns a location's own limit, or the one for all locations where it has none.

@@ -15,13 +15,31 @@ import (
 )
 
 // full is an entrance without a free place.
-type full struct{}
+type full struct{ turn reconcile.Turn }
 
-func (full) Enter(client.Object, reconcile.Wish) reconcile.Turn {
-	return reconcile.Turn{Position: 3, Waiting: 4, InGroup: 2, GroupLimit: 2, Taken: 2, Total: 4}
-}
+func (f full) Enter(client.Object, reconcile.Wish) reconcile.Turn { return f.turn }
 
 func (full) Waiting(string) []client.Object { return nil }
+
+// TestWhatIsInTheWay: more can go on than there are places, which is then no sum of them.
+func TestWhatIsInTheWay(t *testing.T) {
+	t.Parallel()
+	for want, turn := range map[string]reconcile.Turn{
+		"Number 3 of 4 in the queue: 2 of 2 places at location x are taken.":          {InGroup: 2, GroupLimit: 2, Taken: 2, Total: 4},
+		"Number 3 of 4 in the queue: the only place at location x is taken.":          {InGroup: 1, GroupLimit: 1, Taken: 2, Total: 4},
+		"Number 3 of 4 in the queue: 3 runs go on at location x, and the limit is 2.": {InGroup: 3, GroupLimit: 2, Taken: 3, Total: 4},
+		"Number 3 of 4 in the queue: 4 of 4 places in all are taken.":                 {InGroup: 1, GroupLimit: 2, Taken: 4, Total: 4},
+		"Number 3 of 4 in the queue: the only place in all is taken.":                 {InGroup: 1, GroupLimit: 2, Taken: 1, Total: 1},
+		"Number 3 of 4 in the queue: 5 runs go on in all, and the limit is 4.":        {InGroup: 1, GroupLimit: 2, Taken: 5, Total: 4},
+	} {
+		turn.Position, turn.Waiting = 3, 4
+		var position int32
+		err := queue.Enter(full{turn}, queue.Wish{Run: &kahuv1.Backup{}, Location: "x", Limit: 2}, &position)
+		if waiting, is := errors.AsType[*reconcile.WaitingError](err); !is || waiting.Message != want {
+			t.Errorf("got %v, want %q", err, want)
+		}
+	}
+}
 
 // TestLongWait: a run that waits says so, and looks again when it has waited for long, which it then says.
 func TestLongWait(t *testing.T) {
@@ -35,7 +53,7 @@ func TestLongWait(t *testing.T) {
 	} {
 		var position int32
 		run := &kahuv1.Backup{ObjectMeta: metav1.ObjectMeta{Name: "a", CreationTimestamp: metav1.NewTime(dawn)}}
-		err := queue.Enter(full{}, queue.Wish{Run: run, Location: "x", Limit: 2, Now: dawn.Add(waited)}, &position)
+		err := queue.Enter(full{reconcile.Turn{Position: 3, Waiting: 4, InGroup: 2, GroupLimit: 2, Taken: 2, Total: 4}}, queue.Wish{Run: run, Location: "x", Limit: 2, Now: dawn.Add(waited)}, &position)
 		waiting, is := errors.AsType[*reconcile.WaitingError](err)
 		if !is || waiting.Reason != want.Reason || waiting.After != want.After || position != 3 {
 			t.Errorf("after %s: %+v, at %d", waited, err, position)

@@ -10,6 +10,7 @@ import (
 
 	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
 	"github.com/soda-cdm/kahu/internal/controller/failure"
+	"github.com/soda-cdm/kahu/internal/core"
 	"github.com/soda-cdm/kahu/internal/engine"
 )
 
@@ -42,8 +43,8 @@ func (c *Controller) ended(s *scope, found engine.RestoreResult) error {
 	}
 	return c.fail(s, failure.Failure{
 		Reason: kahuv1.ReasonCancelled,
-		Message: fmt.Sprintf("the run was cancelled; %d objects had been created and %d written over, and stay",
-			found.Counts.Created, found.Counts.Updated),
+		Message: fmt.Sprintf("the run was cancelled; what it did stays: %s created and %d written over",
+			core.Count(found.Counts.Created, "object"), found.Counts.Updated),
 	})
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/soda-cdm/kahu/internal/controller/filters"
 	"github.com/soda-cdm/kahu/internal/controller/place"
 	"github.com/soda-cdm/kahu/internal/controller/view"
+	"github.com/soda-cdm/kahu/internal/core"
 	"github.com/soda-cdm/kahu/internal/core/archive"
 	"github.com/soda-cdm/kahu/internal/core/restoreplan"
 	"github.com/soda-cdm/kahu/internal/core/seal"
@@ -117,7 +118,7 @@ func (c *Controller) conclude(_ context.Context, s *scope) error {
 		if done := found.Counts.Created + found.Counts.Updated; done == 0 {
 			why.Message += " (nothing was created)"
 		} else {
-			why.Message += fmt.Sprintf(" (%d objects had been created; another Restore skips them)", done)
+			why.Message += fmt.Sprintf(" (%s had been written; another Restore skips what is there)", core.Count(done, "object"))
 		}
 		return c.fail(s, why)
 	}

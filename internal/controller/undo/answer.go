@@ -10,6 +10,7 @@ import (
 
 	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
 	"github.com/soda-cdm/kahu/internal/controller/failure"
+	"github.com/soda-cdm/kahu/internal/core"
 	"github.com/soda-cdm/kahu/internal/engine"
 	"github.com/soda-cdm/kahu/internal/reconcile"
 )
@@ -34,28 +35,20 @@ func verdict(found engine.UndoResult, err error, dryRun bool) (status metav1.Con
 	switch {
 	case err != nil:
 		return metav1.ConditionFalse, kahuv1.ReasonUndoFailed, fmt.Sprintf(
-			"It could not go on after %s: %s. Give %s another value to go on.", objects(found.Deleted), err, kahuv1.AnnotationUndo)
+			"It could not go on after %s: %s. Give %s another value to go on.", core.Count(found.Deleted, "object"), err, kahuv1.AnnotationUndo)
 	case dryRun:
 		return metav1.ConditionUnknown, kahuv1.ReasonUndoPreviewed, fmt.Sprintf(
-			"Of %s, %d would be deleted and %d kept. Nothing was deleted.", objects(found.Deleted+found.Kept), found.Deleted, found.Kept)
+			"Of %s, %d would be deleted and %d kept. Nothing was deleted.", core.Count(found.Deleted+found.Kept, "object"), found.Deleted, found.Kept)
 	case found.Kept > 0:
 		return metav1.ConditionFalse, kahuv1.ReasonPartiallyUndone, fmt.Sprintf(
-			"Of %s, %d deleted and %d kept: see status.undo.rows.", objects(found.Deleted+found.Kept), found.Deleted, found.Kept)
+			"Of %s, %d deleted and %d kept: see status.undo.rows.", core.Count(found.Deleted+found.Kept, "object"), found.Deleted, found.Kept)
 	}
-	message = fmt.Sprintf("Nothing that the restore created is left: %s deleted.", objects(found.Deleted))
+	message = fmt.Sprintf("Nothing that the restore created is left: %s deleted.", core.Count(found.Deleted, "object"))
 	if found.Unclear > 0 {
 		message = fmt.Sprintf("Nothing that is known to be the restore's is left: %s deleted. Made while it ran, without any field, and "+
-			"kept, as nobody can say by whom: %s.", objects(found.Deleted), objects(found.Unclear))
+			"kept, as nobody can say by whom: %s.", core.Count(found.Deleted, "object"), core.Count(found.Unclear, "object"))
 	}
 	return metav1.ConditionTrue, kahuv1.ReasonUndone, message
-}
-
-// objects is a number of objects in words.
-func objects(number int64) string {
-	if number == 1 {
-		return "1 object"
-	}
-	return fmt.Sprintf("%d objects", number)
 }
 
 // finish says that the wish has its answer.

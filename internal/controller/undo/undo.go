@@ -23,6 +23,7 @@ import (
 
 	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
 	"github.com/soda-cdm/kahu/internal/controller/failure"
+	"github.com/soda-cdm/kahu/internal/core"
 	"github.com/soda-cdm/kahu/internal/core/undo"
 	"github.com/soda-cdm/kahu/internal/engine"
 	"github.com/soda-cdm/kahu/internal/reconcile"
@@ -202,7 +203,7 @@ func (c *Controller) run(_ context.Context, s *scope) error {
 		return reconcile.ErrDone
 	}
 	s.say(metav1.ConditionUnknown, kahuv1.ReasonUndoing,
-		fmt.Sprintf("%d of %d objects have been dealt with.", snapshot.Progress.Done, snapshot.Progress.Total))
+		fmt.Sprintf("Dealt with: %d of %s.", snapshot.Progress.Done, core.Count(snapshot.Progress.Total, "object")))
 	return reconcile.ErrDone
 }
 

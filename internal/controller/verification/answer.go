@@ -135,18 +135,18 @@ func verdict(
 		return metav1.ConditionFalse, kahuv1.ReasonManifestInvalid, found.Damaged[0].Message + ". " + remedy
 	case found.DamagedTotal > 0:
 		return metav1.ConditionFalse, kahuv1.ReasonArchiveCorrupt, fmt.Sprintf(
-			"%d parts of the backup's files are damaged, and %d objects cannot be restored: see status.verification.damaged. %s%s",
-			found.DamagedTotal, found.DamagedObjects, unread(found, err, sampled), remedy)
+			"Damaged: %s of the backup's files; not to be restored: %s. See status.verification.damaged. %s%s",
+			core.Count(found.DamagedTotal, "part"), core.Count(found.DamagedObjects, "object"), unread(found, err, sampled), remedy)
 	case found.Sealed != nil:
 		return metav1.ConditionTrue, kahuv1.ReasonSealVerified, fmt.Sprintf(
-			"Every byte of its %d files is as it was written. What is in them was not looked at: %s", found.Files, found.Sealed.Error())
+			"Every byte of its files (%d) is as it was written. What is in them was not looked at: %s", found.Files, found.Sealed.Error())
 	case sampled != "":
 		return metav1.ConditionTrue, kahuv1.ReasonSampleVerified, fmt.Sprintf(
-			"A sample of %s was read: %d of %d objects are as they were written; the other %d were not read.",
-			sampled, found.Objects, found.ObjectsTotal, found.ObjectsTotal-found.Objects)
+			"A sample of %s was read: as they were written are %d of %s; not read were %d.",
+			sampled, found.Objects, core.Count(found.ObjectsTotal, "object"), found.ObjectsTotal-found.Objects)
 	}
 	return metav1.ConditionTrue, kahuv1.ReasonVerified,
-		fmt.Sprintf("Everything was read: all %d objects are as they were written.", found.Objects)
+		"Everything was read, and is as it was written: " + core.Count(found.Objects, "object") + "."
 }
 
 // unread says of a damaged backup that there may be more damage than was found.
@@ -155,7 +155,7 @@ func unread(found engine.VerifyResult, err error, sampled string) string {
 	case err != nil:
 		return "There may be more, as the reading ended early: " + err.Error() + ". "
 	case sampled != "" && left > 0:
-		return fmt.Sprintf("There may be more, as %d objects are not in the sample of %s and were not read. ", left, sampled)
+		return fmt.Sprintf("There may be more, as the sample of %s left out %s. ", sampled, core.Count(left, "object"))
 	}
 	return ""
 }

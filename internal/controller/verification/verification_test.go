@@ -237,6 +237,30 @@ func TestReadAgainAfterRestart(t *testing.T) {
 	}
 }
 
+// TestOneIsNotMany: numbers in messages have the unit that goes with them.
+func TestOneIsNotMany(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		found engine.VerifyResult
+		says  string
+	}{
+		"Whole": {engine.VerifyResult{Objects: 1, ObjectsTotal: 1}, "as it was written: 1 object."},
+		"Damaged": {
+			engine.VerifyResult{ObjectsTotal: 1, DamagedTotal: 1, DamagedObjects: 1, Damaged: []damage.Row{{File: "a"}}},
+			"Damaged: 1 part of the backup's files; not to be restored: 1 object.",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, "", reading{found: test.found})
+			backup, _ := w.settle()
+			if found := meta.FindStatusCondition(backup.Status.Conditions, kahuv1.ConditionVerified); !strings.Contains(found.Message, test.says) {
+				t.Errorf("got %q, want %q", found.Message, test.says)
+			}
+		})
+	}
+}
+
 // TestSampleSaysWhatWasNotRead: an answer about a part does not sound like one about the whole.
 func TestSampleSaysWhatWasNotRead(t *testing.T) {
 	t.Parallel()
@@ -245,8 +269,9 @@ func TestSampleSaysWhatWasNotRead(t *testing.T) {
 		found engine.VerifyResult
 		says  string
 	}{
-		"Whole":   {engine.VerifyResult{Objects: 12, ObjectsTotal: 100}, "12 of 100 objects are as they were written; the other 88 were not read"},
-		"Damaged": {damaged, "There may be more, as 88 objects are not in the sample of 10% and were not read"},
+		"Whole":    {engine.VerifyResult{Objects: 12, ObjectsTotal: 100}, "as they were written are 12 of 100 objects; not read were 88."},
+		"Damaged":  {damaged, "There may be more, as the sample of 10% left out 88 objects."},
+		"OneOfOne": {engine.VerifyResult{Objects: 1, ObjectsTotal: 100}, "are 1 of 100 objects; not read were 99."},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -147,8 +147,8 @@ func (p *Program) Warnings() []string {
 				warnings = append(warnings, step.title+": it matched no object: correct its match, or remove it")
 			}
 			if skipped := step.skipped.Load(); skipped > 0 {
-				warnings = append(warnings, fmt.Sprintf("%s: it could not be applied to %d of the %d objects that it matched: "+
-					"the report names them", step.title, skipped, step.matched.Load()))
+				warnings = append(warnings, fmt.Sprintf("%s: it matched %s and could not be applied to %d of them: "+
+					"the report names each", step.title, core.Count(step.matched.Load(), "object"), skipped))
 			}
 		}
 	}
