@@ -33,6 +33,11 @@ func badLocations() map[string]badInput {
 			backup: func(spec *kahuv1.BackupSpec) { spec.MetadataLocation = "pathleavesstore" },
 			reason: kahuv1.ReasonStoreDenied, field: "spec.metadataLocation", says: "check spec.config",
 		},
+		"MisspelledKey": {
+			harm:   func(s *scene) func() { return s.badLocation(fileProvider, map[string]string{"pth": "team"}) },
+			backup: func(spec *kahuv1.BackupSpec) { spec.MetadataLocation = "misspelledkey" },
+			reason: kahuv1.ReasonStoreDenied, field: "spec.metadataLocation", says: `"pth" is not known; those that are: path`,
+		},
 		"Unreachable": {
 			harm: func(s *scene) func() {
 				provider := s.tree.child("provider", 1)
