@@ -86,7 +86,7 @@ func TestBackupVerify(t *testing.T) {
 			nil, metav1.ConditionFalse, kahuv1.ReasonArchiveCorrupt, damaged, 3,
 			[]string{
 				"a/index.zst: FileMissing: gone", "a/segment at byte 17, 5 bytes long: FileDamaged: not it",
-				"12 objects: secrets shop/x, pods shop/y and 10 more", "and 1 other parts",
+				"12 objects: secrets shop/x, pods shop/y and 10 more", "and 1 other part",
 			},
 			"is damaged",
 		},
