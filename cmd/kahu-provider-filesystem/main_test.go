@@ -89,7 +89,12 @@ func TestProcess(t *testing.T) {
 	root := filepath.Join(t.TempDir(), "store")
 	driver := start(t, binary, root)
 	client := connect(t, driver.endpoint)
-	attributes := provider.Attributes{"password": "top-secret"}
+	attributes := provider.Attributes{"path": "team"}
+
+	// What it does not know it refuses, and keeps to itself.
+	if err := client.Upload(t.Context(), "x", provider.Attributes{"password": "top-secret"}, strings.NewReader("x")); !errors.Is(err, provider.ErrInvalidArgument) {
+		t.Errorf("a key that there is not: got %v, want %v", err, provider.ErrInvalidArgument)
+	}
 
 	// Without its root the driver runs and is not ready, and makes nothing.
 	if _, err := client.Probe(t.Context()); !errors.Is(err, provider.ErrUnavailable) {
@@ -120,7 +125,7 @@ func TestProcess(t *testing.T) {
 	}
 	_ = driver.Wait()
 	again := start(t, binary, root)
-	if exists, err := connect(t, again.endpoint).Exists(t.Context(), "x", nil); err != nil || !exists {
+	if exists, err := connect(t, again.endpoint).Exists(t.Context(), "x", attributes); err != nil || !exists {
 		t.Errorf("after a kill: exists is %v, %v", exists, err)
 	}
 
