@@ -19,8 +19,10 @@ import (
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/yaml"
 	"k8s.io/client-go/rest"
 	"k8s.io/utils/clock"
@@ -248,5 +250,38 @@ func TestRolesOfUsers(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestOperatorCannotDelete: who may change Backups, and not delete them, cannot have one deleted either.
+func TestOperatorCannotDelete(t *testing.T) {
+	config := testcluster.Config(t)
+	w := newWorldIn(t, config, newDrivers(newMemory))
+	w.applyRoles("users.yaml")
+	binding := &rbacv1.ClusterRoleBinding{
+		ObjectMeta: named("test-operator"), RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "kahu-backup-operator"},
+		Subjects: []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: "operator"}},
+	}
+	w.create(binding)
+	t.Cleanup(func() { w.drop(binding) })
+	namespace := testcluster.Namespace(t)
+	w.create(&corev1.ConfigMap{ObjectMeta: in(namespace, "settings")})
+	w.completedBackup("precious", only(namespace))
+	operator := newAPI(t, as(config, "operator"))
+	precious := &kahuv1.Backup{ObjectMeta: named("precious")}
+	if err := operator.client.Delete(t.Context(), precious.DeepCopy()); !apierrors.IsForbidden(err) {
+		t.Errorf("deleting: %v", err)
+	}
+	orphan := client.RawPatch(types.MergePatchType, []byte(
+		`{"metadata":{"ownerReferences":[{"apiVersion":"v1","kind":"Namespace","name":"gone","uid":"00000000-0000-4000-8000-000000000001"}]}}`))
+	w.eventually("the API server to apply the policy", func() bool {
+		return apierrors.IsForbidden(operator.client.Patch(t.Context(), precious.DeepCopy(), orphan, client.DryRunAll))
+	})
+	if err := operator.client.Patch(t.Context(), precious.DeepCopy(), orphan); !apierrors.IsForbidden(err) || !strings.Contains(err.Error(), "ownerReferences") {
+		t.Errorf("giving it an owner that is gone: %v", err)
+	}
+	annotated := client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"annotations":{"kahu.io/verify":"one"}}}`))
+	if err := operator.client.Patch(t.Context(), precious.DeepCopy(), annotated); err != nil {
+		t.Errorf("asking for a verification: %v", err)
 	}
 }
