@@ -63,8 +63,14 @@ func (w *world) undisturbed(of subject) (calls []string) {
 			calls = append(calls, line.Call)
 		}
 	}
+	if len(calls) < fewestCalls {
+		w.t.Fatalf("undisturbed: only %q were counted, so that there would be next to nothing to disturb", calls)
+	}
 	return calls
 }
+
+// fewestCalls is what every run makes at least: a status at its beginning and at its end, and some change between them.
+const fewestCalls = 3
 
 // calls returns the calls that each of some undisturbed runs makes, and those that only some make: how often a status is
 // written, and into how many segments a little is cut, depends on what happens at the same time.
