@@ -39,6 +39,16 @@ type Manager struct {
 	Subresource string
 }
 
+// System tells whether the manager is a part of Kubernetes itself.
+func (m Manager) System() bool {
+	switch m.Name {
+	case "kube-controller-manager", "kube-scheduler", "kubelet", "cloud-controller-manager", "kube-apiserver",
+		"clusterrole-aggregation-controller": // It is one of kube-controller-manager's.
+		return true
+	}
+	return false
+}
+
 // Key returns the object's name in the cluster.
 func (l Living) Key() Key {
 	return Key{Group: l.Kind.Group, Resource: l.Kind.Resource, Namespace: l.Namespace, Name: l.Name}

@@ -187,7 +187,7 @@ func (r *Restore) Run(ctx context.Context, request RestoreRequest, files Restore
 		Restore: r, ledger: book, stopwatch: stopwatch{clock: r.Clock}, request: request, files: files, written: files,
 		progress: progress{clock: r.Clock, show: request.Show},
 		tallies:  tallies{},
-		living:   map[restoreplan.ID]types.UID{}, ownNamespaces: map[string]bool{}, replaced: map[restoreplan.ID]bool{},
+		living:   map[restoreplan.ID]types.UID{}, met: map[*restoreplan.Item]met{}, ownNamespaces: map[string]bool{}, replaced: map[restoreplan.ID]bool{},
 		transformer: transform.New(request.Transform), names: names,
 		manager: restoreplan.Manager(request.ID.UID), updater: restoreplan.Updater(request.ID.UID),
 		self: restoreplan.Run{UID: request.ID.UID, Began: request.Began, Resumed: request.Resumed},
@@ -268,6 +268,7 @@ type restoreRun struct {
 	counts        RestoreCounts
 	tallies       tallies                      // the counts of each kind
 	living        map[restoreplan.ID]types.UID // the UIDs that owners in the backup have in the cluster
+	met           map[*restoreplan.Item]met    // what recognise found and did not settle, as far as that matters
 	goneBy        time.Time                    // until when what is being deleted is waited for
 	later         postponed
 	unclear       []*restoreplan.Item     // what may be an earlier attempt's, found by failOnExisting

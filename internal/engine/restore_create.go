@@ -247,7 +247,7 @@ func (r *restoreRun) existing(ctx context.Context, wish wished) error {
 	made := r.judged(wish, r.self.Made(living))
 	switch {
 	case made != restoreplan.Unmade:
-		return r.takeOver(ctx, wish, made, living.UID)
+		return r.takeOver(ctx, wish, made, metAs(r.self, living, true))
 	case item.ClusterMade && ours:
 		if err := r.Cluster.Replace(ctx, *item.Kind, object, r.updater); err != nil {
 			return fmt.Errorf("writing over what the cluster made: %w", err)

@@ -4,8 +4,11 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/soda-cdm/kahu/internal/core"
@@ -24,7 +27,11 @@ func (r *restoreRun) recognise(ctx context.Context) error {
 			break
 		}
 	}
-	return cmp.Or(looking.end(), ctx.Err())
+	if err := cmp.Or(looking.end(), ctx.Err()); err != nil {
+		return err
+	}
+	r.settleOwned()
+	return nil
 }
 
 // lookThrough looks for objects of this restore in a list. What cannot be listed is met object by object.
@@ -53,16 +60,57 @@ func (r *restoreRun) recogniseOne(item *restoreplan.Item, living core.Living) {
 	if item.Made == restoreplan.Created && isNamespace(*item.Kind) {
 		r.own(living.Name)
 	}
-	if !r.nothingLeft(item, living) {
-		return
+	left := !r.nothingLeft(item, living)
+	if item.PlannedOwners() > 0 || item.ForeignOwner || left && transform.Holds(*item.Kind) {
+		r.mu.Lock()
+		r.met[item] = metAs(r.self, living, left)
+		r.mu.Unlock()
+	} else if !left {
+		r.settle(item)
 	}
+}
+
+// met is what is kept of an object that an earlier attempt made, and to which something may be left to do.
+type met struct {
+	uid    types.UID
+	owners []core.Owner
+	// left tells that its content says what is left to do, changed that somebody else has written to it since, and stated
+	// that its status has been written.
+	left, changed, stated bool
+}
+
+func metAs(self restoreplan.Run, living core.Living, left bool) met {
+	return met{
+		uid: living.UID, owners: living.Owners, left: left, changed: self.Changed(living), stated: self.WroteStatus(living),
+	}
+}
+
+// settleOwned settles what has its owners. An owner can have been refused when the object was created, and one that somebody
+// has deleted since is made anew: what becomes of such an object is found out when its owners are there.
+func (r *restoreRun) settleOwned() {
+	made := make(map[types.UID]bool, len(r.living))
+	for _, uid := range r.living {
+		made[uid] = true
+	}
+	for item, found := range r.met {
+		orphaned := slices.ContainsFunc(found.owners, func(owner core.Owner) bool { return !made[owner.UID] })
+		if !found.left && !orphaned && len(found.owners) >= item.PlannedOwners() {
+			delete(r.met, item)
+			r.settle(item)
+		}
+	}
+}
+
+// settle counts an object of an earlier attempt to which nothing is left to do.
+func (r *restoreRun) settle(item *restoreplan.Item) {
 	item.Settled = true
+	key := r.transformer.Key(*item.Kind, item.Key())
 	if item.Made == restoreplan.Created {
 		r.count(*item.Kind, func(counts *RestoreCounts) { counts.Created++ })
-		r.note(living.Key(), "Created", whyEarlier)
+		r.note(key, "Created", whyEarlier)
 	} else {
 		r.count(*item.Kind, func(counts *RestoreCounts) { counts.Updated++ })
-		r.note(living.Key(), "Updated", whyEarlier)
+		r.note(key, "Updated", whyEarlier)
 	}
 	r.progress.done(1, item.Record().Length)
 }
@@ -84,19 +132,20 @@ func (r *restoreRun) nothingLeft(item *restoreplan.Item, living core.Living) boo
 	case r.withStatus == nil || r.withStatus.Kind(*item.Kind).Skip:
 		return true
 	}
-	return slices.ContainsFunc(living.Managers, func(by core.Manager) bool {
-		return by.Subresource == "status" && (by.Name == r.manager || by.Name == r.updater)
-	})
+	return r.self.WroteStatus(living)
 }
 
 // goOn does what is left to do about an object that an earlier attempt has most likely made. Where it has not, or somebody
 // has deleted the object since, it is created.
 func (r *restoreRun) goOn(ctx context.Context, wish wished) error {
 	r.mu.Lock()
-	uid := r.living[wish.item.ID]
+	found, kept := r.met[wish.item]
+	if !kept {
+		found.uid = r.living[wish.item.ID]
+	}
 	r.mu.Unlock()
 	if made := r.judged(wish, wish.item.Made); made != restoreplan.Unmade {
-		if err := r.takeOver(ctx, wish, made, uid); !errors.Is(err, core.ErrNotFound) {
+		if err := r.takeOver(ctx, wish, made, found); !errors.Is(err, core.ErrNotFound) {
 			return err
 		}
 	}
@@ -115,15 +164,61 @@ func (r *restoreRun) judged(wish wished, made restoreplan.Made) restoreplan.Made
 
 // takeOver counts an object that an earlier attempt made as this one's own, and writes what is written after that. What was
 // created in the place of another one is as new.
-func (r *restoreRun) takeOver(ctx context.Context, wish wished, made restoreplan.Made, uid types.UID) error {
+func (r *restoreRun) takeOver(ctx context.Context, wish wished, made restoreplan.Made, found met) error {
+	as := r.manager
 	switch {
 	case made == restoreplan.Created:
-		return r.complete(ctx, wish, uid, r.manager)
 	case made == restoreplan.Bare:
-		return r.complete(ctx, wish, uid, r.writer(wish))
+		as = r.writer(wish)
 	case r.request.Existing == restoreplan.Recreate:
-		return r.complete(ctx, wish, uid, r.updater)
+		as = r.updater
+	default:
+		r.updated(wish.item, wish.object, whyEarlier)
+		return nil
 	}
-	r.updated(wish.item, wish.object, whyEarlier)
+	if err := r.giveOwners(ctx, wish, found, as); err != nil {
+		return err
+	}
+	return r.complete(ctx, wish, found.uid, as)
+}
+
+// giveOwners gives an object that an earlier attempt made the owners that it did not get then, unless it is somebody else's
+// by now.
+func (r *restoreRun) giveOwners(ctx context.Context, wish wished, found met, as string) error {
+	owners := wish.object.GetOwnerReferences()
+	at := slices.IndexFunc(owners, func(owner metav1.OwnerReference) bool { return !found.has(*wish.item.Kind, owner) })
+	if at < 0 {
+		return nil
+	}
+	if found.changed || found.adopted(owners) {
+		r.warn(wish.key(), fmt.Sprintf("%s %s: it was created without its owner %s %s, and is not given it now, as somebody else "+
+			"has changed it since", wish.item.Kind, path(wish.object.GetNamespace(), wish.object.GetName()), owners[at].Kind, owners[at].Name))
+		return nil
+	}
+	content, _, _ := unstructured.NestedFieldNoCopy(wish.object.Object, "metadata", "ownerReferences")
+	err := r.Cluster.Merge(ctx, core.MergePatch{
+		Kind: *wish.item.Kind, Namespace: wish.object.GetNamespace(), Name: wish.object.GetName(),
+		Content: map[string]any{"metadata": map[string]any{"uid": string(found.uid), "ownerReferences": content}},
+	}, as)
+	switch {
+	case errors.Is(err, core.ErrConflict):
+		return fmt.Errorf("another object has its name by now: %w", core.ErrNotFound)
+	case err != nil:
+		return fmt.Errorf("giving it the owners that it did not get before: %w", err)
+	}
+	r.note(wish.key(), "Changed", "metadata.ownerReferences: an earlier attempt created it before its owners were there")
 	return nil
+}
+
+// has tells whether the object has the owner, or gets it from the owner's controller.
+func (m met) has(kind core.Kind, owner metav1.OwnerReference) bool {
+	return writtenAgain(kind, core.Owner{Kind: owner.Kind}) ||
+		slices.ContainsFunc(m.owners, func(by core.Owner) bool { return by.UID == owner.UID })
+}
+
+// adopted tells whether the object has an owner that is none of those, and no earlier one of the same name either.
+func (m met) adopted(owners []metav1.OwnerReference) bool {
+	return slices.ContainsFunc(m.owners, func(by core.Owner) bool {
+		return !slices.ContainsFunc(owners, func(owner metav1.OwnerReference) bool { return owner.Kind == by.Kind && owner.Name == by.Name })
+	})
 }

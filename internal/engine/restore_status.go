@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -72,8 +73,13 @@ func (r *restoreRun) conclude(ctx context.Context, wish wished, as string) error
 		status := patch
 		status.Subresource, status.Content = "status", map[string]any{"status": after.status}
 		err := r.Cluster.Merge(ctx, status, as)
+		if errors.Is(err, core.ErrNotFound) {
+			// The API server says the same of an object that is gone as of a kind without a status.
+			_, err = r.Cluster.Living(ctx, *item.Kind, object.GetNamespace(), object.GetName())
+			err = cmp.Or(err, core.ErrUnsupported)
+		}
 		switch {
-		case errors.Is(err, core.ErrUnsupported), errors.Is(err, core.ErrNotFound):
+		case errors.Is(err, core.ErrUnsupported):
 			r.warn(targetKey(item, object), fmt.Sprintf("%s %s: its kind has no status of its own to restore: what its status "+
 				"says came back with the object", item.Kind, path(object.GetNamespace(), object.GetName())))
 		case err != nil:

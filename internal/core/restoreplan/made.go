@@ -59,6 +59,20 @@ func (r Run) isOther(by core.Manager) bool {
 	return by.Name != Manager(r.UID) && by.Name != Updater(r.UID)
 }
 
+// Changed tells whether somebody else has written to the object itself: neither this restore nor Kubernetes.
+func (r Run) Changed(living core.Living) bool {
+	return slices.ContainsFunc(living.Managers, func(by core.Manager) bool {
+		return by.Subresource != "status" && !by.System() && r.isOther(by)
+	})
+}
+
+// WroteStatus tells whether this restore has written the status of the object.
+func (r Run) WroteStatus(living core.Living) bool {
+	return slices.ContainsFunc(living.Managers, func(by core.Manager) bool {
+		return by.Subresource == "status" && !r.isOther(by)
+	})
+}
+
 // Given tells the same of an object of which it is known what this attempt would create: a bare one is another's if that is
 // not as bare.
 func (m Made) Given(wished map[string]any) Made {

@@ -78,3 +78,27 @@ func TestMadeBy(t *testing.T) {
 		}
 	}
 }
+
+func TestChanged(t *testing.T) {
+	t.Parallel()
+	own := core.Manager{Name: restoreplan.Manager("u")}
+	cases := map[string]struct {
+		managers        []core.Manager
+		changed, stated bool
+	}{
+		"nobody else":      {[]core.Manager{own}, false, false},
+		"updated":          {[]core.Manager{own, {Name: restoreplan.Updater("u")}}, false, false},
+		"its own status":   {[]core.Manager{own, {Name: own.Name, Subresource: "status"}}, false, true},
+		"Kubernetes":       {[]core.Manager{own, {Name: "kube-controller-manager"}}, false, false},
+		"another's status": {[]core.Manager{own, {Name: "an-operator", Subresource: "status"}}, false, false},
+		"somebody":         {[]core.Manager{own, {Name: "kubectl-edit"}}, true, false},
+		"who scales":       {[]core.Manager{own, {Name: "kubectl", Subresource: "scale"}}, true, false},
+		"another restore":  {[]core.Manager{own, {Name: restoreplan.Manager("v")}}, true, false},
+	}
+	for name, test := range cases {
+		living, run := core.Living{Managers: test.managers}, restoreplan.Run{UID: "u"}
+		if changed, stated := run.Changed(living), run.WroteStatus(living); changed != test.changed || stated != test.stated {
+			t.Errorf("%s: got %v %v", name, changed, stated)
+		}
+	}
+}

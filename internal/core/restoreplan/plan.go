@@ -110,7 +110,8 @@ type Item struct {
 	Made    Made
 	Settled bool
 
-	// state, free and the edges that the item waits for, by number, matter only while the plan is made.
+	// state and free matter only while the plan is made, and so does by which number the edges are known that the item
+	// waits for.
 	state    visit
 	free     bool // a definition that does not wait for its owners
 	waitFrom int32
@@ -128,6 +129,10 @@ type Item struct {
 func (i *Item) Key() core.Key {
 	return core.Key{Group: i.Kind.Group, Resource: i.Kind.Resource, Namespace: i.Namespace, Name: i.Name}
 }
+
+// PlannedOwners returns how many of those come before the object in the plan that it names as its owners, or that it is the
+// endpoints of.
+func (i *Item) PlannedOwners() int { return int(i.waitTo - i.waitFrom) }
 
 // Record returns what is needed to read the object from the archive. It has neither UID nor labels nor owners.
 func (i *Item) Record() archive.Record {

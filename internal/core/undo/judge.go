@@ -99,17 +99,7 @@ func made(kind core.Kind) int64 {
 // harmless tells whether what a manager writes is not a change of what people want. Autoscalers scale in the name of
 // kube-controller-manager; who scales in another is a person.
 func harmless(manager core.Manager) bool {
-	return isSystem(manager.Name) || manager.Subresource == "status"
-}
-
-// isSystem tells whether a manager is a part of Kubernetes itself.
-func isSystem(name string) bool {
-	switch name {
-	case "kube-controller-manager", "kube-scheduler", "kubelet", "cloud-controller-manager", "kube-apiserver",
-		"clusterrole-aggregation-controller": // It is one of kube-controller-manager's.
-		return true
-	}
-	return false
+	return manager.System() || manager.Subresource == "status"
 }
 
 // holdsData finds what data could be lost with. A claim that was bound may have been written to since.

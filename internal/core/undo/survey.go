@@ -223,7 +223,7 @@ func (s *Survey) clusterMade(living core.Living) bool {
 		return false
 	}
 	return !slices.ContainsFunc(living.Managers, func(manager core.Manager) bool {
-		return !isSystem(manager.Name) && manager.Name != restoreplan.Updater(s.uid)
+		return !manager.System() && manager.Name != restoreplan.Updater(s.uid)
 	})
 }
 
