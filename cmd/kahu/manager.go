@@ -40,7 +40,7 @@ func newManagerCommand() *cobra.Command {
 	flags.StringVar(&options.MetricsClient, "metrics-client", manager.DefaultMetricsClient, "common name in the certificate of whoever reads /metrics over TLS")
 	addLeaderElectionFlags(flags, &options.Options)
 	flags.IntVar(&options.Runs, "runs", manager.DefaultRuns, "how many backups, and how many restores, go on at once; "+
-		"more only at locations at which nothing runs, one each, and at most twice as many in all")
+		"more only at locations at which nothing runs, one each, or for who was passed by many, and at most twice as many in all")
 	flags.IntVar(&options.RunsPerLocation, "runs-per-location", manager.DefaultRunsPerLocation,
 		"how many of them go on at once at a location whose spec.limits does not say it")
 	flags.DurationVar(&options.LocationEvery, "location-interval", manager.DefaultLocationEvery, "time between two looks at a location")

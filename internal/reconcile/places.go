@@ -59,7 +59,7 @@ func (t *Tasks[P, R]) Enter(object client.Object, wish Wish) Turn {
 func (t *Tasks[P, R]) line(object client.Object, wish Wish) {
 	entered := &waiter{object: object}
 	if before, waits := t.queue[wish.UID]; waits {
-		wish.Order, entered.shown = before.wish.Order, before.shown
+		wish.Order, wish.Passed, entered.shown = before.wish.Order, before.wish.Passed, before.shown
 	} else {
 		t.entered++
 		wish.Order = t.entered
@@ -150,7 +150,7 @@ func (t *Tasks[P, R]) decide() {
 	}
 	for i, wish := range wait {
 		own := t.queue[wish.UID]
-		own.now = i + 1
+		own.now, own.wish.Passed = i+1, wish.Passed
 		if worthTelling(own.shown, own.now) {
 			own.shown = own.now
 			t.told[wish.UID] = own.object
