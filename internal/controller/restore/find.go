@@ -15,10 +15,19 @@ import (
 	"github.com/soda-cdm/kahu/internal/core"
 	"github.com/soda-cdm/kahu/internal/core/archive"
 	"github.com/soda-cdm/kahu/internal/engine"
+	"github.com/soda-cdm/kahu/internal/reconcile"
 )
 
-// findBackup sets the id of the backup and the files of its location.
+// findBackup sets the id of the backup and the files of its location. From then on there is patience anew.
 func (c *Controller) findBackup(ctx context.Context, s *scope) error {
+	err := c.look(ctx, s)
+	if err == nil {
+		c.endWait(s)
+	}
+	return err
+}
+
+func (c *Controller) look(ctx context.Context, s *scope) error {
 	if s.restore.Spec.MetadataLocation != "" {
 		return c.findAtLocation(ctx, s)
 	}
@@ -55,7 +64,7 @@ func (c *Controller) findAtLocation(ctx context.Context, s *scope) error {
 		return err
 	}
 	s.location, s.files = location, files
-	// What one attempt has chosen, every other one restores too, whatever has come to the location since.
+	// What one pass has chosen, every other one restores too, whatever has come to the location since.
 	if id, ok := archive.ParseManifestName(s.status().ArchivePath + "manifest.json"); ok {
 		s.id = id
 		return nil
@@ -64,18 +73,20 @@ func (c *Controller) findAtLocation(ctx context.Context, s *scope) error {
 	wish := archive.BackupID{ClusterID: spec.ClusterID, Name: spec.BackupName, UID: spec.BackupUID}
 	leave, ok := c.Gate.Enter(location.Name)
 	if !ok {
-		return &place.NotUsableError{
-			Reason: kahuv1.ReasonPending, Passing: true,
-			Message: fmt.Sprintf("location %s is slow to answer others that have asked before", location.Name),
-		}
+		// That others ask is no fault of the location: it is waited for without a limit.
+		return reconcile.Waiting(kahuv1.ReasonPending,
+			fmt.Sprintf("Location %s is slow to answer others that have asked before.", location.Name), waitTime)
 	}
 	defer leave()
 	found, err := engine.FindBackups(ctx, files, wish)
 	if err != nil {
 		return unfound(location.Name, err)
 	}
-	s.id, err = theOne(location.Name, wish, found)
-	return err
+	if s.id, err = theOne(location.Name, wish, found); err != nil {
+		return err
+	}
+	s.status().ArchivePath = s.id.Folder() // While it waits for its turn, nothing is listed again.
+	return nil
 }
 
 // unfound says why a location could not be looked into.

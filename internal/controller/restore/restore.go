@@ -74,7 +74,7 @@ type Controller struct {
 type attempt struct {
 	id       string
 	replaced string    // the attempt that was gone on with, empty for a new run
-	since    time.Time // when this process took it, or first found that it has to wait
+	since    time.Time // since when this process waits for what the run needs; zero where it does not
 }
 
 // maxInterruptions is how often a run is gone on with.
@@ -182,7 +182,7 @@ func (c *Controller) attemptOf(uid types.UID, replaced string) string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.attempts[uid].id == "" {
-		c.attempts[uid] = attempt{id: c.NewAttempt(), replaced: replaced, since: c.Clock.Now()}
+		c.attempts[uid] = attempt{id: c.NewAttempt(), replaced: replaced, since: c.attempts[uid].since}
 	}
 	return c.attempts[uid].id
 }
@@ -214,4 +214,17 @@ func (c *Controller) waited(s *scope) time.Duration {
 		c.attempts[s.restore.UID] = held
 	}
 	return c.Clock.Since(held.since)
+}
+
+// endWait notes that what the run needs is there: if it is missing again, that is another wait.
+func (c *Controller) endWait(s *scope) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	held := c.attempts[s.restore.UID]
+	held.since = time.Time{}
+	if held == (attempt{}) {
+		delete(c.attempts, s.restore.UID)
+		return
+	}
+	c.attempts[s.restore.UID] = held
 }
