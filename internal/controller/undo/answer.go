@@ -30,25 +30,43 @@ func (c *Controller) conclude(_ context.Context, s *scope) error {
 	return reconcile.ErrDone
 }
 
+// stopped answers a wish whose deletions were stopped.
+func (s *scope) stopped(found engine.UndoResult, now time.Time, message string) {
+	s.show(found)
+	s.finish(now)
+	s.say(metav1.ConditionFalse, kahuv1.ReasonPartiallyUndone, message+unclear(found))
+}
+
 // verdict returns what the condition says.
 func verdict(found engine.UndoResult, err error, dryRun bool) (status metav1.ConditionStatus, reason, message string) {
+	deleted, all := core.Count(found.Deleted, "object"), core.Count(found.Deleted+found.Kept, "object")
 	switch {
 	case err != nil:
-		return metav1.ConditionFalse, kahuv1.ReasonUndoFailed, fmt.Sprintf(
-			"It could not go on after %s: %s. Give %s another value to go on.", core.Count(found.Deleted, "object"), err, kahuv1.AnnotationUndo)
+		status, reason = metav1.ConditionFalse, kahuv1.ReasonUndoFailed
+		message = fmt.Sprintf("It could not go on after %s: %s. Give %s another value to go on.", deleted, err, kahuv1.AnnotationUndo)
 	case dryRun:
-		return metav1.ConditionUnknown, kahuv1.ReasonUndoPreviewed, fmt.Sprintf(
-			"Of %s, %d would be deleted and %d kept. Nothing was deleted.", core.Count(found.Deleted+found.Kept, "object"), found.Deleted, found.Kept)
+		status, reason = metav1.ConditionUnknown, kahuv1.ReasonUndoPreviewed
+		message = fmt.Sprintf("Of %s, %d would be deleted and %d kept. Nothing was deleted.", all, found.Deleted, found.Kept)
 	case found.Kept > 0:
-		return metav1.ConditionFalse, kahuv1.ReasonPartiallyUndone, fmt.Sprintf(
-			"Of %s, %d deleted and %d kept: see status.undo.rows.", core.Count(found.Deleted+found.Kept, "object"), found.Deleted, found.Kept)
+		status, reason = metav1.ConditionFalse, kahuv1.ReasonPartiallyUndone
+		message = fmt.Sprintf("Of %s, %d deleted and %d kept: see status.undo.rows.", all, found.Deleted, found.Kept)
+	case found.Unclear > 0:
+		status, reason = metav1.ConditionTrue, kahuv1.ReasonUndone
+		message = fmt.Sprintf("Nothing that is known to be the restore's is left: %s deleted.", deleted)
+	default:
+		status, reason = metav1.ConditionTrue, kahuv1.ReasonUndone
+		message = fmt.Sprintf("Nothing that the restore created is left: %s deleted.", deleted)
 	}
-	message = fmt.Sprintf("Nothing that the restore created is left: %s deleted.", core.Count(found.Deleted, "object"))
-	if found.Unclear > 0 {
-		message = fmt.Sprintf("Nothing that is known to be the restore's is left: %s deleted. Made while it ran, without any field, and "+
-			"kept, as nobody can say by whom: %s.", core.Count(found.Deleted, "object"), core.Count(found.Unclear, "object"))
+	return status, reason, message + unclear(found)
+}
+
+// unclear tells of what may be the restore's and stays as nobody can say it; it is empty where there is no such thing.
+func unclear(found engine.UndoResult) string {
+	if found.Unclear == 0 {
+		return ""
 	}
-	return metav1.ConditionTrue, kahuv1.ReasonUndone, message
+	return fmt.Sprintf(" Made while the restore ran, without any field, and not touched, as nobody can say by whom: %s.",
+		core.Count(found.Unclear, "object"))
 }
 
 // finish says that the wish has its answer.

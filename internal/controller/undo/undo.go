@@ -123,23 +123,26 @@ func (c *Controller) leaveUnasked(_ context.Context, s *scope) error {
 		return reconcile.Waiting(kahuv1.ReasonUndoing, "the deletions are being stopped", 0)
 	}
 	if open {
-		if snapshot, there := c.Tasks.Look(s.restore.UID); there {
-			s.show(snapshot.Result)
-		}
-		s.finish(c.Clock.Now())
-		s.say(metav1.ConditionFalse, kahuv1.ReasonPartiallyUndone, "The wish was taken back before everything was deleted.")
+		snapshot, _ := c.Tasks.Look(s.restore.UID)
+		s.stopped(snapshot.Result, c.Clock.Now(), "The wish was taken back before everything was deleted.")
 	}
 	c.Tasks.Forget(s.restore.UID)
 	return reconcile.ErrDone
 }
 
-// endEarlier stops the task of a wish that another one has replaced.
+// endEarlier stops the task of a wish that another one has replaced, and answers that wish first: what was deleted for it
+// is on record before the task is forgotten.
 func (c *Controller) endEarlier(_ context.Context, s *scope) error {
 	if s.isTaken() {
 		return nil
 	}
 	if !c.Tasks.Cancel(s.restore.UID) {
 		return reconcile.Waiting(kahuv1.ReasonUndoing, "the deletions for an earlier wish are being stopped", 0)
+	}
+	snapshot, there := c.Tasks.Look(s.restore.UID)
+	if earlier := s.answer(); there && earlier != nil && !earlier.DryRun && earlier.Time == nil {
+		s.stopped(snapshot.Result, c.Clock.Now(), "Another wish came before everything was deleted.")
+		return reconcile.ErrDone // Its writing begins the next pass.
 	}
 	c.Tasks.Forget(s.restore.UID)
 	return nil

@@ -1,0 +1,143 @@
+package undo_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+
+	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
+	"github.com/soda-cdm/kahu/internal/controller/undo"
+	"github.com/soda-cdm/kahu/internal/engine"
+	"github.com/soda-cdm/kahu/internal/reconcile"
+)
+
+// runner is an undo that a test makes up.
+type runner func(ctx context.Context, request engine.UndoRequest) (engine.UndoResult, error)
+
+func (r runner) Run(ctx context.Context, request engine.UndoRequest) (engine.UndoResult, error) {
+	return r(ctx, request)
+}
+
+var key = types.NamespacedName{Name: "shop-copy"}
+
+// answers asks for undos of a Restore that is over, with these annotations one after the other, and returns how it stands when
+// nothing changes any more.
+func answers(t *testing.T, work runner, asked ...map[string]string) *kahuv1.Restore {
+	t.Helper()
+	scheme := runtime.NewScheme()
+	if err := kahuv1.AddToScheme(scheme); err != nil {
+		t.Fatal(err)
+	}
+	now := &kahuv1.Restore{ObjectMeta: metav1.ObjectMeta{Name: key.Name, UID: "an-uid"}}
+	now.Status.Stage = kahuv1.StageFinished
+	to := fake.NewClientBuilder().WithScheme(scheme).WithObjects(now).WithStatusSubresource(now).Build()
+	c := &undo.Controller{
+		Client: to, Direct: to, Runner: work, Clock: clock.RealClock{}, Tasks: reconcile.NewTasks[engine.Progress, engine.UndoResult](1),
+	}
+	ctx, end := context.WithCancel(t.Context())
+	go func() { _ = c.Tasks.Start(ctx) }()
+	defer synctest.Wait()
+	defer end()
+	synctest.Wait()
+	loop := c.Loop()
+	read := func() {
+		t.Helper()
+		now = &kahuv1.Restore{}
+		if err := to.Get(ctx, key, now); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, annotations := range asked {
+		read()
+		now.Annotations = annotations
+		if err := to.Update(ctx, now); err != nil {
+			t.Fatal(err)
+		}
+		for range 10 { // More than it takes.
+			if _, err := loop.Reconcile(ctx, ctrl.Request{NamespacedName: key}); err != nil {
+				t.Fatal(err)
+			}
+			synctest.Wait()
+		}
+	}
+	read()
+	return now
+}
+
+// TestReplacedUndoIsAnswered: what an undo deleted that a dry run replaced while it went on is kept.
+func TestReplacedUndoIsAnswered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		work := func(ctx context.Context, request engine.UndoRequest) (engine.UndoResult, error) {
+			if request.DryRun {
+				return engine.UndoResult{Deleted: 1}, nil
+			}
+			<-ctx.Done() // Nine objects are left when it is told to end.
+			return engine.UndoResult{Deleted: 5, Kept: 2, DeletedRows: make([]engine.Row, 5), KeptRows: make([]engine.Row, 2)}, ctx.Err()
+		}
+		now := answers(t, work,
+			map[string]string{kahuv1.AnnotationUndo: "one"},
+			map[string]string{kahuv1.AnnotationUndo: "two", kahuv1.AnnotationUndoDryRun: "true"})
+		answer := now.Status.Undo
+		if answer == nil || answer.Token != "two" || answer.Time == nil || answer.Deleted != 1 {
+			t.Fatalf("the dry run: %+v", answer)
+		}
+		earlier := answer.Earlier
+		if earlier == nil || earlier.Token != "one" || earlier.Time == nil || earlier.Deleted != 5 || earlier.Kept != 2 {
+			t.Errorf("the undo before: %+v", earlier)
+		}
+	})
+}
+
+// TestUnclearIsAlwaysTold: what was made while the restore ran and is nobody's is counted in the message, whatever came of
+// the undo.
+func TestUnclearIsAlwaysTold(t *testing.T) {
+	dryRun := map[string]string{kahuv1.AnnotationUndo: "one", kahuv1.AnnotationUndoDryRun: "true"}
+	wish := map[string]string{kahuv1.AnnotationUndo: "one"}
+	for name, test := range map[string]struct {
+		asked  map[string]string
+		result engine.UndoResult
+		err    error
+		reason string
+	}{
+		"undone":     {wish, engine.UndoResult{Deleted: 3}, nil, kahuv1.ReasonUndone},
+		"kept":       {wish, engine.UndoResult{Deleted: 3, Kept: 1}, nil, kahuv1.ReasonPartiallyUndone},
+		"looked at":  {dryRun, engine.UndoResult{Deleted: 3}, nil, kahuv1.ReasonUndoPreviewed},
+		"failed":     {wish, engine.UndoResult{Deleted: 3}, errors.New("it is away"), kahuv1.ReasonUndoFailed},
+		"not wanted": {nil, engine.UndoResult{}, nil, kahuv1.ReasonPartiallyUndone},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for unclear, want := range map[int64]string{0: "", 7: ": 7 objects."} {
+				synctest.Test(t, func(t *testing.T) {
+					test.result.Unclear = unclear
+					asked := []map[string]string{test.asked}
+					if test.asked == nil {
+						asked = []map[string]string{wish, nil}
+					}
+					now := answers(t, func(ctx context.Context, _ engine.UndoRequest) (engine.UndoResult, error) {
+						if test.asked == nil {
+							<-ctx.Done()
+						}
+						return test.result, test.err
+					}, asked...)
+					said := meta.FindStatusCondition(now.Status.Conditions, kahuv1.ConditionUndone)
+					if said == nil || said.Reason != test.reason {
+						t.Fatalf("got %+v", said)
+					}
+					if told := strings.Contains(said.Message, "nobody can say"); told != (unclear > 0) || !strings.HasSuffix(said.Message, want) {
+						t.Errorf("%d unclear: %s", unclear, said.Message)
+					}
+				})
+			}
+		})
+	}
+}
