@@ -29,7 +29,7 @@ const maxLine = 16 << 20
 func main() {
 	race := flag.Bool("race", false, "find data races")
 	parallel := flag.Int("p", 2, "how many packages are built and tested at once")
-	timeout := flag.Duration("timeout", 15*time.Minute, "how long the tests of one package may take")
+	timeout := flag.Duration("timeout", 30*time.Minute, "how long the tests of one package may take")
 	flag.Parse()
 
 	// The programs are built with -trimpath, so that tests share their cache.
