@@ -39,7 +39,7 @@ func shown(found engine.Preview) []string {
 			text += " (unchecked)"
 		}
 		for _, field := range row.Fields {
-			text += " " + engine.Line(field)
+			text += " " + field.Line
 		}
 		rows = append(rows, text)
 	}

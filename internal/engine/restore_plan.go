@@ -11,8 +11,10 @@ import (
 	"github.com/soda-cdm/kahu/internal/core/diff"
 )
 
-// endWave writes the rows of a wave down, in the order of their keys.
+// endWave writes the rows of a wave down, or of a part of one that is large, in the order of their keys.
 func (r *restoreRun) endWave(p *preview) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	slices.SortFunc(p.wave, func(a, b PlanRow) int { return a.Key.Compare(b.Key) })
 	for i := range p.wave {
 		row := &p.wave[i]
@@ -23,7 +25,7 @@ func (r *restoreRun) endWave(p *preview) error {
 			return err
 		}
 	}
-	p.wave = nil
+	p.wave, p.held = nil, 0
 	return nil
 }
 
@@ -59,7 +61,7 @@ func (r *restoreRun) writeRow(p *preview, row *PlanRow) error {
 	})
 	for _, field := range row.Fields {
 		err = cmp.Or(err, p.lines.Write(archive.ReportEntry{
-			Time: now, Level: archive.LevelInfo, Object: row.Key, Action: "Change", Reason: string(field.Op), Message: Line(field),
+			Time: now, Level: archive.LevelInfo, Object: row.Key, Action: "Change", Reason: string(field.Op), Message: field.Line,
 		}))
 	}
 	if more := row.FieldsTotal - len(row.Fields); more > 0 {
@@ -70,8 +72,8 @@ func (r *restoreRun) writeRow(p *preview, row *PlanRow) error {
 	return err
 }
 
-// Line returns a difference as people read it.
-func Line(field diff.Field) string {
+// planLine returns a difference as people read it.
+func planLine(field diff.Field) string {
 	old, next := field.Texts(maxValueText)
 	switch field.Op {
 	case diff.Added:

@@ -34,10 +34,12 @@ const (
 	PlanConflict PlanAction = "Conflict"
 )
 
-// The limits of a row: changes, and bytes of a value.
+// The limits of a row: changes, and bytes of a value. The rows of a wave are written down when they are this many bytes, even
+// where it has not ended.
 const (
 	maxPlanFields = 100
 	maxValueText  = 256
+	maxHeld       = 8 << 20
 )
 
 // PlanRow is what a restore would do to one object.
@@ -49,8 +51,14 @@ type PlanRow struct {
 	Reason  string
 	Checked bool
 	// Fields are the first of what would change in an object that is there, FieldsTotal is the number of all.
-	Fields      []diff.Field
+	Fields      []PlanField
 	FieldsTotal int
+}
+
+// PlanField is one field that would change, with as much of its values as is shown.
+type PlanField struct {
+	Op   diff.Op
+	Line string
 }
 
 // Preview is what a restore would do.
@@ -60,7 +68,7 @@ type Preview struct {
 	// Unchecked is the number of those that would be created and that the API server could not be asked about.
 	Unchecked int64
 	// Rows are the first conflicts, then the first objects that are changed, those that are created, and those that stay, each
-	// in the order of the plan; Problems is what is missing around them.
+	// in the order of the plan as it was written; Problems is what is missing around them.
 	Rows     []PlanRow
 	Problems []string
 	// File is the name of the whole plan in the store; empty where it could not be written.
@@ -71,8 +79,9 @@ type Preview struct {
 type preview struct {
 	mu         sync.Mutex
 	result     Preview
-	first      [ranks][]PlanRow // the first rows of each rank
-	wave       []PlanRow
+	first      [ranks][]PlanRow  // the first rows of each rank
+	wave       []PlanRow         // those that are not written down yet
+	held       int               // how many bytes these are
 	namespaces map[string]bool   // those that the restore makes, known when their wave has been asked for
 	defined    map[string]bool   // the kinds, as plural.group, whose definitions it makes
 	planned    map[core.Key]bool // the classes that it makes
@@ -100,11 +109,6 @@ func (r *restoreRun) previewPlan(ctx context.Context) error {
 	if err := r.expectNamespaces(ctx, p); err != nil {
 		return err
 	}
-	for _, item := range r.plan.Skipped {
-		p.add(PlanRow{Kind: *item.Kind, Key: r.transformer.Key(*item.Kind, item.Key()), Action: PlanSkip, Reason: item.Reason})
-	}
-	skipped := p.wave
-	p.wave = nil
 	for _, wave := range r.plan.Waves {
 		err := r.eachObject(ctx, wave, func(ctx context.Context, item *restoreplan.Item, content []byte) error {
 			return r.previewItem(ctx, p, item, content)
@@ -116,8 +120,7 @@ func (r *restoreRun) previewPlan(ctx context.Context) error {
 			return fmt.Errorf("wave of %s: %w", wave.Name, err)
 		}
 	}
-	p.wave = skipped
-	if err := r.endWave(p); err != nil {
+	if err := r.previewSkipped(p); err != nil {
 		return err
 	}
 	for _, rows := range p.first {
@@ -127,6 +130,17 @@ func (r *restoreRun) previewPlan(ctx context.Context) error {
 		return err
 	}
 	return r.writePlan(ctx, p)
+}
+
+// previewSkipped adds the rows of what the plan does not create.
+func (r *restoreRun) previewSkipped(p *preview) error {
+	for _, item := range r.plan.Skipped {
+		row := PlanRow{Kind: *item.Kind, Key: r.transformer.Key(*item.Kind, item.Key()), Action: PlanSkip, Reason: item.Reason}
+		if err := r.addRow(p, row); err != nil {
+			return err
+		}
+	}
+	return r.endWave(p)
 }
 
 // expectPlanned notes what the restore itself makes and others wait for.
@@ -177,8 +191,7 @@ func (r *restoreRun) previewItem(ctx context.Context, p *preview, item *restorep
 		row.Action, row.Reason, row.Key = PlanSkip, whyFinished, r.transformer.Key(*item.Kind, item.Key())
 	}
 	if row.Action != "" {
-		p.add(row)
-		return nil
+		return r.addRow(p, row)
 	}
 	r.remember(item, types.UID("to-be-made"))
 	p.require(wish)
@@ -186,8 +199,7 @@ func (r *restoreRun) previewItem(ctx context.Context, p *preview, item *restorep
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	p.add(row)
-	return nil
+	return r.addRow(p, row)
 }
 
 // judge asks the API server what would come of an object.
@@ -267,13 +279,11 @@ func (r *restoreRun) judgeChange(ctx context.Context, wish wished, living core.L
 		tried, err = r.Cluster.TryUpdate(ctx, row.Kind, next, r.updater)
 	}
 	if err == nil {
-		row.Fields = r.differences(wish, before, tried)
-		row.FieldsTotal = len(row.Fields)
-		row.Fields = row.Fields[:min(row.FieldsTotal, maxPlanFields)]
+		row.show(r.differences(wish, before, tried))
 	}
 	decided := restoreplan.ToRecreate(living)
 	switch {
-	case err == nil && len(row.Fields) == 0:
+	case err == nil && row.FieldsTotal == 0:
 		row.Action, row.Reason = PlanUnchanged, "it is as in the backup"
 	case r.request.Existing == restoreplan.Recreate && decided.Refused != "":
 		row.Action, row.Reason = PlanConflict, "it differs and is not recreated, as "+decided.Refused
@@ -300,15 +310,29 @@ func (p *preview) require(wish wished) {
 	}
 }
 
-// add adds a row to the wave.
-func (p *preview) add(row PlanRow) {
+// addRow adds a row to the wave.
+func (r *restoreRun) addRow(p *preview, row PlanRow) error {
+	if full := p.add(row); full {
+		return r.endWave(p)
+	}
+	return nil
+}
+
+// add adds a row to the wave, and tells whether what it holds is to be written down.
+func (p *preview) add(row PlanRow) (full bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.wave = append(p.wave, row)
+	p.held += row.size()
 	p.result.Counts[row.Action]++
-	if row.Action != PlanCreate {
-		return
+	if row.Action == PlanCreate {
+		p.creates(row)
 	}
+	return p.held > maxHeld
+}
+
+// creates takes note of an object that would be created.
+func (p *preview) creates(row PlanRow) {
 	p.made[row.Key] = true
 	if !row.Checked {
 		p.result.Unchecked++
@@ -323,6 +347,24 @@ func (p *preview) add(row PlanRow) {
 		}
 		p.created[row.Key.Namespace][kind]++
 	}
+}
+
+// show takes over what is shown of the fields that differ.
+func (row *PlanRow) show(fields []diff.Field) {
+	row.FieldsTotal = len(fields)
+	for _, field := range fields[:min(row.FieldsTotal, maxPlanFields)] {
+		row.Fields = append(row.Fields, PlanField{Op: field.Op, Line: planLine(field)})
+	}
+}
+
+// size is about how many bytes a row takes.
+func (row *PlanRow) size() int {
+	const itself = 256
+	size := itself + len(row.Reason) + len(row.Key.Namespace) + len(row.Key.Name)
+	for _, field := range row.Fields {
+		size += len(field.Line)
+	}
+	return size
 }
 
 // waitsForNamespace tells whether an object was refused because the restore makes its namespace first. It is not there, or is

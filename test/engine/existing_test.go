@@ -140,7 +140,7 @@ func rowsOf(found *engine.Preview) map[string]string {
 	for _, row := range found.Rows {
 		var lines []string
 		for _, field := range row.Fields {
-			lines = append(lines, engine.Line(field))
+			lines = append(lines, field.Line)
 		}
 		rows[row.Key.Resource+"/"+row.Key.Name] = strings.TrimSpace(string(row.Action) + " " + strings.Join(lines, " "))
 	}

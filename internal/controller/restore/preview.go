@@ -40,7 +40,7 @@ func previewOf(found *engine.Preview) *kahuv1.RestorePreview {
 func changesOf(row engine.PlanRow) []string {
 	var lines []string
 	for _, field := range row.Fields[:min(len(row.Fields), maxChanges)] {
-		lines = append(lines, reconcile.Bounded(engine.Line(field), maxChangeText))
+		lines = append(lines, reconcile.Bounded(field.Line, maxChangeText))
 	}
 	if more := row.FieldsTotal - maxChanges; more > 0 {
 		line := fmt.Sprintf("... and %d more", more)
