@@ -179,7 +179,20 @@ func (r *restoreRun) takeOver(ctx context.Context, wish wished, made restoreplan
 	if err := r.giveOwners(ctx, wish, found, as); err != nil {
 		return err
 	}
+	if found.changed && wish.after.release != nil {
+		r.warnOfHeld(wish, found)
+		wish.after = aftermath{}
+	}
 	return r.complete(ctx, wish, found.uid, as)
+}
+
+// warnOfHeld warns of an object that had finished, and that stays as it is, as somebody else has changed it since an earlier
+// attempt created it: that may have been to hold it, or to let it go.
+func (r *restoreRun) warnOfHeld(wish wished, found met) {
+	if !found.stated {
+		r.warn(wish.key(), fmt.Sprintf("%s %s: it had finished, and was created suspended so that it does not run again. Somebody else "+
+			"has changed it since, and so it stays as it is", wish.item.Kind, path(wish.object.GetNamespace(), wish.object.GetName())))
+	}
 }
 
 // giveOwners gives an object that an earlier attempt made the owners that it did not get then, unless it is somebody else's
