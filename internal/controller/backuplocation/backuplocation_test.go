@@ -2,18 +2,24 @@ package backuplocation_test
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
 	"testing"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	clocktesting "k8s.io/utils/clock/testing"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
 	"github.com/soda-cdm/kahu/internal/controller/backuplocation"
@@ -24,6 +30,8 @@ import (
 	"github.com/soda-cdm/kahu/provider"
 	"github.com/soda-cdm/kahu/provider/memory"
 )
+
+var noon = time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
 
 const cluster = "0b7f64a2-9f0e-4d1c-8f5e-3a1f9c2d7e10"
 
@@ -58,6 +66,8 @@ type world struct {
 	view   *kahuv1.Backup
 	id     archive.BackupID
 	pass   func() error
+	again  func() // begins a new life of the controller
+	rows   int    // how many rows a ConfigMap can have, where it is not 0
 }
 
 // newWorld returns a world whose controller reaches the location through a driver.
@@ -82,11 +92,15 @@ func newWorld(t *testing.T, through func(plain *memory.Store) provider.Driver) *
 		WithStatusSubresource(registered, location, view).Build()
 	plain := memory.New(memory.Options{})
 	w := &world{client: to, direct: &later{Reader: to}, files: store.New(plain, store.Options{}), view: view, id: id}
-	loop := (&backuplocation.Controller{
-		Client: to, Direct: w.direct, ClusterID: cluster, Namespace: "kahu-system", NewID: func() string { return "an-id" }, Every: time.Minute,
+	ids := 0
+	newID := func() string { ids++; return fmt.Sprintf("id-%d", ids) }
+	controller := &backuplocation.Controller{
+		Client: interceptor.NewClient(to, interceptor.Funcs{Patch: w.patch}), Direct: w.direct, ClusterID: cluster, Namespace: "kahu-system", NewID: newID, Every: time.Minute,
 		Finder: &place.Finder{Client: to, Stores: oneStore{store.New(through(plain), store.Options{})}},
-		Clock:  clocktesting.NewFakeClock(time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)),
-	}).Loop()
+		Clock:  clocktesting.NewFakeClock(noon),
+	}
+	loop := controller.Loop()
+	w.again = func() { loop = controller.Loop() }
 	w.pass = func() error {
 		_, err := loop.Reconcile(t.Context(), ctrl.Request{NamespacedName: types.NamespacedName{Name: "main"}})
 		return err
@@ -99,16 +113,47 @@ func newWorld(t *testing.T, through func(plain *memory.Store) provider.Driver) *
 	return w
 }
 
+// patch refuses what makes a ConfigMap too large, as the API server does.
+func (w *world) patch(
+	ctx context.Context, through client.WithWatch, object client.Object, patch client.Patch, options ...client.PatchOption,
+) error {
+	if _, is := object.(*corev1.ConfigMap); is && w.rows > 0 {
+		now, change := &corev1.ConfigMap{}, struct {
+			Data map[string]*string `json:"data"`
+		}{}
+		data, err := patch.Data(object)
+		if err := errors.Join(err, json.Unmarshal(data, &change), through.Get(ctx, client.ObjectKeyFromObject(object), now)); err != nil {
+			return err
+		}
+		rows := len(now.Data)
+		for _, content := range change.Data {
+			if content == nil {
+				rows--
+			}
+		}
+		if rows > w.rows {
+			return apierrors.NewInvalid(schema.GroupKind{Kind: "ConfigMap"}, object.GetName(), nil)
+		}
+	}
+	return through.Patch(ctx, object, patch, options...)
+}
+
 func itself(plain *memory.Store) provider.Driver { return plain } //nolint:ireturn // Other worlds have other drivers.
 
-// condition returns a condition of the location.
-func (w *world) condition(t *testing.T, kind string) metav1.Condition {
+// location reads the location.
+func (w *world) location(t *testing.T) *kahuv1.BackupLocation {
 	t.Helper()
 	location := &kahuv1.BackupLocation{}
 	if err := w.client.Get(t.Context(), client.ObjectKey{Name: "main"}, location); err != nil {
 		t.Fatal(err)
 	}
-	found := meta.FindStatusCondition(location.Status.Conditions, kind)
+	return location
+}
+
+// condition returns a condition of the location.
+func (w *world) condition(t *testing.T, kind string) metav1.Condition {
+	t.Helper()
+	found := meta.FindStatusCondition(w.location(t).Status.Conditions, kind)
 	if found == nil {
 		return metav1.Condition{}
 	}
