@@ -157,9 +157,9 @@ func (c *comparison) sides(at location, old, next side) {
 	switch {
 	case old.there && next.there:
 		c.values(at, old.value, next.value)
-	case next.there && !empty(next.value):
+	case next.there && !core.IsEmpty(next.value):
 		c.single(at, Added, next.value)
-	case old.there && !empty(old.value):
+	case old.there && !core.IsEmpty(old.value):
 		c.single(at, Removed, old.value)
 	}
 }
@@ -191,21 +191,9 @@ func leaves(object map[string]any) bool {
 	return len(object) > 0
 }
 
-func empty(value any) bool {
-	switch value := value.(type) {
-	case nil:
-		return true
-	case map[string]any:
-		return len(value) == 0
-	case []any:
-		return len(value) == 0
-	}
-	return false
-}
-
 // values compares two values that are both there.
 func (c *comparison) values(at location, old, next any) {
-	if equal(old, next) || empty(old) && empty(next) {
+	if equal(old, next) || core.IsEmpty(old) && core.IsEmpty(next) {
 		return
 	}
 	if c.closed(at, old) || c.closed(at, next) {

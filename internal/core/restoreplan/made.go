@@ -94,7 +94,7 @@ func hasFields(object map[string]any) bool {
 				return true
 			}
 		default:
-			if !isEmpty(value) {
+			if !core.IsEmpty(value) {
 				return true
 			}
 		}
@@ -109,23 +109,10 @@ func labelled(metadata map[string]any) bool {
 		case "name", "namespace", "generateName", "uid", "resourceVersion", "creationTimestamp", "generation", "selfLink",
 			"managedFields", "ownerReferences":
 		default:
-			if !isEmpty(value) {
+			if !core.IsEmpty(value) {
 				return true
 			}
 		}
-	}
-	return false
-}
-
-// isEmpty tells whether a value is one that the API server does not keep.
-func isEmpty(value any) bool {
-	switch value := value.(type) {
-	case nil:
-		return true
-	case map[string]any:
-		return len(value) == 0
-	case []any:
-		return len(value) == 0
 	}
 	return false
 }
