@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
 )
@@ -17,13 +16,10 @@ func newBackupDescribe(shared *session) *cobra.Command {
 
 func (s *session) describeBackup(ctx context.Context, wish described) error {
 	name := wish.name
-	from, err := s.client()
+	backup := &kahuv1.Backup{}
+	from, err := s.read(ctx, "Backup", name, backup)
 	if err != nil {
 		return err
-	}
-	backup := &kahuv1.Backup{}
-	if err := from.Get(ctx, client.ObjectKey{Name: name}, backup); err != nil {
-		return fmt.Errorf("reading Backup %s: %w", name, err)
 	}
 	if done, err := s.printWhole(backup); done {
 		return err

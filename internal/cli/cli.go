@@ -207,6 +207,18 @@ func (s *session) client() (client.WithWatch, error) {
 	return made, nil
 }
 
+// read reads one of Kahu's objects, and returns the client that it was read with.
+func (s *session) read(ctx context.Context, kind, name string, into client.Object) (client.WithWatch, error) {
+	from, err := s.client()
+	if err != nil {
+		return nil, err
+	}
+	if err := from.Get(ctx, client.ObjectKey{Name: name}, into); err != nil {
+		return nil, fmt.Errorf("reading %s %s: %w", kind, name, err)
+	}
+	return from, nil
+}
+
 // config says how to reach the cluster.
 func (s *session) config() (*rest.Config, error) {
 	rules := clientcmd.NewDefaultClientConfigLoadingRules()

@@ -58,13 +58,10 @@ func levels() []string { return []string{"info", "warning", "error"} }
 
 // backupLogs prints the report of a backup, or what is known while there is none.
 func (s *session) backupLogs(ctx context.Context, name, level string) error {
-	to, err := s.client()
+	backup := &kahuv1.Backup{}
+	to, err := s.read(ctx, "Backup", name, backup)
 	if err != nil {
 		return err
-	}
-	backup := &kahuv1.Backup{}
-	if err := to.Get(ctx, client.ObjectKey{Name: name}, backup); err != nil {
-		return fmt.Errorf("reading Backup %s: %w", name, err)
 	}
 	if status := &backup.Status; status.Stage != kahuv1.StageFinished || status.LastBackup == nil {
 		return s.printKnown(known{
@@ -77,13 +74,10 @@ func (s *session) backupLogs(ctx context.Context, name, level string) error {
 
 // restoreLogs prints the report of a restore, or what is known where there is none.
 func (s *session) restoreLogs(ctx context.Context, name, level string) error {
-	to, err := s.client()
+	restore := &kahuv1.Restore{}
+	to, err := s.read(ctx, "Restore", name, restore)
 	if err != nil {
 		return err
-	}
-	restore := &kahuv1.Restore{}
-	if err := to.Get(ctx, client.ObjectKey{Name: name}, restore); err != nil {
-		return fmt.Errorf("reading Restore %s: %w", name, err)
 	}
 	if status := &restore.Status; status.Stage != kahuv1.StageFinished || status.ReportPath == "" {
 		return s.printKnown(known{

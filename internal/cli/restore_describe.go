@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
 )
@@ -17,13 +16,10 @@ func newRestoreDescribe(shared *session) *cobra.Command {
 
 func (s *session) describeRestore(ctx context.Context, wish described) error {
 	name := wish.name
-	from, err := s.client()
+	restore := &kahuv1.Restore{}
+	from, err := s.read(ctx, "Restore", name, restore)
 	if err != nil {
 		return err
-	}
-	restore := &kahuv1.Restore{}
-	if err := from.Get(ctx, client.ObjectKey{Name: name}, restore); err != nil {
-		return fmt.Errorf("reading Restore %s: %w", name, err)
 	}
 	if done, err := s.printWhole(restore); done {
 		return err

@@ -40,13 +40,10 @@ func (s *session) wholePlan(ctx context.Context, name string) error {
 	if s.output != "" && s.output != "json" {
 		return usageError{fmt.Errorf("--output %q: use json", s.output)}
 	}
-	to, err := s.client()
+	restore := &kahuv1.Restore{}
+	to, err := s.read(ctx, "Restore", name, restore)
 	if err != nil {
 		return err
-	}
-	restore := &kahuv1.Restore{}
-	if err := to.Get(ctx, client.ObjectKey{Name: name}, restore); err != nil {
-		return fmt.Errorf("reading Restore %s: %w", name, err)
 	}
 	return s.printWholePlan(ctx, to, restore)
 }
