@@ -155,12 +155,13 @@ func (w *world) askedIn(running *process, namespace string) map[string]int {
 	return found
 }
 
-// countMade returns how many objects a manager knows that it has created.
+// countMade returns how many objects a manager knows that it has created, but the ServiceAccount that Kubernetes makes in every
+// namespace: it has no field, so that nothing tells the next attempt who was first with it, and it is counted as written over.
 func (w *world) countMade(running *process) int {
 	w.t.Helper()
 	number := 0
 	for _, line := range w.audit(running.name) {
-		if line.Object != "" {
+		if line.Object != "" && (line.Object != "default" || !strings.HasSuffix(line.What, "/serviceaccounts")) {
 			number++
 		}
 	}
