@@ -57,18 +57,24 @@ func (r *registrar) lease(ctx context.Context, providerName string) (*coordinati
 	return found, nil
 }
 
-// hold writes the Lease, unless it has changed since it was read: of two sidecars that want it at once, one gets it.
+// hold writes the Lease, unless it has changed or came to be since it was read: of two sidecars that want it at once, one gets
+// it. An Apply could not be told that there must be none yet.
 func (r *registrar) hold(ctx context.Context, held *coordinationv1.Lease, spec map[string]any) error {
 	metadata := map[string]any{
 		"name": held.Name, "namespace": held.Namespace, "annotations": map[string]any{placeAnnotation: r.options.Place},
 	}
-	if held.ResourceVersion != "" {
-		metadata["resourceVersion"] = held.ResourceVersion
-	}
-	applied := client.ApplyConfigurationFromUnstructured(&unstructured.Unstructured{Object: map[string]any{
+	lease := &unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": metadata, "spec": spec,
-	}})
-	if err := r.cluster.Apply(ctx, applied, client.FieldOwner(fieldManager), client.ForceOwnership); err != nil {
+	}}
+	var err error
+	if held.ResourceVersion == "" {
+		err = r.cluster.Create(ctx, lease, client.FieldOwner(fieldManager))
+	} else {
+		metadata["resourceVersion"] = held.ResourceVersion
+		applied := client.ApplyConfigurationFromUnstructured(lease)
+		err = r.cluster.Apply(ctx, applied, client.FieldOwner(fieldManager), client.ForceOwnership)
+	}
+	if err != nil {
 		return fmt.Errorf("renewing lease %s/%s: %w", held.Namespace, held.Name, err)
 	}
 	return nil
