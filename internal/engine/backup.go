@@ -125,13 +125,13 @@ const cleaningTime = 30 * time.Second
 // removed as far as the store allows, unless the context ended: whoever ended it lets another attempt go on, or calls
 // Delete. What this attempt wrote when its run was over already is removed in any case.
 func (b *Backup) Run(ctx context.Context, request BackupRequest, files BackupFiles) (BackupResult, error) {
-	run, err := newBackupRun(b, request, files)
+	work, err := newBackupRun(b, request, files)
 	if err != nil {
 		return BackupResult{}, err
 	}
-	result, err := run.do(ctx)
-	result.Timings = run.timings
-	if err == nil || !run.begun {
+	result, err := work.do(ctx)
+	result.Timings = work.timings
+	if err == nil || !work.begun {
 		return result, err
 	}
 	if ctx.Err() != nil {
@@ -143,19 +143,19 @@ func (b *Backup) Run(ctx context.Context, request BackupRequest, files BackupFil
 	// The removal has a time of its own, and is not cut off half way by the end of the manager.
 	cleaning, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleaningTime)
 	defer cancel()
-	return BackupResult{Timings: run.timings}, run.giveUp(cleaning, err)
+	return BackupResult{Timings: work.timings}, work.giveUp(cleaning, err)
 }
 
 // backupRun is one run of Backup.
 type backupRun struct {
 	*Backup
 	*ledger
-	stopwatch
+	*stopwatch
 
 	request  BackupRequest
 	files    BackupFiles
 	started  time.Time
-	progress progress
+	progress *progress
 	begun    bool // something was written into the store
 
 	// set by survey
@@ -215,32 +215,32 @@ func newBackupRun(b *Backup, request BackupRequest, files BackupFiles) (*backupR
 		return nil, err
 	}
 	now := b.Clock.Now()
-	run := &backupRun{
-		Backup: b, ledger: ledger, stopwatch: stopwatch{clock: b.Clock}, request: request, files: files, started: now, begun: len(request.Earlier) > 0,
-		progress: progress{clock: b.Clock, show: request.Show}, index: index, namer: namer,
+	made := &backupRun{
+		Backup: b, ledger: ledger, stopwatch: newStopwatch(b.Clock), request: request, files: files, started: now, begun: len(request.Earlier) > 0,
+		progress: newProgress(b.Clock, request.Show), index: index, namer: namer,
 		claims: map[core.Key]bool{}, packed: make([][]archive.File, request.Compression.Packers(b.Packers)), refused: map[schema.GroupResource]bool{},
 		kept: map[schema.GroupResource]bool{}, keptFiles: map[string]archive.File{},
 		points: checkpoints{last: now},
 	}
 	if !request.Started.IsZero() {
-		run.started = request.Started
+		made.started = request.Started
 	}
-	return run, nil
+	return made, nil
 }
 
 // do is the backup, step by step.
 func (r *backupRun) do(ctx context.Context) (BackupResult, error) {
 	steps := []step{
-		{"Look", "looking for what is done already", r.findManifest},
-		{"Survey", "surveying the cluster", r.survey},
-		{"Intent", "writing the intent", r.writeIntent},
-		{"Resume", "reading checkpoints", r.resume},
-		{"Copy", "copying objects", r.copy},
-		{"Index", "writing the index", r.writeIndex},
-		{"Report", "writing the report", r.writeReport},
-		{"Details", "writing the details", r.writeDetails},
-		{"Key", "checking that the key is there", r.checkKey},
-		{"Check", "checking that every segment is there", r.checkSegments},
+		{word: "Look", name: "looking for what is done already", do: r.findManifest},
+		{word: "Survey", name: "surveying the cluster", do: r.survey},
+		{word: "Intent", name: "writing the intent", do: r.writeIntent},
+		{word: "Resume", name: "reading checkpoints", do: r.resume},
+		{word: "Copy", name: "copying objects", do: r.copy},
+		{word: "Index", name: "writing the index", do: r.writeIndex},
+		{word: "Report", name: "writing the report", do: r.writeReport},
+		{word: "Details", name: "writing the details", do: r.writeDetails},
+		{word: "Key", name: "checking that the key is there", do: r.checkKey},
+		{word: "Check", name: "checking that every segment is there", do: r.checkSegments},
 	}
 	for _, next := range steps {
 		if err := r.step(ctx, next); err != nil {
@@ -251,7 +251,7 @@ func (r *backupRun) do(ctx context.Context) (BackupResult, error) {
 		}
 	}
 	var result BackupResult
-	err := r.step(ctx, step{"Manifest", "making it real", func(ctx context.Context) (err error) {
+	err := r.step(ctx, step{word: "Manifest", name: "making it real", do: func(ctx context.Context) (err error) {
 		result, err = r.writeManifest(ctx)
 		return err
 	}})

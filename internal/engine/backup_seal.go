@@ -70,7 +70,7 @@ func (r *backupRun) signer() seal.Signer {
 // earlierContents reads what earlier attempts have written: with the key of the present epoch, as a backup has one only.
 func (r *backupRun) earlierContents(ctx context.Context) (*contentReader, error) {
 	if r.request.Sealing == nil {
-		return &contentReader{files: r.files}, nil
+		return unsealedContents(r.files), nil
 	}
 	var encrypted archive.Manifest
 	encrypted.ID, encrypted.Encryption.Epoch = r.request.ID, r.request.Sealing.Epoch.ID()

@@ -1,10 +1,13 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 	"sync"
 
 	"github.com/soda-cdm/kahu/internal/core"
@@ -58,6 +61,9 @@ func contentsOf(ctx context.Context, files FileReader, keys Keys, manifest *arch
 	}
 	return &contentReader{files: files, key: key}, nil
 }
+
+// unsealedContents returns what reads files that are not encrypted.
+func unsealedContents(files FileReader) *contentReader { return &contentReader{files: files} }
 
 // decrypt returns what was encrypted, or the source itself.
 func (c *contentReader) decrypt(source io.Reader) (io.Reader, error) {
@@ -145,6 +151,48 @@ func (c *contentReader) frame(ctx context.Context, size int64, frame archive.Fra
 		return nil, fmt.Errorf("reading segment %s: %w", frame.Segment, err)
 	}
 	return content[:n], nil
+}
+
+// readObjects reads the objects of the records, each frame once, and visits them in the order in which they lie in the
+// segments. The bytes are valid until visit returns.
+func (c *contentReader) readObjects(
+	ctx context.Context, manifest *archive.Manifest, records []archive.Record, visit func(record archive.Record, content []byte) error,
+) error {
+	records = slices.Clone(records)
+	slices.SortFunc(records, func(a, b archive.Record) int {
+		return cmp.Or(strings.Compare(a.Frame.Segment, b.Frame.Segment), cmp.Compare(a.Frame.Offset, b.Frame.Offset),
+			cmp.Compare(a.Offset, b.Offset))
+	})
+	reader, err := archive.NewFrameReader()
+	if err != nil {
+		return err
+	}
+	defer reader.Close()
+	for len(records) > 0 {
+		end := slices.IndexFunc(records, func(record archive.Record) bool { return record.Frame != records[0].Frame })
+		if end < 0 {
+			end = len(records)
+		}
+		frame, err := c.fetch(ctx, manifest, records[0].Frame)
+		if err != nil {
+			return err
+		}
+		if err := reader.Read(frame, records[:end], visit); err != nil {
+			return err
+		}
+		records = records[end:]
+	}
+	return nil
+}
+
+// fetch reads one frame out of its segment.
+func (c *contentReader) fetch(ctx context.Context, manifest *archive.Manifest, frame archive.FrameRef) ([]byte, error) {
+	segment, ok := manifest.Segment(frame.Segment)
+	if !ok {
+		return nil, fmt.Errorf("the manifest does not name segment %s: %w", frame.Segment, core.ErrCorrupt)
+	}
+	content, err := c.frame(ctx, segment.Size, frame)
+	return content, notFoundIsCorrupt(err)
 }
 
 // segmentOf returns the segment that was read last, or another one in its place. The lock is held.

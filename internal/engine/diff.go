@@ -333,8 +333,7 @@ func readSide(
 		record, target := side(each)
 		records, targets[each.key] = append(records, record), target
 	}
-	reading := &restoreRun{contents: files, manifest: *manifest}
-	return reading.readObjects(ctx, records, func(record archive.Record, content []byte) error {
+	return files.readObjects(ctx, manifest, records, func(record archive.Record, content []byte) error {
 		*targets[record.Key()] = slices.Clone(content)
 		return nil
 	})

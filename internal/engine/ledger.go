@@ -24,9 +24,6 @@ const (
 	ReasonVolumeWithoutProvider = "VolumeWithoutProvider"
 )
 
-// maxRows bounds the rows of anything that is shown; the report has all of them.
-const maxRows = archive.MaxMissing
-
 // Row is an object, or a whole kind, that a run could not deal with.
 type Row struct {
 	// Kind is the kind; Key names the object, or only the kind's resource where all of its objects are meant.

@@ -28,6 +28,11 @@ type progress struct {
 	shown time.Time
 }
 
+// newProgress returns what counts for a run. show may be nil.
+func newProgress(passive clock.PassiveClock, show func(current Progress)) *progress {
+	return &progress{clock: passive, show: show}
+}
+
 // expect adds to the number of objects that there will be.
 func (p *progress) expect(objects int64) {
 	p.mu.Lock()

@@ -183,43 +183,43 @@ func (r *Restore) Run(ctx context.Context, request RestoreRequest, files Restore
 	}
 	names := naming.New(request.Prefix)
 	request.Transform.Names = names
-	run := &restoreRun{
-		Restore: r, ledger: book, stopwatch: stopwatch{clock: r.Clock}, request: request, files: files, written: files,
-		progress: progress{clock: r.Clock, show: request.Show},
+	work := &restoreRun{
+		Restore: r, ledger: book, stopwatch: newStopwatch(r.Clock), request: request, files: files, written: files,
+		progress: newProgress(r.Clock, request.Show),
 		tallies:  tallies{},
 		living:   map[restoreplan.ID]types.UID{}, met: map[*restoreplan.Item]met{}, ownNamespaces: map[string]bool{}, replaced: map[restoreplan.ID]bool{},
 		transformer: transform.New(request.Transform), names: names,
 		manager: restoreplan.Manager(request.ID.UID), updater: restoreplan.Updater(request.ID.UID),
 		self: restoreplan.Run{UID: request.ID.UID, Began: request.Began, Resumed: request.Resumed},
 	}
-	err = run.steps(ctx)
-	run.finishReport(ctx, err)
-	return run.result(), err
+	err = work.steps(ctx)
+	work.finishReport(ctx, err)
+	return work.result(), err
 }
 
 // steps does the work.
 func (r *restoreRun) steps(ctx context.Context) error {
 	steps := []step{
-		{"Transforms", "compiling transforms", r.compileTransforms},
-		{"Manifest", "reading the manifest", r.readManifest},
-		{"Survey", "asking what the cluster serves", r.survey},
-		{"Choose", "choosing objects", r.choose},
-		{"Plan", "planning", r.makePlan},
-		{"Names", "deciding names", r.decideNames},
-		{"Kinds", "checking kinds", r.checkKinds},
+		{word: "Transforms", name: "compiling transforms", do: r.compileTransforms},
+		{word: "Manifest", name: "reading the manifest", do: r.readManifest},
+		{word: "Survey", name: "asking what the cluster serves", do: r.survey},
+		{word: "Choose", name: "choosing objects", do: r.choose},
+		{word: "Plan", name: "planning", do: r.makePlan},
+		{word: "Names", name: "deciding names", do: r.decideNames},
+		{word: "Kinds", name: "checking kinds", do: r.checkKinds},
 	}
 	if r.request.Resumed && !r.request.DryRun {
-		steps = append(steps, step{"Resume", "finding out what an earlier attempt has made", r.recognise})
+		steps = append(steps, step{word: "Resume", name: "finding out what an earlier attempt has made", do: r.recognise})
 	}
-	steps = append(steps, step{"Check", "checking the archive", r.checkSegments})
+	steps = append(steps, step{word: "Check", name: "checking the archive", do: r.checkSegments})
 	if r.request.DryRun {
-		steps = append(steps, step{"Preview", "asking what would come of it", r.previewPlan})
+		steps = append(steps, step{word: "Preview", name: "asking what would come of it", do: r.previewPlan})
 	} else {
-		steps = append(steps, step{"Existing", "looking for objects that are there", r.failOnExisting},
-			step{"Namespaces", "preparing namespaces", r.prepareNamespaces},
-			step{"Create", "creating objects", r.create})
+		steps = append(steps, step{word: "Existing", name: "looking for objects that are there", do: r.failOnExisting},
+			step{word: "Namespaces", name: "preparing namespaces", do: r.prepareNamespaces},
+			step{word: "Create", name: "creating objects", do: r.create})
 	}
-	steps = append(steps, step{"Judge", "judging transforms", r.judgeTransforms})
+	steps = append(steps, step{word: "Judge", name: "judging transforms", do: r.judgeTransforms})
 	for _, next := range steps {
 		if err := r.step(ctx, next); err != nil {
 			return err
@@ -232,13 +232,13 @@ func (r *restoreRun) steps(ctx context.Context) error {
 type restoreRun struct {
 	*Restore
 	*ledger
-	stopwatch
+	*stopwatch
 
 	request     RestoreRequest
 	files       FileReader
 	contents    *contentReader // the files that the manifest names, set by readManifest
 	written     FileCreator    // where the report goes
-	progress    progress
+	progress    *progress
 	transformer *transform.Transformer
 	names       *naming.Names // filled by choose and decideNames; nil: none changes
 

@@ -15,9 +15,6 @@ import (
 	"github.com/soda-cdm/kahu/internal/core/selection"
 )
 
-// chunk is how many chosen records are held while their objects are read for what they need.
-const chunk = 512
-
 // choose goes through the index and gives to the planner what the filters choose and what that needs. What is in the
 // backup is all that there is to choose from.
 func (r *restoreRun) choose(ctx context.Context) error {

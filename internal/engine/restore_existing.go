@@ -25,12 +25,8 @@ const (
 	ReasonRecreateRefused = "RecreateRefused"
 )
 
-const (
-	// goneTime bounds the wait until a deleted object is gone.
-	goneTime = time.Minute
-	// maxChanges bounds how often a change begins again because somebody else changed the object.
-	maxChanges = 5
-)
+// goneTime bounds the wait until a deleted object is gone.
+const goneTime = time.Minute
 
 // ExistsError says that objects are there already, and that the wish is to fail then. Nothing was written.
 type ExistsError struct {

@@ -120,10 +120,6 @@ func (r *restoreRun) makeNamespaces(ctx context.Context) error {
 	return nil
 }
 
-// defaultPatience is how long a restore waits for what is being deleted, and then for what is not ready, where it is not
-// told otherwise.
-const defaultPatience = 2 * time.Minute
-
 func (r *restoreRun) patience() time.Duration {
 	if r.Patience > 0 {
 		return r.Patience

@@ -1,12 +1,10 @@
 package engine
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 
 	"golang.org/x/sync/errgroup"
@@ -19,46 +17,11 @@ import (
 // checkers is how many segments are checked at once.
 const checkers = 4
 
-// readObjects reads the objects of the records, each frame once, and visits them in the order in which they lie in the
-// segments. The bytes are valid until visit returns.
+// readObjects reads the objects of the records, see [contentReader.readObjects].
 func (r *restoreRun) readObjects(
 	ctx context.Context, records []archive.Record, visit func(record archive.Record, content []byte) error,
 ) error {
-	records = slices.Clone(records)
-	slices.SortFunc(records, func(a, b archive.Record) int {
-		return cmp.Or(strings.Compare(a.Frame.Segment, b.Frame.Segment), cmp.Compare(a.Frame.Offset, b.Frame.Offset),
-			cmp.Compare(a.Offset, b.Offset))
-	})
-	reader, err := archive.NewFrameReader()
-	if err != nil {
-		return err
-	}
-	defer reader.Close()
-	for len(records) > 0 {
-		end := slices.IndexFunc(records, func(record archive.Record) bool { return record.Frame != records[0].Frame })
-		if end < 0 {
-			end = len(records)
-		}
-		frame, err := r.fetch(ctx, records[0].Frame)
-		if err != nil {
-			return err
-		}
-		if err := reader.Read(frame, records[:end], visit); err != nil {
-			return err
-		}
-		records = records[end:]
-	}
-	return nil
-}
-
-// fetch reads one frame out of its segment.
-func (r *restoreRun) fetch(ctx context.Context, frame archive.FrameRef) ([]byte, error) {
-	segment, ok := r.manifest.Segment(frame.Segment)
-	if !ok {
-		return nil, fmt.Errorf("the manifest does not name segment %s: %w", frame.Segment, core.ErrCorrupt)
-	}
-	content, err := r.contents.frame(ctx, segment.Size, frame)
-	return content, notFoundIsCorrupt(err)
+	return r.contents.readObjects(ctx, &r.manifest, records, visit)
 }
 
 // readRange reads a part of a segment, fewer bytes where the file ends before.

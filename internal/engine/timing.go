@@ -28,6 +28,9 @@ type stopwatch struct {
 	timings []Timing
 }
 
+// newStopwatch returns a stopwatch that has measured nothing yet.
+func newStopwatch(passive clock.PassiveClock) *stopwatch { return &stopwatch{clock: passive} }
+
 // step does a step and writes down how long it took, whatever came of it.
 func (w *stopwatch) step(ctx context.Context, next step) error {
 	began := w.clock.Now()

@@ -69,7 +69,7 @@ type undoRun struct {
 	*Undo
 
 	request  UndoRequest
-	progress progress
+	progress *progress
 	kinds    []core.Kind          // set by look
 	unserved []core.UnservedGroup // set by look
 	plan     *undo.Plan           // set by look
@@ -85,17 +85,17 @@ func (u *Undo) Run(ctx context.Context, request UndoRequest) (UndoResult, error)
 	if request.Confirm == nil {
 		request.Confirm = func(context.Context) error { return nil }
 	}
-	run := &undoRun{
-		Undo: u, request: request, progress: progress{clock: u.Clock, show: request.Show},
+	work := &undoRun{
+		Undo: u, request: request, progress: newProgress(u.Clock, request.Show),
 		protected: map[types.UID]core.Key{},
 	}
-	err := run.look(ctx)
+	err := work.look(ctx)
 	if err == nil && request.DryRun {
-		run.tell()
+		work.tell()
 	} else if err == nil {
-		err = run.delete(ctx)
+		err = work.delete(ctx)
 	}
-	return run.result, err
+	return work.result, err
 }
 
 // look asks the cluster for everything that the restore created, and decides what of it goes.

@@ -63,32 +63,32 @@ const defaultBatch = 50_000
 // result does. A backup whose manifest is not there is core.ErrNotFound, one of a newer format an
 // archive.NewerFormatError.
 func (v *Verify) Run(ctx context.Context, request VerifyRequest, files FileReader) (VerifyResult, error) {
-	run := &verifyRun{
-		Verify: v, request: request, files: files, progress: progress{clock: v.Clock, show: request.Show},
+	work := &verifyRun{
+		Verify: v, request: request, files: files, progress: newProgress(v.Clock, request.Show),
 		perSegment: map[string]int64{}, sample: request.Sample,
 	}
 	steps := []struct {
 		name string
 		do   func(ctx context.Context) error
 	}{
-		{"reading the manifest", run.readManifest},
-		{"finding the key", run.findKey},
-		{"reading the encrypted files", run.checkSealed},
-		{"reading the details", run.checkDetails},
-		{"reading the intent", run.checkIntent},
-		{"reading the report", run.checkReport},
-		{"reading the index", run.checkIndex},
-		{"reading the segments", run.checkSegments},
+		{"reading the manifest", work.readManifest},
+		{"finding the key", work.findKey},
+		{"reading the encrypted files", work.checkSealed},
+		{"reading the details", work.checkDetails},
+		{"reading the intent", work.checkIntent},
+		{"reading the report", work.checkReport},
+		{"reading the index", work.checkIndex},
+		{"reading the segments", work.checkSegments},
 	}
 	for _, step := range steps {
-		if run.lost || run.over {
+		if work.lost || work.over {
 			break
 		}
 		if err := step.do(ctx); err != nil {
-			return run.result(), fmt.Errorf("%s: %w", step.name, err)
+			return work.result(), fmt.Errorf("%s: %w", step.name, err)
 		}
 	}
-	return run.result(), nil
+	return work.result(), nil
 }
 
 // verifyRun is one run of Verify.
@@ -97,7 +97,7 @@ type verifyRun struct {
 
 	request  VerifyRequest
 	files    FileReader
-	progress progress
+	progress *progress
 	found    damage.List
 	read     counters
 
