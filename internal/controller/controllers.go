@@ -25,14 +25,18 @@ import (
 	"github.com/soda-cdm/kahu/internal/controller/verification"
 	answer "github.com/soda-cdm/kahu/internal/core/inspection"
 	"github.com/soda-cdm/kahu/internal/engine"
+	enginebackup "github.com/soda-cdm/kahu/internal/engine/backup"
+	enginerestore "github.com/soda-cdm/kahu/internal/engine/restore"
+	engineundo "github.com/soda-cdm/kahu/internal/engine/undo"
+	"github.com/soda-cdm/kahu/internal/engine/verify"
 	"github.com/soda-cdm/kahu/internal/reconcile"
 )
 
 // Cluster is the cluster that is backed up and restored into.
 type Cluster interface {
-	engine.BackupCluster
-	engine.RestoreCluster
-	engine.UndoCluster
+	enginebackup.Cluster
+	enginerestore.Cluster
+	engineundo.Cluster
 	// ServerVersion returns the version of the API server.
 	ServerVersion(ctx context.Context) (string, error)
 }
@@ -88,7 +92,7 @@ const (
 	// defaultCheckpointEvery is what an interruption costs at most, besides the kind that is being listed.
 	defaultCheckpointEvery = 10 * time.Second
 	// defaultFence leaves an attempt the time to write its manifest twice over.
-	defaultFence = 2 * engine.ManifestTime
+	defaultFence = 2 * enginebackup.ManifestTime
 )
 
 // SetUp registers all controllers with the manager.
@@ -142,12 +146,12 @@ func patient(direct client.Reader) client.Reader {
 func newBackup(options Options, finder *place.Finder, told listeners) *backup.Controller {
 	return &backup.Controller{
 		Client: options.Client, Direct: patient(options.Direct), Finder: finder, Changed: told.backupChanged,
-		Runner: &engine.Backup{
+		Runner: &enginebackup.Runner{
 			Cluster: options.Cluster, Clock: options.Clock, Listers: listers, Packers: packers, Writer: options.Writer,
 			CheckpointEvery: cmp.Or(options.CheckpointEvery, defaultCheckpointEvery),
 			ManifestTime:    cmp.Or(options.Fence, defaultFence) / 2,
 		},
-		Tasks:           reconcile.NewTasks[engine.Progress, engine.BackupResult](options.Runs),
+		Tasks:           reconcile.NewTasks[engine.Progress, enginebackup.Result](options.Runs),
 		RunsPerLocation: options.RunsPerLocation, Gate: reconcile.NewGate(passesPerLocation),
 		Cluster: options.Cluster, ClusterID: options.ClusterID,
 		Clock: options.Clock, NewAttempt: options.NewAttempt, Patience: options.Patience,
@@ -158,8 +162,8 @@ func newBackup(options Options, finder *place.Finder, told listeners) *backup.Co
 func newRestore(options Options, finder *place.Finder, told listeners) *restore.Controller {
 	return &restore.Controller{
 		Client: options.Client, Direct: patient(options.Direct), Finder: finder, Changed: told.restoreChanged,
-		Runner:          &engine.Restore{Cluster: options.Cluster, Clock: options.Clock, Creators: creators},
-		Tasks:           reconcile.NewTasks[engine.Progress, engine.RestoreResult](options.Runs),
+		Runner:          &enginerestore.Runner{Cluster: options.Cluster, Clock: options.Clock, Creators: creators},
+		Tasks:           reconcile.NewTasks[engine.Progress, enginerestore.Result](options.Runs),
 		RunsPerLocation: options.RunsPerLocation, Gate: reconcile.NewGate(passesPerLocation),
 		ClusterID: options.ClusterID, Clock: options.Clock, NewAttempt: options.NewAttempt, Patience: options.Patience,
 	}
@@ -171,8 +175,8 @@ const undos = 2
 func newUndo(options Options, told listeners) *undo.Controller {
 	return &undo.Controller{
 		Client: options.Client, Direct: options.Direct, Changed: told.restoreChanged,
-		Runner: &engine.Undo{Cluster: options.Cluster, Clock: options.Clock, Deleters: creators},
-		Tasks:  reconcile.NewTasks[engine.Progress, engine.UndoResult](undos), Clock: options.Clock,
+		Runner: &engineundo.Runner{Cluster: options.Cluster, Clock: options.Clock, Deleters: creators},
+		Tasks:  reconcile.NewTasks[engine.Progress, engineundo.Result](undos), Clock: options.Clock,
 	}
 }
 
@@ -191,8 +195,8 @@ const readers = 2
 func newVerification(options Options, finder *place.Finder, told listeners) *verification.Controller {
 	return &verification.Controller{
 		Client: options.Client, Finder: finder, Changed: told.backupChanged,
-		Runner:    &engine.Verify{Clock: options.Clock, Readers: readers},
-		Tasks:     reconcile.NewTasks[engine.Progress, engine.VerifyResult](verification.AtOnce),
+		Runner:    &verify.Runner{Clock: options.Clock, Readers: readers},
+		Tasks:     reconcile.NewTasks[engine.Progress, verify.Result](verification.AtOnce),
 		ClusterID: options.ClusterID, Clock: options.Clock,
 	}
 }

@@ -20,9 +20,14 @@ import (
 	"github.com/soda-cdm/kahu/internal/core"
 	"github.com/soda-cdm/kahu/internal/core/selection"
 	"github.com/soda-cdm/kahu/internal/engine"
+	"github.com/soda-cdm/kahu/internal/engine/backup"
+	"github.com/soda-cdm/kahu/internal/engine/removal"
+	"github.com/soda-cdm/kahu/internal/engine/restore"
+	"github.com/soda-cdm/kahu/internal/engine/verify"
 	"github.com/soda-cdm/kahu/internal/store"
 	"github.com/soda-cdm/kahu/internal/testkit/fakecluster"
 	"github.com/soda-cdm/kahu/internal/testkit/faultyprovider"
+	"github.com/soda-cdm/kahu/internal/testkit/world"
 )
 
 // The campaigns. KAHU_FAULT_SEED begins at another seed, KAHU_FAULT_TIME goes on for that long.
@@ -106,7 +111,7 @@ func awaitGoroutines(t *testing.T, before int) {
 
 // faultCase is one case of the campaign: a world, and how it fails.
 type faultCase struct {
-	*world
+	*world.World
 
 	random  *rand.Rand
 	drivers []*faultyprovider.Driver
@@ -117,10 +122,10 @@ type faultCase struct {
 
 func newCampaign(t *testing.T, seed uint64) *faultCase {
 	t.Helper()
-	c := &faultCase{world: newWorld(t), random: rand.New(rand.NewPCG(seed, 5))}
-	c.workers = 1 + c.random.IntN(3)
-	c.cluster.PageSize = 1 + c.random.IntN(10)
-	populate(t, c.cluster, c.random)
+	c := &faultCase{World: world.New(t), random: rand.New(rand.NewPCG(seed, 5))}
+	c.Workers = 1 + c.random.IntN(3)
+	c.Cluster.PageSize = 1 + c.random.IntN(10)
+	populate(t, c.Cluster, c.random)
 	return c
 }
 
@@ -143,7 +148,7 @@ func (c *faultCase) faults() faultyprovider.Faults {
 
 // through returns the store with these faults.
 func (c *faultCase) through(faults faultyprovider.Faults) *store.Store {
-	driver := faultyprovider.New(c.driver.Store, c.random.Uint64(), faults)
+	driver := faultyprovider.New(c.Driver.Store, c.random.Uint64(), faults)
 	c.drivers = append(c.drivers, driver)
 	return store.New(driver, store.Options{Attempts: 1 + c.random.IntN(4), Clock: quick{}})
 }
@@ -189,8 +194,8 @@ func (c *faultCase) strain(cluster *fakecluster.Cluster) (calm func()) {
 
 // run goes through the life of two backups.
 func (c *faultCase) run() {
-	c.t.Helper()
-	ctx, cancel := context.WithTimeout(c.t.Context(), caseLimit)
+	c.T.Helper()
+	ctx, cancel := context.WithTimeout(c.T.Context(), caseLimit)
 	defer cancel()
 	whole := map[string]bool{}
 	for _, name := range []string{"one", "two"} {
@@ -204,81 +209,81 @@ func (c *faultCase) run() {
 		}
 	}
 	for _, name := range []string{"one", "two"} {
-		if err := engine.Delete(ctx, c.plain(), id(name), "attempt"+name); err != nil {
-			c.t.Fatalf("deleting backup %s: %v", name, err)
+		if err := removal.Delete(ctx, c.Plain(), world.ID(name), "attempt"+name); err != nil {
+			c.T.Fatalf("deleting backup %s: %v", name, err)
 		}
 	}
-	if names := c.names(); len(names) > 0 {
-		c.t.Errorf("left after deletion: %v", names)
+	if names := c.Names(); len(names) > 0 {
+		c.T.Errorf("left after deletion: %v", names)
 	}
 }
 
 // backUp makes a backup through faults, and returns whether there is one: it is then whole, or says that it is not.
 func (c *faultCase) backUp(ctx context.Context, name string) bool {
-	c.t.Helper()
-	files, calm := c.faulty(), c.strain(c.cluster)
-	use := &engine.Backup{Cluster: c.cluster, Clock: c.clock, Listers: c.workers, Packers: c.workers, Writer: "test"}
-	result, err := use.Run(ctx, engine.BackupRequest{
-		ID: id(name), Attempt: "attempt" + name, LocationID: "location", ServerVersion: "v1", Object: []byte(`{}`),
+	c.T.Helper()
+	files, calm := c.faulty(), c.strain(c.Cluster)
+	use := &backup.Runner{Cluster: c.Cluster, Clock: c.Clock, Listers: c.Workers, Packers: c.Workers, Writer: "test"}
+	result, err := use.Run(ctx, backup.Request{
+		ID: world.ID(name), Attempt: "attempt" + name, LocationID: "location", ServerVersion: "v1", Object: []byte(`{}`),
 		Filters: selection.Filters{}, Confirm: func(context.Context) error { return nil },
 	}, files)
 	calm()
 	if err != nil {
 		c.explained("backup", err)
 	}
-	manifest, readErr := engine.ReadManifest(ctx, c.plain(), id(name))
+	manifest, readErr := engine.ReadManifest(ctx, c.Plain(), world.ID(name))
 	if err != nil && errors.Is(readErr, core.ErrNotFound) {
 		return false
 	}
 	if readErr != nil {
-		c.t.Fatalf("backup %s ended with %v, and its manifest says %v", name, err, readErr)
+		c.T.Fatalf("backup %s ended with %v, and its manifest says %v", name, err, readErr)
 	}
 	if err == nil && manifest.Complete != (len(result.Missing) == 0) {
-		c.t.Errorf("backup %s: complete is %t with %v missing", name, manifest.Complete, result.Missing)
+		c.T.Errorf("backup %s: complete is %t with %v missing", name, manifest.Complete, result.Missing)
 	}
-	found, err := c.verified(ctx, name, c.plain())
+	found, err := c.verified(ctx, name, c.Plain())
 	if err != nil || found.DamagedTotal > 0 {
-		c.t.Fatalf("backup %s is real and not as it says: %v, %+v", name, err, found.Damaged)
+		c.T.Fatalf("backup %s is real and not as it says: %v, %+v", name, err, found.Damaged)
 	}
-	if diff := cmp.Diff(c.cluster.Contents(), c.restoredFrom(ctx, name)); manifest.Complete && diff != "" {
-		c.t.Fatalf("backup %s says that it is complete: %s", name, diff)
+	if diff := cmp.Diff(c.Cluster.Contents(), c.restoredFrom(ctx, name)); manifest.Complete && diff != "" {
+		c.T.Fatalf("backup %s says that it is complete: %s", name, diff)
 	}
 	return manifest.Complete
 }
 
 // explained checks that an error says what went wrong and where, in a class on which code can act.
 func (c *faultCase) explained(what string, err error) {
-	c.t.Helper()
+	c.T.Helper()
 	classes := []error{
 		core.ErrNotFound, core.ErrAlreadyExists, core.ErrConflict, core.ErrDenied, core.ErrInvalid, core.ErrFull,
 		core.ErrUnavailable, core.ErrExpired, core.ErrUnsupported, core.ErrCorrupt,
 	}
 	classed := slices.ContainsFunc(classes, func(class error) bool { return errors.Is(err, class) })
 	if errors.Is(err, context.DeadlineExceeded) || !classed || strings.Count(err.Error(), ": ") < 2 {
-		c.t.Errorf("%s: an error that does not say what or where: %v", what, err)
+		c.T.Errorf("%s: an error that does not say what or where: %v", what, err)
 	}
 }
 
 // restoredFrom restores without faults into an empty cluster.
 func (c *faultCase) restoredFrom(ctx context.Context, name string) map[string]string {
-	c.t.Helper()
-	target := fakecluster.New(allKinds()...)
-	c.restoreInto(ctx, target, name, c.plain())
+	c.T.Helper()
+	target := fakecluster.New(world.AllKinds()...)
+	c.restoreInto(ctx, target, name, c.Plain())
 	return target.Contents()
 }
 
 func (c *faultCase) restoreInto(ctx context.Context, target *fakecluster.Cluster, name string, files engine.FileReader) (bool, error) {
-	use := &engine.Restore{Cluster: target, Clock: c.clock, Creators: 1 + c.random.IntN(4)}
-	result, err := use.Run(ctx, engine.RestoreRequest{Backup: id(name), AllowIncomplete: true}, readOnly{files})
+	use := &restore.Runner{Cluster: target, Clock: c.Clock, Creators: 1 + c.random.IntN(4)}
+	result, err := use.Run(ctx, restore.Request{Backup: world.ID(name), AllowIncomplete: true}, world.ReadOnly{FileReader: files})
 	return result.FailedTotal == 0, err
 }
 
 // restoreThrough restores through faults: what is there afterwards is right, all of it where the run says so, and the
 // next run without faults completes it.
 func (c *faultCase) restoreThrough(ctx context.Context, name string) {
-	c.t.Helper()
-	want := c.cluster.Contents()
-	target := fakecluster.New(allKinds()...)
+	c.T.Helper()
+	want := c.Cluster.Contents()
+	target := fakecluster.New(world.AllKinds()...)
 	calm := c.strain(target)
 	complete, err := c.restoreInto(ctx, target, name, c.faulty())
 	calm()
@@ -287,32 +292,32 @@ func (c *faultCase) restoreThrough(ctx context.Context, name string) {
 	}
 	got := target.Contents()
 	if diff := cmp.Diff(want, got); err == nil && complete && diff != "" {
-		c.t.Fatalf("restore of %s says that it is complete: %s", name, diff)
+		c.T.Fatalf("restore of %s says that it is complete: %s", name, diff)
 	}
 	for key, content := range got {
 		if want[key] != content {
-			c.t.Errorf("restore of %s made %s of %s into %s", name, key, want[key], content)
+			c.T.Errorf("restore of %s made %s of %s into %s", name, key, want[key], content)
 		}
 	}
-	if complete, err := c.restoreInto(ctx, target, name, c.plain()); err != nil || !complete {
-		c.t.Fatalf("restoring %s again: %t, %v", name, complete, err)
+	if complete, err := c.restoreInto(ctx, target, name, c.Plain()); err != nil || !complete {
+		c.T.Fatalf("restoring %s again: %t, %v", name, complete, err)
 	}
 	if diff := cmp.Diff(want, target.Contents()); diff != "" {
-		c.t.Fatalf("restoring %s again: %s", name, diff)
+		c.T.Fatalf("restoring %s again: %s", name, diff)
 	}
 }
 
-func (c *faultCase) verified(ctx context.Context, name string, files engine.FileReader) (engine.VerifyResult, error) {
-	use := &engine.Verify{Clock: c.clock, Readers: c.workers, Batch: 1 + c.random.IntN(50)}
-	return use.Run(ctx, engine.VerifyRequest{Backup: id(name)}, files)
+func (c *faultCase) verified(ctx context.Context, name string, files engine.FileReader) (verify.Result, error) {
+	use := &verify.Runner{Clock: c.Clock, Readers: c.Workers, Batch: 1 + c.random.IntN(50)}
+	return use.Run(ctx, verify.Request{Backup: world.ID(name)}, files)
 }
 
 // verifyThrough reads the backup back through faults of a store that does not lie about its files: it finds no damage.
 func (c *faultCase) verifyThrough(ctx context.Context, name string) {
-	c.t.Helper()
+	c.T.Helper()
 	found, err := c.verified(ctx, name, c.through(c.faults().Honest()))
 	if found.DamagedTotal > 0 {
-		c.t.Errorf("faults of the store are taken for damage: %+v", found.Damaged)
+		c.T.Errorf("faults of the store are taken for damage: %+v", found.Damaged)
 	}
 	if err != nil {
 		c.explained("verify", err)

@@ -36,9 +36,9 @@ func sealKeyOf(ctx context.Context, keys Keys, manifest *archive.Manifest) (*sea
 	return key, nil
 }
 
-// contentReader reads the files that a manifest names, whether they are encrypted or not. Sizes and digests are those of what
+// Contents reads the files that a manifest names, whether they are encrypted or not. Sizes and digests are those of what
 // lies in the store, and the places of frames those before encryption.
-type contentReader struct {
+type Contents struct {
 	files FileReader
 	key   *seal.Key // nil where nothing is encrypted
 
@@ -53,31 +53,31 @@ type openSegment struct {
 	plain  io.ReaderAt
 }
 
-// contentsOf returns what reads the files of a backup.
-func contentsOf(ctx context.Context, files FileReader, keys Keys, manifest *archive.Manifest) (*contentReader, error) {
+// ContentsOf returns what reads the files of a backup.
+func ContentsOf(ctx context.Context, files FileReader, keys Keys, manifest *archive.Manifest) (*Contents, error) {
 	key, err := sealKeyOf(ctx, keys, manifest)
 	if err != nil {
 		return nil, err
 	}
-	return &contentReader{files: files, key: key}, nil
+	return &Contents{files: files, key: key}, nil
 }
 
-// unsealedContents returns what reads files that are not encrypted.
-func unsealedContents(files FileReader) *contentReader { return &contentReader{files: files} }
+// PlainContents returns what reads files that are not encrypted.
+func PlainContents(files FileReader) *Contents { return &Contents{files: files} }
 
-// decrypt returns what was encrypted, or the source itself.
-func (c *contentReader) decrypt(source io.Reader) (io.Reader, error) {
+// Decrypt returns what was encrypted, or the source itself.
+func (c *Contents) Decrypt(source io.Reader) (io.Reader, error) {
 	if c.key == nil {
 		return source, nil
 	}
 	return c.key.Open(source)
 }
 
-// read reads a whole file that a manifest names. That it is as it was written is known when read returns nil.
-func (c *contentReader) read(ctx context.Context, file archive.File, decode func(content io.Reader) error) error {
+// Read reads a whole file that a manifest names. That it is as it was written is known when Read returns nil.
+func (c *Contents) Read(ctx context.Context, file archive.File, decode func(content io.Reader) error) error {
 	source, err := c.files.Open(ctx, file.Name)
 	if err != nil {
-		return fmt.Errorf("opening %s: %w", file.Name, notFoundIsCorrupt(err))
+		return fmt.Errorf("opening %s: %w", file.Name, GoneIsCorrupt(err))
 	}
 	defer source.Close() //nolint:errcheck // It was read to its end, or the error that ended the reading counts.
 	return c.decode(archive.NewVerifyingReader(source, file), decode)
@@ -85,8 +85,8 @@ func (c *contentReader) read(ctx context.Context, file archive.File, decode func
 
 // decode decrypts and decodes. That the file is not as it was written is worth more than why it cannot be decoded, and an
 // error of whoever uses what was decoded more than both.
-func (c *contentReader) decode(verifying *archive.VerifyingReader, decode func(content io.Reader) error) error {
-	plain, err := c.decrypt(verifying)
+func (c *Contents) decode(verifying *archive.VerifyingReader, decode func(content io.Reader) error) error {
+	plain, err := c.Decrypt(verifying)
 	if err == nil {
 		err = decode(plain)
 	}
@@ -99,10 +99,10 @@ func (c *contentReader) decode(verifying *archive.VerifyingReader, decode func(c
 	return err
 }
 
-// eachRecord visits all records of an index. That the index is as it was written is known at its end only: what visit
+// EachRecord visits all records of an index. That the index is as it was written is known at its end only: what visit
 // does must not count where an error is returned.
-func (c *contentReader) eachRecord(ctx context.Context, index archive.File, visit func(record archive.Record) error) error {
-	err := c.read(ctx, index, func(content io.Reader) error {
+func (c *Contents) EachRecord(ctx context.Context, index archive.File, visit func(record archive.Record) error) error {
+	err := c.Read(ctx, index, func(content io.Reader) error {
 		for record, err := range archive.ReadIndex(content) {
 			if err != nil {
 				return err
@@ -128,10 +128,10 @@ type visitError struct{ cause error }
 // Error says what the visitor said. The cause does not shine through.
 func (e *visitError) Error() string { return e.cause.Error() }
 
-// frame reads one frame of a segment of that size, fewer bytes where the file ends before.
-func (c *contentReader) frame(ctx context.Context, size int64, frame archive.FrameRef) ([]byte, error) {
+// Frame reads one frame of a segment of that size, fewer bytes where the file ends before.
+func (c *Contents) Frame(ctx context.Context, size int64, frame archive.FrameRef) ([]byte, error) {
 	if c.key == nil {
-		return readRange(ctx, c.files, frame)
+		return ReadRange(ctx, c.files, frame)
 	}
 	if frame.Offset < 0 || frame.Length < 0 || frame.Length > archive.MaxSegmentSize {
 		return nil, fmt.Errorf("a frame of %d bytes at %d of %s: %w", frame.Length, frame.Offset, frame.Segment, core.ErrCorrupt)
@@ -153,9 +153,9 @@ func (c *contentReader) frame(ctx context.Context, size int64, frame archive.Fra
 	return content[:n], nil
 }
 
-// readObjects reads the objects of the records, each frame once, and visits them in the order in which they lie in the
+// Objects reads the objects of the records, each frame once, and visits them in the order in which they lie in the
 // segments. The bytes are valid until visit returns.
-func (c *contentReader) readObjects(
+func (c *Contents) Objects(
 	ctx context.Context, manifest *archive.Manifest, records []archive.Record, visit func(record archive.Record, content []byte) error,
 ) error {
 	records = slices.Clone(records)
@@ -186,17 +186,17 @@ func (c *contentReader) readObjects(
 }
 
 // fetch reads one frame out of its segment.
-func (c *contentReader) fetch(ctx context.Context, manifest *archive.Manifest, frame archive.FrameRef) ([]byte, error) {
+func (c *Contents) fetch(ctx context.Context, manifest *archive.Manifest, frame archive.FrameRef) ([]byte, error) {
 	segment, ok := manifest.Segment(frame.Segment)
 	if !ok {
 		return nil, fmt.Errorf("the manifest does not name segment %s: %w", frame.Segment, core.ErrCorrupt)
 	}
-	content, err := c.frame(ctx, segment.Size, frame)
-	return content, notFoundIsCorrupt(err)
+	content, err := c.Frame(ctx, segment.Size, frame)
+	return content, GoneIsCorrupt(err)
 }
 
 // segmentOf returns the segment that was read last, or another one in its place. The lock is held.
-func (c *contentReader) segmentOf(ctx context.Context, name string, size int64) (*openSegment, error) {
+func (c *Contents) segmentOf(ctx context.Context, name string, size int64) (*openSegment, error) {
 	if c.segment != nil && c.segment.name == name {
 		c.segment.ranges.ctx = ctx // That of this call, whose reads come through an io.ReaderAt.
 		return c.segment, nil
@@ -251,7 +251,7 @@ func (r *rangeReader) holds(offset, length int64) bool {
 }
 
 func (r *rangeReader) fetch(offset, length int64) error {
-	content, err := readRange(r.ctx, r.files, archive.FrameRef{Segment: r.name, Offset: offset, Length: length})
+	content, err := ReadRange(r.ctx, r.files, archive.FrameRef{Segment: r.name, Offset: offset, Length: length})
 	if err != nil {
 		return err
 	}
@@ -280,12 +280,12 @@ func (r *rangeReader) ReadAt(buffer []byte, offset int64) (int, error) {
 	return n, nil
 }
 
-// completeManifest adds to the manifest of an encrypted backup what it does not say.
-func (c *contentReader) completeManifest(ctx context.Context, manifest *archive.Manifest) error {
+// Complete adds to the manifest of an encrypted backup what it does not say.
+func (c *Contents) Complete(ctx context.Context, manifest *archive.Manifest) error {
 	if manifest.Encryption.IsZero() {
 		return nil
 	}
-	return c.read(ctx, manifest.Encryption.Details, func(content io.Reader) error {
+	return c.Read(ctx, manifest.Encryption.Details, func(content io.Reader) error {
 		details, err := archive.DecodeDetails(content)
 		if err != nil {
 			return err

@@ -6,17 +6,17 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// crew is a fixed number of goroutines that carry out tasks. A goroutine for each task would do the same and grow its
+// Crew is a fixed number of goroutines that carry out tasks. A goroutine for each task would do the same and grow its
 // stack anew each time, which costs about as much as sending a small object.
-type crew struct {
+type Crew struct {
 	workers *errgroup.Group
 	tasks   chan func(ctx context.Context) error
 }
 
-// newCrew starts the goroutines. The context that is returned ends with the first error of a task.
-func newCrew(ctx context.Context, size int) (*crew, context.Context) {
+// NewCrew starts the goroutines. The context that is returned ends with the first error of a task.
+func NewCrew(ctx context.Context, size int) (*Crew, context.Context) {
 	workers, ctx := errgroup.WithContext(ctx)
-	made := &crew{workers: workers, tasks: make(chan func(ctx context.Context) error)}
+	made := &Crew{workers: workers, tasks: make(chan func(ctx context.Context) error)}
 	for range size {
 		workers.Go(func() error {
 			for task := range made.tasks {
@@ -30,9 +30,9 @@ func newCrew(ctx context.Context, size int) (*crew, context.Context) {
 	return made, ctx
 }
 
-// do hands a task to the next free goroutine. The context is the crew's own: once it has ended, the task is not done and
+// Do hands a task to the next free goroutine. The context is the crew's own: once it has ended, the task is not done and
 // the reason is returned.
-func (c *crew) do(ctx context.Context, task func(ctx context.Context) error) error {
+func (c *Crew) Do(ctx context.Context, task func(ctx context.Context) error) error {
 	select {
 	case <-ctx.Done():
 		return ctx.Err()
@@ -41,8 +41,8 @@ func (c *crew) do(ctx context.Context, task func(ctx context.Context) error) err
 	}
 }
 
-// end waits for the tasks that were handed over, and returns the first error of one. It must be called, once.
-func (c *crew) end() error {
+// End waits for the tasks that were handed over, and returns the first error of one. It must be called, once.
+func (c *Crew) End() error {
 	close(c.tasks)
 	return c.workers.Wait()
 }

@@ -4,14 +4,16 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/soda-cdm/kahu/internal/core"
 	"github.com/soda-cdm/kahu/internal/core/selection"
-	"github.com/soda-cdm/kahu/internal/engine"
+	"github.com/soda-cdm/kahu/internal/engine/removal"
 	"github.com/soda-cdm/kahu/internal/testkit/fakecluster"
+	"github.com/soda-cdm/kahu/internal/testkit/world"
 	"github.com/soda-cdm/kahu/provider"
 )
 
@@ -27,12 +29,13 @@ type fault struct {
 }
 
 // install makes the driver fail at the n-th call, and returns whether it did.
-func (f fault) install(d *driver, n int) (failed *bool) {
+func (f fault) install(d *world.Driver, n int) (failed *bool) {
 	failed = new(bool)
+	var mu sync.Mutex // calls come at once
 	count := 0
 	fail := func(_ int, call, _ string) error {
-		d.mu.Lock()
-		defer d.mu.Unlock()
+		mu.Lock()
+		defer mu.Unlock()
 		if !strings.HasPrefix(call, f.only) {
 			return nil
 		}
@@ -44,9 +47,9 @@ func (f fault) install(d *driver, n int) (failed *bool) {
 		return nil
 	}
 	if f.done {
-		d.after = fail
+		d.After = fail
 	} else {
-		d.before = fail
+		d.Before = fail
 	}
 	return failed
 }
@@ -59,8 +62,8 @@ func TestStoreFails(t *testing.T) {
 		"once, and was done":           {false, true, "", provider.ErrUnavailable},
 		"for ever":                     {true, false, "", provider.ErrUnavailable},
 		"for ever, and was done":       {true, true, "", provider.ErrUnavailable},
-		"strangely":                    {false, false, "", errRefused},
-		"strangely, and was done":      {false, true, "", errRefused},
+		"strangely":                    {false, false, "", world.ErrRefused},
+		"strangely, and was done":      {false, true, "", world.ErrRefused},
 		"full":                         {true, false, "create", provider.ErrResourceExhausted},
 		"denied writing":               {true, false, "create", provider.ErrPermissionDenied},
 		"loses what it has just taken": {false, false, "stat", provider.ErrDataLoss},
@@ -79,19 +82,19 @@ func TestStoreFails(t *testing.T) {
 
 func oneFault(t *testing.T, fault fault, unlisted bool, n int) bool {
 	t.Helper()
-	w := newWorld(t)
-	w.workers = 1
-	w.driver.unlisted = unlisted
-	w.shop()
-	failed := fault.install(w.driver, n)
-	result, err := w.backup("one", selection.Filters{})
-	w.driver.before, w.driver.after = nil, nil
+	w := world.New(t)
+	w.Workers = 1
+	w.Driver.Unlisted = unlisted
+	w.Shop()
+	failed := fault.install(w.Driver, n)
+	result, err := w.Backup("one", selection.Filters{})
+	w.Driver.Before, w.Driver.After = nil, nil
 	if !*failed && err != nil {
 		t.Fatalf("call %d: %v", n, err)
 	}
-	names := w.names()
-	if w.has(id("one").ManifestName()) {
-		if diff := cmp.Diff(w.cluster.Contents(), w.restored()); diff != "" {
+	names := w.Names()
+	if w.Has(world.ID("one").ManifestName()) {
+		if diff := cmp.Diff(w.Cluster.Contents(), w.Restored()); diff != "" {
 			t.Fatalf("call %d: the backup is not whole: %s", n, diff)
 		}
 	} else if err == nil {
@@ -100,10 +103,10 @@ func oneFault(t *testing.T, fault fault, unlisted bool, n int) bool {
 	if err != nil && fault.only == "create" && len(names) > 0 {
 		t.Fatalf("call %d: the store refused writing, could remove, and has %v", n, names)
 	}
-	if err := engine.Delete(t.Context(), w.plain(), id("one"), "attemptone"); err != nil {
+	if err := removal.Delete(t.Context(), w.Plain(), world.ID("one"), "attemptone"); err != nil {
 		t.Fatalf("call %d: deleting: %v", n, err)
 	}
-	if names := w.names(); len(names) > 0 {
+	if names := w.Names(); len(names) > 0 {
 		t.Fatalf("call %d: left after deletion: %v", n, names)
 	}
 	return *failed
@@ -112,11 +115,11 @@ func oneFault(t *testing.T, fault fault, unlisted bool, n int) bool {
 // TestStoreIsFull: a store that refuses to grow is afterwards as it was before, with others' files in it.
 func TestStoreIsFull(t *testing.T) {
 	for n := 0; ; n++ {
-		w := newWorld(t)
-		twoBackups(w)
-		before := w.names()
-		failed := fault{true, false, "create", provider.ErrResourceExhausted}.install(w.driver, n)
-		_, err := w.backup("third", selection.Filters{})
+		w := world.New(t)
+		w.TwoBackups()
+		before := w.Names()
+		failed := fault{true, false, "create", provider.ErrResourceExhausted}.install(w.Driver, n)
+		_, err := w.Backup("third", selection.Filters{})
 		if !*failed {
 			if err != nil || n < 5 {
 				t.Errorf("after %d writes: %v", n, err)
@@ -126,7 +129,7 @@ func TestStoreIsFull(t *testing.T) {
 		if !errors.Is(err, core.ErrFull) {
 			t.Errorf("write %d: %v", n, err)
 		}
-		if diff := cmp.Diff(before, w.names()); diff != "" {
+		if diff := cmp.Diff(before, w.Names()); diff != "" {
 			t.Errorf("write %d: %s", n, diff)
 		}
 	}
@@ -134,18 +137,18 @@ func TestStoreIsFull(t *testing.T) {
 
 // TestDamage changes or removes each file of a backup in turn: a restore then creates nothing.
 func TestDamage(t *testing.T) {
-	whole := newWorld(t)
-	whole.shop()
-	if _, err := whole.backup("one", selection.Filters{}); err != nil {
+	whole := world.New(t)
+	whole.Shop()
+	if _, err := whole.Backup("one", selection.Filters{}); err != nil {
 		t.Fatal(err)
 	}
 	restoredFiles := 0
-	for _, name := range whole.names() {
-		if name == id("one").IntentName() || name == id("one").ReportName() {
+	for _, name := range whole.Names() {
+		if name == world.ID("one").IntentName() || name == world.ID("one").ReportName() {
 			continue
 		}
 		restoredFiles++
-		content := whole.content(name)
+		content := whole.Content(name)
 		damages := map[string][]byte{"cut": content[:len(content)-1], "empty": {}, "gone": nil}
 		for _, at := range []int{0, len(content) / 3, len(content) / 2, len(content) - 2} {
 			flipped := append([]byte(nil), content...)
@@ -154,19 +157,19 @@ func TestDamage(t *testing.T) {
 		}
 		for damage, content := range damages {
 			t.Run(name[strings.LastIndex(name, "/")+1:]+" "+damage, func(t *testing.T) {
-				w := newWorld(t)
-				for _, each := range whole.names() {
-					w.put(each, string(whole.content(each)))
+				w := world.New(t)
+				for _, each := range whole.Names() {
+					w.Put(each, string(whole.Content(each)))
 				}
-				w.put(name, string(content))
+				w.Put(name, string(content))
 				if damage == "gone" {
-					if err := w.plain().Remove(t.Context(), name); err != nil {
+					if err := w.Plain().Remove(t.Context(), name); err != nil {
 						t.Fatal(err)
 					}
 				}
-				target := fakecluster.New(allKinds()...)
-				_, err := w.restore("one", target)
-				missing := damage == "gone" && name == id("one").ManifestName()
+				target := fakecluster.New(world.AllKinds()...)
+				_, err := w.Restore("one", target)
+				missing := damage == "gone" && name == world.ID("one").ManifestName()
 				if !missing && !errors.Is(err, core.ErrCorrupt) || missing && !errors.Is(err, core.ErrNotFound) {
 					t.Errorf("got %v", err)
 				}

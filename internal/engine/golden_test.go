@@ -11,6 +11,7 @@ import (
 	"github.com/soda-cdm/kahu/internal/core/damage"
 	"github.com/soda-cdm/kahu/internal/core/seal"
 	"github.com/soda-cdm/kahu/internal/engine"
+	"github.com/soda-cdm/kahu/internal/testkit/world"
 )
 
 // The golden files are a whole encrypted location, with manifests of format version 2, and beside it the identity that
@@ -39,7 +40,7 @@ func TestGoldenEncryptedLocation(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := newSealedWorld(t, newIdentity(t))
+	w := world.NewSealed(t, world.NewIdentity(t))
 	err = filepath.WalkDir(goldenLocation, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
 			return err
@@ -49,17 +50,17 @@ func TestGoldenEncryptedLocation(t *testing.T) {
 			return err
 		}
 		name, err := filepath.Rel(goldenLocation, path)
-		w.put(filepath.ToSlash(name), string(file))
+		w.Put(filepath.ToSlash(name), string(file))
 		return err
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if found := w.verify("golden", damage.Sample{}, identities[0]); found.Objects != 7 || found.DamagedTotal > 0 || found.Sealed != nil {
+	if found := w.Verify("golden", damage.Sample{}, identities[0]); found.Objects != 7 || found.DamagedTotal > 0 || found.Sealed != nil {
 		t.Errorf("%+v", found)
 	}
 	trust := engine.Trust{Required: true, Signers: []seal.Signer{seal.Signer(strings.TrimSpace(string(signer)))}}
-	_, result, err := w.restoreSealed("golden", trust, identities[0])
+	_, result, err := w.RestoreSealed("golden", trust, identities[0])
 	if err != nil || result.Counts.Created != 7 {
 		t.Errorf("%+v, %v", result, err)
 	}
@@ -68,18 +69,18 @@ func TestGoldenEncryptedLocation(t *testing.T) {
 // writeGolden makes the files anew.
 func writeGolden(t *testing.T, identity seal.Identity) {
 	t.Helper()
-	w := newSealedWorld(t, identity)
-	w.shop()
-	made := w.mustBackup("golden")
+	w := world.NewSealed(t, identity)
+	w.Shop()
+	made := w.MustBackup("golden")
 	if err := os.RemoveAll(goldenLocation); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range w.allNames() {
+	for _, name := range w.AllNames() {
 		path := filepath.Join(goldenLocation, filepath.FromSlash(name))
 		if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(path, w.content(name), 0o600); err != nil {
+		if err := os.WriteFile(path, w.Content(name), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -33,37 +33,33 @@ type Row struct {
 	Reason, Message string
 }
 
-// missing returns the row as the manifest has it.
-func (r Row) missing() archive.Missing {
+// Missing returns the row as the manifest has it.
+func (r Row) Missing() archive.Missing {
 	return archive.Missing{
 		APIVersion: r.Kind.APIVersion(), Kind: r.Kind.Name, Namespace: r.Key.Namespace, Name: r.Key.Name,
 		Reason: r.Reason, Message: r.Message,
 	}
 }
 
-func path(namespace, name string) string {
-	if namespace == "" {
-		return name
-	}
-	return namespace + "/" + name
-}
-
-// ledger collects what a run has to say: rows that are bounded, and the report, which has everything and is
+// Ledger collects what a run has to say: rows that are bounded, and the report, which has everything and is
 // compressed as it grows.
-type ledger struct {
-	mu            sync.Mutex
-	clock         clock.PassiveClock
-	rows          []Row
-	rowsTotal     int64
-	warnings      []string
-	warningsTotal int64
-	report        *archive.ReportWriter
-	reported      bytes.Buffer
-	failure       error
+type Ledger struct {
+	// Rows and Warnings are the first of each, and the totals count all. They are for when the run is over.
+	Rows          []Row
+	RowsTotal     int64
+	Warnings      []string
+	WarningsTotal int64
+
+	mu       sync.Mutex
+	clock    clock.PassiveClock
+	report   *archive.ReportWriter
+	reported bytes.Buffer
+	failure  error
 }
 
-func newLedger(passive clock.PassiveClock) (*ledger, error) {
-	made := &ledger{clock: passive}
+// NewLedger returns an empty ledger.
+func NewLedger(passive clock.PassiveClock) (*Ledger, error) {
+	made := &Ledger{clock: passive}
 	writer, err := archive.NewReportWriter(&made.reported)
 	if err != nil {
 		return nil, err
@@ -72,39 +68,39 @@ func newLedger(passive clock.PassiveClock) (*ledger, error) {
 	return made, nil
 }
 
-// miss writes down something that was asked for and cannot be had.
-func (l *ledger) miss(row Row) {
+// Miss writes down something that was asked for and cannot be had.
+func (l *Ledger) Miss(row Row) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.rowsTotal++
-	if len(l.rows) < maxRows {
-		l.rows = append(l.rows, row)
+	l.RowsTotal++
+	if len(l.Rows) < MaxRows {
+		l.Rows = append(l.Rows, row)
 	}
 	l.write(archive.ReportEntry{
 		Level: archive.LevelError, Object: row.Key, Action: "Missing", Reason: row.Reason, Message: row.Message,
 	})
 }
 
-// warn writes down something that a person should know.
-func (l *ledger) warn(key core.Key, text string) {
+// Warn writes down something that a person should know.
+func (l *Ledger) Warn(key core.Key, text string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.warningsTotal++
-	if len(l.warnings) < maxRows {
-		l.warnings = append(l.warnings, text)
+	l.WarningsTotal++
+	if len(l.Warnings) < MaxRows {
+		l.Warnings = append(l.Warnings, text)
 	}
 	l.write(archive.ReportEntry{Level: archive.LevelWarning, Object: key, Message: text})
 }
 
-// note writes a line into the report alone.
-func (l *ledger) note(key core.Key, action, message string) {
+// Note writes a line into the report alone.
+func (l *Ledger) Note(key core.Key, action, message string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.write(archive.ReportEntry{Level: archive.LevelInfo, Object: key, Action: action, Message: message})
 }
 
 // write adds to the report while it is open; the first error is kept until it is closed.
-func (l *ledger) write(entry archive.ReportEntry) {
+func (l *Ledger) write(entry archive.ReportEntry) {
 	if l.report == nil {
 		return
 	}
@@ -114,8 +110,8 @@ func (l *ledger) write(entry archive.ReportEntry) {
 	}
 }
 
-// close ends the report and returns it, compressed.
-func (l *ledger) close() ([]byte, error) {
+// Close ends the report and returns it, compressed.
+func (l *Ledger) Close() ([]byte, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	report := l.report

@@ -114,6 +114,12 @@ type FileLister interface {
 	List(ctx context.Context, prefix string, visit func(file core.FileInfo) error) error
 }
 
+// ListedFiles reads the files of a store and finds them.
+type ListedFiles interface {
+	FileReader
+	FileLister
+}
+
 // FileRemover removes files from a store.
 type FileRemover interface {
 	// Remove removes the file; that it is not there is no error.

@@ -19,8 +19,8 @@ type Progress struct {
 	Bytes int64
 }
 
-// progress counts, and shows the counts from time to time.
-type progress struct {
+// Meter counts, and shows the counts from time to time.
+type Meter struct {
 	mu    sync.Mutex
 	clock clock.PassiveClock
 	show  func(current Progress)
@@ -28,21 +28,21 @@ type progress struct {
 	shown time.Time
 }
 
-// newProgress returns what counts for a run. show may be nil.
-func newProgress(passive clock.PassiveClock, show func(current Progress)) *progress {
-	return &progress{clock: passive, show: show}
+// NewMeter returns what counts for a run. show may be nil.
+func NewMeter(passive clock.PassiveClock, show func(current Progress)) *Meter {
+	return &Meter{clock: passive, show: show}
 }
 
-// expect adds to the number of objects that there will be.
-func (p *progress) expect(objects int64) {
+// Expect adds to the number of objects that there will be.
+func (p *Meter) Expect(objects int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.now.Total += objects
 	p.tell()
 }
 
-// done adds to what has been dealt with.
-func (p *progress) done(objects, bytes int64) {
+// Done adds to what has been dealt with.
+func (p *Meter) Done(objects, bytes int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.now.Done += objects
@@ -51,7 +51,7 @@ func (p *progress) done(objects, bytes int64) {
 	p.tell()
 }
 
-func (p *progress) tell() {
+func (p *Meter) tell() {
 	now := p.clock.Now()
 	if p.show == nil || now.Sub(p.shown) < showEvery {
 		return

@@ -13,6 +13,7 @@ import (
 	"github.com/soda-cdm/kahu/internal/core/archive"
 	"github.com/soda-cdm/kahu/internal/core/selection"
 	"github.com/soda-cdm/kahu/internal/testkit/fakecluster"
+	"github.com/soda-cdm/kahu/internal/testkit/world"
 )
 
 // TestReadAfterWrite: what was backed up from any cluster comes back as it was, whatever the names, contents, pages and
@@ -21,16 +22,16 @@ func TestReadAfterWrite(t *testing.T) {
 	for seed := range uint64(40) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			random := rand.New(rand.NewPCG(seed, 1))
-			w := newWorld(t)
-			w.workers = 1 + random.IntN(4)
-			w.cluster.PageSize = 1 + random.IntN(20)
-			w.cluster.Backwards = random.IntN(2) == 0
-			populate(t, w.cluster, random)
+			w := world.New(t)
+			w.Workers = 1 + random.IntN(4)
+			w.Cluster.PageSize = 1 + random.IntN(20)
+			w.Cluster.Backwards = random.IntN(2) == 0
+			populate(t, w.Cluster, random)
 			expires := random.IntN(2) == 0
 			expired := map[core.Key]bool{}
 			if expires {
-				w.workers = 1
-				w.cluster.Intercept = func(call fakecluster.Call) error {
+				w.Workers = 1
+				w.Cluster.Intercept = func(call fakecluster.Call) error {
 					if call.Verb == "page" && call.Page == 2 && !expired[call.Key] {
 						expired[call.Key] = true
 						return core.ErrExpired
@@ -38,15 +39,15 @@ func TestReadAfterWrite(t *testing.T) {
 					return nil
 				}
 			}
-			result, err := w.backup("one", selection.Filters{})
+			result, err := w.Backup("one", selection.Filters{})
 			if err != nil || !result.Manifest.Complete {
 				t.Fatalf("got %v, missing %+v", err, result.Missing)
 			}
-			want := w.cluster.Contents()
+			want := w.Cluster.Contents()
 			if int(result.Manifest.Counts.Objects) != len(want) {
 				t.Errorf("%d objects are counted, %d are there", result.Manifest.Counts.Objects, len(want))
 			}
-			if diff := cmp.Diff(want, w.restored()); diff != "" {
+			if diff := cmp.Diff(want, w.Restored()); diff != "" {
 				t.Error(diff)
 			}
 		})
@@ -57,20 +58,20 @@ func TestReadAfterWrite(t *testing.T) {
 func TestCompressionOfBackups(t *testing.T) {
 	sizes := map[archive.Compression]int64{}
 	for _, level := range []archive.Compression{archive.Fastest, archive.Smallest} {
-		w := newWorld(t)
-		w.compression = level
+		w := world.New(t)
+		w.Compression = level
 		random := rand.New(rand.NewPCG(1, 1))
 		for range 10 {
-			populate(t, w.cluster, random)
+			populate(t, w.Cluster, random)
 		}
-		result, err := w.backup("one", selection.Filters{})
+		result, err := w.Backup("one", selection.Filters{})
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, segment := range result.Manifest.Segments {
 			sizes[level] += segment.Size
 		}
-		if diff := cmp.Diff(w.cluster.Contents(), w.restored()); diff != "" {
+		if diff := cmp.Diff(w.Cluster.Contents(), w.Restored()); diff != "" {
 			t.Errorf("%q: %s", level, diff)
 		}
 	}
@@ -84,8 +85,8 @@ func populate(t *testing.T, cluster *fakecluster.Cluster, random *rand.Rand) {
 	t.Helper()
 	for number := range 1 + random.IntN(4) {
 		namespace := fmt.Sprintf("ns-%d", number)
-		cluster.Put(t, namespaces, "", namespace, `{}`)
-		for _, kind := range []core.Kind{configMaps, secrets, widgets} {
+		cluster.Put(t, world.Namespaces, "", namespace, `{}`)
+		for _, kind := range []core.Kind{world.ConfigMaps, world.Secrets, world.Widgets} {
 			for range random.IntN(30) {
 				content, err := json.Marshal(map[string]any{
 					"metadata": map[string]any{"labels": map[string]any{"a": text(random, 10, "abc")}},

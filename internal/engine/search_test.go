@@ -10,29 +10,30 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/soda-cdm/kahu/internal/core"
-	"github.com/soda-cdm/kahu/internal/core/archive"
 	"github.com/soda-cdm/kahu/internal/core/selection"
 	"github.com/soda-cdm/kahu/internal/engine"
+	"github.com/soda-cdm/kahu/internal/engine/restore"
 	"github.com/soda-cdm/kahu/internal/testkit/fakecluster"
+	"github.com/soda-cdm/kahu/internal/testkit/world"
 )
 
 // street is a world with Services, bindings, and an application in two namespaces.
-func street(t *testing.T) (*world, core.Kind) {
+func street(t *testing.T) (*world.World, core.Kind) {
 	t.Helper()
 	services := fakecluster.Kind("", "Service", "services", true)
 	bindings := fakecluster.Kind("rbac.authorization.k8s.io", "ClusterRoleBinding", "clusterrolebindings", false)
-	w := newWorld(t)
-	w.cluster = fakecluster.New(append(allKinds(), services, bindings)...)
+	w := world.New(t)
+	w.Cluster = fakecluster.New(append(world.AllKinds(), services, bindings)...)
 	for _, namespace := range []string{"shop", "bank"} {
-		w.cluster.Put(t, namespaces, "", namespace, `{}`)
-		w.cluster.Put(t, accounts, namespace, "web", `{}`)
-		w.cluster.Put(t, deployments, namespace, "web",
+		w.Cluster.Put(t, world.Namespaces, "", namespace, `{}`)
+		w.Cluster.Put(t, world.Accounts, namespace, "web", `{}`)
+		w.Cluster.Put(t, world.Deployments, namespace, "web",
 			`{"spec":{"template":{"metadata":{"labels":{"app":"web"}},"spec":{"serviceAccountName":"web"}}}}`)
 		for i := range 5 {
-			w.cluster.Put(t, services, namespace, fmt.Sprintf("other-%d", i), `{"spec":{"selector":{"app":"other"}}}`)
+			w.Cluster.Put(t, services, namespace, fmt.Sprintf("other-%d", i), `{"spec":{"selector":{"app":"other"}}}`)
 		}
-		w.cluster.Put(t, services, namespace, "web", `{"spec":{"selector":{"app":"web"}}}`)
-		w.cluster.Put(t, bindings, "", namespace, fmt.Sprintf(
+		w.Cluster.Put(t, services, namespace, "web", `{"spec":{"selector":{"app":"web"}}}`)
+		w.Cluster.Put(t, bindings, "", namespace, fmt.Sprintf(
 			`{"subjects":[{"kind":"ServiceAccount","namespace":%q,"name":"web"}]}`, namespace))
 	}
 	return w, services
@@ -60,11 +61,11 @@ func inStreet() map[string]core.Reason {
 // else, and takes what points to the chosen objects, with the reason.
 func TestWhatPointsToChosenObjects(t *testing.T) {
 	w, _ := street(t)
-	result, err := w.backup("one", deploymentsOfShop())
+	result, err := w.Backup("one", deploymentsOfShop())
 	if err != nil || !result.Manifest.Complete {
 		t.Fatalf("got %v, missing %+v", err, result.Missing)
 	}
-	got := w.reasons(result.Manifest)
+	got := w.Reasons(result.Manifest)
 	want := inStreet()
 	for name, reason := range want {
 		if got[name] != reason {
@@ -75,7 +76,7 @@ func TestWhatPointsToChosenObjects(t *testing.T) {
 		t.Errorf("in are %v", got)
 	}
 	var lists []string
-	for _, call := range w.cluster.Calls("list") {
+	for _, call := range w.Cluster.Calls("list") {
 		lists = append(lists, call.Key.Resource+" "+call.Key.Namespace)
 	}
 	slices.Sort(lists)
@@ -87,11 +88,11 @@ func TestWhatPointsToChosenObjects(t *testing.T) {
 // TestNothingIsSearchedForWhereAllIsIn: a backup of everything lists each kind once.
 func TestNothingIsSearchedForWhereAllIsIn(t *testing.T) {
 	w, _ := street(t)
-	if _, err := w.backup("all", selection.Filters{}); err != nil {
+	if _, err := w.Backup("all", selection.Filters{}); err != nil {
 		t.Fatal(err)
 	}
-	if lists := len(w.cluster.Calls("list")); lists != len(allKinds())+2 {
-		t.Errorf("%d lists of %d kinds", lists, len(allKinds())+2)
+	if lists := len(w.Cluster.Calls("list")); lists != len(world.AllKinds())+2 {
+		t.Errorf("%d lists of %d kinds", lists, len(world.AllKinds())+2)
 	}
 }
 
@@ -101,7 +102,7 @@ func TestSearchesThatFail(t *testing.T) {
 	t.Run("expired", func(t *testing.T) {
 		w, _ := street(t)
 		tries := 0
-		w.cluster.Intercept = func(call fakecluster.Call) error {
+		w.Cluster.Intercept = func(call fakecluster.Call) error {
 			if call.Verb == "page" && call.Key.Resource == "services" && call.Page == 2 {
 				if tries++; tries == 1 {
 					return core.ErrExpired
@@ -109,7 +110,7 @@ func TestSearchesThatFail(t *testing.T) {
 			}
 			return nil
 		}
-		result, err := w.backup("one", deploymentsOfShop())
+		result, err := w.Backup("one", deploymentsOfShop())
 		if err != nil || !result.Manifest.Complete || tries != 2 || result.Manifest.Counts.Objects != int64(len(inStreet())) {
 			t.Errorf("got %v, missing %+v, %d tries, counts %+v", err, result.Missing, tries, result.Manifest.Counts)
 		}
@@ -122,8 +123,8 @@ func TestSearchesThatFail(t *testing.T) {
 	}
 	t.Run("denied", func(t *testing.T) {
 		w, _ := street(t)
-		w.cluster.Intercept = denied
-		result, err := w.backup("one", deploymentsOfShop())
+		w.Cluster.Intercept = denied
+		result, err := w.Backup("one", deploymentsOfShop())
 		if err != nil || result.Manifest.Complete || len(result.Missing) != 1 || result.Missing[0].Reason != engine.ReasonKindUnlistable ||
 			!strings.Contains(result.Missing[0].Message, "points to") {
 			t.Errorf("got %v, missing %+v", err, result.Missing)
@@ -131,10 +132,10 @@ func TestSearchesThatFail(t *testing.T) {
 	})
 	t.Run("denied and excluded", func(t *testing.T) {
 		w, _ := street(t)
-		w.cluster.Intercept = denied
+		w.Cluster.Intercept = denied
 		filters := deploymentsOfShop()
 		filters.ExcludeResources = []selection.ResourceFilter{{Kind: "Service"}}
-		if result, err := w.backup("one", filters); err != nil || !result.Manifest.Complete {
+		if result, err := w.Backup("one", filters); err != nil || !result.Manifest.Complete {
 			t.Errorf("got %v, missing %+v", err, result.Missing)
 		}
 	})
@@ -143,12 +144,12 @@ func TestSearchesThatFail(t *testing.T) {
 // TestPartialRestoreTakesWhatPointsToIt: the same holds for what is chosen from a backup of everything.
 func TestPartialRestoreTakesWhatPointsToIt(t *testing.T) {
 	w, services := street(t)
-	if _, err := w.backup("all", selection.Filters{}); err != nil {
+	if _, err := w.Backup("all", selection.Filters{}); err != nil {
 		t.Fatal(err)
 	}
-	to := fakecluster.New(append(allKinds(), services, fakecluster.Kind("rbac.authorization.k8s.io", "ClusterRoleBinding", "clusterrolebindings", false))...)
-	use := &engine.Restore{Cluster: to, Clock: w.clock, Creators: 4, Patience: patience}
-	result, err := use.Run(t.Context(), engine.RestoreRequest{Backup: id("all"), Filters: deploymentsOfShop()}, w.files)
+	to := fakecluster.New(append(world.AllKinds(), services, fakecluster.Kind("rbac.authorization.k8s.io", "ClusterRoleBinding", "clusterrolebindings", false))...)
+	use := &restore.Runner{Cluster: to, Clock: w.Clock, Creators: 4, Patience: world.Patience}
+	result, err := use.Run(t.Context(), restore.Request{Backup: world.ID("all"), Filters: deploymentsOfShop()}, w.Files)
 	if err != nil || result.FailedTotal > 0 {
 		t.Fatalf("got %v, failed %+v", err, result.Failed)
 	}
@@ -163,40 +164,22 @@ func TestPartialRestoreTakesWhatPointsToIt(t *testing.T) {
 	}
 }
 
-// reasons returns why each object is in a backup.
-func (w *world) reasons(manifest archive.Manifest) map[string]core.Reason {
-	w.t.Helper()
-	index, err := w.plain().Open(w.t.Context(), manifest.Index.Name)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	defer index.Close()
-	found := map[string]core.Reason{}
-	for record, err := range archive.ReadIndex(index) {
-		if err != nil {
-			w.t.Fatal(err)
-		}
-		found[record.Key().String()] = record.Reason
-	}
-	return found
-}
-
 // TestResumeSearchesAgain: what points to the chosen objects comes with them, with the reason, also where these were copied
 // by an attempt that was killed, before or after any of its calls to the store.
 func TestResumeSearchesAgain(t *testing.T) {
 	for n := 0; ; n++ {
 		dead := false
-		for _, at := range []moment{before, after} {
+		for _, at := range []world.Moment{world.Before, world.After} {
 			w, _ := street(t)
-			if !w.killed(0, n, at, deploymentsOfShop()) {
+			if !w.Killed(0, n, at, deploymentsOfShop()) {
 				continue
 			}
 			dead = true
-			result, err := w.try(t.Context(), 1, deploymentsOfShop())
+			result, err := w.Try(t.Context(), 1, deploymentsOfShop())
 			if err != nil || !result.Manifest.Complete {
 				t.Fatalf("killed %s call %d: %v, missing %+v", at, n, err, result.Missing)
 			}
-			if diff := cmp.Diff(inStreet(), w.reasons(result.Manifest)); diff != "" {
+			if diff := cmp.Diff(inStreet(), w.Reasons(result.Manifest)); diff != "" {
 				t.Errorf("killed %s call %d: %s", at, n, diff)
 			}
 		}

@@ -15,29 +15,32 @@ type Timing struct {
 	Took time.Duration
 }
 
-// step is a part of a run.
-type step struct {
-	// word is a stable word for it, name says what is done.
-	word, name string
-	do         func(ctx context.Context) error
+// Step is a part of a run.
+type Step struct {
+	// Word is a stable word for it, Name says what is done.
+	Word, Name string
+	// Do is the work.
+	Do func(ctx context.Context) error
 }
 
-// stopwatch measures steps.
-type stopwatch struct {
-	clock   clock.PassiveClock
-	timings []Timing
+// Stopwatch measures steps.
+type Stopwatch struct {
+	// Timings are those of the steps that were done, in their order.
+	Timings []Timing
+
+	clock clock.PassiveClock
 }
 
-// newStopwatch returns a stopwatch that has measured nothing yet.
-func newStopwatch(passive clock.PassiveClock) *stopwatch { return &stopwatch{clock: passive} }
+// NewStopwatch returns a stopwatch that has measured nothing yet.
+func NewStopwatch(passive clock.PassiveClock) *Stopwatch { return &Stopwatch{clock: passive} }
 
-// step does a step and writes down how long it took, whatever came of it.
-func (w *stopwatch) step(ctx context.Context, next step) error {
+// Step does a step and writes down how long it took, whatever came of it.
+func (w *Stopwatch) Step(ctx context.Context, next Step) error {
 	began := w.clock.Now()
-	err := next.do(ctx)
-	w.timings = append(w.timings, Timing{Step: next.word, Took: w.clock.Since(began)})
+	err := next.Do(ctx)
+	w.Timings = append(w.Timings, Timing{Step: next.Word, Took: w.clock.Since(began)})
 	if err != nil {
-		return fmt.Errorf("%s: %w", next.name, err)
+		return fmt.Errorf("%s: %w", next.Name, err)
 	}
 	return nil
 }

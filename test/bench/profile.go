@@ -13,7 +13,8 @@ import (
 
 	"github.com/soda-cdm/kahu/internal/cluster"
 	"github.com/soda-cdm/kahu/internal/core/archive"
-	"github.com/soda-cdm/kahu/internal/engine"
+	"github.com/soda-cdm/kahu/internal/engine/backup"
+	"github.com/soda-cdm/kahu/internal/engine/restore"
 	"github.com/soda-cdm/kahu/internal/store"
 	"github.com/soda-cdm/kahu/providers/filesystem"
 )
@@ -44,8 +45,8 @@ func (b *bench) profiles(ctx context.Context) error {
 	files := store.New(filesystem.New(filesystem.Options{Root: b.store(), Now: b.clock.Now}), store.Options{})
 	id := archive.BackupID{ClusterID: "11111111-2222-3333-4444-555555555555", Name: "profiled", UID: "uid-of-profiled"}
 	err = b.profiled(ctx, source, "backup", func(adapter *cluster.Client) (int64, error) {
-		use := &engine.Backup{Cluster: adapter, Clock: b.clock, Listers: listers, Packers: packers, Writer: "bench"}
-		result, err := use.Run(ctx, engine.BackupRequest{
+		use := &backup.Runner{Cluster: adapter, Clock: b.clock, Listers: listers, Packers: packers, Writer: "bench"}
+		result, err := use.Run(ctx, backup.Request{
 			ID: id, Attempt: "profiled", LocationID: "location", ServerVersion: "v1", Object: json.RawMessage("{}"),
 			Confirm: func(context.Context) error { return nil },
 		}, files)
@@ -62,8 +63,8 @@ func (b *bench) profiles(ctx context.Context) error {
 		return err
 	}
 	return b.profiled(ctx, target, "restore", func(adapter *cluster.Client) (int64, error) {
-		use := &engine.Restore{Cluster: adapter, Clock: b.clock, Creators: creators}
-		result, err := use.Run(ctx, engine.RestoreRequest{Backup: id}, files)
+		use := &restore.Runner{Cluster: adapter, Clock: b.clock, Creators: creators}
+		result, err := use.Run(ctx, restore.Request{Backup: id}, files)
 		return result.Counts.Created, err
 	})
 }

@@ -21,7 +21,7 @@ import (
 	"github.com/soda-cdm/kahu/internal/core/archive"
 	"github.com/soda-cdm/kahu/internal/core/restoreplan"
 	"github.com/soda-cdm/kahu/internal/core/selection"
-	"github.com/soda-cdm/kahu/internal/engine"
+	"github.com/soda-cdm/kahu/internal/engine/restore"
 	testcluster "github.com/soda-cdm/kahu/internal/testkit/cluster"
 )
 
@@ -53,13 +53,13 @@ type existing struct {
 	runs      int
 }
 
-func (e *existing) run(policy restoreplan.Policy, dryRun bool) (engine.RestoreResult, error) {
+func (e *existing) run(policy restoreplan.Policy, dryRun bool) (restore.Result, error) {
 	e.t.Helper()
 	e.runs++
 	e.counted.writes.Store(0)
 	e.counted.tries.Store(0)
-	use := &engine.Restore{Cluster: e.adapter, Clock: clock.RealClock{}, Creators: 4}
-	return use.Run(e.t.Context(), engine.RestoreRequest{
+	use := &restore.Runner{Cluster: e.adapter, Clock: clock.RealClock{}, Creators: 4}
+	return use.Run(e.t.Context(), restore.Request{
 		ID:      archive.RestoreID{ClusterID: clusterID, Name: "over", UID: "uid-" + strings.Repeat("x", e.runs) + e.namespace},
 		Attempt: "attempt", Backup: id("existing"), Existing: policy, DryRun: dryRun,
 		Filters: selection.Filters{IncludeNamespaces: []string{e.namespace}},
@@ -135,7 +135,7 @@ func (e *existing) change() {
 	}
 }
 
-func rowsOf(found *engine.Preview) map[string]string {
+func rowsOf(found *restore.Preview) map[string]string {
 	rows := map[string]string{}
 	for _, row := range found.Rows {
 		var lines []string
@@ -157,7 +157,7 @@ func TestExistingObjects(t *testing.T) {
 
 	// Nothing has changed: an update changes nothing, whatever the cluster owns of each object.
 	plan, err := e.run(restoreplan.Update, true)
-	if err != nil || plan.Preview.Counts[engine.PlanUpdate] != 0 {
+	if err != nil || plan.Preview.Counts[restore.PlanUpdate] != 0 {
 		t.Errorf("a plan for what is equal: %v %v", rowsOf(plan.Preview), err)
 	}
 	same, err := e.run(restoreplan.Update, false)
@@ -190,11 +190,11 @@ func TestExistingObjects(t *testing.T) {
 		}
 	}
 
-	if _, err := e.run(restoreplan.Fail, false); !errors.As(err, new(*engine.ExistsError)) || e.counted.writes.Load() != 0 {
+	if _, err := e.run(restoreplan.Fail, false); !errors.As(err, new(*restore.ExistsError)) || e.counted.writes.Load() != 0 {
 		t.Errorf("got %v after %d writes", err, e.counted.writes.Load())
 	}
 	updated, err := e.run(restoreplan.Update, false)
-	if err != nil || updated.Counts.Updated != 2 || updated.FailedTotal != 1 || updated.Failed[0].Reason != engine.ReasonUpdateRefused ||
+	if err != nil || updated.Counts.Updated != 2 || updated.FailedTotal != 1 || updated.Failed[0].Reason != restore.ReasonUpdateRefused ||
 		!strings.Contains(updated.Failed[0].Message, "Recreate") {
 		t.Errorf("an update: %+v %+v %v", updated.Counts, updated.Failed, err)
 	}

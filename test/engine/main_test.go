@@ -13,7 +13,8 @@ import (
 	"github.com/soda-cdm/kahu/internal/core/archive"
 	"github.com/soda-cdm/kahu/internal/core/selection"
 	"github.com/soda-cdm/kahu/internal/core/transform"
-	"github.com/soda-cdm/kahu/internal/engine"
+	"github.com/soda-cdm/kahu/internal/engine/backup"
+	"github.com/soda-cdm/kahu/internal/engine/restore"
 	"github.com/soda-cdm/kahu/internal/store"
 	testcluster "github.com/soda-cdm/kahu/internal/testkit/cluster"
 	"github.com/soda-cdm/kahu/provider/memory"
@@ -40,23 +41,23 @@ func newWorld(t *testing.T) *world {
 	return &world{t: t, adapter: adapter, files: store.New(memory.New(memory.Options{}), store.Options{})}
 }
 
-func (w *world) backup(name string, change func(request *engine.BackupRequest)) (engine.BackupResult, error) {
+func (w *world) backup(name string, change func(request *backup.Request)) (backup.Result, error) {
 	w.t.Helper()
-	request := engine.BackupRequest{
+	request := backup.Request{
 		ID: id(name), Attempt: "attempt" + name, LocationID: "location", ServerVersion: "v1", Object: json.RawMessage(`{}`),
 		Confirm: func(context.Context) error { return nil },
 	}
 	if change != nil {
 		change(&request)
 	}
-	use := &engine.Backup{Cluster: w.adapter, Clock: clock.RealClock{}, Listers: 4, Packers: 2, Writer: "test"}
+	use := &backup.Runner{Cluster: w.adapter, Clock: clock.RealClock{}, Listers: 4, Packers: 2, Writer: "test"}
 	return use.Run(w.t.Context(), request, w.files)
 }
 
-func (w *world) restore(name string, filters selection.Filters, options transform.Options) (engine.RestoreResult, error) {
+func (w *world) restore(name string, filters selection.Filters, options transform.Options) (restore.Result, error) {
 	w.t.Helper()
-	use := &engine.Restore{Cluster: w.adapter, Clock: clock.RealClock{}, Creators: 8}
-	return use.Run(w.t.Context(), engine.RestoreRequest{Backup: id(name), Filters: filters, Transform: options}, w.files)
+	use := &restore.Runner{Cluster: w.adapter, Clock: clock.RealClock{}, Creators: 8}
+	return use.Run(w.t.Context(), restore.Request{Backup: id(name), Filters: filters, Transform: options}, w.files)
 }
 
 func id(name string) archive.BackupID {

@@ -7,6 +7,7 @@ import (
 	"github.com/soda-cdm/kahu/internal/core/selection"
 	"github.com/soda-cdm/kahu/internal/core/transform"
 	"github.com/soda-cdm/kahu/internal/engine"
+	"github.com/soda-cdm/kahu/internal/engine/backup"
 	testcluster "github.com/soda-cdm/kahu/internal/testkit/cluster"
 )
 
@@ -14,7 +15,7 @@ import (
 func TestMappingOfANamespaceThatIsNotInTheBackup(t *testing.T) {
 	w := newWorld(t)
 	namespace := testcluster.Namespace(t)
-	if _, err := w.backup("slip", func(request *engine.BackupRequest) {
+	if _, err := w.backup("slip", func(request *backup.Request) {
 		request.Filters = selection.Filters{IncludeNamespaces: []string{namespace}}
 	}); err != nil {
 		t.Fatal(err)

@@ -11,7 +11,8 @@ import (
 
 	"github.com/soda-cdm/kahu/internal/core/archive"
 	"github.com/soda-cdm/kahu/internal/core/selection"
-	"github.com/soda-cdm/kahu/internal/engine"
+	"github.com/soda-cdm/kahu/internal/engine/backup"
+	"github.com/soda-cdm/kahu/internal/engine/restore"
 	testcluster "github.com/soda-cdm/kahu/internal/testkit/cluster"
 )
 
@@ -31,16 +32,16 @@ func TestOwnerThatComesLate(t *testing.T) {
 	old := put("owner")
 	put("owned", metav1.OwnerReference{APIVersion: "v1", Kind: "ConfigMap", Name: "owner", UID: old.UID})
 	only := selection.Filters{IncludeNamespaces: []string{namespace}}
-	if _, err := w.backup("owned", func(request *engine.BackupRequest) { request.Filters = only }); err != nil {
+	if _, err := w.backup("owned", func(request *backup.Request) { request.Filters = only }); err != nil {
 		t.Fatal(err)
 	}
 	if err := errors.Join(maps.Delete(ctx, "owned", metav1.DeleteOptions{}), maps.Delete(ctx, "owner", metav1.DeleteOptions{})); err != nil {
 		t.Fatal(err)
 	}
-	run := func(request engine.RestoreRequest) engine.RestoreResult {
+	run := func(request restore.Request) restore.Result {
 		request.ID = archive.RestoreID{ClusterID: clusterID, Name: "late", UID: "uid-" + namespace}
 		request.Backup = id("owned")
-		use := &engine.Restore{Cluster: w.adapter, Clock: clock.RealClock{}, Creators: 4}
+		use := &restore.Runner{Cluster: w.adapter, Clock: clock.RealClock{}, Creators: 4}
 		result, err := use.Run(ctx, request, w.files)
 		if err != nil || result.FailedTotal != 0 {
 			t.Fatalf("got %+v %v", result, err)
@@ -49,11 +50,11 @@ func TestOwnerThatComesLate(t *testing.T) {
 	}
 	without := only
 	without.ExcludeResources = []selection.ResourceFilter{{Kind: "ConfigMap", Name: "owner"}}
-	run(engine.RestoreRequest{Attempt: "first", Filters: without})
+	run(restore.Request{Attempt: "first", Filters: without})
 	if owned, err := maps.Get(ctx, "owned", metav1.GetOptions{}); err != nil || len(owned.OwnerReferences) != 0 {
 		t.Fatalf("it belongs to %+v: %v", owned.OwnerReferences, err)
 	}
-	result := run(engine.RestoreRequest{Attempt: "second", Filters: only, Resumed: true})
+	result := run(restore.Request{Attempt: "second", Filters: only, Resumed: true})
 	owner, err := maps.Get(ctx, "owner", metav1.GetOptions{})
 	if err != nil {
 		t.Fatal(err)

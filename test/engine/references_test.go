@@ -20,6 +20,7 @@ import (
 	"github.com/soda-cdm/kahu/internal/core/selection"
 	"github.com/soda-cdm/kahu/internal/core/transform"
 	"github.com/soda-cdm/kahu/internal/engine"
+	"github.com/soda-cdm/kahu/internal/engine/backup"
 	testcluster "github.com/soda-cdm/kahu/internal/testkit/cluster"
 )
 
@@ -115,7 +116,7 @@ func TestApplicationByLabel(t *testing.T) {
 		References: []selection.Reference{{From: "gadgets.references.example.com", Path: "spec.other", Kind: "Secret"}},
 	}
 
-	result, err := w.backup("part", func(request *engine.BackupRequest) { request.Filters = chosen })
+	result, err := w.backup("part", func(request *backup.Request) { request.Filters = chosen })
 	if err != nil || !result.Manifest.Complete {
 		t.Fatalf("got %v, missing %+v", err, result.Missing)
 	}
@@ -147,7 +148,7 @@ func TestApplicationByLabel(t *testing.T) {
 // restorePart restores what is chosen from a backup of the whole namespace into another one.
 func restorePart(t *testing.T, w *world, namespace string, chosen selection.Filters, want map[string]string) {
 	t.Helper()
-	if _, err := w.backup("whole", func(request *engine.BackupRequest) {
+	if _, err := w.backup("whole", func(request *backup.Request) {
 		request.Filters = selection.Filters{IncludeNamespaces: []string{namespace}}
 	}); err != nil {
 		t.Fatal(err)

@@ -9,7 +9,7 @@ import (
 
 	"github.com/soda-cdm/kahu/internal/core/selection"
 	"github.com/soda-cdm/kahu/internal/core/transform"
-	"github.com/soda-cdm/kahu/internal/engine"
+	"github.com/soda-cdm/kahu/internal/engine/location"
 	testcluster "github.com/soda-cdm/kahu/internal/testkit/cluster"
 )
 
@@ -63,5 +63,5 @@ func TestWholeClusterThereAndBack(t *testing.T) {
 	if again.Counts.Created > 0 || again.FailedTotal > 0 {
 		t.Errorf("restoring over what is there created %d and failed for %d", again.Counts.Created, again.FailedTotal)
 	}
-	_ = engine.ErrNotOwner
+	_ = location.ErrNotOwner
 }

@@ -18,6 +18,10 @@ import (
 	"github.com/soda-cdm/kahu/internal/core/seal"
 	"github.com/soda-cdm/kahu/internal/core/selection"
 	"github.com/soda-cdm/kahu/internal/engine"
+	"github.com/soda-cdm/kahu/internal/engine/inspect"
+	"github.com/soda-cdm/kahu/internal/engine/keyring"
+	"github.com/soda-cdm/kahu/internal/engine/location"
+	"github.com/soda-cdm/kahu/internal/engine/verify"
 )
 
 // reading is all that is read from a location.
@@ -169,7 +173,7 @@ func (w *world) read() reading {
 func (w *world) discover() []archive.BackupID {
 	w.t.Helper()
 	var found []archive.BackupID
-	check(w.t, engine.Discover(w.t.Context(), w.files, func(id archive.BackupID) error {
+	check(w.t, location.Discover(w.t.Context(), w.files, func(id archive.BackupID) error {
 		found = append(found, id)
 		return nil
 	}))
@@ -194,7 +198,7 @@ func (w *world) readBackup(id archive.BackupID) backupReading {
 	w.t.Helper()
 	manifest, err := engine.ReadManifest(w.t.Context(), w.files, id)
 	check(w.t, err)
-	stored := engine.Stored{Backup: id, Files: w.files, Keys: w.keys()}
+	stored := inspect.Stored{Backup: id, Files: w.files, Keys: w.keys()}
 	found := backupReading{
 		ID: manifest.ID, Format: manifest.FormatVersion, Attempt: manifest.Attempt, Complete: manifest.Complete, Missing: manifest.Missing,
 		Counts: manifest.Counts, Sizes: manifest.Sizes, Encryption: manifest.Encryption.Scheme, Signed: manifest.Signer != "",
@@ -202,9 +206,9 @@ func (w *world) readBackup(id archive.BackupID) backupReading {
 	for _, segment := range manifest.Segments {
 		found.Segments = append(found.Segments, segment.Name)
 	}
-	objects, err := engine.InspectObjects(w.t.Context(), stored, selection.Filters{}, "")
+	objects, err := inspect.Objects(w.t.Context(), stored, selection.Filters{}, "")
 	check(w.t, err)
-	report, err := engine.InspectReport(w.t.Context(), stored, "")
+	report, err := inspect.Report(w.t.Context(), stored, "")
 	check(w.t, err)
 	found.Objects, found.Report = raw(objects.Lines), raw(report.Lines)
 	if objects.Next+report.Next != "" {
@@ -217,7 +221,7 @@ func (w *world) readBackup(id archive.BackupID) backupReading {
 // restoreWithEach verifies and restores, with each identity on its own.
 func (w *world) restoreWithEach(found *backupReading) {
 	w.t.Helper()
-	rings := []*engine.Keyring{w.keys()}
+	rings := []*keyring.Ring{w.keys()}
 	if found.Encryption != "" {
 		rings = nil
 		for _, identity := range w.identities {
@@ -225,8 +229,8 @@ func (w *world) restoreWithEach(found *backupReading) {
 		}
 	}
 	for i, keys := range rings {
-		verified, err := (&engine.Verify{Clock: w.clock, Readers: 2}).Run(w.t.Context(),
-			engine.VerifyRequest{Backup: found.ID, Sample: damage.Sample{}, Keys: keys}, w.files)
+		verified, err := (&verify.Runner{Clock: w.clock, Readers: 2}).Run(w.t.Context(),
+			verify.Request{Backup: found.ID, Sample: damage.Sample{}, Keys: keys}, w.files)
 		check(w.t, err)
 		if verified.DamagedTotal > 0 || verified.Sealed != nil {
 			w.t.Errorf("identity %d: %+v", i, verified)
@@ -250,7 +254,7 @@ func (w *world) restoreReports() []json.RawMessage {
 		if !strings.Contains(name, "/restores/") {
 			continue
 		}
-		page, err := engine.InspectLines(w.t.Context(), w.files, name, "")
+		page, err := inspect.Lines(w.t.Context(), w.files, name, "")
 		check(w.t, err)
 		found = append(found, raw(page.Lines)...)
 	}

@@ -18,6 +18,10 @@ import (
 	"github.com/soda-cdm/kahu/internal/core/archive"
 	"github.com/soda-cdm/kahu/internal/core/seal"
 	"github.com/soda-cdm/kahu/internal/engine"
+	"github.com/soda-cdm/kahu/internal/engine/backup"
+	"github.com/soda-cdm/kahu/internal/engine/keyring"
+	"github.com/soda-cdm/kahu/internal/engine/location"
+	"github.com/soda-cdm/kahu/internal/engine/restore"
 	"github.com/soda-cdm/kahu/internal/store"
 	"github.com/soda-cdm/kahu/internal/testkit/fakecluster"
 	"github.com/soda-cdm/kahu/provider/memory"
@@ -58,7 +62,7 @@ type world struct {
 	identities  []seal.Identity
 	secretTexts []string // of the identities
 	signing     *seal.SigningKey
-	state       engine.KeyState
+	state       keyring.State
 }
 
 func newWorld(t *testing.T) *world {
@@ -117,7 +121,7 @@ func (w *world) seal() {
 // keep begins an epoch, or finds the one that there is.
 func (w *world) keep() {
 	w.t.Helper()
-	wish := engine.KeyWish{State: w.state, Held: w.identities}
+	wish := keyring.Wish{State: w.state, Held: w.identities}
 	for _, identity := range w.identities {
 		wish.Recipients = append(wish.Recipients, identity.Recipient())
 	}
@@ -126,30 +130,30 @@ func (w *world) keep() {
 	w.state = kept.State
 }
 
-func (w *world) keeper() *engine.KeyKeeper {
-	return &engine.KeyKeeper{Files: w.files, Clock: w.clock, ClusterID: clusterID}
+func (w *world) keeper() *keyring.Keeper {
+	return &keyring.Keeper{Files: w.files, Clock: w.clock, ClusterID: clusterID}
 }
 
 // keys opens with the identities, or with one of them.
-func (w *world) keys(held ...seal.Identity) *engine.Keyring {
+func (w *world) keys(held ...seal.Identity) *keyring.Ring {
 	if len(held) == 0 {
 		held = w.identities
 	}
-	return &engine.Keyring{Files: w.files, Identities: func(context.Context) ([]seal.Identity, error) { return held, nil }}
+	return &keyring.Ring{Files: w.files, Identities: func(context.Context) ([]seal.Identity, error) { return held, nil }}
 }
 
-func (w *world) sealing() *engine.Sealing {
+func (w *world) sealing() *backup.Sealing {
 	if w.signing == nil {
 		return nil
 	}
-	return &engine.Sealing{
+	return &backup.Sealing{
 		Epoch: w.state.Epoch, Signing: w.signing, Keys: w.keys(),
 		Check: func(ctx context.Context) error { return w.keeper().Check(ctx, w.state) },
 	}
 }
 
-func (w *world) location() *engine.Location {
-	return &engine.Location{Files: w.files, Clock: w.clock, NewID: func() string { return locationID }}
+func (w *world) location() *location.Location {
+	return &location.Location{Files: w.files, Clock: w.clock, NewID: func() string { return locationID }}
 }
 
 func backupID(name string) archive.BackupID {
@@ -157,10 +161,10 @@ func backupID(name string) archive.BackupID {
 }
 
 // backup is one attempt at a backup.
-func (w *world) backup(name string, level archive.Compression) (*engine.Backup, engine.BackupRequest) {
+func (w *world) backup(name string, level archive.Compression) (*backup.Runner, backup.Request) {
 	w.t.Helper()
-	use := &engine.Backup{Cluster: w.cluster, Clock: w.clock, Listers: 1, Packers: 1, Writer: "kahu golden"}
-	return use, engine.BackupRequest{
+	use := &backup.Runner{Cluster: w.cluster, Clock: w.clock, Listers: 1, Packers: 1, Writer: "kahu golden"}
+	return use, backup.Request{
 		ID: backupID(name), Attempt: "first" + name, LocationID: locationID, ServerVersion: "v1.36.3", Compression: level,
 		Object: json.RawMessage(`{"apiVersion":"kahu.io/v1beta1","kind":"Backup","metadata":{"name":"` + name +
 			`"},"spec":{"metadataLocation":"shelf"}}`),
@@ -169,11 +173,11 @@ func (w *world) backup(name string, level archive.Compression) (*engine.Backup, 
 }
 
 // restore restores everything of a backup into an empty cluster, and leaves its report at the location.
-func (w *world) restore(id archive.BackupID, attempt string, keys *engine.Keyring) (*fakecluster.Cluster, engine.RestoreResult) {
+func (w *world) restore(id archive.BackupID, attempt string, keys *keyring.Ring) (*fakecluster.Cluster, restore.Result) {
 	w.t.Helper()
 	to := newCluster()
-	use := &engine.Restore{Cluster: to, Clock: w.clock, Creators: 2, Patience: patience}
-	request := engine.RestoreRequest{
+	use := &restore.Runner{Cluster: to, Clock: w.clock, Creators: 2, Patience: patience}
+	request := restore.Request{
 		Backup: id, ID: archive.RestoreID{ClusterID: otherID, Name: "back", UID: "uid-of-back-" + id.Name}, Attempt: attempt,
 		Confirm: func(context.Context) error { return nil }, AllowIncomplete: true,
 	}

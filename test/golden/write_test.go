@@ -12,7 +12,7 @@ import (
 
 	"github.com/soda-cdm/kahu/internal/core"
 	"github.com/soda-cdm/kahu/internal/core/archive"
-	"github.com/soda-cdm/kahu/internal/engine"
+	"github.com/soda-cdm/kahu/internal/engine/backup"
 	"github.com/soda-cdm/kahu/internal/store"
 )
 
@@ -163,7 +163,7 @@ func (w *world) mustBackup(name string, level archive.Compression) {
 }
 
 // resume goes on with a backup that was interrupted.
-func (w *world) resume(name string) engine.BackupResult {
+func (w *world) resume(name string) backup.Result {
 	w.t.Helper()
 	use, request := w.backup(name, archive.Fastest)
 	request.Earlier, request.Attempt = []string{request.Attempt}, "second"+name

@@ -14,6 +14,7 @@ import (
 	"github.com/soda-cdm/kahu/internal/core"
 	"github.com/soda-cdm/kahu/internal/core/archive"
 	"github.com/soda-cdm/kahu/internal/engine"
+	"github.com/soda-cdm/kahu/internal/engine/restore"
 	"github.com/soda-cdm/kahu/internal/testkit/fakecluster"
 )
 
@@ -46,8 +47,8 @@ func (w *world) restored(id archive.BackupID) (map[string]string, error) {
 		kinds = append(kinds, kind.Kind)
 	}
 	target := fakecluster.New(kinds...)
-	use := &engine.Restore{Cluster: target, Clock: clock.RealClock{}, Creators: 4}
-	result, err := use.Run(w.t.Context(), engine.RestoreRequest{Backup: id}, w.files)
+	use := &restore.Runner{Cluster: target, Clock: clock.RealClock{}, Creators: 4}
+	result, err := use.Run(w.t.Context(), restore.Request{Backup: id}, w.files)
 	if err != nil {
 		return nil, err
 	}

@@ -18,6 +18,8 @@ import (
 	"github.com/soda-cdm/kahu/internal/core/archive"
 	"github.com/soda-cdm/kahu/internal/core/restoreplan"
 	"github.com/soda-cdm/kahu/internal/engine"
+	enginebackup "github.com/soda-cdm/kahu/internal/engine/backup"
+	"github.com/soda-cdm/kahu/internal/engine/location"
 	"github.com/soda-cdm/kahu/internal/store"
 	"github.com/soda-cdm/kahu/internal/testkit/fakecluster"
 	"github.com/soda-cdm/kahu/provider/memory"
@@ -235,9 +237,9 @@ func (r *runner) backupThatDies(source *fakecluster.Cluster) (lived bool, differ
 	return false, ""
 }
 
-func (r *runner) attempt(ctx context.Context, source *fakecluster.Cluster, attempt string, earlier ...string) (engine.BackupResult, error) {
-	use := &engine.Backup{Cluster: source, Clock: r.clock(), Listers: r.Workers, Packers: r.Workers, Writer: "test"}
-	return use.Run(ctx, engine.BackupRequest{
+func (r *runner) attempt(ctx context.Context, source *fakecluster.Cluster, attempt string, earlier ...string) (enginebackup.Result, error) {
+	use := &enginebackup.Runner{Cluster: source, Clock: r.clock(), Listers: r.Workers, Packers: r.Workers, Writer: "test"}
+	return use.Run(ctx, enginebackup.Request{
 		ID: backupID, Attempt: attempt, Earlier: earlier, LocationID: "location", ServerVersion: "v1", Object: json.RawMessage(`{}`),
 		Filters: r.Backup.filters(), Confirm: func(context.Context) error { return nil },
 	}, r.files)
@@ -245,7 +247,7 @@ func (r *runner) attempt(ctx context.Context, source *fakecluster.Cluster, attem
 
 func (r *runner) exists() (bool, error) {
 	there := false
-	err := engine.Discover(r.t.Context(), r.files, func(archive.BackupID) error {
+	err := location.Discover(r.t.Context(), r.files, func(archive.BackupID) error {
 		there = true
 		return nil
 	})

@@ -15,6 +15,7 @@ import (
 	"github.com/soda-cdm/kahu/internal/core"
 	"github.com/soda-cdm/kahu/internal/core/restoreplan"
 	"github.com/soda-cdm/kahu/internal/engine"
+	enginerestore "github.com/soda-cdm/kahu/internal/engine/restore"
 	"github.com/soda-cdm/kahu/internal/testkit/fakecluster"
 )
 
@@ -67,9 +68,9 @@ type restoreTry struct {
 	resumed bool
 }
 
-func (r *runner) restoring(ctx context.Context, target *fakecluster.Cluster, try restoreTry) (engine.RestoreResult, error) {
-	use := &engine.Restore{Cluster: target, Clock: r.clock(), Creators: r.Workers}
-	return use.Run(ctx, engine.RestoreRequest{
+func (r *runner) restoring(ctx context.Context, target *fakecluster.Cluster, try restoreTry) (enginerestore.Result, error) {
+	use := &enginerestore.Runner{Cluster: target, Clock: r.clock(), Creators: r.Workers}
+	return use.Run(ctx, enginerestore.Request{
 		ID: restoreID, Attempt: try.attempt, Began: try.began, Resumed: try.resumed, Existing: r.Restore.Policy, Prefix: r.Restore.Prefix,
 		Backup: backupID, Filters: r.Restore.filters(), Transform: r.Restore.options(), Transforms: r.Restore.transforms(),
 	}, r.files)
@@ -77,7 +78,7 @@ func (r *runner) restoring(ctx context.Context, target *fakecluster.Cluster, try
 
 // judgeEnd compares the error at the end with what the model expects.
 func (r *runner) judgeEnd(err error, want restored) string {
-	exists := new(engine.ExistsError)
+	exists := new(enginerestore.ExistsError)
 	switch {
 	case errors.As(err, &exists) && exists.Total == int64(want.inTheWay):
 		return ""
@@ -105,7 +106,7 @@ func (o *outcome) note(want restored) {
 // compareCounts compares what the restore says that it has done. What an interrupted attempt deleted to create it again
 // was not there when the next one came, nobody knows who took the last field from an object, and what the cluster makes in
 // every namespace is taken for the cluster's where it has no field.
-func (r *runner) compareCounts(want restored, result engine.RestoreResult, interrupted bool) string { //nolint:revive // It says what had happened.
+func (r *runner) compareCounts(want restored, result enginerestore.Result, interrupted bool) string { //nolint:revive // It says what had happened.
 	if want.inTheWay > 0 {
 		return ""
 	}

@@ -22,6 +22,8 @@ import (
 	"github.com/soda-cdm/kahu/internal/core/archive"
 	"github.com/soda-cdm/kahu/internal/core/restoreplan"
 	"github.com/soda-cdm/kahu/internal/engine"
+	enginebackup "github.com/soda-cdm/kahu/internal/engine/backup"
+	enginerestore "github.com/soda-cdm/kahu/internal/engine/restore"
 	"github.com/soda-cdm/kahu/internal/store"
 	testcluster "github.com/soda-cdm/kahu/internal/testkit/cluster"
 	"github.com/soda-cdm/kahu/provider/memory"
@@ -122,8 +124,8 @@ func (s *server) world(m maker, prefix string, seen *outcome) {
 	for len(wished.In) == 0 || wished.wrongIn(things) {
 		wished.In = m.some(70, namespaceNames(things)...)
 	}
-	use := &engine.Backup{Cluster: s.adapter, Clock: clock.RealClock{}, Listers: 4, Packers: 1, Writer: "test"}
-	result, err := use.Run(s.t.Context(), engine.BackupRequest{
+	use := &enginebackup.Runner{Cluster: s.adapter, Clock: clock.RealClock{}, Listers: 4, Packers: 1, Writer: "test"}
+	result, err := use.Run(s.t.Context(), enginebackup.Request{
 		ID: id, Attempt: strings.ReplaceAll(id.Name, "-", ""), LocationID: "location", ServerVersion: "v1", Object: json.RawMessage(`{}`),
 		Filters: wished.filters(), Confirm: func(context.Context) error { return nil },
 	}, s.files)
@@ -245,7 +247,7 @@ func (m *mortal) Create(
 func (c *serverCase) restoreAndCompare(
 	wished restoreWish, want restored, dies int64, before map[string]map[string]any,
 ) string {
-	request := engine.RestoreRequest{
+	request := enginerestore.Request{
 		Backup: c.id, Filters: wished.filters(), Transform: wished.options(), Existing: wished.Policy,
 		Transforms: wished.transforms(),
 	}
@@ -255,14 +257,14 @@ func (c *serverCase) restoreAndCompare(
 		request.Began = wall.Now().Truncate(time.Second).Add(time.Second)
 		<-wall.After(-wall.Since(request.Began))
 		ctx, cancel := context.WithCancel(c.t.Context())
-		first := &engine.Restore{Cluster: &mortal{Client: c.adapter, left: dies, die: cancel}, Clock: clock.RealClock{}, Creators: 1}
+		first := &enginerestore.Runner{Cluster: &mortal{Client: c.adapter, left: dies, die: cancel}, Clock: clock.RealClock{}, Creators: 1}
 		if _, err := first.Run(ctx, request, c.files); err != nil {
 			c.seen.died.Add(1)
 		}
 		cancel()
 		request.Resumed = true
 	}
-	use := &engine.Restore{Cluster: c.adapter, Clock: clock.RealClock{}, Creators: 4}
+	use := &enginerestore.Runner{Cluster: c.adapter, Clock: clock.RealClock{}, Creators: 4}
 	result, err := use.Run(c.t.Context(), request, c.files)
 	if invalid := new(engine.InvalidError); errors.As(err, &invalid) {
 		c.seen.restoresRefused.Add(1)
@@ -273,7 +275,7 @@ func (c *serverCase) restoreAndCompare(
 		}
 		return ""
 	}
-	exists := new(engine.ExistsError)
+	exists := new(enginerestore.ExistsError)
 	switch {
 	case errors.As(err, &exists) && exists.Total == int64(want.inTheWay):
 		return c.compare(wished, want, before)

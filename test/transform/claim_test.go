@@ -8,7 +8,7 @@ import (
 
 	"github.com/soda-cdm/kahu/internal/core/restoreplan"
 	"github.com/soda-cdm/kahu/internal/core/transform"
-	"github.com/soda-cdm/kahu/internal/engine"
+	"github.com/soda-cdm/kahu/internal/engine/restore"
 	"github.com/soda-cdm/kahu/internal/testkit/cluster"
 )
 
@@ -90,7 +90,7 @@ func TestUpdatedVolumeStaysWithItsClaim(t *testing.T) {
 	original := s.create(claims, s.object(claim), bound)
 	s.backup()
 	other := cluster.Namespace(t)
-	s.restored(func(request *engine.RestoreRequest) {
+	s.restored(func(request *restore.Request) {
 		request.Existing = restoreplan.Update
 		request.Transform.NamespaceMapping = map[string]string{s.namespace: other}
 	})

@@ -9,7 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/soda-cdm/kahu/internal/core/selection"
-	"github.com/soda-cdm/kahu/internal/engine"
+	"github.com/soda-cdm/kahu/internal/engine/restore"
 )
 
 const migrate = `{"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "migrate"}, "spec": {"template": {"spec": {` + podSpec + `}}}}`
@@ -106,7 +106,7 @@ func TestFinishedStaysFinished(t *testing.T) {
 func TestFinishedRunsAgain(t *testing.T) {
 	t.Parallel()
 	s, _ := finishedWork(t)
-	s.restored(func(request *engine.RestoreRequest) { request.RunFinished = true })
+	s.restored(func(request *restore.Request) { request.RunFinished = true })
 	s.read(kindOf("jobs.batch.v1", true), "migrate", func(job *unstructured.Unstructured) bool {
 		active, _, _ := unstructured.NestedInt64(job.Object, "status", "active")
 		return active == 1
@@ -141,7 +141,7 @@ func TestStatusOfChosenKinds(t *testing.T) {
 			}
 			s.backup()
 			s.remove(kind, "a")
-			s.restored(func(request *engine.RestoreRequest) {
+			s.restored(func(request *restore.Request) {
 				if chosen {
 					request.Status = &selection.Filters{IncludeResources: []selection.ResourceFilter{{Kind: "Well." + s.namespace + ".example.org"}}}
 				}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/soda-cdm/kahu/internal/core"
 	"github.com/soda-cdm/kahu/internal/engine"
+	"github.com/soda-cdm/kahu/internal/engine/restore"
 )
 
 const twoVersions = `{"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": {"name": "wells.NS.example.org"},
@@ -84,8 +85,8 @@ func TestVersionOfAnotherName(t *testing.T) {
 	s, definition, kind := versioned(t)
 	s.serve(definition, `{"name": "v2", "served": false, "storage": false}, {"name": "v1", "served": true, "storage": true}`)
 	s.noLonger(kind)
-	preview := s.restored(func(request *engine.RestoreRequest) { request.DryRun = true })
-	if preview.Preview.Counts[engine.PlanCreate] != 1 {
+	preview := s.restored(func(request *restore.Request) { request.DryRun = true })
+	if preview.Preview.Counts[restore.PlanCreate] != 1 {
 		t.Errorf("the preview counts %v", preview.Preview.Counts)
 	}
 	result := s.restored(nil)
@@ -120,11 +121,11 @@ func TestVersionThatIsNotServedAnyMore(t *testing.T) {
 	s.noLonger(kind)
 	_, err := s.restore(nil)
 	invalid, is := errors.AsType[*engine.InvalidError](err)
-	if !is || len(invalid.Problems) != 1 || invalid.Problems[0].Reason != engine.ReasonKindNotServed ||
+	if !is || len(invalid.Problems) != 1 || invalid.Problems[0].Reason != restore.ReasonKindNotServed ||
 		!strings.Contains(invalid.Problems[0].Message, "version v2") {
 		t.Fatalf("got %v; want the version refused by its name", err)
 	}
-	result, err := s.restore(func(request *engine.RestoreRequest) { request.AllowIncomplete = true })
+	result, err := s.restore(func(request *restore.Request) { request.AllowIncomplete = true })
 	if err != nil || result.FailedTotal != 1 {
 		t.Errorf("got %v, failed %+v; want the object among the failed", err, result.Failed)
 	}

@@ -6,7 +6,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
-	"github.com/soda-cdm/kahu/internal/engine"
+	"github.com/soda-cdm/kahu/internal/engine/restore"
 	"github.com/soda-cdm/kahu/internal/testkit/cluster"
 )
 
@@ -38,7 +38,7 @@ func TestNamespacesChangePlaces(t *testing.T) {
 		s.namespace = namespace
 		s.lose()
 	}
-	s.restored(func(request *engine.RestoreRequest) { request.Transform.NamespaceMapping = next })
+	s.restored(func(request *restore.Request) { request.Transform.NamespaceMapping = next })
 	for was, is := range next {
 		s.namespace = is
 		t.Cleanup(func() { s.clean(kindOf("namespaces", false), is) })

@@ -14,6 +14,7 @@ import (
 	"github.com/soda-cdm/kahu/internal/core/restoreplan"
 	"github.com/soda-cdm/kahu/internal/core/selection"
 	"github.com/soda-cdm/kahu/internal/engine"
+	"github.com/soda-cdm/kahu/internal/engine/restore"
 )
 
 // part of an application: objects of a kind.
@@ -107,7 +108,7 @@ func hasReplicas(want int64) func(object *unstructured.Unstructured) bool {
 }
 
 // blue asks for the prefix.
-func blue(request *engine.RestoreRequest) { request.Prefix = "blue-" }
+func blue(request *restore.Request) { request.Prefix = "blue-" }
 
 // living returns all objects of the namespace, by kind and name, but for what controllers write of themselves.
 func (s *story) living() map[core.Key]core.Object {
@@ -177,18 +178,18 @@ func TestPrefixBesideTheOriginal(t *testing.T) {
 	s.backup()
 	before := s.living()
 
-	preview, err := s.restore(func(request *engine.RestoreRequest) { blue(request); request.DryRun = true })
-	if err != nil || preview.Preview.Counts[engine.PlanConflict] > 0 || preview.Preview.Counts[engine.PlanCreate] < 14 {
+	preview, err := s.restore(func(request *restore.Request) { blue(request); request.DryRun = true })
+	if err != nil || preview.Preview.Counts[restore.PlanConflict] > 0 || preview.Preview.Counts[restore.PlanCreate] < 14 {
 		t.Fatalf("previewing: %v, %+v", err, preview.Preview)
 	}
 	for _, row := range preview.Preview.Rows {
-		if row.Key.Namespace != "" && row.Action == engine.PlanCreate && !strings.Contains(row.Key.Name, "blue-") {
+		if row.Key.Namespace != "" && row.Action == restore.PlanCreate && !strings.Contains(row.Key.Name, "blue-") {
 			t.Errorf("the preview would create %s", row.Key)
 		}
 	}
-	result := s.restored(func(request *engine.RestoreRequest) { blue(request); request.Existing = restoreplan.Fail })
-	if result.Counts.Created != preview.Preview.Counts[engine.PlanCreate] {
-		t.Errorf("created are %d, foreseen %d", result.Counts.Created, preview.Preview.Counts[engine.PlanCreate])
+	result := s.restored(func(request *restore.Request) { blue(request); request.Existing = restoreplan.Fail })
+	if result.Counts.Created != preview.Preview.Counts[restore.PlanCreate] {
+		t.Errorf("created are %d, foreseen %d", result.Counts.Created, preview.Preview.Counts[restore.PlanCreate])
 	}
 	if len(result.Warnings) != 1 || !strings.Contains(result.Warnings[0], "has the originals (such as ") {
 		t.Errorf("warnings are %q, want one about pods that both choose", result.Warnings)
@@ -212,7 +213,7 @@ func TestPrefixBesideTheOriginal(t *testing.T) {
 	if again.Counts.Created+again.Counts.Updated > 0 || again.FailedTotal > 0 {
 		t.Errorf("the second time, counted are %+v", again.Counts)
 	}
-	equal := s.restored(func(request *engine.RestoreRequest) { blue(request); request.Existing = restoreplan.Update })
+	equal := s.restored(func(request *restore.Request) { blue(request); request.Existing = restoreplan.Update })
 	if equal.Counts.Created+equal.Counts.Updated > 0 {
 		t.Errorf("to make them equal changes %d, counted are %+v", equal.Counts.Updated, equal.Counts)
 	}
@@ -280,9 +281,9 @@ func TestPrefixThatIsTooLong(t *testing.T) {
 	s.create(kindOf("configmaps", true), s.object(settings), nil)
 	s.create(kindOf("services", true), s.object(balanced), nil)
 	s.backup()
-	_, err := s.restore(func(request *engine.RestoreRequest) { request.Prefix = strings.Repeat("b", 63) })
+	_, err := s.restore(func(request *restore.Request) { request.Prefix = strings.Repeat("b", 63) })
 	invalid, is := errors.AsType[*engine.InvalidError](err)
-	if !is || len(invalid.Problems) != 1 || invalid.Problems[0].Reason != engine.ReasonInvalidPrefix ||
+	if !is || len(invalid.Problems) != 1 || invalid.Problems[0].Reason != restore.ReasonInvalidPrefix ||
 		!strings.Contains(invalid.Problems[0].Message, "Service "+s.namespace+"/a would become") {
 		t.Errorf("got %v; want the service refused by its name", err)
 	}
@@ -315,7 +316,7 @@ func TestPrefixOfCustomResources(t *testing.T) {
 	s.create(pumps, s.object(`{"apiVersion": "NS.example.org/v1", "kind": "Pump", "metadata": {"name": "a"},
 		"spec": {"declared": "settings", "other": {"secretName": "db"}}}`), nil)
 	s.backup()
-	result := s.restored(func(request *engine.RestoreRequest) {
+	result := s.restored(func(request *restore.Request) {
 		blue(request)
 		request.Filters.References = []selection.Reference{{From: made.GetName(), Path: "spec.declared", Kind: "ConfigMap"}}
 	})

@@ -11,13 +11,13 @@ import (
 
 	"github.com/soda-cdm/kahu/internal/core/restoreplan"
 	"github.com/soda-cdm/kahu/internal/core/selection"
-	"github.com/soda-cdm/kahu/internal/engine"
+	"github.com/soda-cdm/kahu/internal/engine/restore"
 )
 
 // previewed returns what a dry run says of each object of the story but those that every namespace has.
-func (s *story) previewed(change func(request *engine.RestoreRequest)) (rows, problems []string) {
+func (s *story) previewed(change func(request *restore.Request)) (rows, problems []string) {
 	s.t.Helper()
-	result, err := s.restore(func(request *engine.RestoreRequest) {
+	result, err := s.restore(func(request *restore.Request) {
 		request.DryRun = true
 		if change != nil {
 			change(request)
@@ -49,7 +49,7 @@ func expect(t *testing.T, got []string, want ...string) {
 func TestPreviewOfFinished(t *testing.T) {
 	t.Parallel()
 	s, _ := finishedWork(t)
-	rows, _ := s.previewed(func(request *engine.RestoreRequest) { request.Filters.IncludeNamespaces = []string{s.namespace} })
+	rows, _ := s.previewed(func(request *restore.Request) { request.Filters.IncludeNamespaces = []string{s.namespace} })
 	for i, row := range rows {
 		if strings.HasPrefix(row, "Skip migrate-") {
 			rows[i] = "Skip migrate-pod false" // The pod of the job has a name of chance.
@@ -73,7 +73,7 @@ func TestPreviewOfWhatIsGoing(t *testing.T) {
 	}
 	rows, _ := s.previewed(nil)
 	expect(t, rows, "Skip NS true", "Create held false", "Skip settings true")
-	rows, _ = s.previewed(func(request *engine.RestoreRequest) { request.Existing = restoreplan.Fail })
+	rows, _ = s.previewed(func(request *restore.Request) { request.Existing = restoreplan.Fail })
 	expect(t, rows, "Conflict NS true", "Conflict held true", "Conflict settings true")
 	s.delete(s.namespace)
 	rows, _ = s.previewed(nil)
@@ -87,7 +87,7 @@ func TestPreviewOfNamespaceThatIsNowhere(t *testing.T) {
 	s.create(kindOf("configmaps", true), s.object(settings), nil)
 	s.backup()
 	s.lose()
-	rows, problems := s.previewed(func(request *engine.RestoreRequest) {
+	rows, problems := s.previewed(func(request *restore.Request) {
 		request.Filters.ExcludeResources = []selection.ResourceFilter{{Kind: "Namespace"}}
 	})
 	expect(t, rows, "Create settings false")
@@ -117,7 +117,7 @@ func TestPreviewOfWhatIsMadeBefore(t *testing.T) {
 	s.remove(classes, name)
 	rows, _ := s.previewed(nil)
 	expect(t, rows, "Skip NS true", "Create deputy true", "Create NS-urgent true", "Create worker false")
-	without := func(request *engine.RestoreRequest) {
+	without := func(request *restore.Request) {
 		request.Filters.ExcludeResources = []selection.ResourceFilter{{Kind: "ServiceAccount"}}
 	}
 	rows, _ = s.previewed(without)

@@ -15,7 +15,8 @@ import (
 	"github.com/soda-cdm/kahu/internal/core"
 	"github.com/soda-cdm/kahu/internal/core/archive"
 	"github.com/soda-cdm/kahu/internal/core/restoreplan"
-	"github.com/soda-cdm/kahu/internal/engine"
+	"github.com/soda-cdm/kahu/internal/engine/restore"
+	engineundo "github.com/soda-cdm/kahu/internal/engine/undo"
 )
 
 // patch changes an object as a person would.
@@ -56,21 +57,21 @@ func (m mortal) Merge(ctx context.Context, patch core.MergePatch, manager string
 }
 
 // recreate restores with the policy Recreate in two attempts, of which the first dies, and returns the UID of the restore.
-func (s *story) recreate(first mortal) (uid string, counts engine.RestoreCounts) {
+func (s *story) recreate(first mortal) (uid string, counts restore.Counts) {
 	s.t.Helper()
 	ctx, die := context.WithCancel(s.t.Context())
 	defer die()
 	first.Client, first.die = s.adapter, die
-	request := engine.RestoreRequest{
+	request := restore.Request{
 		ID:      archive.RestoreID{ClusterID: backupID.ClusterID, Name: "recreate", UID: s.namespace + "-recreate"},
 		Attempt: "first", Confirm: agree, Backup: backupID, Existing: restoreplan.Recreate,
 	}
-	use := &engine.Restore{Cluster: first, Clock: clock.RealClock{}, Creators: 1}
+	use := &restore.Runner{Cluster: first, Clock: clock.RealClock{}, Creators: 1}
 	if _, err := use.Run(ctx, request, s.files); err == nil {
 		s.t.Fatal("the first attempt did not die")
 	}
 	request.Attempt, request.Resumed = "second", true
-	use = &engine.Restore{Cluster: s.adapter, Clock: clock.RealClock{}, Creators: 1}
+	use = &restore.Runner{Cluster: s.adapter, Clock: clock.RealClock{}, Creators: 1}
 	result, err := use.Run(s.t.Context(), request, s.files)
 	if err != nil || result.FailedTotal > 0 {
 		s.t.Fatalf("restoring: %v, failed %+v", err, result.Failed)
@@ -81,8 +82,8 @@ func (s *story) recreate(first mortal) (uid string, counts engine.RestoreCounts)
 // stayed makes sure that an undo of a restore deletes nothing.
 func (s *story) stayed(uid string) {
 	s.t.Helper()
-	undo := &engine.Undo{Cluster: s.adapter, Clock: clock.RealClock{}, Deleters: 2}
-	undone, err := undo.Run(s.t.Context(), engine.UndoRequest{RestoreUID: uid})
+	undo := &engineundo.Runner{Cluster: s.adapter, Clock: clock.RealClock{}, Deleters: 2}
+	undone, err := undo.Run(s.t.Context(), engineundo.Request{RestoreUID: uid})
 	if err != nil || undone.Deleted > 0 {
 		s.t.Errorf("the undo deleted %+v, %v", undone.DeletedRows, err)
 	}
@@ -116,17 +117,17 @@ func TestResumedRecreateIsUndone(t *testing.T) {
 	s.create(configMaps, later, nil)
 	s.backup()
 	s.lose()
-	request := func(request *engine.RestoreRequest) {
+	request := func(request *restore.Request) {
 		request.ID.UID, request.Existing = s.namespace+"-own", restoreplan.Recreate
 	}
 	s.restored(request)
 	s.remove(configMaps, "zettings") // As if the first attempt had not come to it.
-	result := s.restored(func(r *engine.RestoreRequest) { request(r); r.Resumed = true })
+	result := s.restored(func(r *restore.Request) { request(r); r.Resumed = true })
 	if result.Counts.Updated > 1 { // The account that every namespace has.
 		t.Errorf("counted are %+v", result.Counts)
 	}
-	undo := &engine.Undo{Cluster: s.adapter, Clock: clock.RealClock{}, Deleters: 2}
-	undone, err := undo.Run(t.Context(), engine.UndoRequest{RestoreUID: s.namespace + "-own"})
+	undo := &engineundo.Runner{Cluster: s.adapter, Clock: clock.RealClock{}, Deleters: 2}
+	undone, err := undo.Run(t.Context(), engineundo.Request{RestoreUID: s.namespace + "-own"})
 	if err != nil || undone.Kept > 0 {
 		t.Errorf("the undo kept %+v, %v", undone.KeptRows, err)
 	}
@@ -153,11 +154,11 @@ func TestRecreatedJobStaysFinished(t *testing.T) {
 			s.backup()
 			s.patch(jobs, "migrate", `{"metadata": {"annotations": {"x": "y"}}}`)
 			var uid string
-			var counts engine.RestoreCounts
+			var counts restore.Counts
 			if interrupted {
 				uid, counts = s.recreate(mortal{afterCreate: true})
 			} else {
-				counts = s.restored(func(request *engine.RestoreRequest) {
+				counts = s.restored(func(request *restore.Request) {
 					request.Existing = restoreplan.Recreate
 					uid = request.ID.UID
 				}).Counts
@@ -193,7 +194,7 @@ func TestLabelsOfAJobAreSeen(t *testing.T) {
 	s.backup()
 	s.patch(jobs, "migrate", `{"metadata": {"labels": {"tier": "theirs", "mine": "yes"}}}`)
 	for _, want := range []int64{1, 0} {
-		counts := s.restored(func(request *engine.RestoreRequest) { request.Existing = restoreplan.Update }).Counts
+		counts := s.restored(func(request *restore.Request) { request.Existing = restoreplan.Update }).Counts
 		if after := s.read(jobs, "migrate", anything).GetLabels(); !maps.Equal(before, after) || counts.Updated != want {
 			t.Errorf("the labels are %v and were %v; counted are %+v", after, before, counts)
 		}

@@ -14,7 +14,8 @@ import (
 	"github.com/soda-cdm/kahu/internal/core"
 	"github.com/soda-cdm/kahu/internal/core/archive"
 	"github.com/soda-cdm/kahu/internal/core/selection"
-	"github.com/soda-cdm/kahu/internal/engine"
+	"github.com/soda-cdm/kahu/internal/engine/backup"
+	"github.com/soda-cdm/kahu/internal/engine/restore"
 	"github.com/soda-cdm/kahu/internal/store"
 	testcluster "github.com/soda-cdm/kahu/internal/testkit/cluster"
 	"github.com/soda-cdm/kahu/provider/memory"
@@ -70,8 +71,8 @@ func (s *story) backup(namespaces ...string) {
 	if len(namespaces) == 0 {
 		namespaces = []string{s.namespace}
 	}
-	use := &engine.Backup{Cluster: s.adapter, Clock: clock.RealClock{}, Listers: 4, Packers: 2, Writer: "test"}
-	result, err := use.Run(s.t.Context(), engine.BackupRequest{
+	use := &backup.Runner{Cluster: s.adapter, Clock: clock.RealClock{}, Listers: 4, Packers: 2, Writer: "test"}
+	result, err := use.Run(s.t.Context(), backup.Request{
 		ID: backupID, Attempt: "attempt", LocationID: "location", ServerVersion: "v1", Object: json.RawMessage(`{}`),
 		Confirm: agree, Filters: selection.Filters{IncludeNamespaces: namespaces},
 	}, s.files)
@@ -81,22 +82,22 @@ func (s *story) backup(namespaces ...string) {
 }
 
 // restore restores what the request asks for; nil asks for everything.
-func (s *story) restore(change func(request *engine.RestoreRequest)) (engine.RestoreResult, error) {
+func (s *story) restore(change func(request *restore.Request)) (restore.Result, error) {
 	s.t.Helper()
 	s.restores++
 	uid := s.namespace + "-" + string(rune('a'+s.restores))
-	request := engine.RestoreRequest{
+	request := restore.Request{
 		ID: archive.RestoreID{ClusterID: backupID.ClusterID, Name: uid, UID: uid}, Attempt: "attempt", Confirm: agree, Backup: backupID,
 	}
 	if change != nil {
 		change(&request)
 	}
-	use := &engine.Restore{Cluster: watched{s.adapter, s.waits}, Clock: clock.RealClock{}, Creators: 8, Patience: 20 * time.Second}
+	use := &restore.Runner{Cluster: watched{s.adapter, s.waits}, Clock: clock.RealClock{}, Creators: 8, Patience: 20 * time.Second}
 	return use.Run(s.t.Context(), request, s.files)
 }
 
 // restored restores, and fails the test where an object is refused.
-func (s *story) restored(change func(request *engine.RestoreRequest)) engine.RestoreResult {
+func (s *story) restored(change func(request *restore.Request)) restore.Result {
 	s.t.Helper()
 	result, err := s.restore(change)
 	if err != nil || result.FailedTotal > 0 {

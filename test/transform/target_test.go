@@ -11,6 +11,7 @@ import (
 
 	"github.com/soda-cdm/kahu/internal/core/selection"
 	"github.com/soda-cdm/kahu/internal/engine"
+	"github.com/soda-cdm/kahu/internal/engine/restore"
 )
 
 const held = `{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "held", "finalizers": ["example.org/hold"]}}`
@@ -52,9 +53,9 @@ func TestNamespaceThatDoesNotGo(t *testing.T) {
 	s.backup()
 	s.delete(s.namespace)
 	t.Cleanup(s.free)
-	_, err := s.restore(func(request *engine.RestoreRequest) { request.Transform.NamespaceMapping = map[string]string{} })
+	_, err := s.restore(func(request *restore.Request) { request.Transform.NamespaceMapping = map[string]string{} })
 	invalid, is := errors.AsType[*engine.InvalidError](err)
-	if !is || len(invalid.Problems) != 1 || invalid.Problems[0].Reason != engine.ReasonNamespaceTerminating ||
+	if !is || len(invalid.Problems) != 1 || invalid.Problems[0].Reason != restore.ReasonNamespaceTerminating ||
 		!strings.Contains(invalid.Problems[0].Message, s.namespace) {
 		t.Errorf("got %v; want the namespace refused by its name", err)
 	}
@@ -95,13 +96,13 @@ func TestNamespaceThatIsNowhere(t *testing.T) {
 	s.backup()
 	s.lose()
 	filters := selection.Filters{ExcludeResources: []selection.ResourceFilter{{Kind: "namespaces"}}}
-	result := s.restored(func(request *engine.RestoreRequest) { request.Filters = filters })
+	result := s.restored(func(request *restore.Request) { request.Filters = filters })
 	s.read(kindOf("configmaps", true), "settings", anything)
 	if !strings.Contains(strings.Join(result.Warnings, "\n"), "namespace "+s.namespace+" was made without") {
 		t.Errorf("warnings are %q", result.Warnings)
 	}
 	// What is there already is not made, and not warned of.
-	again := s.restored(func(request *engine.RestoreRequest) { request.Filters = filters })
+	again := s.restored(func(request *restore.Request) { request.Filters = filters })
 	if again.Counts.Created != 0 || strings.Contains(strings.Join(again.Warnings, "\n"), "was made") {
 		t.Errorf("the second restore created %d, and warns of %q", again.Counts.Created, again.Warnings)
 	}

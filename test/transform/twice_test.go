@@ -11,7 +11,7 @@ import (
 
 	"github.com/soda-cdm/kahu/internal/core"
 	"github.com/soda-cdm/kahu/internal/core/restoreplan"
-	"github.com/soda-cdm/kahu/internal/engine"
+	"github.com/soda-cdm/kahu/internal/engine/restore"
 )
 
 const account = `{"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "robot"}, "secrets": [{"name": "robot-token"}]}`
@@ -112,7 +112,7 @@ func TestRestoringTwiceChangesNothing(t *testing.T) {
 
 func restoreTwice(t *testing.T, policy restoreplan.Policy) {
 	t.Helper()
-	asked := func(request *engine.RestoreRequest) { request.Existing = policy }
+	asked := func(request *restore.Request) { request.Existing = policy }
 	s := newStory(t)
 	s.create(kindOf("serviceaccounts", true), s.object(account), nil)
 	before := s.create(kindOf("secrets", true), s.object(token), hasToken)

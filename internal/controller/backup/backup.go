@@ -26,6 +26,7 @@ import (
 	"github.com/soda-cdm/kahu/internal/controller/queue"
 	"github.com/soda-cdm/kahu/internal/core/archive"
 	"github.com/soda-cdm/kahu/internal/engine"
+	enginebackup "github.com/soda-cdm/kahu/internal/engine/backup"
 	"github.com/soda-cdm/kahu/internal/reconcile"
 )
 
@@ -36,12 +37,12 @@ const Finalizer = "kahu.io/backup-data"
 const workers = 8
 
 // Tasks are the runs that go on in this process.
-type Tasks = reconcile.Tasks[engine.Progress, engine.BackupResult]
+type Tasks = reconcile.Tasks[engine.Progress, enginebackup.Result]
 
 // Runner makes backups.
 type Runner interface {
 	// Run makes one, or leaves nothing behind.
-	Run(ctx context.Context, request engine.BackupRequest, files engine.BackupFiles) (engine.BackupResult, error)
+	Run(ctx context.Context, request enginebackup.Request, files enginebackup.Files) (enginebackup.Result, error)
 }
 
 // Cluster tells what cluster this is.

@@ -9,7 +9,7 @@ import (
 	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
 	"github.com/soda-cdm/kahu/internal/controller/failure"
 	"github.com/soda-cdm/kahu/internal/controller/view"
-	"github.com/soda-cdm/kahu/internal/engine"
+	"github.com/soda-cdm/kahu/internal/engine/backup"
 	"github.com/soda-cdm/kahu/internal/reconcile"
 )
 
@@ -50,7 +50,7 @@ func (c *Controller) conclude(_ context.Context, s *scope) error {
 // concludeFailed ends a run whose task failed before it wrote anything. One that had begun has put its failure on record
 // itself, which this pass may not see yet; or its context was ended, by whom will decide what becomes of it.
 func (c *Controller) concludeFailed(s *scope, err error) error {
-	if errors.Is(err, context.Canceled) || errors.Is(err, engine.ErrSuperseded) || errors.Is(err, engine.ErrOver) {
+	if errors.Is(err, context.Canceled) || errors.Is(err, backup.ErrSuperseded) || errors.Is(err, backup.ErrOver) {
 		return quietly(s, waitTime)
 	}
 	if len(s.status().EarlierAttempts) > 0 {

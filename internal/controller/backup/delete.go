@@ -19,6 +19,8 @@ import (
 	"github.com/soda-cdm/kahu/internal/controller/view"
 	"github.com/soda-cdm/kahu/internal/core"
 	"github.com/soda-cdm/kahu/internal/engine"
+	enginelocation "github.com/soda-cdm/kahu/internal/engine/location"
+	"github.com/soda-cdm/kahu/internal/engine/removal"
 	"github.com/soda-cdm/kahu/internal/reconcile"
 )
 
@@ -100,7 +102,7 @@ func (c *Controller) deleteData(ctx context.Context, s *scope) error {
 	if err := c.openOwned(ctx, s); err != nil {
 		return err
 	}
-	return engine.Delete(ctx, s.files, c.id(s), attempts(s.status())...)
+	return removal.Delete(ctx, s.files, c.id(s), attempts(s.status())...)
 }
 
 // isRetained tells whether the data stays although the object goes.
@@ -129,7 +131,7 @@ func (c *Controller) openOwned(ctx context.Context, s *scope) error {
 	if err := c.findLocation(ctx, s); err != nil {
 		return err
 	}
-	location := &engine.Location{Files: s.files, Clock: c.Clock, NewID: c.NewAttempt}
+	location := &enginelocation.Location{Files: s.files, Clock: c.Clock, NewID: c.NewAttempt}
 	if _, err := location.Open(ctx, s.status().LocationID); err != nil {
 		return err
 	}
@@ -144,7 +146,7 @@ func (c *Controller) adopt(ctx context.Context, s *scope) error {
 	if err != nil {
 		return err
 	}
-	if err := engine.Sweep(ctx, s.files, manifest, attempts(s.status())...); err != nil {
+	if err := removal.Sweep(ctx, s.files, manifest, attempts(s.status())...); err != nil {
 		return err
 	}
 	view.Fill(s.status(), manifest)

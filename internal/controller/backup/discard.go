@@ -16,6 +16,9 @@ import (
 	"github.com/soda-cdm/kahu/internal/controller/place"
 	"github.com/soda-cdm/kahu/internal/core"
 	"github.com/soda-cdm/kahu/internal/engine"
+	enginebackup "github.com/soda-cdm/kahu/internal/engine/backup"
+	"github.com/soda-cdm/kahu/internal/engine/location"
+	"github.com/soda-cdm/kahu/internal/engine/removal"
 	"github.com/soda-cdm/kahu/internal/reconcile"
 )
 
@@ -84,16 +87,16 @@ func (c *Controller) giveUp(ctx context.Context, key client.ObjectKey, attempt s
 		backup := &kahuv1.Backup{}
 		err = c.Direct.Get(ctx, key, backup)
 		if apierrors.IsNotFound(err) {
-			return engine.ErrOver
+			return enginebackup.ErrOver
 		}
 		if err != nil {
 			return err
 		}
 		if backup.Status.State != kahuv1.StateProcessing || !backup.DeletionTimestamp.IsZero() {
-			return engine.ErrOver
+			return enginebackup.ErrOver
 		}
-		if backup.Status.Attempt != attempt || errors.Is(cause, engine.ErrLeft) {
-			return engine.ErrSuperseded
+		if backup.Status.Attempt != attempt || errors.Is(cause, enginebackup.ErrLeft) {
+			return enginebackup.ErrSuperseded
 		}
 		after := backup.DeepCopy()
 		record(after, failure.Of(cause))
@@ -163,7 +166,7 @@ func (c *Controller) maySoonPass(s *scope, err error) bool {
 	c.mu.Unlock()
 	var unusable *place.NotUsableError
 	return !late && (errors.As(err, &unusable) && unusable.Passing ||
-		errors.Is(err, core.ErrUnavailable) || errors.Is(err, engine.ErrNotOwner))
+		errors.Is(err, core.ErrUnavailable) || errors.Is(err, location.ErrNotOwner))
 }
 
 // removeDebris removes what a run that failed left in the store, or finds that it had finished.
@@ -185,7 +188,7 @@ func (c *Controller) removeDebris(ctx context.Context, s *scope) error {
 	case !errors.Is(err, core.ErrNotFound) && !errors.Is(err, core.ErrCorrupt):
 		return err
 	}
-	return engine.Delete(ctx, s.files, c.id(s), attempts(s.status())...)
+	return removal.Delete(ctx, s.files, c.id(s), attempts(s.status())...)
 }
 
 // attempts returns all attempts at a run.

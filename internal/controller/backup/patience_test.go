@@ -16,6 +16,7 @@ import (
 	"github.com/soda-cdm/kahu/internal/controller/backup"
 	"github.com/soda-cdm/kahu/internal/controller/place"
 	"github.com/soda-cdm/kahu/internal/engine"
+	enginebackup "github.com/soda-cdm/kahu/internal/engine/backup"
 	"github.com/soda-cdm/kahu/internal/reconcile"
 )
 
@@ -34,7 +35,7 @@ func TestPatienceBeginsWithTheProcess(t *testing.T) {
 	to := fake.NewClientBuilder().WithScheme(scheme).WithObjects(run, location).WithStatusSubresource(run).Build()
 	loop := (&backup.Controller{
 		Client: to, Direct: to, Finder: &place.Finder{Client: to}, Clock: clock, Patience: time.Minute, RunsPerLocation: 1,
-		Tasks: reconcile.NewTasks[engine.Progress, engine.BackupResult](1),
+		Tasks: reconcile.NewTasks[engine.Progress, enginebackup.Result](1),
 	}).Loop()
 	state := func() kahuv1.State {
 		t.Helper()

@@ -16,6 +16,8 @@ import (
 	"github.com/soda-cdm/kahu/internal/controller/place"
 	"github.com/soda-cdm/kahu/internal/core/archive"
 	"github.com/soda-cdm/kahu/internal/engine"
+	enginebackup "github.com/soda-cdm/kahu/internal/engine/backup"
+	enginelocation "github.com/soda-cdm/kahu/internal/engine/location"
 	"github.com/soda-cdm/kahu/internal/reconcile"
 )
 
@@ -62,7 +64,7 @@ func (c *Controller) begin(ctx context.Context, s *scope) (bool, error) {
 	if err != nil {
 		return false, c.refuseOrWait(s, err)
 	}
-	return c.Tasks.Begin(s.backup.DeepCopy(), func(ctx context.Context, show func(engine.Progress)) (engine.BackupResult, error) {
+	return c.Tasks.Begin(s.backup.DeepCopy(), func(ctx context.Context, show func(engine.Progress)) (enginebackup.Result, error) {
 		request.Show = show
 		return c.Runner.Run(ctx, request, files)
 	}), nil
@@ -74,27 +76,27 @@ func busy(location string) string {
 }
 
 // request turns the object into the engine's words.
-func (c *Controller) request(ctx context.Context, s *scope) (engine.BackupRequest, error) {
+func (c *Controller) request(ctx context.Context, s *scope) (enginebackup.Request, error) {
 	wish, err := filters.OfBackup(&s.backup.Spec)
 	if err != nil {
-		return engine.BackupRequest{}, err
+		return enginebackup.Request{}, err
 	}
 	version, err := c.Cluster.ServerVersion(ctx)
 	if err != nil {
-		return engine.BackupRequest{}, fmt.Errorf("asking for the server's version: %w", err)
+		return enginebackup.Request{}, fmt.Errorf("asking for the server's version: %w", err)
 	}
 	object, err := asItWas(s.backup)
 	if err != nil {
-		return engine.BackupRequest{}, fmt.Errorf("encoding the Backup: %w", err)
+		return enginebackup.Request{}, fmt.Errorf("encoding the Backup: %w", err)
 	}
 	sealing, err := c.Finder.Sealing(ctx, s.location, s.files)
 	if err != nil {
-		return engine.BackupRequest{}, err
+		return enginebackup.Request{}, err
 	}
 	enabled := s.backup.Spec.EnableVolumeBackup
 	key, attempt := client.ObjectKeyFromObject(s.backup), s.status().Attempt
 	files, locationID := s.files, s.status().LocationID
-	return engine.BackupRequest{
+	return enginebackup.Request{
 		ID: c.id(s), Attempt: attempt, Earlier: s.status().EarlierAttempts, Started: startOf(s), LocationID: s.status().LocationID, ServerVersion: version,
 		Object: object, Filters: wish, Sealing: sealing, Compression: compressionOf(s.location), VolumeData: enabled == nil || *enabled,
 		Confirm: func(ctx context.Context) error {
@@ -122,7 +124,7 @@ func startOf(s *scope) time.Time {
 
 // checkPlace makes sure that the place still has the marker of the location.
 func (c *Controller) checkPlace(ctx context.Context, files place.Files, locationID string) error {
-	location := &engine.Location{Files: files, Clock: c.Clock, NewID: c.NewAttempt}
+	location := &enginelocation.Location{Files: files, Clock: c.Clock, NewID: c.NewAttempt}
 	_, err := location.Open(ctx, locationID)
 	return err
 }

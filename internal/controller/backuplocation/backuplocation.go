@@ -25,7 +25,7 @@ import (
 
 	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
 	"github.com/soda-cdm/kahu/internal/controller/place"
-	"github.com/soda-cdm/kahu/internal/engine"
+	enginelocation "github.com/soda-cdm/kahu/internal/engine/location"
 	"github.com/soda-cdm/kahu/internal/reconcile"
 )
 
@@ -249,8 +249,8 @@ func (c *Controller) checkMarker(ctx context.Context, s *scope) error {
 	return nil
 }
 
-func (c *Controller) place(s *scope) *engine.Location {
-	return &engine.Location{Files: s.files, Clock: c.Clock, NewID: c.NewID}
+func (c *Controller) place(s *scope) *enginelocation.Location {
+	return &enginelocation.Location{Files: s.files, Clock: c.Clock, NewID: c.NewID}
 }
 
 // outcome turns an error of the store into what the conditions say of it.

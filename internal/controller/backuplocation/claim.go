@@ -11,7 +11,7 @@ import (
 	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
 	"github.com/soda-cdm/kahu/internal/controller/place"
 	"github.com/soda-cdm/kahu/internal/core"
-	"github.com/soda-cdm/kahu/internal/engine"
+	"github.com/soda-cdm/kahu/internal/engine/location"
 	"github.com/soda-cdm/kahu/internal/reconcile"
 )
 
@@ -26,11 +26,11 @@ func (c *Controller) claim(ctx context.Context, s *scope) error {
 	files := c.place(s)
 	err := files.CheckOwner(ctx, c.ClusterID, owner.Nonce, owner.PendingNonce)
 	switch {
-	case (errors.Is(err, engine.ErrNotOwner) || errors.Is(err, core.ErrCorrupt)) && !c.decided(s):
+	case (errors.Is(err, location.ErrNotOwner) || errors.Is(err, core.ErrCorrupt)) && !c.decided(s):
 		c.setOwned(s, metav1.ConditionFalse, kahuv1.ReasonNotOwner, err.Error()+"; deletion of backups is held. "+
 			place.HowToTake(s.location))
 		return nil
-	case err != nil && !errors.Is(err, engine.ErrNotOwner) && !errors.Is(err, core.ErrCorrupt):
+	case err != nil && !errors.Is(err, location.ErrNotOwner) && !errors.Is(err, core.ErrCorrupt):
 		return outcome(err)
 	case c.hasClaimed(s.location.Status.LocationID) && err == nil:
 		c.setOwned(s, metav1.ConditionTrue, kahuv1.ReasonOwned, "This cluster wrote the owner file last.")
@@ -40,7 +40,7 @@ func (c *Controller) claim(ctx context.Context, s *scope) error {
 }
 
 // take is the first or second half of a claim.
-func (c *Controller) take(ctx context.Context, s *scope, files *engine.Location) error {
+func (c *Controller) take(ctx context.Context, s *scope, files *location.Location) error {
 	owner := &s.location.Status.Owner
 	if owner.PendingNonce == "" || owner.PendingNonce == owner.Nonce {
 		owner.PendingNonce = c.NewID()

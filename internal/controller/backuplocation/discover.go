@@ -15,6 +15,7 @@ import (
 	"github.com/soda-cdm/kahu/internal/core"
 	"github.com/soda-cdm/kahu/internal/core/archive"
 	"github.com/soda-cdm/kahu/internal/engine"
+	"github.com/soda-cdm/kahu/internal/engine/location"
 	"github.com/soda-cdm/kahu/internal/reconcile"
 )
 
@@ -26,7 +27,7 @@ type identity struct{ clusterID, uid string }
 // backup of this cluster is never taken for one without an object.
 func (c *Controller) discover(ctx context.Context, s *scope) error {
 	var found []archive.BackupID
-	err := engine.Discover(ctx, s.files, func(id archive.BackupID) error {
+	err := location.Discover(ctx, s.files, func(id archive.BackupID) error {
 		found = append(found, id)
 		return nil
 	})

@@ -12,7 +12,7 @@ import (
 	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
 	"github.com/soda-cdm/kahu/internal/controller/place"
 	"github.com/soda-cdm/kahu/internal/core/seal"
-	"github.com/soda-cdm/kahu/internal/engine"
+	"github.com/soda-cdm/kahu/internal/engine/keyring"
 	"github.com/soda-cdm/kahu/internal/reconcile"
 )
 
@@ -41,8 +41,8 @@ func (c *Controller) keepKeys(ctx context.Context, s *scope) error {
 	if identityErr != nil && !errors.As(identityErr, &unusable) {
 		return identityErr
 	}
-	keeper := &engine.KeyKeeper{Files: s.files, Clock: c.Clock, ClusterID: c.ClusterID}
-	kept, err := keeper.Keep(ctx, engine.KeyWish{Recipients: recipients, Held: held, State: place.KeyState(s.location)})
+	keeper := &keyring.Keeper{Files: s.files, Clock: c.Clock, ClusterID: c.ClusterID}
+	kept, err := keeper.Keep(ctx, keyring.Wish{Recipients: recipients, Held: held, State: place.KeyState(s.location)})
 	if err != nil {
 		return outcome(err)
 	}
@@ -69,7 +69,7 @@ func parseEncryption(encryption *kahuv1.LocationEncryption) ([]seal.Recipient, e
 }
 
 // encryptionStatus writes down what must be remembered, and what people want to know.
-func encryptionStatus(kept engine.KeysKept, recipients []seal.Recipient, held []seal.Identity) *kahuv1.LocationEncryptionStatus {
+func encryptionStatus(kept keyring.Kept, recipients []seal.Recipient, held []seal.Identity) *kahuv1.LocationEncryptionStatus {
 	status := &kahuv1.LocationEncryptionStatus{Epoch: kept.State.Epoch.ID(), PublicKey: kept.State.Epoch.String()}
 	if kept.Epochs >= 0 {
 		status.Epochs, status.ReadableEpochs = number(kept.Epochs), number(kept.Readable)
@@ -103,7 +103,7 @@ func (s *scope) set(condition string, status metav1.ConditionStatus, reason, mes
 	})
 }
 
-func (s *scope) sayEncrypted(kept engine.KeysKept, recipients []seal.Recipient) {
+func (s *scope) sayEncrypted(kept keyring.Kept, recipients []seal.Recipient) {
 	message := fmt.Sprintf("What this cluster writes is encrypted with the key of epoch %s, for %d recipients.",
 		kept.State.Epoch.ID(), len(recipients))
 	classical := 0
@@ -122,7 +122,7 @@ func (s *scope) sayEncrypted(kept engine.KeysKept, recipients []seal.Recipient) 
 	s.set(kahuv1.ConditionEncrypted, metav1.ConditionTrue, kahuv1.ReasonEncrypted, message)
 }
 
-func (s *scope) sayReadable(kept engine.KeysKept, held []seal.Identity, unusable *place.NotUsableError) {
+func (s *scope) sayReadable(kept keyring.Kept, held []seal.Identity, unusable *place.NotUsableError) {
 	switch {
 	case unusable != nil:
 		s.set(kahuv1.ConditionReadable, metav1.ConditionFalse, kahuv1.ReasonIdentityInvalid, unusable.Error())

@@ -9,7 +9,7 @@ import (
 	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
 	"github.com/soda-cdm/kahu/internal/core"
 	"github.com/soda-cdm/kahu/internal/core/archive"
-	"github.com/soda-cdm/kahu/internal/engine"
+	"github.com/soda-cdm/kahu/internal/engine/removal"
 )
 
 // sweep removes the reports and plans of this cluster's restores whose objects are gone. The files are listed before the
@@ -42,7 +42,7 @@ func (c *Controller) sweep(ctx context.Context, s *scope) error {
 	if len(there) == 0 {
 		return nil
 	}
-	if err := engine.SweepRestores(ctx, s.files, c.ClusterID, there); err != nil {
+	if err := removal.SweepRestores(ctx, s.files, c.ClusterID, there); err != nil {
 		return fmt.Errorf("removing the files of restores that are gone: %w", err)
 	}
 	return nil

@@ -11,6 +11,7 @@ import (
 	"github.com/soda-cdm/kahu/internal/core/archive"
 	"github.com/soda-cdm/kahu/internal/core/seal"
 	"github.com/soda-cdm/kahu/internal/engine"
+	"github.com/soda-cdm/kahu/internal/engine/restore"
 	"github.com/soda-cdm/kahu/internal/reconcile"
 )
 
@@ -40,8 +41,8 @@ func InField(reason, message string) Failure {
 // Of finds the reason in what the engine returned for a run.
 func Of(err error) Failure {
 	var invalid *engine.InvalidError
-	var incomplete *engine.IncompleteError
-	var exists *engine.ExistsError
+	var incomplete *restore.IncompleteError
+	var exists *restore.ExistsError
 	var needed *seal.KeyNeededError
 	var unknown *engine.UnknownSignerError
 	switch {

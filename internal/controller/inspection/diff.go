@@ -10,7 +10,7 @@ import (
 	"github.com/soda-cdm/kahu/internal/controller/filters"
 	"github.com/soda-cdm/kahu/internal/core/inspection"
 	"github.com/soda-cdm/kahu/internal/core/selection"
-	"github.com/soda-cdm/kahu/internal/engine"
+	"github.com/soda-cdm/kahu/internal/engine/inspect"
 )
 
 // diff answers how a backup differs from another one, each at its own location, or from the cluster.
@@ -20,7 +20,7 @@ func (l *Library) diff(ctx context.Context, question *kahuv1.Inspection) (locati
 	if err != nil {
 		return "", nil, err
 	}
-	request := engine.DiffRequest{Old: old.stored(), Fields: spec.Fields}
+	request := inspect.DiffRequest{Old: old.stored(), Fields: spec.Fields}
 	if spec.Live {
 		request.Filters, err = l.filtersOf(ctx, spec.BackupName)
 	} else {
@@ -31,11 +31,11 @@ func (l *Library) diff(ctx context.Context, question *kahuv1.Inspection) (locati
 	}
 	return old.Location, func(ctx context.Context, token string) (inspection.Page, error) {
 		request.Page = token
-		return engine.InspectDiff(ctx, l.Cluster, request)
+		return inspect.Diff(ctx, l.Cluster, request)
 	}, nil
 }
 
-func (l *Library) stored(ctx context.Context, name string) (*engine.Stored, error) {
+func (l *Library) stored(ctx context.Context, name string) (*inspect.Stored, error) {
 	backup, err := l.Backup(ctx, name)
 	if err != nil {
 		return nil, err

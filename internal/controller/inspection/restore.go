@@ -10,7 +10,7 @@ import (
 	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
 	"github.com/soda-cdm/kahu/internal/controller/place"
 	"github.com/soda-cdm/kahu/internal/core/inspection"
-	"github.com/soda-cdm/kahu/internal/engine"
+	"github.com/soda-cdm/kahu/internal/engine/inspect"
 )
 
 func (l *Library) plan(ctx context.Context, question *kahuv1.Inspection) (location string, answer Answer, err error) {
@@ -46,7 +46,7 @@ func (l *Library) ofRestore(
 		return "", nil, err
 	}
 	return found.Name, func(ctx context.Context, token string) (inspection.Page, error) {
-		return engine.InspectLines(ctx, files, file, token)
+		return inspect.Lines(ctx, files, file, token)
 	}, nil
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/soda-cdm/kahu/internal/core/archive"
 	"github.com/soda-cdm/kahu/internal/core/inspection"
 	"github.com/soda-cdm/kahu/internal/engine"
+	"github.com/soda-cdm/kahu/internal/engine/inspect"
 )
 
 // Answer makes the page of an answer that the token names. It may take its time, and ends with its context. What it
@@ -42,7 +43,7 @@ type Library struct {
 	Finder *place.Finder
 	// ClusterID is the identity of this cluster, and Cluster what backups are compared with.
 	ClusterID string
-	Cluster   engine.DiffCluster
+	Cluster   inspect.Cluster
 }
 
 // Subjects returns everything that can be asked about. A further subject is a further line.
@@ -64,7 +65,7 @@ func (l *Library) report(ctx context.Context, question *kahuv1.Inspection) (loca
 		return "", nil, err
 	}
 	return found.Location, func(ctx context.Context, token string) (inspection.Page, error) {
-		return engine.InspectReport(ctx, found.stored(), token)
+		return inspect.Report(ctx, found.stored(), token)
 	}, nil
 }
 
@@ -75,7 +76,7 @@ func (l *Library) objects(ctx context.Context, question *kahuv1.Inspection) (loc
 	}
 	wish := filters.OfInspection(&question.Spec)
 	return found.Location, func(ctx context.Context, token string) (inspection.Page, error) {
-		return engine.InspectObjects(ctx, found.stored(), wish, token)
+		return inspect.Objects(ctx, found.stored(), wish, token)
 	}, nil
 }
 
@@ -90,8 +91,8 @@ type Found struct {
 	Keys engine.Keys
 }
 
-func (f Found) stored() engine.Stored {
-	return engine.Stored{Backup: f.ID, Files: f.Files, Keys: f.Keys}
+func (f Found) stored() inspect.Stored {
+	return inspect.Stored{Backup: f.ID, Files: f.Files, Keys: f.Keys}
 }
 
 // Backup finds a backup that has something to show.

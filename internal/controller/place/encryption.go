@@ -16,6 +16,8 @@ import (
 	"github.com/soda-cdm/kahu/internal/core/archive"
 	"github.com/soda-cdm/kahu/internal/core/seal"
 	"github.com/soda-cdm/kahu/internal/engine"
+	"github.com/soda-cdm/kahu/internal/engine/backup"
+	"github.com/soda-cdm/kahu/internal/engine/keyring"
 )
 
 const (
@@ -143,14 +145,14 @@ type secretError struct {
 func (e *secretError) Unwrap() []error { return []error{&e.NotUsableError, e.missing} }
 
 // Keys returns what opens encrypted backups at a location.
-func (f *Finder) Keys(location *kahuv1.BackupLocation, files Files) *engine.Keyring {
-	return &engine.Keyring{Files: files, Identities: func(ctx context.Context) ([]seal.Identity, error) {
+func (f *Finder) Keys(location *kahuv1.BackupLocation, files Files) *keyring.Ring {
+	return &keyring.Ring{Files: files, Identities: func(ctx context.Context) ([]seal.Identity, error) {
 		return f.Secrets.Identities(ctx, location)
 	}}
 }
 
 // Sealing returns how a backup at a location is encrypted, nil where it is not.
-func (f *Finder) Sealing(ctx context.Context, location *kahuv1.BackupLocation, files Files) (*engine.Sealing, error) {
+func (f *Finder) Sealing(ctx context.Context, location *kahuv1.BackupLocation, files Files) (*backup.Sealing, error) {
 	if location.Spec.Encryption == nil {
 		return nil, nil //nolint:nilnil // Not to encrypt is no error.
 	}
@@ -165,26 +167,26 @@ func (f *Finder) Sealing(ctx context.Context, location *kahuv1.BackupLocation, f
 	if err != nil {
 		return nil, err
 	}
-	keeper := &engine.KeyKeeper{Files: files, Clock: clock.RealClock{}}
-	return &engine.Sealing{
+	keeper := &keyring.Keeper{Files: files, Clock: clock.RealClock{}}
+	return &backup.Sealing{
 		Epoch: state.Epoch, Signing: signing, Keys: f.Keys(location, files),
 		Check: func(ctx context.Context) error { return keeper.Check(ctx, state) },
 	}, nil
 }
 
 // KeyState returns what this cluster remembers of the key with which it encrypts.
-func KeyState(location *kahuv1.BackupLocation) engine.KeyState {
+func KeyState(location *kahuv1.BackupLocation) keyring.State {
 	status := location.Status.Encryption
 	if status == nil {
-		return engine.KeyState{}
+		return keyring.State{}
 	}
 	epoch, err := seal.ParseEpoch(status.PublicKey)
 	if err != nil {
-		return engine.KeyState{}
+		return keyring.State{}
 	}
-	state := engine.KeyState{Epoch: epoch}
+	state := keyring.State{Epoch: epoch}
 	for _, recipient := range status.Recipients {
-		state.Wrapped = append(state.Wrapped, engine.WrappedKey{
+		state.Wrapped = append(state.Wrapped, keyring.Wrapped{
 			Recipient: recipient.ID, Digest: archive.Digest(recipient.Digest), Content: recipient.WrappedKey,
 		})
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/soda-cdm/kahu/internal/core"
 	"github.com/soda-cdm/kahu/internal/core/seal"
 	"github.com/soda-cdm/kahu/internal/engine"
+	enginelocation "github.com/soda-cdm/kahu/internal/engine/location"
 )
 
 // Files is everything that one can do with the files of a location.
@@ -153,10 +154,10 @@ type reasonRow struct {
 
 func reasons() []reasonRow {
 	return []reasonRow{
-		{engine.ErrMarkerMissing, kahuv1.ReasonMarkerMissing, true},
-		{engine.ErrMarkerMismatch, kahuv1.ReasonMarkerMismatch, true},
-		{engine.ErrNotEmpty, kahuv1.ReasonMarkerMissing, true},
-		{engine.ErrNotOwner, kahuv1.ReasonNotOwner, true},
+		{enginelocation.ErrMarkerMissing, kahuv1.ReasonMarkerMissing, true},
+		{enginelocation.ErrMarkerMismatch, kahuv1.ReasonMarkerMismatch, true},
+		{enginelocation.ErrNotEmpty, kahuv1.ReasonMarkerMissing, true},
+		{enginelocation.ErrNotOwner, kahuv1.ReasonNotOwner, true},
 		{core.ErrCorrupt, kahuv1.ReasonMarkerInvalid, true},
 		{core.ErrFull, kahuv1.ReasonStoreFull, false},
 		{core.ErrDenied, kahuv1.ReasonStoreDenied, true},

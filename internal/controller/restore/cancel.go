@@ -11,7 +11,7 @@ import (
 	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
 	"github.com/soda-cdm/kahu/internal/controller/failure"
 	"github.com/soda-cdm/kahu/internal/core"
-	"github.com/soda-cdm/kahu/internal/engine"
+	enginerestore "github.com/soda-cdm/kahu/internal/engine/restore"
 )
 
 // cancel ends a run whose end is asked for. One that has not begun ends here; one that goes on is told to end, and
@@ -37,7 +37,7 @@ func (c *Controller) cancel(_ context.Context, s *scope) error {
 
 // ended returns why a run ended that was told to end. Where it was not cancelled, its object is going, another manager
 // has it, or this one stops and the next goes on.
-func (c *Controller) ended(s *scope, found engine.RestoreResult) error {
+func (c *Controller) ended(s *scope, found enginerestore.Result) error {
 	if !s.restore.Spec.Cancel {
 		return going()
 	}

@@ -14,7 +14,7 @@ import (
 	"github.com/soda-cdm/kahu/internal/controller/place"
 	"github.com/soda-cdm/kahu/internal/core"
 	"github.com/soda-cdm/kahu/internal/core/archive"
-	"github.com/soda-cdm/kahu/internal/engine"
+	enginelocation "github.com/soda-cdm/kahu/internal/engine/location"
 	"github.com/soda-cdm/kahu/internal/reconcile"
 )
 
@@ -78,7 +78,7 @@ func (c *Controller) findAtLocation(ctx context.Context, s *scope) error {
 			fmt.Sprintf("Location %s is slow to answer others that have asked before.", location.Name), waitTime)
 	}
 	defer leave()
-	found, err := engine.FindBackups(ctx, files, wish)
+	found, err := enginelocation.FindBackups(ctx, files, wish)
 	if err != nil {
 		return unfound(location.Name, err)
 	}

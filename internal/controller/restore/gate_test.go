@@ -17,6 +17,7 @@ import (
 	"github.com/soda-cdm/kahu/internal/controller/restore"
 	"github.com/soda-cdm/kahu/internal/core/archive"
 	"github.com/soda-cdm/kahu/internal/engine"
+	enginerestore "github.com/soda-cdm/kahu/internal/engine/restore"
 	"github.com/soda-cdm/kahu/internal/reconcile"
 	"github.com/soda-cdm/kahu/internal/store"
 	"github.com/soda-cdm/kahu/provider/memory"
@@ -53,7 +54,7 @@ func TestBusyLocationFailsNoRun(t *testing.T) {
 	gate := reconcile.NewGate(1)
 	loop := (&restore.Controller{
 		Client: to, Direct: to, Finder: &place.Finder{Client: to, Stores: oneStore{files}}, Clock: clock, Patience: time.Minute, RunsPerLocation: 1,
-		Gate: gate, Tasks: reconcile.NewTasks[engine.Progress, engine.RestoreResult](1), // They do not start: it stays in the queue.
+		Gate: gate, Tasks: reconcile.NewTasks[engine.Progress, enginerestore.Result](1), // They do not start: it stays in the queue.
 	}).Loop()
 	pass := func(what string) kahuv1.RestoreStatus {
 		t.Helper()

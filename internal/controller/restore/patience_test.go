@@ -16,6 +16,7 @@ import (
 	"github.com/soda-cdm/kahu/internal/controller/place"
 	"github.com/soda-cdm/kahu/internal/controller/restore"
 	"github.com/soda-cdm/kahu/internal/engine"
+	enginerestore "github.com/soda-cdm/kahu/internal/engine/restore"
 	"github.com/soda-cdm/kahu/internal/reconcile"
 )
 
@@ -36,7 +37,7 @@ func TestPatienceBeginsWithTheProcess(t *testing.T) {
 	to := fake.NewClientBuilder().WithScheme(scheme).WithObjects(run, location, source).WithStatusSubresource(run).Build()
 	loop := (&restore.Controller{
 		Client: to, Direct: to, Finder: &place.Finder{Client: to}, Clock: clock, Patience: time.Minute, RunsPerLocation: 1,
-		Tasks: reconcile.NewTasks[engine.Progress, engine.RestoreResult](1),
+		Tasks: reconcile.NewTasks[engine.Progress, enginerestore.Result](1),
 	}).Loop()
 	state := func() kahuv1.State {
 		t.Helper()

@@ -5,7 +5,7 @@ import (
 
 	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
 	"github.com/soda-cdm/kahu/internal/controller/failure"
-	"github.com/soda-cdm/kahu/internal/engine"
+	"github.com/soda-cdm/kahu/internal/engine/restore"
 	"github.com/soda-cdm/kahu/internal/reconcile"
 )
 
@@ -16,14 +16,14 @@ const (
 )
 
 // previewOf turns what a dry run found into the API's words.
-func previewOf(found *engine.Preview) *kahuv1.RestorePreview {
+func previewOf(found *restore.Preview) *kahuv1.RestorePreview {
 	if found == nil {
 		return nil
 	}
 	preview := &kahuv1.RestorePreview{
-		Create: found.Counts[engine.PlanCreate], Update: found.Counts[engine.PlanUpdate],
-		Recreate: found.Counts[engine.PlanRecreate], Unchanged: found.Counts[engine.PlanUnchanged],
-		Skip: found.Counts[engine.PlanSkip], Conflict: found.Counts[engine.PlanConflict],
+		Create: found.Counts[restore.PlanCreate], Update: found.Counts[restore.PlanUpdate],
+		Recreate: found.Counts[restore.PlanRecreate], Unchanged: found.Counts[restore.PlanUnchanged],
+		Skip: found.Counts[restore.PlanSkip], Conflict: found.Counts[restore.PlanConflict],
 		Unchecked: found.Unchecked,
 		Problems:  failure.Texts(found.Problems), PlanPath: found.File,
 	}
@@ -37,7 +37,7 @@ func previewOf(found *engine.Preview) *kahuv1.RestorePreview {
 	return preview
 }
 
-func changesOf(row engine.PlanRow) []string {
+func changesOf(row restore.PlanRow) []string {
 	var lines []string
 	for _, field := range row.Fields[:min(len(row.Fields), maxChanges)] {
 		lines = append(lines, reconcile.Bounded(field.Line, maxChangeText))

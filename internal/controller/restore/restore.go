@@ -27,6 +27,7 @@ import (
 	"github.com/soda-cdm/kahu/internal/controller/queue"
 	"github.com/soda-cdm/kahu/internal/core/archive"
 	"github.com/soda-cdm/kahu/internal/engine"
+	enginerestore "github.com/soda-cdm/kahu/internal/engine/restore"
 	"github.com/soda-cdm/kahu/internal/reconcile"
 )
 
@@ -34,12 +35,12 @@ import (
 const workers = 8
 
 // Tasks are the runs that go on in this process.
-type Tasks = reconcile.Tasks[engine.Progress, engine.RestoreResult]
+type Tasks = reconcile.Tasks[engine.Progress, enginerestore.Result]
 
 // Runner restores.
 type Runner interface {
 	// Run restores once.
-	Run(ctx context.Context, request engine.RestoreRequest, files engine.RestoreFiles) (engine.RestoreResult, error)
+	Run(ctx context.Context, request enginerestore.Request, files enginerestore.Files) (enginerestore.Result, error)
 }
 
 // Controller reconciles Restore objects.

@@ -18,6 +18,7 @@ import (
 	"github.com/soda-cdm/kahu/internal/core/seal"
 	"github.com/soda-cdm/kahu/internal/core/transform"
 	"github.com/soda-cdm/kahu/internal/engine"
+	enginerestore "github.com/soda-cdm/kahu/internal/engine/restore"
 	"github.com/soda-cdm/kahu/internal/reconcile"
 )
 
@@ -61,7 +62,7 @@ func (c *Controller) begin(ctx context.Context, s *scope) (bool, error) {
 	restore := s.restore.DeepCopy()
 	trust := place.Trust(s.location)
 	trust.Required = trust.Required && !restore.Spec.AllowUnknownSigner
-	request := engine.RestoreRequest{
+	request := enginerestore.Request{
 		Transforms: transforms,
 		ID:         archive.RestoreID{ClusterID: c.ClusterID, Name: restore.Name, UID: string(restore.UID)},
 		Attempt:    restore.Status.Attempt,
@@ -80,7 +81,7 @@ func (c *Controller) begin(ctx context.Context, s *scope) (bool, error) {
 		},
 	}
 	files := s.files
-	return c.Tasks.Begin(s.restore.DeepCopy(), func(ctx context.Context, show func(engine.Progress)) (engine.RestoreResult, error) {
+	return c.Tasks.Begin(s.restore.DeepCopy(), func(ctx context.Context, show func(engine.Progress)) (enginerestore.Result, error) {
 		request.Show = show
 		return c.Runner.Run(ctx, request, files)
 	}), nil
@@ -148,7 +149,7 @@ func (c *Controller) conclude(_ context.Context, s *scope) error {
 }
 
 // show writes what was done.
-func show(status *kahuv1.RestoreStatus, found engine.RestoreResult) {
+func show(status *kahuv1.RestoreStatus, found enginerestore.Result) {
 	status.Counts = kahuv1.RestoreCounts{
 		Created: found.Counts.Created, Updated: found.Counts.Updated, SkippedExisting: found.Counts.Existing,
 		SkippedControlled: found.Counts.Controlled, SkippedFinished: found.Counts.Finished, SkippedExcluded: found.Counts.Excluded,

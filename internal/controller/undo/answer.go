@@ -12,6 +12,7 @@ import (
 	"github.com/soda-cdm/kahu/internal/controller/failure"
 	"github.com/soda-cdm/kahu/internal/core"
 	"github.com/soda-cdm/kahu/internal/engine"
+	"github.com/soda-cdm/kahu/internal/engine/undo"
 	"github.com/soda-cdm/kahu/internal/reconcile"
 )
 
@@ -31,14 +32,14 @@ func (c *Controller) conclude(_ context.Context, s *scope) error {
 }
 
 // stopped answers a wish whose deletions were stopped.
-func (s *scope) stopped(found engine.UndoResult, now time.Time, message string) {
+func (s *scope) stopped(found undo.Result, now time.Time, message string) {
 	s.show(found)
 	s.finish(now)
 	s.say(metav1.ConditionFalse, kahuv1.ReasonPartiallyUndone, message+unclear(found))
 }
 
 // verdict returns what the condition says.
-func verdict(found engine.UndoResult, err error, dryRun bool) (status metav1.ConditionStatus, reason, message string) {
+func verdict(found undo.Result, err error, dryRun bool) (status metav1.ConditionStatus, reason, message string) {
 	deleted, all := core.Count(found.Deleted, "object"), core.Count(found.Deleted+found.Kept, "object")
 	switch {
 	case err != nil:
@@ -61,7 +62,7 @@ func verdict(found engine.UndoResult, err error, dryRun bool) (status metav1.Con
 }
 
 // unclear tells of what may be the restore's and stays as nobody can say it; it is empty where there is no such thing.
-func unclear(found engine.UndoResult) string {
+func unclear(found undo.Result) string {
 	if found.Unclear == 0 {
 		return ""
 	}
@@ -73,7 +74,7 @@ func unclear(found engine.UndoResult) string {
 func (s *scope) finish(now time.Time) { s.answer().Time = &metav1.Time{Time: now} }
 
 // show writes what was done.
-func (s *scope) show(found engine.UndoResult) {
+func (s *scope) show(found undo.Result) {
 	answer := s.answer()
 	answer.Deleted, answer.Kept, answer.Rows = found.Deleted, found.Kept, nil
 	for _, row := range found.KeptRows {

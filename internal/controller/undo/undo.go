@@ -26,6 +26,7 @@ import (
 	"github.com/soda-cdm/kahu/internal/core"
 	"github.com/soda-cdm/kahu/internal/core/undo"
 	"github.com/soda-cdm/kahu/internal/engine"
+	engineundo "github.com/soda-cdm/kahu/internal/engine/undo"
 	"github.com/soda-cdm/kahu/internal/reconcile"
 )
 
@@ -39,12 +40,12 @@ const (
 )
 
 // Tasks are the restores that are being taken back by this process.
-type Tasks = reconcile.Tasks[engine.Progress, engine.UndoResult]
+type Tasks = reconcile.Tasks[engine.Progress, engineundo.Result]
 
 // Runner takes restores back.
 type Runner interface {
 	// Run takes one back.
-	Run(ctx context.Context, request engine.UndoRequest) (engine.UndoResult, error)
+	Run(ctx context.Context, request engineundo.Request) (engineundo.Result, error)
 }
 
 // Controller answers the wishes.
@@ -192,11 +193,11 @@ func (c *Controller) run(_ context.Context, s *scope) error {
 	}
 	if !there {
 		restore := s.restore.DeepCopy()
-		request := engine.UndoRequest{
+		request := engineundo.Request{
 			RestoreUID: string(restore.UID), During: during(&restore.Status, restore.CreationTimestamp), DryRun: s.answer().DryRun,
 			Confirm: func(ctx context.Context) error { return c.confirm(ctx, restore) },
 		}
-		begun := c.Tasks.Begin(restore, func(ctx context.Context, show func(engine.Progress)) (engine.UndoResult, error) {
+		begun := c.Tasks.Begin(restore, func(ctx context.Context, show func(engine.Progress)) (engineundo.Result, error) {
 			request.Show = show
 			return c.Runner.Run(ctx, request)
 		})

@@ -18,13 +18,14 @@ import (
 	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
 	"github.com/soda-cdm/kahu/internal/controller/undo"
 	"github.com/soda-cdm/kahu/internal/engine"
+	engineundo "github.com/soda-cdm/kahu/internal/engine/undo"
 	"github.com/soda-cdm/kahu/internal/reconcile"
 )
 
 // runner is an undo that a test makes up.
-type runner func(ctx context.Context, request engine.UndoRequest) (engine.UndoResult, error)
+type runner func(ctx context.Context, request engineundo.Request) (engineundo.Result, error)
 
-func (r runner) Run(ctx context.Context, request engine.UndoRequest) (engine.UndoResult, error) {
+func (r runner) Run(ctx context.Context, request engineundo.Request) (engineundo.Result, error) {
 	return r(ctx, request)
 }
 
@@ -42,7 +43,7 @@ func answers(t *testing.T, work runner, asked ...map[string]string) *kahuv1.Rest
 	now.Status.Stage = kahuv1.StageFinished
 	to := fake.NewClientBuilder().WithScheme(scheme).WithObjects(now).WithStatusSubresource(now).Build()
 	c := &undo.Controller{
-		Client: to, Direct: to, Runner: work, Clock: clock.RealClock{}, Tasks: reconcile.NewTasks[engine.Progress, engine.UndoResult](1),
+		Client: to, Direct: to, Runner: work, Clock: clock.RealClock{}, Tasks: reconcile.NewTasks[engine.Progress, engineundo.Result](1),
 	}
 	ctx, end := context.WithCancel(t.Context())
 	go func() { _ = c.Tasks.Start(ctx) }()
@@ -77,12 +78,12 @@ func answers(t *testing.T, work runner, asked ...map[string]string) *kahuv1.Rest
 // TestReplacedUndoIsAnswered: what an undo deleted that a dry run replaced while it went on is kept.
 func TestReplacedUndoIsAnswered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		work := func(ctx context.Context, request engine.UndoRequest) (engine.UndoResult, error) {
+		work := func(ctx context.Context, request engineundo.Request) (engineundo.Result, error) {
 			if request.DryRun {
-				return engine.UndoResult{Deleted: 1}, nil
+				return engineundo.Result{Deleted: 1}, nil
 			}
 			<-ctx.Done() // Nine objects are left when it is told to end.
-			return engine.UndoResult{Deleted: 5, Kept: 2, DeletedRows: make([]engine.Row, 5), KeptRows: make([]engine.Row, 2)}, ctx.Err()
+			return engineundo.Result{Deleted: 5, Kept: 2, DeletedRows: make([]engine.Row, 5), KeptRows: make([]engine.Row, 2)}, ctx.Err()
 		}
 		now := answers(t, work,
 			map[string]string{kahuv1.AnnotationUndo: "one"},
@@ -105,15 +106,15 @@ func TestUnclearIsAlwaysTold(t *testing.T) {
 	wish := map[string]string{kahuv1.AnnotationUndo: "one"}
 	for name, test := range map[string]struct {
 		asked  map[string]string
-		result engine.UndoResult
+		result engineundo.Result
 		err    error
 		reason string
 	}{
-		"undone":     {wish, engine.UndoResult{Deleted: 3}, nil, kahuv1.ReasonUndone},
-		"kept":       {wish, engine.UndoResult{Deleted: 3, Kept: 1}, nil, kahuv1.ReasonPartiallyUndone},
-		"looked at":  {dryRun, engine.UndoResult{Deleted: 3}, nil, kahuv1.ReasonUndoPreviewed},
-		"failed":     {wish, engine.UndoResult{Deleted: 3}, errors.New("it is away"), kahuv1.ReasonUndoFailed},
-		"not wanted": {nil, engine.UndoResult{}, nil, kahuv1.ReasonPartiallyUndone},
+		"undone":     {wish, engineundo.Result{Deleted: 3}, nil, kahuv1.ReasonUndone},
+		"kept":       {wish, engineundo.Result{Deleted: 3, Kept: 1}, nil, kahuv1.ReasonPartiallyUndone},
+		"looked at":  {dryRun, engineundo.Result{Deleted: 3}, nil, kahuv1.ReasonUndoPreviewed},
+		"failed":     {wish, engineundo.Result{Deleted: 3}, errors.New("it is away"), kahuv1.ReasonUndoFailed},
+		"not wanted": {nil, engineundo.Result{}, nil, kahuv1.ReasonPartiallyUndone},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for unclear, want := range map[int64]string{0: "", 7: ": 7 objects."} {
@@ -123,7 +124,7 @@ func TestUnclearIsAlwaysTold(t *testing.T) {
 					if test.asked == nil {
 						asked = []map[string]string{wish, nil}
 					}
-					now := answers(t, func(ctx context.Context, _ engine.UndoRequest) (engine.UndoResult, error) {
+					now := answers(t, func(ctx context.Context, _ engineundo.Request) (engineundo.Result, error) {
 						if test.asked == nil {
 							<-ctx.Done()
 						}

@@ -16,6 +16,7 @@ import (
 	"github.com/soda-cdm/kahu/internal/core/archive"
 	"github.com/soda-cdm/kahu/internal/core/damage"
 	"github.com/soda-cdm/kahu/internal/engine"
+	"github.com/soda-cdm/kahu/internal/engine/verify"
 	"github.com/soda-cdm/kahu/internal/reconcile"
 )
 
@@ -88,8 +89,8 @@ func (c *Controller) begin(ctx context.Context, s *scope) error {
 	if err != nil {
 		return err
 	}
-	request, files := engine.VerifyRequest{Backup: c.id(s), Sample: sample, Keys: s.keys}, s.files
-	begun := c.Tasks.Begin(s.backup.DeepCopy(), func(ctx context.Context, show func(engine.Progress)) (engine.VerifyResult, error) {
+	request, files := verify.Request{Backup: c.id(s), Sample: sample, Keys: s.keys}, s.files
+	begun := c.Tasks.Begin(s.backup.DeepCopy(), func(ctx context.Context, show func(engine.Progress)) (verify.Result, error) {
 		request.Show = show
 		return c.Runner.Run(ctx, request, files)
 	})
@@ -121,7 +122,7 @@ func (c *Controller) conclude(_ context.Context, s *scope) error {
 
 // verdict returns what the condition says of a reading.
 func verdict(
-	id archive.BackupID, found engine.VerifyResult, err error, sampled string,
+	id archive.BackupID, found verify.Result, err error, sampled string,
 ) (status metav1.ConditionStatus, reason, message string) {
 	const remedy = "Bring the files back from a copy of the store, or use another backup."
 	switch {
@@ -150,7 +151,7 @@ func verdict(
 }
 
 // unread says of a damaged backup that there may be more damage than was found.
-func unread(found engine.VerifyResult, err error, sampled string) string {
+func unread(found verify.Result, err error, sampled string) string {
 	switch left := found.ObjectsTotal - found.Objects - found.DamagedObjects; {
 	case err != nil:
 		return "There may be more, as the reading ended early: " + err.Error() + ". "

@@ -22,6 +22,7 @@ import (
 	"github.com/soda-cdm/kahu/internal/controller/place"
 	"github.com/soda-cdm/kahu/internal/core/archive"
 	"github.com/soda-cdm/kahu/internal/engine"
+	"github.com/soda-cdm/kahu/internal/engine/verify"
 	"github.com/soda-cdm/kahu/internal/reconcile"
 )
 
@@ -37,12 +38,12 @@ const (
 )
 
 // Tasks are the backups that are being read in this process.
-type Tasks = reconcile.Tasks[engine.Progress, engine.VerifyResult]
+type Tasks = reconcile.Tasks[engine.Progress, verify.Result]
 
 // Runner reads backups.
 type Runner interface {
 	// Run reads one, and returns what is damaged.
-	Run(ctx context.Context, request engine.VerifyRequest, files engine.FileReader) (engine.VerifyResult, error)
+	Run(ctx context.Context, request verify.Request, files engine.FileReader) (verify.Result, error)
 }
 
 // Controller answers the questions.

@@ -23,12 +23,13 @@ import (
 	"github.com/soda-cdm/kahu/internal/core"
 	"github.com/soda-cdm/kahu/internal/core/damage"
 	"github.com/soda-cdm/kahu/internal/engine"
+	"github.com/soda-cdm/kahu/internal/engine/verify"
 	"github.com/soda-cdm/kahu/internal/reconcile"
 )
 
 // reading is what one reading of the backup comes to.
 type reading struct {
-	found engine.VerifyResult
+	found verify.Result
 	err   error
 }
 
@@ -39,7 +40,7 @@ type runner struct {
 }
 
 // Run implements verification.Runner.
-func (r *runner) Run(context.Context, engine.VerifyRequest, engine.FileReader) (engine.VerifyResult, error) {
+func (r *runner) Run(context.Context, verify.Request, engine.FileReader) (verify.Result, error) {
 	is := r.readings[min(r.begun, len(r.readings)-1)]
 	r.begun++
 	return is.found, is.err
@@ -91,7 +92,7 @@ func newWorld(t *testing.T, sample string, readings ...reading) *world {
 // restart begins with a process that knows nothing of what the one before did.
 func (w *world) restart() {
 	w.t.Helper()
-	w.tasks = reconcile.NewTasks[engine.Progress, engine.VerifyResult](1)
+	w.tasks = reconcile.NewTasks[engine.Progress, verify.Result](1)
 	controller := &verification.Controller{
 		Client: w.client, Finder: &place.Finder{Client: w.client, Stores: nowhere{}}, Runner: w.runner, Tasks: w.tasks,
 		ClusterID: "cluster", Clock: w.clock,
@@ -170,8 +171,8 @@ func TestNothingIsReadBeforeTheQuestionIsOnRecord(t *testing.T) {
 // TestReadAgain: a store that fails ends no question, unless it fails for long; what does not pass does at once.
 func TestReadAgain(t *testing.T) {
 	t.Parallel()
-	whole := reading{found: engine.VerifyResult{Files: 3, Bytes: 30, Objects: 7, ObjectsTotal: 7}}
-	damaged := reading{found: engine.VerifyResult{DamagedTotal: 1, Objects: 2, ObjectsTotal: 7, DamagedObjects: 1, Damaged: []damage.Row{{
+	whole := reading{found: verify.Result{Files: 3, Bytes: 30, Objects: 7, ObjectsTotal: 7}}
+	damaged := reading{found: verify.Result{DamagedTotal: 1, Objects: 2, ObjectsTotal: 7, DamagedObjects: 1, Damaged: []damage.Row{{
 		File: "segment", Reason: damage.WrongContent,
 	}}}, err: unavailable().err}
 	seconds := func(all ...int) (pauses []time.Duration) {
@@ -241,12 +242,12 @@ func TestReadAgainAfterRestart(t *testing.T) {
 func TestOneIsNotMany(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
-		found engine.VerifyResult
+		found verify.Result
 		says  string
 	}{
-		"Whole": {engine.VerifyResult{Objects: 1, ObjectsTotal: 1}, "as it was written: 1 object."},
+		"Whole": {verify.Result{Objects: 1, ObjectsTotal: 1}, "as it was written: 1 object."},
 		"Damaged": {
-			engine.VerifyResult{ObjectsTotal: 1, DamagedTotal: 1, DamagedObjects: 1, Damaged: []damage.Row{{File: "a"}}},
+			verify.Result{ObjectsTotal: 1, DamagedTotal: 1, DamagedObjects: 1, Damaged: []damage.Row{{File: "a"}}},
 			"Damaged: 1 part of the backup's files; not to be restored: 1 object.",
 		},
 	} {
@@ -264,14 +265,14 @@ func TestOneIsNotMany(t *testing.T) {
 // TestSampleSaysWhatWasNotRead: an answer about a part does not sound like one about the whole.
 func TestSampleSaysWhatWasNotRead(t *testing.T) {
 	t.Parallel()
-	damaged := engine.VerifyResult{Objects: 10, ObjectsTotal: 100, DamagedTotal: 1, DamagedObjects: 2, Damaged: []damage.Row{{File: "a"}}}
+	damaged := verify.Result{Objects: 10, ObjectsTotal: 100, DamagedTotal: 1, DamagedObjects: 2, Damaged: []damage.Row{{File: "a"}}}
 	for name, test := range map[string]struct {
-		found engine.VerifyResult
+		found verify.Result
 		says  string
 	}{
-		"Whole":    {engine.VerifyResult{Objects: 12, ObjectsTotal: 100}, "as they were written are 12 of 100 objects; not read were 88."},
+		"Whole":    {verify.Result{Objects: 12, ObjectsTotal: 100}, "as they were written are 12 of 100 objects; not read were 88."},
 		"Damaged":  {damaged, "There may be more, as the sample of 10% left out 88 objects."},
-		"OneOfOne": {engine.VerifyResult{Objects: 1, ObjectsTotal: 100}, "are 1 of 100 objects; not read were 99."},
+		"OneOfOne": {verify.Result{Objects: 1, ObjectsTotal: 100}, "are 1 of 100 objects; not read were 99."},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

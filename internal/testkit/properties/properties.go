@@ -14,6 +14,7 @@ import (
 	"github.com/soda-cdm/kahu/internal/core"
 	"github.com/soda-cdm/kahu/internal/core/archive"
 	"github.com/soda-cdm/kahu/internal/engine"
+	"github.com/soda-cdm/kahu/internal/engine/restore"
 	"github.com/soda-cdm/kahu/internal/testkit/fakecluster"
 )
 
@@ -38,8 +39,8 @@ func Restored(ctx context.Context, files Files, id archive.BackupID) (map[string
 		kinds = append(kinds, manifest.Kinds[i].Kind)
 	}
 	target := fakecluster.New(kinds...)
-	use := &engine.Restore{Cluster: target, Clock: clock.RealClock{}, Creators: 4}
-	result, err := use.Run(ctx, engine.RestoreRequest{Backup: id}, files)
+	use := &restore.Runner{Cluster: target, Clock: clock.RealClock{}, Creators: 4}
+	result, err := use.Run(ctx, restore.Request{Backup: id}, files)
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,172 @@
+package backup
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/soda-cdm/kahu/internal/core"
+	"github.com/soda-cdm/kahu/internal/core/archive"
+	"github.com/soda-cdm/kahu/internal/engine"
+)
+
+// own returns the attempt where the names of its files bear it, and nothing for the first one.
+func (r *run) own() string {
+	if len(r.request.Earlier) == 0 {
+		return ""
+	}
+	return r.request.Attempt
+}
+
+// writeIntent tells others what this run is about to do, before anything else is written.
+func (r *run) writeIntent(ctx context.Context) error {
+	content, err := archive.EncodeIntent(archive.Intent{
+		Backup: r.request.ID, Attempt: r.request.Attempt, Earlier: r.request.Earlier, Started: r.Clock.Now(),
+	})
+	if err != nil {
+		return err
+	}
+	name := r.request.ID.IntentNameOf(r.own())
+	r.intentFile = archive.File{Name: name, Size: int64(len(content)), Digest: archive.DigestOf(content)}
+	err = engine.CreateFile(ctx, r.files, name, content)
+	// An intent of another attempt is not this run's to remove. After every other error it may be there.
+	r.begun = r.begun || !errors.Is(err, core.ErrAlreadyExists)
+	return err
+}
+
+// writeIndex writes the index as a stream.
+func (r *run) writeIndex(ctx context.Context) error {
+	name := r.request.ID.IndexNameOf(r.own())
+	writer, err := r.files.Create(ctx, name)
+	if err != nil {
+		return err
+	}
+	defer writer.Abort()
+	measured := archive.NewMeasuringWriter(writer)
+	sealed, err := r.sealTo(measured)
+	if err != nil {
+		return err
+	}
+	indexed, err := r.index.WriteIndex(sealed)
+	if err != nil {
+		return err
+	}
+	if err := sealed.Close(); err != nil {
+		return err
+	}
+	if err := writer.Commit(); err != nil {
+		return err
+	}
+	r.indexed, r.indexFile = indexed, measured.File(name)
+	return nil
+}
+
+// writeReport writes what happened.
+func (r *run) writeReport(ctx context.Context) error {
+	if objects(r.indexed) == 0 {
+		r.Warn(core.Key{}, "the filters choose nothing: the backup is empty")
+	}
+	report, err := r.Close()
+	if err != nil {
+		return err
+	}
+	content, err := r.sealBytes(report)
+	if err != nil {
+		return err
+	}
+	name := r.request.ID.ReportNameOf(r.own())
+	r.reportFile = archive.File{Name: name, Size: int64(len(content)), Digest: archive.DigestOf(content)}
+	return engine.CreateFile(ctx, r.files, name, content)
+}
+
+func objects(kinds []archive.IndexedKind) int64 {
+	var sum int64
+	for i := range kinds {
+		sum += kinds[i].Count
+	}
+	return sum
+}
+
+// checkSegments asks the store for every segment that the manifest will name, where it can list.
+func (r *run) checkSegments(ctx context.Context) error {
+	slices.SortFunc(r.written, func(a, b archive.File) int { return strings.Compare(a.Name, b.Name) })
+	missing, err := missingSegments(ctx, r.files, r.written)
+	if err != nil {
+		return err
+	}
+	if len(missing) > 0 {
+		return fmt.Errorf("not in the store as written: %s, the first is %s: %w",
+			core.Count(int64(len(missing)), "segment"), missing[0], core.ErrCorrupt)
+	}
+	return nil
+}
+
+// missingSegments returns the names of those that are not in the store with their size, or not at all where it cannot
+// list. All are of one cluster.
+func missingSegments(ctx context.Context, files Files, segments []archive.File) ([]string, error) {
+	missing, attempts := map[string]int64{}, map[archive.SegmentID]bool{}
+	for _, segment := range segments {
+		missing[segment.Name] = segment.Size
+		if id, ok := archive.ParseSegmentName(segment.Name); ok {
+			attempts[archive.SegmentID{ClusterID: id.ClusterID, Attempt: id.Attempt}] = true
+		}
+	}
+	for of := range attempts {
+		err := files.List(ctx, archive.SegmentPrefix(of.ClusterID, of.Attempt), func(file core.FileInfo) error {
+			if size, expected := missing[file.Name]; expected && size == file.Size {
+				delete(missing, file.Name)
+			}
+			return nil
+		})
+		if errors.Is(err, core.ErrUnsupported) {
+			return unopened(ctx, files, segments)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return slices.Sorted(maps.Keys(missing)), nil
+}
+
+// unopened looks for every segment in a store that cannot list.
+func unopened(ctx context.Context, files engine.FileReader, segments []archive.File) ([]string, error) {
+	var missing []string
+	for _, segment := range segments {
+		file, err := files.Open(ctx, segment.Name)
+		if errors.Is(err, core.ErrNotFound) {
+			missing = append(missing, segment.Name)
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("segment %s: %w", segment.Name, err)
+		}
+		if err := file.Close(); err != nil {
+			return nil, err
+		}
+	}
+	return missing, nil
+}
+
+// manifest says what the run has made.
+func (r *run) manifest() archive.Manifest {
+	counts := archive.Counts{
+		Objects: objects(r.indexed), Excluded: r.counts.excluded.Load(), Vanished: r.counts.vanished.Load(),
+	}
+	counts.Selected = counts.Objects - min(r.counts.needed.Load(), counts.Objects)
+	sizes := archive.Sizes{Objects: r.counts.bytes.Load()}
+	for _, segment := range r.written {
+		sizes.Segments += segment.Size
+	}
+	return archive.Manifest{
+		LocationID: r.request.LocationID, ID: r.request.ID, Attempt: r.request.Attempt,
+		Writer: r.Writer, ServerVersion: r.request.ServerVersion,
+		Started: r.started, Completed: r.Clock.Now(),
+		Complete: r.RowsTotal == 0, Missing: r.missingRows(), MissingCount: r.RowsTotal, Warnings: r.WarningsTotal,
+		Backup: r.request.Object, Kinds: r.indexed, Counts: counts, Sizes: sizes,
+		Intent: r.intentFile, Index: r.indexFile, Report: r.reportFile, Segments: r.written,
+		Encryption: r.encryption(), Signer: r.signer(),
+	}
+}

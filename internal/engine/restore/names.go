@@ -1,0 +1,129 @@
+package restore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	utiljson "k8s.io/apimachinery/pkg/util/json"
+
+	"github.com/soda-cdm/kahu/internal/core"
+	"github.com/soda-cdm/kahu/internal/core/archive"
+	"github.com/soda-cdm/kahu/internal/core/naming"
+	"github.com/soda-cdm/kahu/internal/core/restoreplan"
+	"github.com/soda-cdm/kahu/internal/core/selection"
+	"github.com/soda-cdm/kahu/internal/engine"
+)
+
+// ReasonInvalidPrefix says that objects cannot have the names that a prefix would give them.
+const ReasonInvalidPrefix = "InvalidPrefix"
+
+// prefixField is where a Restore has the prefix.
+const prefixField = "spec.resourcePrefix"
+
+// decideNames decides which names the objects of the plan get, and refuses what they cannot have before anything is written.
+func (r *run) decideNames(ctx context.Context) error {
+	if r.names == nil {
+		return nil
+	}
+	if err := r.readSets(ctx); err != nil {
+		return err
+	}
+	var problems []selection.Problem
+	for _, wave := range r.plan.Waves {
+		for _, item := range wave.Items {
+			wrong := r.names.Check(*item.Kind, item.Namespace, item.Name)
+			if wrong != "" && len(problems) < engine.MaxRows {
+				problems = append(problems, selection.Problem{Field: prefixField, Reason: ReasonInvalidPrefix, Message: wrong})
+			}
+		}
+	}
+	if len(problems) > 0 {
+		return &engine.InvalidError{Problems: problems}
+	}
+	return r.warnOfSharedPods(ctx)
+}
+
+// warnOfSharedPods names the namespaces in which both the restored objects and their originals choose pods, by the same
+// labels. It looks for the first original of each kind.
+func (r *run) warnOfSharedPods(ctx context.Context) error {
+	looked := map[core.Key]bool{} // kinds in namespaces, and namespaces that are done
+	for _, wave := range r.plan.Waves {
+		for _, item := range wave.Items {
+			inNamespace := core.Key{Group: item.Kind.Group, Resource: item.Kind.Resource, Namespace: item.Namespace}
+			namespace := core.Key{Resource: "namespaces", Name: item.Namespace}
+			if looked[inNamespace] || looked[namespace] || !r.choosesBesides(item) {
+				continue
+			}
+			looked[inNamespace] = true
+			there, err := r.originalIsThere(ctx, item)
+			if err != nil {
+				return err
+			}
+			if !there {
+				continue
+			}
+			looked[namespace] = true
+			r.Warn(namespace, fmt.Sprintf("namespace %s has the originals (such as %s %s), and a prefix changes no labels: services, "+
+				"disruption budgets and network policies of both choose the pods of both, and autoscalers stop where two choose the "+
+				"same pods: map the namespace where this must not be", item.Namespace, item.Kind, item.Name))
+		}
+	}
+	return nil
+}
+
+// choosesBesides tells whether an object chooses pods by labels, and would do so beside its original.
+func (r *run) choosesBesides(item *restoreplan.Item) bool {
+	return naming.Chooses(*item.Kind) && !r.shared(item) && r.transformer.Namespace(item.Namespace) == item.Namespace
+}
+
+// originalIsThere tells whether the cluster has an object under its name in the backup.
+func (r *run) originalIsThere(ctx context.Context, item *restoreplan.Item) (bool, error) {
+	_, err := r.Cluster.Living(ctx, *item.Kind, item.Namespace, item.Name)
+	if errors.Is(err, core.ErrNotFound) || errors.Is(err, core.ErrUnsupported) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("%w: %w", engine.ErrCluster, err)
+	}
+	return true, nil
+}
+
+// readSets tells the names of the StatefulSets of the plan, whose claims are called after them.
+func (r *run) readSets(ctx context.Context) error {
+	var records []archive.Record
+	for _, wave := range r.plan.Waves {
+		for _, item := range wave.Items {
+			if item.Kind.Group == "apps" && item.Kind.Resource == "statefulsets" {
+				records = append(records, item.Record())
+			}
+		}
+	}
+	return r.readObjects(ctx, records, func(record archive.Record, content []byte) error {
+		var object map[string]any
+		if err := utiljson.Unmarshal(content, &object); err != nil {
+			return fmt.Errorf("%s is not the JSON of an object: %w", record.Key(), core.ErrCorrupt)
+		}
+		r.names.Set(object)
+		return nil
+	})
+}
+
+const whyShared = "it keeps its name, and an object of that name is there already"
+
+// shared tells whether an object keeps its name in a restore with a prefix. One that is there is then that of the originals,
+// and stays as it is whatever the policy says: it would be made to name the objects with the prefix.
+func (r *run) shared(item *restoreplan.Item) bool {
+	return r.names != nil && r.names.Of(*item.Kind, item.Namespace, item.Name) == item.Name
+}
+
+// warnOfMentions names the fields of a custom resource that say the name of an object which gets another one, and that
+// nobody has declared to be references.
+func (r *run) warnOfMentions(item *restoreplan.Item, object *unstructured.Unstructured) {
+	for _, mention := range r.names.Mentions(*item.Kind, item.Namespace, object.Object) {
+		r.Warn(targetKey(item, object), fmt.Sprintf("%s %s: %s says %s, as an object that gets the prefix was called, and was left "+
+			"as it is: if it is a reference, declare it in spec.references", item.Kind,
+			engine.Path(object.GetNamespace(), object.GetName()), mention.Field, mention.Name))
+	}
+}
