@@ -30,6 +30,9 @@ const (
 	MaxMessageSize = 4 << 10
 	// MaxAttempts bounds the attempts at one backup.
 	MaxAttempts = 100
+	// MaxUses bounds the attempts of whose segments an incremental backup names some, besides its own. A base with more
+	// of them is too torn to build upon: the run is a full one.
+	MaxUses = 1000
 	// MaxNameSize bounds an object's name.
 	MaxNameSize = 1024
 )

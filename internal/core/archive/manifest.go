@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/soda-cdm/kahu/internal/core"
@@ -161,6 +163,18 @@ func (m *Manifest) Segment(name string) (file File, ok bool) {
 		}
 	}
 	return File{}, false
+}
+
+// Attempts returns the attempts that wrote the segments which the manifest names, each once. They are what the intent of
+// a run that builds on the backup says in Uses.
+func (m *Manifest) Attempts() []string {
+	seen := map[string]bool{}
+	for _, file := range m.Segments {
+		if id, ok := ParseSegmentName(file.Name); ok {
+			seen[id.Attempt] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(seen))
 }
 
 // check returns core.ErrInvalid where the manifest contradicts itself.

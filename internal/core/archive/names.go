@@ -96,7 +96,7 @@ func (b BackupID) DetailsNameOf(attempt string) string {
 func (b BackupID) IsIntent(name string) bool {
 	rest, found := strings.CutPrefix(name, b.Folder()+intentStem)
 	attempt, isOne := strings.CutSuffix(rest, intentSuffix)
-	return found && isOne && (attempt == "" || attempt[0] == '-' && CheckAttempt(attempt[1:]) == nil)
+	return found && isOne && isAttemptPart(attempt)
 }
 
 func ofAttempt(stem, attempt, suffix string) string {
@@ -155,15 +155,54 @@ func ParseManifestName(name string) (id BackupID, ok bool) {
 func ParseIntentName(name string) (id BackupID, ok bool) { return parseBackupFile(name, intentFile) }
 
 func parseBackupFile(name, file string) (BackupID, bool) {
+	id, ok := ParseBackupFile(name)
+	if !ok || id.Folder()+file != name {
+		return BackupID{}, false
+	}
+	return id, true
+}
+
+// ParseBackupFile tells in which backup's folder a file lies; ok is false for a file that lies in none.
+func ParseBackupFile(name string) (id BackupID, ok bool) {
 	parts := strings.Split(name, "/")
 	if len(parts) != 6 {
 		return BackupID{}, false
 	}
-	id := BackupID{ClusterID: parts[1], Name: parts[3], UID: parts[4]}
-	if id.Check() != nil || id.Folder()+file != name {
+	id = BackupID{ClusterID: parts[1], Name: parts[3], UID: parts[4]}
+	if id.Check() != nil || id.Folder()+parts[5] != name {
 		return BackupID{}, false
 	}
 	return id, true
+}
+
+// IsOwnFile tells whether the name is one that a file of an attempt at the backup has, the manifest excepted.
+func (b BackupID) IsOwnFile(name string) bool {
+	if _, _, isCheckpoint := b.ParseCheckpointName(name); isCheckpoint {
+		return true
+	}
+	rest, found := strings.CutPrefix(name, b.Folder())
+	if !found {
+		return false
+	}
+	for _, file := range []struct{ stem, suffix string }{
+		{intentStem, intentSuffix}, {indexStem, indexSuffix}, {reportStem, reportSuffix}, {detailsStem, detailsSuffix},
+	} {
+		attempt, isOne := strings.CutPrefix(rest, file.stem)
+		if attempt, isOne = cutSuffix(attempt, file.suffix, isOne); isOne && isAttemptPart(attempt) {
+			return true
+		}
+	}
+	return false
+}
+
+func cutSuffix(text, suffix string, is bool) (string, bool) {
+	rest, found := strings.CutSuffix(text, suffix)
+	return rest, is && found
+}
+
+// isAttemptPart tells whether the text can stand between the stem and the suffix of a file's name.
+func isAttemptPart(text string) bool {
+	return text == "" || text[0] == '-' && CheckAttempt(text[1:]) == nil
 }
 
 // SegmentID names one segment in a location.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/soda-cdm/kahu/internal/core"
@@ -46,6 +47,16 @@ type Intent struct {
 	Earlier []string `json:"earlier,omitempty"`
 	// Base is the backup on which the run builds and whose segments must stay; nil for a full backup.
 	Base *BackupID `json:"base"`
+	// Uses are the attempts of earlier runs of whose segments the manifest may name some: those of the manifest of the
+	// base, and those that the intents of Earlier name. While the run goes on all their segments stay, whatever is deleted.
+	Uses []string `json:"uses,omitempty"`
+}
+
+// Attempts returns all attempts of whose segments the manifest of the run may name some, each once.
+func (i *Intent) Attempts() []string {
+	all := append(append([]string{i.Attempt}, i.Earlier...), i.Uses...)
+	slices.Sort(all)
+	return slices.Compact(all)
 }
 
 // EncodeMarker returns the content of the file, or core.ErrInvalid.
@@ -117,7 +128,10 @@ func (i *Intent) check() error {
 	if len(i.Earlier) > MaxAttempts {
 		return invalid("%d earlier attempts", len(i.Earlier))
 	}
-	for _, attempt := range i.Earlier {
+	if len(i.Uses) > MaxUses || len(i.Uses) > 0 && i.Base == nil {
+		return invalid("%d attempts are used, with a base: %t", len(i.Uses), i.Base != nil)
+	}
+	for _, attempt := range slices.Concat(i.Earlier, i.Uses) {
 		if err := CheckAttempt(attempt); err != nil {
 			return err
 		}

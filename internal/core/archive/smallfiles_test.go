@@ -3,7 +3,9 @@ package archive_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -126,19 +128,45 @@ func TestSmallFilesAreNotWrittenWrong(t *testing.T) {
 		return func() ([]byte, error) { return archive.EncodeIntent(file) }
 	}
 	cases := map[string]func() ([]byte, error){
-		"marker without time":    marker(func(m *archive.Marker) { m.Created = time.Time{} }),
-		"marker without id":      marker(func(m *archive.Marker) { m.LocationID = "" }),
-		"owner without time":     owner(func(o *archive.Owner) { o.Written = time.Time{} }),
-		"owner without nonce":    owner(func(o *archive.Owner) { o.Nonce = "" }),
-		"owner without cluster":  owner(func(o *archive.Owner) { o.ClusterID = "" }),
-		"intent without time":    intent(func(i *archive.Intent) { i.Started = time.Time{} }),
-		"intent without attempt": intent(func(i *archive.Intent) { i.Attempt = "" }),
-		"intent without backup":  intent(func(i *archive.Intent) { i.Backup.UID = "" }),
-		"intent on others' base": intent(func(i *archive.Intent) { i.Base = &archive.BackupID{ClusterID: "x", Name: "y", UID: "z"} }),
+		"marker without time":          marker(func(m *archive.Marker) { m.Created = time.Time{} }),
+		"marker without id":            marker(func(m *archive.Marker) { m.LocationID = "" }),
+		"owner without time":           owner(func(o *archive.Owner) { o.Written = time.Time{} }),
+		"owner without nonce":          owner(func(o *archive.Owner) { o.Nonce = "" }),
+		"owner without cluster":        owner(func(o *archive.Owner) { o.ClusterID = "" }),
+		"intent without time":          intent(func(i *archive.Intent) { i.Started = time.Time{} }),
+		"intent without attempt":       intent(func(i *archive.Intent) { i.Attempt = "" }),
+		"intent without backup":        intent(func(i *archive.Intent) { i.Backup.UID = "" }),
+		"intent with uses and no base": intent(func(i *archive.Intent) { i.Uses = []string{"a"} }),
+		"intent with many uses": intent(func(i *archive.Intent) {
+			i.Base, i.Uses = &backupID, slices.Repeat([]string{"a"}, archive.MaxUses+1)
+		}),
+		"intent with a use that is none": intent(func(i *archive.Intent) { i.Base, i.Uses = &backupID, []string{"../x"} }),
+		"intent on others' base":         intent(func(i *archive.Intent) { i.Base = &archive.BackupID{ClusterID: "x", Name: "y", UID: "z"} }),
 	}
 	for name, encode := range cases {
 		if _, err := encode(); !errors.Is(err, core.ErrInvalid) {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+// TestIntentsFit: an intent that uses as much as it may is not too long for its file.
+func TestIntentsFit(t *testing.T) {
+	t.Parallel()
+	full := newIntent()
+	full.Base = &backupID
+	for i := range archive.MaxUses {
+		full.Uses = append(full.Uses, fmt.Sprintf("%032d", i))
+	}
+	for i := range archive.MaxAttempts {
+		full.Earlier = append(full.Earlier, fmt.Sprintf("%032d", 5000+i))
+	}
+	content, err := archive.EncodeIntent(full)
+	if err != nil || len(content) > archive.MaxSmallFileSize {
+		t.Fatalf("%d bytes: %v", len(content), err)
+	}
+	read, err := archive.DecodeIntent(bytes.NewReader(content))
+	if err != nil || len(read.Attempts()) != 1+archive.MaxUses+archive.MaxAttempts {
+		t.Errorf("%d attempts: %v", len(read.Attempts()), err)
 	}
 }
