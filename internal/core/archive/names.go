@@ -16,6 +16,7 @@ const ClustersFolder = "clusters/"
 
 const (
 	ownerFile       = "owner.json"
+	clockFile       = "clock.json"
 	segmentsFolder  = "segments/"
 	backupsFolder   = "backups/"
 	intentFile      = intentStem + intentSuffix
@@ -42,6 +43,9 @@ func ClusterFolder(clusterID string) string { return ClustersFolder + clusterID 
 
 // OwnerName returns the name of the file that says who owns a cluster's folder.
 func OwnerName(clusterID string) string { return ClusterFolder(clusterID) + ownerFile }
+
+// ClockName returns the name of a file that is written over and over to learn the time of the store.
+func ClockName(clusterID string) string { return ClusterFolder(clusterID) + clockFile }
 
 // SegmentsFolder returns the folder of a cluster's segments, with a slash at its end.
 func SegmentsFolder(clusterID string) string { return ClusterFolder(clusterID) + segmentsFolder }

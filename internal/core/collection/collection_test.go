@@ -77,7 +77,7 @@ func TestVerdicts(t *testing.T) {
 				s.Segment(file(segment("a", 1), old))
 				s.Segment(file(segment("a", 2), old))
 				s.Segment(file(segment("b", 1), old))
-				s.Manifest(manifest("later", "b", segment("a", 2), segment("b", 1)))
+				s.Manifest(collection.NeedsOf(manifest("later", "b", segment("a", 2), segment("b", 1))))
 			},
 			want: []string{segment("a", 1)}, kept: map[collection.Reason]int{collection.Named: 2},
 		},
@@ -136,7 +136,7 @@ func TestVerdicts(t *testing.T) {
 		"IntentsOfABackupHoldNothing": {
 			found: func(s *collection.Survey) {
 				s.Segment(file(segment("a", 1), old))
-				s.Manifest(manifest("whole", "b"))
+				s.Manifest(collection.NeedsOf(manifest("whole", "b")))
 				s.File(file(id("whole").ManifestName(), old))
 				s.File(file(id("whole").IndexName(), old))
 				s.File(file(id("whole").IntentName(), old))
@@ -146,7 +146,7 @@ func TestVerdicts(t *testing.T) {
 		},
 		"LeftoversOfABackup": {
 			found: func(s *collection.Survey) {
-				s.Manifest(manifest("whole", "b"))
+				s.Manifest(collection.NeedsOf(manifest("whole", "b")))
 				s.File(file(id("whole").CheckpointName("a", 1), old))
 				s.File(file(id("whole").IndexName(), old))
 				s.File(file(id("whole").IntentName(), old))

@@ -19,6 +19,17 @@ func (n numbers) with(number int) numbers {
 	return n
 }
 
+// union returns the numbers of both sets. It may change the first.
+func (n numbers) union(other numbers) numbers {
+	for at, word := range other {
+		if at == len(n) {
+			n = append(n, 0)
+		}
+		n[at] |= word
+	}
+	return n
+}
+
 // without returns the numbers that are not in the other set.
 func (n numbers) without(other numbers) numbers {
 	rest := make(numbers, len(n))

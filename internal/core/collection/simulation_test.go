@@ -269,7 +269,7 @@ func (s *simulation) survey(wanted func(attempt string) bool, without archive.Ba
 			return false
 		}
 		if manifest, there := s.manifests[manifests[0]]; there {
-			survey.Manifest(manifest)
+			survey.Manifest(collection.NeedsOf(manifest))
 		}
 		manifests = manifests[1:]
 		return true

@@ -92,14 +92,43 @@ func (s *Survey) backup(id archive.BackupID) *backup {
 	return s.backups[id]
 }
 
-// Manifest adds a manifest: the segments that it names, and no others, are needed by it.
-func (s *Survey) Manifest(manifest archive.Manifest) {
-	of := s.backup(manifest.ID)
-	of.manifest, of.own = read, len(OwnFiles(manifest))
+// Needs are what a manifest says of the files that its backup needs: little enough to be remembered for thousands.
+type Needs struct {
+	id       archive.BackupID
+	own      int
+	segments []needed
+}
+
+// needed are segments of one attempt.
+type needed struct {
+	attempt string
+	numbers numbers
+}
+
+// NeedsOf returns what a manifest says.
+func NeedsOf(manifest archive.Manifest) Needs {
+	needs := Needs{id: manifest.ID, own: len(OwnFiles(manifest))}
+	at := map[string]int{}
 	for _, file := range manifest.Segments {
 		id, _ := archive.ParseSegmentName(file.Name) // A manifest that was read has no other names.
-		if found := s.attempts[id.Attempt]; found != nil {
-			found.named = found.named.with(id.Number)
+		of, there := at[id.Attempt]
+		if !there {
+			of = len(needs.segments)
+			at[id.Attempt] = of
+			needs.segments = append(needs.segments, needed{attempt: id.Attempt})
+		}
+		needs.segments[of].numbers = needs.segments[of].numbers.with(id.Number)
+	}
+	return needs
+}
+
+// Manifest adds a manifest: the segments that it names, and no others, are needed by its backup.
+func (s *Survey) Manifest(needs Needs) {
+	of := s.backup(needs.id)
+	of.manifest, of.own = read, needs.own
+	for _, needed := range needs.segments {
+		if found := s.attempts[needed.attempt]; found != nil {
+			found.named = found.named.union(needed.numbers)
 		}
 	}
 }

@@ -85,7 +85,7 @@ func Debris(ctx context.Context, files Files, names []string) []string {
 	}
 	var debris []string
 	for _, name := range names {
-		if !known[name] && !strings.HasSuffix(name, "/owner.json") && !strings.Contains(name, "/restores/") {
+		if !known[name] && !strings.HasSuffix(name, "/owner.json") && !strings.HasSuffix(name, "/clock.json") && !strings.Contains(name, "/restores/") {
 			debris = append(debris, "nothing leads to "+name)
 		}
 	}
