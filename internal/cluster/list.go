@@ -9,6 +9,8 @@ import (
 	"net/url"
 	"strconv"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"github.com/soda-cdm/kahu/internal/cluster/stored"
 	"github.com/soda-cdm/kahu/internal/core"
 )
@@ -31,6 +33,8 @@ type listing struct {
 	path     string
 	selector string
 	accept   string
+	// from is where the only page begins that is asked for; nil asks for the whole list.
+	from *core.Position
 }
 
 // List visits the objects of a kind as of one moment: the server reads the first page as of now, and the others as
@@ -48,6 +52,21 @@ func (c *Client) List(ctx context.Context, request core.ListRequest, visit func(
 			what.accept = acceptMetadataList
 		}
 		err = c.list(ctx, what, visit)
+	}
+	if err != nil {
+		return fmt.Errorf("listing %s: %w", request.Kind, err)
+	}
+	return nil
+}
+
+// ListPage visits the objects of one page of a list, which ListMetadata has visited without their contents. Errors are
+// those of List.
+func (c *Client) ListPage(
+	ctx context.Context, request core.ListRequest, from core.Position, visit func(page core.Page) error,
+) error {
+	path, err := collectionPath(request.Kind, request.Namespace)
+	if err == nil {
+		err = c.list(ctx, listing{kind: request.Kind, path: path, selector: request.LabelSelector, from: &from}, visit)
 	}
 	if err != nil {
 		return fmt.Errorf("listing %s: %w", request.Kind, err)
@@ -108,10 +127,13 @@ type lister struct {
 // only the first page has none, and once a part of it has been sent on the list must begin again.
 func (l *lister) run(ctx context.Context) error {
 	l.total = -1
+	if l.from != nil {
+		l.token = l.from.Token
+	}
 	for attempt := 1; ; attempt++ {
 		before := l.sent
 		more, err := l.readPage(ctx)
-		if err == nil && !more {
+		if err == nil && (!more || l.from != nil) {
 			return nil
 		}
 		if err == nil || l.sent > before {
@@ -175,7 +197,7 @@ func (l *lister) take(ctx context.Context, object core.Object, skip int) error {
 		return nil
 	}
 	objects, bytes := pageLimit, chunkBytes
-	if l.token == "" {
+	if l.token == "" && l.from == nil {
 		objects, bytes = firstLimit, firstBytes
 	}
 	if l.chunk == nil {
@@ -263,9 +285,14 @@ func (l *lister) explain(ctx context.Context, err error) error {
 // with one, the server may answer from an older state.
 func (l *lister) query() url.Values {
 	query := url.Values{"limit": {strconv.Itoa(firstLimit)}}
-	if l.token != "" {
+	switch {
+	case l.token != "":
 		query.Set("limit", strconv.Itoa(pageLimit))
 		query.Set("continue", l.token)
+	case l.from != nil:
+		query.Set("limit", strconv.Itoa(pageLimit))
+		query.Set("resourceVersion", l.from.Version)
+		query.Set("resourceVersionMatch", string(metav1.ResourceVersionMatchExact))
 	}
 	if l.selector != "" {
 		query.Set("labelSelector", l.selector)

@@ -71,18 +71,23 @@ func livingOf(kind core.Kind, metadata *metav1.ObjectMeta) core.Living {
 		Kind: kind, Namespace: metadata.Namespace, Name: metadata.Name,
 		UID: metadata.UID, ResourceVersion: metadata.ResourceVersion, Created: metadata.CreationTimestamp.Time, Generation: metadata.Generation,
 		Terminating: metadata.DeletionTimestamp != nil, Finalizers: metadata.Finalizers,
-		Bound: metadata.Annotations[boundAnnotation] != "",
-	}
-	for i := range metadata.OwnerReferences {
-		owner := &metadata.OwnerReferences[i]
-		living.Owners = append(living.Owners, core.Owner{
-			APIVersion: owner.APIVersion, Kind: owner.Kind, Name: owner.Name, UID: owner.UID,
-			Controller: owner.Controller != nil && *owner.Controller,
-		})
+		Bound: metadata.Annotations[boundAnnotation] != "", Owners: ownersOf(metadata),
 	}
 	for i := range metadata.ManagedFields {
 		entry := &metadata.ManagedFields[i]
 		living.Managers = append(living.Managers, core.Manager{Name: entry.Manager, Subresource: entry.Subresource})
 	}
 	return living
+}
+
+func ownersOf(metadata *metav1.ObjectMeta) []core.Owner {
+	var owners []core.Owner
+	for i := range metadata.OwnerReferences {
+		owner := &metadata.OwnerReferences[i]
+		owners = append(owners, core.Owner{
+			APIVersion: owner.APIVersion, Kind: owner.Kind, Name: owner.Name, UID: owner.UID,
+			Controller: owner.Controller != nil && *owner.Controller,
+		})
+	}
+	return owners
 }

@@ -33,6 +33,9 @@ type Kind struct {
 	Namespaced bool
 	// Custom tells whether the kind is defined by a CustomResourceDefinition or served by an aggregated API server.
 	Custom bool
+	// Definition identifies the state of the CustomResourceDefinition, where it was looked at and says how objects are
+	// served: as long as it is the same, an object that was not written reads as before. Empty says nothing.
+	Definition string
 }
 
 // GroupResource returns the group and the plural name, which identify a kind whatever its version.

@@ -27,6 +27,20 @@ type Page struct {
 	ResourceVersion string
 }
 
+// MetadataPage is a part of a list of metadata: the JSON of its objects is missing.
+type MetadataPage struct {
+	Page
+
+	// Position is where the page begins in the list.
+	Position Position
+}
+
+// Position is a place in a list, from which the same objects can be read with their contents, for some minutes.
+type Position struct {
+	// Version is that of the collection, Token leads to the page; empty for the first one.
+	Version, Token string
+}
+
 // UnservedGroup is an API group version that the server announces and cannot describe, for example because the
 // aggregated API server behind it is down. What is in it cannot be backed up.
 type UnservedGroup struct {

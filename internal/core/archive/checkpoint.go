@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"slices"
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
@@ -24,6 +25,8 @@ type Checkpoint struct {
 	Kinds []CheckpointKind `json:"-"`
 	// Segments are all that the attempt has written so far; the records are in some of them.
 	Segments []File `json:"segments"`
+	// Referred are segments of earlier backups that records are in, too.
+	Referred []File `json:"referred,omitempty"`
 	// Key signs the checkpoint where it is not nil: one that is encrypted could be anybody's otherwise.
 	Key *seal.SigningKey `json:"-"`
 }
@@ -47,6 +50,9 @@ type CheckpointNote struct {
 	Action  string `json:"action"`
 	Message string `json:"message,omitempty"`
 }
+
+// Files returns all segments that records are in.
+func (c *Checkpoint) Files() []File { return slices.Concat(c.Segments, c.Referred) }
 
 // checkpointBody is how the first line is written.
 type checkpointBody struct {
@@ -125,7 +131,12 @@ func (b *checkpointBody) check() error {
 		return err
 	}
 	for _, file := range b.Segments {
-		if err := b.checkSegment(file); err != nil {
+		if err := b.checkSegment(file, b.Attempt); err != nil {
+			return err
+		}
+	}
+	for _, file := range b.Referred {
+		if err := b.checkSegment(file, ""); err != nil {
 			return err
 		}
 	}
@@ -137,10 +148,10 @@ func (b *checkpointBody) check() error {
 	return nil
 }
 
-// checkSegment sees to it that the segment is one of the attempt.
-func (b *checkpointBody) checkSegment(file File) error {
+// checkSegment sees to it that the segment is one of the attempt, or, where that is empty, of another one.
+func (b *checkpointBody) checkSegment(file File, attempt string) error {
 	id, ok := ParseSegmentName(file.Name)
-	if !ok || id.ClusterID != b.Backup.ClusterID || id.Attempt != b.Attempt || !within(0, file.Size, MaxSegmentSize) {
+	if !ok || id.ClusterID != b.Backup.ClusterID || (id.Attempt == b.Attempt) != (attempt != "") || !within(0, file.Size, MaxSegmentSize) {
 		return invalid("segment %q of %d bytes", clip(file.Name), file.Size)
 	}
 	return file.Digest.Check()
@@ -210,7 +221,7 @@ func (r *CheckpointReader) Checkpoint() Checkpoint { return r.head }
 // core.ErrCorrupt.
 func (r *CheckpointReader) Records() iter.Seq2[Record, error] {
 	segments := map[string]bool{}
-	for _, file := range r.head.Segments {
+	for _, file := range r.head.Files() {
 		segments[file.Name] = true
 	}
 	return func(yield func(Record, error) bool) {

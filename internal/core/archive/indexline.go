@@ -29,6 +29,7 @@ type kindLine struct {
 	ShortNames          []string `json:"shortNames,omitempty"`
 	Namespaced          bool     `json:"namespaced"`
 	Custom              bool     `json:"custom,omitempty"`
+	Definition          string   `json:"definition,omitempty"`
 	Count               int64    `json:"count"`
 	ListResourceVersion string   `json:"listResourceVersion,omitempty"`
 }
@@ -37,7 +38,7 @@ func (k *IndexedKind) line() kindLine {
 	return kindLine{
 		Group: k.Kind.Group, Version: k.Kind.Version, Kind: k.Kind.Name, Resource: k.Kind.Resource,
 		Singular: k.Kind.Singular, ShortNames: k.Kind.ShortNames, Namespaced: k.Kind.Namespaced, Custom: k.Kind.Custom,
-		Count: k.Count, ListResourceVersion: k.ListResourceVersion,
+		Definition: k.Kind.Definition, Count: k.Count, ListResourceVersion: k.ListResourceVersion,
 	}
 }
 
@@ -46,6 +47,7 @@ func (l *kindLine) kind() IndexedKind {
 		Kind: core.Kind{
 			Group: l.Group, Version: l.Version, Name: l.Kind, Resource: l.Resource,
 			Singular: l.Singular, ShortNames: l.ShortNames, Namespaced: l.Namespaced, Custom: l.Custom,
+			Definition: l.Definition,
 		},
 		Count: l.Count, ListResourceVersion: l.ListResourceVersion,
 	}

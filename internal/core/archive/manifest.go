@@ -52,6 +52,8 @@ type Manifest struct {
 	Index    File   `json:"index"`
 	Report   File   `json:"report"`
 	Segments []File `json:"segments"`
+	// Increment says what was taken over from an earlier backup; the zero value: nothing.
+	Increment Increment `json:"increment,omitzero"`
 	// Encryption says with what the files are encrypted. Then Backup and Missing are in the file of details.
 	Encryption Encryption `json:"-"`
 	// Signer is who signed the manifest, set by DecodeManifest; it says nothing of whether they are to be trusted. Empty
@@ -179,7 +181,7 @@ func (m *Manifest) Attempts() []string {
 
 // check returns core.ErrInvalid where the manifest contradicts itself.
 func (m *Manifest) check() error {
-	for _, check := range []func() error{m.checkIdentity, m.checkOutcome, m.checkNames, m.checkKinds, m.checkSegments, m.checkFiles} {
+	for _, check := range []func() error{m.checkIdentity, m.checkOutcome, m.checkNames, m.checkKinds, m.checkSegments, m.checkFiles, m.checkIncrement} {
 		if err := check(); err != nil {
 			return err
 		}

@@ -1,0 +1,175 @@
+package archive
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"iter"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/klauspost/compress/zstd"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/soda-cdm/kahu/internal/core"
+)
+
+// HeldIndex is an index that was read to its end and is held, compressed: what is compared with it may be walked through
+// kind by kind, several kinds at once, and again where a list begins again. About 100 bytes are held per record until the
+// kind is dropped. Its methods may be called by several goroutines at once.
+type HeldIndex struct {
+	decoder *zstd.Decoder
+
+	mutex sync.Mutex
+	kinds map[schema.GroupResource]*heldKind // guarded by mutex; what they point to does not change
+}
+
+type heldKind struct {
+	kind   core.Kind
+	blocks []heldBlock
+}
+
+// heldBlock is some lines of an index, compressed. First is the "namespace/name" of the first one.
+type heldBlock struct {
+	first  string
+	packed []byte
+}
+
+// HoldIndex reads an index to its end. The errors are those of an IndexReader.
+func HoldIndex(source io.Reader) (*HeldIndex, error) {
+	reader, err := NewIndexReader(source)
+	if err != nil {
+		return nil, err
+	}
+	defer reader.Close()
+	decoder, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(0), zstd.WithDecoderLowmem(true))
+	if err != nil {
+		return nil, fmt.Errorf("making a zstd decoder: %w", err)
+	}
+	held := &HeldIndex{decoder: decoder, kinds: map[schema.GroupResource]*heldKind{}}
+	if err := held.fill(reader); err != nil {
+		decoder.Close()
+		return nil, err
+	}
+	return held, nil
+}
+
+func (h *HeldIndex) fill(reader *IndexReader) error {
+	encoder, err := newBlockEncoder(zstd.SpeedFastest)
+	if err != nil {
+		return err
+	}
+	holder := indexHolder{encoder: encoder}
+	for record, err := range reader.Records() {
+		if err != nil {
+			return err
+		}
+		group := record.Kind.GroupResource()
+		if holder.into == nil || holder.into.kind.GroupResource() != group {
+			holder.cut()
+			holder.into = &heldKind{kind: record.Kind}
+			h.kinds[group] = holder.into
+		}
+		holder.add(heldName(&record), reader.lines.line)
+	}
+	holder.cut()
+	return encoder.Close()
+}
+
+// indexHolder gathers the lines of a kind into blocks.
+type indexHolder struct {
+	encoder *zstd.Encoder
+	into    *heldKind
+	first   string
+	plain   []byte
+	packed  []byte
+}
+
+// add takes a line with its end.
+func (h *indexHolder) add(name string, line []byte) {
+	if len(h.plain) == 0 {
+		h.first = name
+	}
+	if h.plain = append(h.plain, line...); len(h.plain) >= runBlockSize {
+		h.cut()
+	}
+}
+
+func (h *indexHolder) cut() {
+	if len(h.plain) == 0 {
+		return
+	}
+	h.packed = h.encoder.EncodeAll(h.plain, h.packed[:0])
+	h.into.blocks = append(h.into.blocks, heldBlock{first: h.first, packed: bytes.Clone(h.packed)})
+	h.plain = h.plain[:0]
+}
+
+// heldName is what orders the records of a kind.
+func heldName(record *Record) string { return record.Namespace + "/" + record.Name }
+
+// Records returns the records of a kind in the order of the index, none where there are none. The error, if any, is in the
+// last pair.
+func (h *HeldIndex) Records(kind schema.GroupResource) iter.Seq2[Record, error] {
+	of := h.kind(kind)
+	return func(yield func(Record, error) bool) {
+		if of == nil {
+			return
+		}
+		reader := newRecordReader()
+		var plain []byte
+		for _, block := range of.blocks {
+			var err error
+			if plain, err = h.decoder.DecodeAll(block.packed, plain[:0]); err != nil {
+				yield(Record{}, fmt.Errorf("%w: %w", errBrokenRun, err))
+				return
+			}
+			for line := range bytes.Lines(plain) {
+				record, err := reader.readRecord(line[:len(line)-1], of.kind)
+				if !yield(record, err) || err != nil {
+					return
+				}
+			}
+		}
+	}
+}
+
+// Find returns the record of an object; ok is false where the index has none.
+func (h *HeldIndex) Find(key core.Key) (record Record, ok bool, err error) {
+	of := h.kind(key.GroupResource())
+	if of == nil {
+		return Record{}, false, nil
+	}
+	name := key.Namespace + "/" + key.Name
+	at, exact := slices.BinarySearchFunc(of.blocks, name, func(block heldBlock, name string) int {
+		return strings.Compare(block.first, name)
+	})
+	if !exact {
+		at--
+	}
+	if at < 0 {
+		return Record{}, false, nil
+	}
+	one := &HeldIndex{decoder: h.decoder, kinds: map[schema.GroupResource]*heldKind{
+		key.GroupResource(): {kind: of.kind, blocks: of.blocks[at : at+1]},
+	}}
+	for record, err := range one.Records(key.GroupResource()) {
+		if err != nil || heldName(&record) == name {
+			return record, err == nil, err
+		}
+	}
+	return Record{}, false, nil
+}
+
+// Drop lets the records of a kind go.
+func (h *HeldIndex) Drop(kind schema.GroupResource) {
+	h.mutex.Lock()
+	defer h.mutex.Unlock()
+	delete(h.kinds, kind)
+}
+
+func (h *HeldIndex) kind(kind schema.GroupResource) *heldKind {
+	h.mutex.Lock()
+	defer h.mutex.Unlock()
+	return h.kinds[kind]
+}

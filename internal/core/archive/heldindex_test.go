@@ -1,0 +1,108 @@
+package archive_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/soda-cdm/kahu/internal/core"
+	"github.com/soda-cdm/kahu/internal/core/archive"
+)
+
+func recordsOf(t *testing.T, held *archive.HeldIndex, kind core.Kind) []archive.Record {
+	t.Helper()
+	var records []archive.Record
+	for record, err := range held.Records(kind.GroupResource()) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		records = append(records, record)
+	}
+	return records
+}
+
+func TestHeldIndexGivesBackEveryKind(t *testing.T) {
+	records := someRecords(1500)
+	records[3].Owners = []core.Owner{{APIVersion: "v1", Kind: "Node", Name: "\"<n>\"", UID: "u"}}
+	content, _ := buildIndex(t, records...)
+	held := must(archive.HoldIndex(bytes.NewReader(content)))(t)
+	for _, kind := range []core.Kind{configMaps, nodes, deploys, roles, widgets, {Group: "none", Resource: "nothings"}} {
+		want := slices.DeleteFunc(slices.Clone(records), func(r archive.Record) bool { return r.Kind.Resource != kind.Resource })
+		for range 2 { // A list may begin again.
+			if diff := cmp.Diff(want, recordsOf(t, held, kind), cmp.Transformer("none", func(r []archive.Record) []archive.Record {
+				return slices.Clip(r)
+			})); diff != "" && len(want) > 0 {
+				t.Errorf("%s (-want +got):\n%s", kind, diff)
+			}
+		}
+	}
+	held.Drop(configMaps.GroupResource())
+	if left := recordsOf(t, held, configMaps); len(left) > 0 {
+		t.Errorf("%d records of a kind that was dropped", len(left))
+	}
+}
+
+func TestHeldIndexFinds(t *testing.T) {
+	records := someRecords(1500)
+	content, _ := buildIndex(t, records...)
+	held := must(archive.HoldIndex(bytes.NewReader(content)))(t)
+	for i := 0; i < len(records); i += 97 {
+		found, ok, err := held.Find(records[i].Key())
+		if diff := cmp.Diff(records[i], found); !ok || err != nil || diff != "" {
+			t.Fatalf("%s: %t, %v\n%s", records[i].Key(), ok, err, diff)
+		}
+	}
+	for _, key := range []core.Key{
+		{Resource: "configmaps", Namespace: "", Name: ""},
+		{Resource: "configmaps", Namespace: "ns-0", Name: "settings-00000a"},
+		{Resource: "configmaps", Namespace: "zz", Name: "z"},
+		{Resource: "secrets", Namespace: "ns-0", Name: "settings-00000"},
+	} {
+		if _, ok, err := held.Find(key); ok || err != nil {
+			t.Errorf("%s: %t, %v", key, ok, err)
+		}
+	}
+}
+
+func TestHeldIndexRefusesWhatIsNoIndex(t *testing.T) {
+	content, _ := buildIndex(t, someRecords(300)...)
+	for name, damaged := range map[string][]byte{
+		"cut":     content[:len(content)/2],
+		"nothing": {},
+		"more":    append(slices.Clone(content), compress(t, []byte("{}\n"))...),
+	} {
+		if _, err := archive.HoldIndex(bytes.NewReader(damaged)); !errors.Is(err, core.ErrCorrupt) {
+			t.Errorf("%s: got error %v, want %v", name, err, core.ErrCorrupt)
+		}
+	}
+	broken := brokenReader{content: bytes.NewReader(content[:40]), err: errCable}
+	if _, err := archive.HoldIndex(broken); !errors.Is(err, errCable) {
+		t.Errorf("got error %v, want %v", err, errCable)
+	}
+}
+
+// TestHeldIndexIsSmall makes sure that what is held grows by a small record for each object.
+func TestHeldIndexIsSmall(t *testing.T) {
+	const objects = 20_000
+	var records []archive.Record
+	for i := range objects {
+		object := newObject(configMaps, fmt.Sprintf("team-%02d", i/1000), fmt.Sprintf("settings-%05d", i), 1)
+		records = append(records, archive.Record{
+			Kind: configMaps, Namespace: object.Namespace, Name: object.Name, UID: object.UID, ResourceVersion: fmt.Sprint(100000 + i),
+			Reason: core.Selected, Digest: archive.DigestOf([]byte(object.Name)), Frame: newRecord(configMaps, "", "").Frame,
+			Offset: int64(512 + 2048*(i%400)), Length: 1300,
+		})
+	}
+	slices.SortFunc(records, compareRecords)
+	content, _ := buildIndex(t, records...)
+	held := must(archive.HoldIndex(bytes.NewReader(content)))(t)
+	if size := archive.HeldSize(held); size > 150*objects {
+		t.Errorf("%d bytes are held for %d records", size, objects)
+	} else {
+		t.Logf("%d bytes a record", size/objects)
+	}
+}
