@@ -95,6 +95,16 @@ type BackupStatus struct {
 	// +optional
 	Sizes BackupSizes `json:"sizes,omitzero"`
 
+	// mode is what the run was: Full, Incremental or Differential.
+	// +optional
+	Mode BackupMode `json:"mode,omitempty"`
+
+	// incremental is what was taken over from an earlier backup, or why nothing was
+	// although the spec asked for it. Absent of a backup that was to be full.
+	// +optional
+	// +nullable
+	Incremental *BackupIncrement `json:"incremental,omitempty"`
+
 	// timings are how long the steps of the run took, in their order; of a run that was
 	// interrupted, those of its last attempt.
 	// +optional
@@ -155,6 +165,57 @@ type BackupStatus struct {
 	// +optional
 	// +nullable
 	Expiry *metav1.Time `json:"expiry,omitempty"`
+}
+
+// BackupIncrement is what a backup took over from an earlier one.
+type BackupIncrement struct {
+	// baseName is the name of the backup that it was compared with.
+	// +optional
+	// +kubebuilder:validation:MaxLength=253
+	BaseName string `json:"baseName,omitempty"`
+
+	// baseUID is the UID of that Backup.
+	// +optional
+	// +kubebuilder:validation:MaxLength=128
+	BaseUID string `json:"baseUID,omitempty"`
+
+	// reason is why the backup is full although the spec asked for another mode.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	Reason string `json:"reason,omitempty"`
+
+	// message says the same for people.
+	// +optional
+	// +kubebuilder:validation:MaxLength=1024
+	Message string `json:"message,omitempty"`
+
+	// unchangedObjects is the number of objects that were taken over from the base
+	// without being read.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	UnchangedObjects int64 `json:"unchangedObjects,omitempty"`
+
+	// readObjects is the number of objects that were read from the API server.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	ReadObjects int64 `json:"readObjects,omitempty"`
+
+	// writtenObjects is the number of objects, of these, whose content the base does
+	// not have, and which were written.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	WrittenObjects int64 `json:"writtenObjects,omitempty"`
+
+	// writtenBytes is the size of the segments that the backup wrote.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	WrittenBytes int64 `json:"writtenBytes,omitempty"`
+
+	// referredBytes is the size of the segments of earlier backups that it refers to,
+	// with all that is in them.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	ReferredBytes int64 `json:"referredBytes,omitempty"`
 }
 
 // BackupProgress is how much of a backup has been read and written so far.

@@ -18,6 +18,8 @@ import (
 // +kubebuilder:printcolumn:name="Complete",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Complete")].status`
 // +kubebuilder:printcolumn:name="Reason",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
 // +kubebuilder:printcolumn:name="Cluster",type=string,priority=1,JSONPath=`.status.clusterID`
+// +kubebuilder:printcolumn:name="Mode",type=string,priority=1,JSONPath=`.status.mode`
+// +kubebuilder:printcolumn:name="Base",type=string,priority=1,JSONPath=`.status.incremental.baseName`
 // +kubebuilder:printcolumn:name="Queue",type=integer,priority=1,JSONPath=`.status.queuePosition`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:validation:XValidation:rule="self.metadata.name.size() <= (has(self.spec.origin) ? 72 : 63)",message="the name of a Backup has at most 63 characters, as it becomes part of the names of files at the location: choose a shorter one"
@@ -62,6 +64,41 @@ const (
 	DeletionPolicyRetain DeletionPolicy = "Retain"
 )
 
+// BackupMode says what of the objects a backup reads and writes.
+//
+// +kubebuilder:validation:Enum=Full;Incremental;Differential;Auto
+type BackupMode string
+
+const (
+	// BackupModeFull reads and writes every object.
+	BackupModeFull BackupMode = "Full"
+	// BackupModeIncremental reads and writes what has changed since the last backup.
+	BackupModeIncremental BackupMode = "Incremental"
+	// BackupModeDifferential reads and writes what has changed since the last full
+	// backup.
+	BackupModeDifferential BackupMode = "Differential"
+	// BackupModeAuto is Incremental, and Full every so often.
+	BackupModeAuto BackupMode = "Auto"
+)
+
+// FullEvery says how often a full backup is made. What comes first counts; what is
+// absent has its default.
+type FullEvery struct {
+	// backups is the number of backups of which one is full. Absent means 100.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=1000
+	Backups int32 `json:"backups,omitempty"`
+
+	// age is the age at which the last full backup is too old to build on, for
+	// example 24h. Absent or 0s means 168h, a week.
+	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=64
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('0s')",message="spec.fullEvery.age must be a duration that is not negative, such as 24h"
+	Age metav1.Duration `json:"age,omitzero"`
+}
+
 // BackupSpec says what to back up, and where to.
 //
 // +kubebuilder:validation:XValidation:rule="self.metadataLocation == oldSelf.metadataLocation",message="spec.metadataLocation cannot be changed: a Backup is one run, create another for another wish",fieldPath=".metadataLocation"
@@ -71,6 +108,9 @@ const (
 // +kubebuilder:validation:XValidation:rule="has(self.excludeResources) && has(oldSelf.excludeResources) ? self.excludeResources == oldSelf.excludeResources : (!has(self.excludeResources) || size(self.excludeResources) == 0) && (!has(oldSelf.excludeResources) || size(oldSelf.excludeResources) == 0)",message="spec.excludeResources cannot be changed: a Backup is one run, create another for another wish",fieldPath=".excludeResources"
 // +kubebuilder:validation:XValidation:rule="has(self.references) && has(oldSelf.references) ? self.references == oldSelf.references : (!has(self.references) || size(self.references) == 0) && (!has(oldSelf.references) || size(oldSelf.references) == 0)",message="spec.references cannot be changed: a Backup is one run, create another for another wish",fieldPath=".references"
 // +kubebuilder:validation:XValidation:rule="has(self.label) == has(oldSelf.label) && (!has(self.label) || self.label == oldSelf.label)",message="spec.label cannot be changed: a Backup is one run, create another for another wish",fieldPath=".label"
+// +kubebuilder:validation:XValidation:rule="has(self.mode) && has(oldSelf.mode) ? self.mode == oldSelf.mode : (!has(self.mode) || self.mode == 'Full') && (!has(oldSelf.mode) || oldSelf.mode == 'Full')",message="spec.mode cannot be changed: a Backup is one run, create another for another wish",fieldPath=".mode"
+// +kubebuilder:validation:XValidation:rule="has(self.fullEvery) && has(oldSelf.fullEvery) ? self.fullEvery == oldSelf.fullEvery : (!has(self.fullEvery) || (!has(self.fullEvery.backups) && !has(self.fullEvery.age))) && (!has(oldSelf.fullEvery) || (!has(oldSelf.fullEvery.backups) && !has(oldSelf.fullEvery.age)))",message="spec.fullEvery cannot be changed: a Backup is one run, create another for another wish",fieldPath=".fullEvery"
+// +kubebuilder:validation:XValidation:rule="!has(self.fullEvery) || (!has(self.fullEvery.backups) && !has(self.fullEvery.age)) || (has(self.mode) && self.mode == 'Auto')",message="spec.fullEvery says how often the mode Auto makes a full backup: set spec.mode to Auto, or remove it",fieldPath=".fullEvery"
 // +kubebuilder:validation:XValidation:rule="self.?enableVolumeBackup.orValue(true) == oldSelf.?enableVolumeBackup.orValue(true)",message="spec.enableVolumeBackup cannot be changed: a Backup is one run, create another for another wish",fieldPath=".enableVolumeBackup"
 // +kubebuilder:validation:XValidation:rule="has(self.origin) == has(oldSelf.origin) && (!has(self.origin) || self.origin == oldSelf.origin)",message="spec.origin is set at creation or never: it makes a Backup a view of what is at a location",fieldPath=".origin"
 // +kubebuilder:validation:XValidation:rule="!oldSelf.?cancel.orValue(false) || self.?cancel.orValue(false)",message="spec.cancel cannot be taken back: create another Backup",fieldPath=".cancel"
@@ -117,6 +157,17 @@ type BackupSpec struct {
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=100
 	References []Reference `json:"references,omitempty"`
+
+	// mode says what is read and written: Full, the default, everything; Incremental
+	// what has changed since the last backup, Differential since the last full one;
+	// Auto is Incremental, and Full every so often. Whatever the mode, a restore needs
+	// the location and no other backup.
+	// +optional
+	Mode BackupMode `json:"mode,omitempty"`
+
+	// fullEvery says how often the mode Auto makes a full backup.
+	// +optional
+	FullEvery FullEvery `json:"fullEvery,omitzero"`
 
 	// hook is the commands that run in pods before and after.
 	// +optional

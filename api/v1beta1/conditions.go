@@ -124,6 +124,36 @@ const (
 	// ReasonHasWarnings: the run is Completed, and something should be read.
 	ReasonHasWarnings = "HasWarnings"
 
+	// The reasons in status.incremental of a Backup: why it is full although the spec
+	// asked for another mode.
+
+	// ReasonNoBase: there is no backup of this cluster at the location that it could
+	// build on.
+	ReasonNoBase = "NoBase"
+	// ReasonFullDue: in the mode Auto, the last full backup is too old, or has too many
+	// after it.
+	ReasonFullDue = "FullDue"
+	// ReasonBaseGone: the backup that it was to build on is not at the location any more.
+	ReasonBaseGone = "BaseGone"
+	// ReasonBaseUnreadable: the backup that it was to build on is damaged, or of a newer
+	// format.
+	ReasonBaseUnreadable = "BaseUnreadable"
+	// ReasonBaseAdopted: the manifest of the backup that it was to build on was found,
+	// and not written, by the attempt on record: nothing proves of which state of the
+	// cluster it is.
+	ReasonBaseAdopted = "BaseAdopted"
+	// ReasonKeyChanged: the backup that it was to build on is encrypted with another key,
+	// or only one of the two is encrypted.
+	ReasonKeyChanged = "KeyChanged"
+	// ReasonSignerChanged: the backup that it was to build on is signed by somebody else.
+	ReasonSignerChanged = "SignerChanged"
+	// ReasonOwnerChanged: somebody else has written at the location in the name of this
+	// cluster.
+	ReasonOwnerChanged = "OwnerChanged"
+	// ReasonTooManySegments: the backup that it was to build on refers to too many
+	// segments.
+	ReasonTooManySegments = "TooManySegments"
+
 	// ReasonAvailable: the provider or location can be used.
 	ReasonAvailable = "Available"
 	// ReasonProviderNotFound: no Provider has that name; start its driver, or

@@ -17,6 +17,8 @@ type backupFlags struct {
 	waiting
 
 	location   string
+	mode       string
+	fullEvery  []string
 	volumeData bool
 	retain     bool
 }
@@ -30,6 +32,8 @@ func newBackupCreate(shared *session) *cobra.Command {
   kubectl kahu backup create nightly --location default --volume-data=false --wait
   # two namespaces
   kubectl kahu backup create shop --location default --include-namespaces shop,shop-data --volume-data=false
+  # what has changed since the last one, and everything every week
+  kubectl kahu backup create hourly-17 --location default --mode auto --volume-data=false
   # every Deployment whose name begins with web, and what they need
   kubectl kahu backup create web --location default --include-resources 'Deployment/~^web'`,
 		Args: exactly("NAME"),
@@ -41,6 +45,9 @@ func newBackupCreate(shared *session) *cobra.Command {
 	wish.waiting.register(command, "wait until the backup has ended")
 	flags := command.Flags()
 	flags.StringVar(&wish.location, "location", "", "BackupLocation to write to (required)")
+	flags.StringVar(&wish.mode, "mode", "", "full, incremental, differential or auto (default full)")
+	flags.StringSliceVar(&wish.fullEvery, "full-every", nil,
+		"with --mode auto: the number of backups of which one is full, or the age of the last full one, such as 24h, or both (default 100,168h)")
 	flags.BoolVar(&wish.volumeData, "volume-data", true,
 		"back up the data of volumes; a bound claim that no provider can back up makes the backup incomplete")
 	flags.BoolVar(&wish.retain, "retain", false, "keep the data at the location when the Backup object is deleted")
@@ -68,6 +75,12 @@ func (f *backupFlags) spec() (kahuv1.BackupSpec, error) {
 		IncludeNamespaces: f.includeNamespaces, ExcludeNamespaces: f.excludeNamespaces,
 		IncludeResources: resources(f.includeResources), ExcludeResources: resources(f.excludeResources),
 		Label: selector, References: references,
+	}
+	if spec.Mode, err = modeOf(f.mode); err != nil {
+		return kahuv1.BackupSpec{}, err
+	}
+	if spec.FullEvery, err = fullEvery(f.fullEvery); err != nil {
+		return kahuv1.BackupSpec{}, err
 	}
 	if !f.volumeData {
 		spec.EnableVolumeBackup = &f.volumeData
@@ -170,7 +183,7 @@ func (s *session) concludeBackup(backup *kahuv1.Backup) error {
 	if done {
 		return nil
 	}
-	_, err = fmt.Fprintf(s.Out, "backup %s completed: %s of %s, %s stored, %s\n", backup.Name, plural(status.Counts.Objects, "object"),
-		plural(status.Counts.Kinds, "kind"), size(status.Sizes.SegmentBytes), plural(status.Counts.Warnings, "warning"))
+	_, err = fmt.Fprintf(s.Out, "backup %s completed: %s of %s, %s, %s\n", backup.Name, plural(status.Counts.Objects, "object"),
+		plural(status.Counts.Kinds, "kind"), storedText(status), plural(status.Counts.Warnings, "warning"))
 	return err
 }

@@ -44,6 +44,7 @@ func backupText(backup *kahuv1.Backup, missing, warnings []string) string {
 		d.line("Origin", fmt.Sprintf("backup %s of cluster %s", origin.Name, origin.ClusterID))
 	}
 	d.backupSpec(&backup.Spec)
+	d.line("Mode", modeText(backup))
 	d.line("Stage", status.Stage)
 	d.line("State", stateOf(status.State))
 	d.line("Queue", strings.TrimPrefix(queued(status.QueuePosition), ", "))
@@ -57,6 +58,7 @@ func backupText(backup *kahuv1.Backup, missing, warnings []string) string {
 	d.line("Left out", fmt.Sprintf("%d by a rule, %d that were being deleted", status.Counts.SkippedObjects, status.Counts.VanishedObjects))
 	d.line("Size", fmt.Sprintf("%s of JSON, %s stored in %s, index %s", size(status.Sizes.ObjectBytes),
 		size(status.Sizes.SegmentBytes), plural(status.Counts.Segments, "segment"), size(status.Sizes.IndexBytes)))
+	d.line("Segments", sharedText(status))
 	d.line("Folder", status.ArchivePath)
 	d.block("Wrong in the spec", status.ValidationErrors)
 	kinds := make([]string, 0, len(status.Kinds))

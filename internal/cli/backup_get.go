@@ -37,7 +37,7 @@ func (s *session) getBackups(ctx context.Context, names []string) error {
 	if done, err := s.printWhole(wholeOf(list, len(list.Items), names, func() any { return &list.Items[0] })); done {
 		return err
 	}
-	rows := table{head: []string{"NAME", "LOCATION", "STAGE", "STATE", "OBJECTS", "SIZE", "ORIGIN", "AGE"}}
+	rows := table{head: []string{"NAME", "LOCATION", "STAGE", "STATE", "MODE", "OBJECTS", "SIZE", "ORIGIN", "AGE"}}
 	for i := range list.Items {
 		backup := &list.Items[i]
 		origin := "this cluster"
@@ -45,7 +45,7 @@ func (s *session) getBackups(ctx context.Context, names []string) error {
 			origin = backup.Spec.Origin.ClusterID + "/" + backup.Spec.Origin.Name
 		}
 		rows.rows = append(rows.rows, []string{
-			backup.Name, backup.Spec.MetadataLocation, string(backup.Status.Stage), string(stateOf(backup.Status.State)),
+			backup.Name, backup.Spec.MetadataLocation, string(backup.Status.Stage), string(stateOf(backup.Status.State)), modeColumn(backup),
 			strconv.FormatInt(backup.Status.Counts.Objects, 10), size(backup.Status.Sizes.SegmentBytes), origin, s.age(backup),
 		})
 	}

@@ -2,6 +2,7 @@ package cli_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -32,7 +33,12 @@ func TestBackupCreate(t *testing.T) {
 			}},
 		},
 		"objects only": {[]string{"--volume-data=false"}, kahuv1.BackupSpec{EnableVolumeBackup: &no}},
-		"kept":         {[]string{"--retain"}, kahuv1.BackupSpec{DeletionPolicy: kahuv1.DeletionPolicyRetain}},
+		"mode":         {[]string{"--mode", "incremental"}, kahuv1.BackupSpec{Mode: kahuv1.BackupModeIncremental}},
+		"auto": {
+			[]string{"--mode", "Auto", "--full-every", "24,48h"},
+			kahuv1.BackupSpec{Mode: kahuv1.BackupModeAuto, FullEvery: kahuv1.FullEvery{Backups: 24, Age: metav1.Duration{Duration: 48 * time.Hour}}},
+		},
+		"kept": {[]string{"--retain"}, kahuv1.BackupSpec{DeletionPolicy: kahuv1.DeletionPolicyRetain}},
 		"namespaces": {
 			[]string{"--include-namespaces", "a,b", "--include-namespaces", "c", "--exclude-namespaces", "d"},
 			kahuv1.BackupSpec{IncludeNamespaces: []string{"a", "b", "c"}, ExcludeNamespaces: []string{"d"}},
@@ -187,6 +193,8 @@ func TestWrongCommandLines(t *testing.T) {
 		"a time that is none":       {"backup", "create", "a", "--location", "default", "--timeout", "soon"},
 		"an empty filter":           {"backup", "create", "a", "--location", "default", "--include-namespaces", ""},
 		"a filter that has a gap":   {"restore", "create", "a", "--backup", "b", "--include-namespaces", "a,,b"},
+		"no such mode":              {"backup", "create", "a", "--location", "default", "--mode", "synthetic"},
+		"never full":                {"backup", "create", "a", "--location", "default", "--mode", "auto", "--full-every", "0"},
 		"an empty selector":         {"backup", "create", "a", "--location", "default", "--selector", ""},
 		"no such format":            {"backup", "get", "-o", "xml"},
 		"no name to describe":       {"backup", "describe"},

@@ -102,13 +102,13 @@ func TestTables(t *testing.T) {
 	}{
 		"backups": {
 			[]string{"backup", "get"},
-			"NAME LOCATION STAGE STATE OBJECTS SIZE ORIGIN AGE\n" +
-				"shown default Finished Failed 12 1.5 KiB this cluster AGO\n" +
-				"shown-new default New 0 0 B this cluster AGO\n",
+			"NAME LOCATION STAGE STATE MODE OBJECTS SIZE ORIGIN AGE\n" +
+				"shown default Finished Failed Full 12 1.5 KiB this cluster AGO\n" +
+				"shown-new default New Full 0 0 B this cluster AGO\n",
 		},
 		"one backup": {
 			[]string{"backups", "get", "shown"},
-			"NAME LOCATION STAGE STATE OBJECTS SIZE ORIGIN AGE\nshown default Finished Failed 12 1.5 KiB this cluster AGO\n",
+			"NAME LOCATION STAGE STATE MODE OBJECTS SIZE ORIGIN AGE\nshown default Finished Failed Full 12 1.5 KiB this cluster AGO\n",
 		},
 		"restores": {
 			[]string{"restore", "get"},

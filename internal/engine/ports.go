@@ -29,6 +29,14 @@ type ObjectLister interface {
 	List(ctx context.Context, request core.ListRequest, visit func(page core.Page) error) error
 }
 
+// MetadataLister reads what changed of a kind without reading what did not.
+type MetadataLister interface {
+	// ListMetadata visits the objects page by page without their contents, in the way of ObjectLister.
+	ListMetadata(ctx context.Context, request core.ListRequest, visit func(page core.MetadataPage) error) error
+	// ListPage visits the objects of one of these pages whole, as of the same moment, or fails with core.ErrExpired.
+	ListPage(ctx context.Context, request core.ListRequest, from core.Position, visit func(page core.Page) error) error
+}
+
 // ObjectGetter reads one object.
 type ObjectGetter interface {
 	// Get returns the object of the kind with that name, or core.ErrNotFound.

@@ -20,7 +20,7 @@ func TestColumns(t *testing.T) {
 		"providers":       {[]string{"Name", "Version", "Type", "State", "Age"}, nil},
 		"backuplocations": {[]string{"Name", "Provider", "Ready", "Backups", "Age"}, []string{"Reason"}},
 		"backups": {
-			[]string{"Name", "Stage", "State", "Location", "Objects", "Age"}, []string{"Complete", "Reason", "Cluster", "Queue"},
+			[]string{"Name", "Stage", "State", "Location", "Objects", "Age"}, []string{"Complete", "Reason", "Cluster", "Mode", "Base", "Queue"},
 		},
 		"restores":      {[]string{"Name", "Stage", "State", "Backup", "Restored", "Dry-Run", "Age"}, []string{"Total", "Reason", "Queue"}},
 		"transformsets": {[]string{"Name", "Ready", "Age"}, []string{"Reason"}},

@@ -38,6 +38,20 @@ func TestRefused(t *testing.T) {
 			backup + "  enableMetadataBackup: false\n",
 			[]refusal{{"spec.enableMetadataBackup", "a backup without objects is not supported yet: remove spec.enableMetadataBackup, or set it to true"}},
 		},
+		"UnknownMode": {
+			backup + "  mode: Synthetic\n", []refusal{{"spec.mode", "supported values"}},
+		},
+		"FullEveryWithoutAuto": {
+			backup + "  mode: Incremental\n  fullEvery: {backups: 3}\n",
+			[]refusal{{"spec.fullEvery", "spec.fullEvery says how often the mode Auto makes a full backup: set spec.mode to Auto, or remove it"}},
+		},
+		"FullEveryNegative": {
+			backup + "  mode: Auto\n  fullEvery: {age: -1h}\n",
+			[]refusal{{"spec.fullEvery.age", "spec.fullEvery.age must be a duration that is not negative, such as 24h"}},
+		},
+		"FullEveryNever": {
+			backup + "  mode: Auto\n  fullEvery: {backups: -1}\n", []refusal{{"spec.fullEvery.backups", "should be greater than or equal to 1"}},
+		},
 		"ResourcePrefix": {
 			restore + "  resourcePrefix: Copy.\n",
 			[]refusal{{"spec.resourcePrefix", "a prefix is of lower-case letters, digits and hyphens, and begins with a letter"}},

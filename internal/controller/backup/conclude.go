@@ -26,6 +26,7 @@ func (c *Controller) conclude(_ context.Context, s *scope) error {
 	manifest := snapshot.Result.Manifest
 	view.Fill(s.status(), manifest)
 	s.status().Sizes.ManifestBytes = snapshot.Result.ManifestBytes
+	taken(s.backup, &snapshot.Result)
 	if snapshot.Result.Adopted {
 		view.Conclude(s.backup, manifest)
 		return reconcile.Repeat(s.status().Conditions)
@@ -41,7 +42,7 @@ func (c *Controller) conclude(_ context.Context, s *scope) error {
 	s.status().Missing = failure.Problems(snapshot.Result.Missing)
 	s.status().Progress = kahuv1.BackupProgress{
 		ItemsDone: manifest.Counts.Objects, ItemsTotal: manifest.Counts.Objects,
-		BytesDone: manifest.Sizes.Objects, BytesWritten: manifest.Sizes.Segments,
+		BytesDone: manifest.Sizes.Objects, BytesWritten: view.Written(s.status()),
 	}
 	view.Conclude(s.backup, manifest)
 	return reconcile.Repeat(s.status().Conditions)

@@ -16,20 +16,22 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
+	"github.com/soda-cdm/kahu/internal/controller/view"
 )
 
 // Set is all metrics of a manager.
 type Set struct {
-	backup, restore runs
-	backupBytes     *prometheus.CounterVec
-	storedBytes     *prometheus.CounterVec
-	backupObjects   *prometheus.CounterVec
-	restoreObjects  *prometheus.CounterVec
-	verifications   *prometheus.CounterVec
-	damagedObjects  *prometheus.CounterVec
-	undos           *prometheus.CounterVec
-	undoObjects     *prometheus.CounterVec
-	standing        *standing
+	backup, restore  runs
+	backupBytes      *prometheus.CounterVec
+	storedBytes      *prometheus.CounterVec
+	unchangedObjects *prometheus.CounterVec
+	backupObjects    *prometheus.CounterVec
+	restoreObjects   *prometheus.CounterVec
+	verifications    *prometheus.CounterVec
+	damagedObjects   *prometheus.CounterVec
+	undos            *prometheus.CounterVec
+	undoObjects      *prometheus.CounterVec
+	standing         *standing
 }
 
 // runs are the metrics that backups and restores have in common.
@@ -60,15 +62,16 @@ func counter(name, help string, labels ...string) *prometheus.CounterVec {
 func New(from client.Reader) *Set {
 	return &Set{
 		backup: newRuns("backup"), restore: newRuns("restore"),
-		backupBytes:    counter("kahu_backup_object_bytes_total", "Bytes of the objects in backups, as JSON.", location),
-		storedBytes:    counter("kahu_backup_stored_bytes_total", "Bytes of the segments of backups, as stored.", location),
-		backupObjects:  counter("kahu_backup_objects_total", "Objects in backups.", location),
-		restoreObjects: counter("kahu_restore_objects_total", "Objects of restores, by what became of them.", location, "result"),
-		verifications:  counter("kahu_verification_runs_total", "Backups that were read back, by what was found.", location, "result"),
-		damagedObjects: counter("kahu_verification_damaged_objects_total", "Objects that verifications found damaged.", location),
-		undos:          counter("kahu_undo_runs_total", "Restores that were taken back, by what became of it.", location, "result"),
-		undoObjects:    counter("kahu_undo_objects_total", "Objects of restores that were taken back, by what became of them.", location, "result"),
-		standing:       newStanding(from),
+		backupBytes:      counter("kahu_backup_object_bytes_total", "Bytes of the objects in backups, as JSON.", location),
+		storedBytes:      counter("kahu_backup_stored_bytes_total", "Bytes of the segments that backups wrote, as stored.", location),
+		unchangedObjects: counter("kahu_backup_unchanged_objects_total", "Objects in backups that were taken over from an earlier one without being read.", location),
+		backupObjects:    counter("kahu_backup_objects_total", "Objects in backups.", location),
+		restoreObjects:   counter("kahu_restore_objects_total", "Objects of restores, by what became of them.", location, "result"),
+		verifications:    counter("kahu_verification_runs_total", "Backups that were read back, by what was found.", location, "result"),
+		damagedObjects:   counter("kahu_verification_damaged_objects_total", "Objects that verifications found damaged.", location),
+		undos:            counter("kahu_undo_runs_total", "Restores that were taken back, by what became of it.", location, "result"),
+		undoObjects:      counter("kahu_undo_objects_total", "Objects of restores that were taken back, by what became of them.", location, "result"),
+		standing:         newStanding(from),
 	}
 }
 
@@ -80,7 +83,7 @@ func (s *Set) collectors() []prometheus.Collector {
 
 // ofLocations are the counters and histograms; those of steps have no location.
 func (s *Set) ofLocations() []prometheus.Collector {
-	all := []prometheus.Collector{s.backupBytes, s.storedBytes, s.backupObjects, s.restoreObjects, s.undos, s.undoObjects}
+	all := []prometheus.Collector{s.backupBytes, s.storedBytes, s.backupObjects, s.unchangedObjects, s.restoreObjects, s.undos, s.undoObjects}
 	for _, of := range []runs{s.backup, s.restore} {
 		all = append(all, of.total, of.failures, of.steps, of.duration)
 	}
@@ -134,8 +137,11 @@ func (s *Set) BackupChanged(before, after *kahuv1.Backup) {
 	}
 	s.backup.ended(end{at, status.State, status.Conditions, status.StartTimestamp, status.CompletionTimestamp, status.Timings})
 	s.backupBytes.WithLabelValues(at).Add(float64(status.Sizes.ObjectBytes))
-	s.storedBytes.WithLabelValues(at).Add(float64(status.Sizes.SegmentBytes))
+	s.storedBytes.WithLabelValues(at).Add(float64(view.Written(status)))
 	s.backupObjects.WithLabelValues(at).Add(float64(status.Counts.Objects))
+	if taken := status.Incremental; taken != nil {
+		s.unchangedObjects.WithLabelValues(at).Add(float64(taken.UnchangedObjects))
+	}
 }
 
 // RestoreChanged counts what a change of a Restore's status tells.

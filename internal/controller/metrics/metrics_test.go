@@ -115,6 +115,7 @@ func ended(state kahuv1.State, reason string) *kahuv1.Backup {
 func TestBackupsAreCounted(t *testing.T) {
 	t.Parallel()
 	failed := ended(kahuv1.StateFailed, kahuv1.ReasonStoreFull)
+	failed.Status.Incremental = &kahuv1.BackupIncrement{UnchangedObjects: 5, WrittenBytes: 10, ReferredBytes: 20}
 	made, registry := newSet(t, ended(kahuv1.StateCompleted, "Completed"))
 	made.BackupChanged(&kahuv1.Backup{}, failed)
 	made.BackupChanged(failed, failed) // Something else of it changed.
@@ -129,6 +130,8 @@ func TestBackupsAreCounted(t *testing.T) {
 		"kahu_backup_duration_seconds location=main state=Failed 1",
 		"kahu_backup_step_seconds_total step=Copy 5",
 		"kahu_backup_objects_total location=main 7",
+		"kahu_backup_unchanged_objects_total location=main 5",
+		"kahu_backup_stored_bytes_total location=main 10",
 		"kahu_backups location=main state=Completed 1",
 		"kahu_restore_queue_length 0",
 	} {

@@ -62,6 +62,7 @@ func (s *Set) addZeros(locations []string) {
 		s.backupBytes.WithLabelValues(at)
 		s.storedBytes.WithLabelValues(at)
 		s.backupObjects.WithLabelValues(at)
+		s.unchangedObjects.WithLabelValues(at)
 		s.damagedObjects.WithLabelValues(at)
 		for _, result := range []string{resultCreated, resultUpdated, resultSkipped, resultFailed} {
 			s.restoreObjects.WithLabelValues(at, result)

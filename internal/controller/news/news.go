@@ -23,6 +23,8 @@ const (
 	ReasonStarted = "Started"
 	// ReasonResumed: a manager stopped while the run went on, and another one goes on with it.
 	ReasonResumed = "Resumed"
+	// ReasonMadeFull: the backup is full although its spec asked for another mode.
+	ReasonMadeFull = "MadeFull"
 	// ReasonDamaged: the backup was read back and is damaged.
 	ReasonDamaged = "Damaged"
 	// ReasonUnavailable: the location or provider could be used, and cannot any more.
@@ -89,6 +91,10 @@ func OfBackup(before, after *kahuv1.Backup) []Item {
 	items = append(items, ofRun(
 		run{was.Stage, was.State, was.Attempt, was.Interruptions, was.FailureReason, was.Conditions},
 		run{is.Stage, is.State, is.Attempt, is.Interruptions, is.FailureReason, is.Conditions})...)
+	if now := is.Incremental; now != nil && now.Reason != "" && was.Incremental == nil {
+		expected := now.Reason == kahuv1.ReasonNoBase || now.Reason == kahuv1.ReasonFullDue
+		items = append(items, Item{!expected, ReasonMadeFull, fmt.Sprintf("The backup is full, where %s was asked for: %s.", after.Spec.Mode, now.Message)})
+	}
 	if held := meta.FindStatusCondition(is.Conditions, kahuv1.ConditionDataDeleted); held != nil && held.Status == metav1.ConditionFalse &&
 		reasonOf(was.Conditions, kahuv1.ConditionDataDeleted) != held.Reason {
 		items = append(items, Item{true, held.Reason, held.Message})

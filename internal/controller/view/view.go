@@ -99,6 +99,7 @@ func Fill(status *kahuv1.BackupStatus, manifest archive.Manifest) {
 		ObjectBytes: manifest.Sizes.Objects, SegmentBytes: manifest.Sizes.Segments,
 		IndexBytes: manifest.Index.Size, ReportBytes: manifest.Report.Size,
 	}
+	status.Mode, status.Incremental = incrementOf(manifest)
 	status.Kinds = kindsOf(manifest)
 	status.Missing = nil
 	for _, row := range manifest.Missing {
@@ -107,6 +108,27 @@ func Fill(status *kahuv1.BackupStatus, manifest archive.Manifest) {
 			Message: reconcile.Bounded(row.Message, maxRowText),
 		})
 	}
+}
+
+// incrementOf returns what a backup is, and what it took over from another one.
+func incrementOf(manifest archive.Manifest) (kahuv1.BackupMode, *kahuv1.BackupIncrement) {
+	of := manifest.Increment
+	if of.IsZero() {
+		return kahuv1.BackupModeFull, nil
+	}
+	return kahuv1.BackupMode(of.Mode), &kahuv1.BackupIncrement{
+		BaseName: of.Base.Name, BaseUID: of.Base.UID,
+		UnchangedObjects: of.Unchanged, ReadObjects: of.Read, WrittenObjects: of.Written,
+		WrittenBytes: of.WrittenBytes, ReferredBytes: manifest.Sizes.Segments - of.WrittenBytes,
+	}
+}
+
+// Written returns the number of bytes of segments that a backup wrote itself.
+func Written(status *kahuv1.BackupStatus) int64 {
+	if status.Incremental != nil {
+		return status.Incremental.WrittenBytes
+	}
+	return status.Sizes.SegmentBytes
 }
 
 // kindsOf returns the most frequent kinds.

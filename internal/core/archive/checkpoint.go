@@ -37,6 +37,8 @@ type CheckpointKind struct {
 
 	// Excluded and Vanished are the numbers of objects that were left out, as in Counts.
 	Excluded, Vanished int64
+	// Unchanged and Same are the numbers of objects that were taken over from the base: unread, and after they were read.
+	Unchanged, Same int64
 	// Notes are for the report.
 	Notes []CheckpointNote
 }
@@ -64,9 +66,11 @@ type checkpointBody struct {
 type checkpointKindLine struct {
 	kindLine
 
-	Excluded int64            `json:"excluded,omitempty"`
-	Vanished int64            `json:"vanished,omitempty"`
-	Notes    []CheckpointNote `json:"notes,omitempty"`
+	Excluded  int64            `json:"excluded,omitempty"`
+	Vanished  int64            `json:"vanished,omitempty"`
+	Unchanged int64            `json:"unchanged,omitempty"`
+	Same      int64            `json:"same,omitempty"`
+	Notes     []CheckpointNote `json:"notes,omitempty"`
 }
 
 // WriteCheckpoint writes a checkpoint of the kinds that it names, whose counts and versions are those of the builder.
@@ -94,7 +98,8 @@ func (b *IndexBuilder) WriteCheckpoint(target io.Writer, checkpoint Checkpoint) 
 	for i := range kinds {
 		tally := of[kinds[i].Kind.GroupResource()]
 		body.Kinds = append(body.Kinds, checkpointKindLine{
-			kindLine: kinds[i].line(), Excluded: tally.Excluded, Vanished: tally.Vanished, Notes: tally.Notes,
+			kindLine: kinds[i].line(), Excluded: tally.Excluded, Vanished: tally.Vanished,
+			Unchanged: tally.Unchanged, Same: tally.Same, Notes: tally.Notes,
 		})
 	}
 	if err := body.check(); err != nil {
@@ -141,7 +146,7 @@ func (b *checkpointBody) check() error {
 		}
 	}
 	for i := range b.Kinds {
-		if b.Kinds[i].Excluded < 0 || b.Kinds[i].Vanished < 0 {
+		if line := &b.Kinds[i]; min(line.Excluded, line.Vanished, line.Unchanged, line.Same) < 0 {
 			return invalid("counts of %s", clip(b.Kinds[i].Resource))
 		}
 	}
@@ -208,7 +213,8 @@ func readCheckpointHead(lines *lineReader) (Checkpoint, error) {
 			return Checkpoint{}, lines.corrupt(err)
 		}
 		head.Kinds = append(head.Kinds, CheckpointKind{
-			IndexedKind: kind, Excluded: line.Excluded, Vanished: line.Vanished, Notes: line.Notes,
+			IndexedKind: kind, Excluded: line.Excluded, Vanished: line.Vanished,
+			Unchanged: line.Unchanged, Same: line.Same, Notes: line.Notes,
 		})
 	}
 	return head, nil

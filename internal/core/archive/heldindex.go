@@ -111,6 +111,11 @@ func heldName(record *Record) string { return record.Namespace + "/" + record.Na
 // Records returns the records of a kind in the order of the index, none where there are none. The error, if any, is in the
 // last pair.
 func (h *HeldIndex) Records(kind schema.GroupResource) iter.Seq2[Record, error] {
+	return h.RecordsFrom(kind, "")
+}
+
+// RecordsFrom is Records from a namespace on; some of the namespaces before it may come first.
+func (h *HeldIndex) RecordsFrom(kind schema.GroupResource, namespace string) iter.Seq2[Record, error] {
 	of := h.kind(kind)
 	return func(yield func(Record, error) bool) {
 		if of == nil {
@@ -118,7 +123,7 @@ func (h *HeldIndex) Records(kind schema.GroupResource) iter.Seq2[Record, error] 
 		}
 		reader := newRecordReader()
 		var plain []byte
-		for _, block := range of.blocks {
+		for _, block := range of.blocks[max(0, of.block(namespace+"/")):] {
 			var err error
 			if plain, err = h.decoder.DecodeAll(block.packed, plain[:0]); err != nil {
 				yield(Record{}, fmt.Errorf("%w: %w", errBrokenRun, err))
@@ -141,12 +146,7 @@ func (h *HeldIndex) Find(key core.Key) (record Record, ok bool, err error) {
 		return Record{}, false, nil
 	}
 	name := key.Namespace + "/" + key.Name
-	at, exact := slices.BinarySearchFunc(of.blocks, name, func(block heldBlock, name string) int {
-		return strings.Compare(block.first, name)
-	})
-	if !exact {
-		at--
-	}
+	at := of.block(name)
 	if at < 0 {
 		return Record{}, false, nil
 	}
@@ -159,6 +159,17 @@ func (h *HeldIndex) Find(key core.Key) (record Record, ok bool, err error) {
 		}
 	}
 	return Record{}, false, nil
+}
+
+// block returns the block in which a record of that name would be, -1 where it would be before the first one.
+func (k *heldKind) block(name string) int {
+	at, exact := slices.BinarySearchFunc(k.blocks, name, func(block heldBlock, name string) int {
+		return strings.Compare(block.first, name)
+	})
+	if !exact {
+		at--
+	}
+	return at
 }
 
 // Drop lets the records of a kind go.

@@ -11,6 +11,8 @@ type Increment struct {
 	Unchanged int64 `json:"unchanged"`
 	Read      int64 `json:"read"`
 	Written   int64 `json:"written"`
+	// WrittenBytes is the length of the segments that the backup wrote itself.
+	WrittenBytes int64 `json:"writtenBytes"`
 }
 
 // The modes of an Increment.
@@ -22,35 +24,14 @@ const (
 // IsZero tells that nothing was compared.
 func (i Increment) IsZero() bool { return i == Increment{} }
 
-// OwnSegments returns the number and the bytes of the segments that attempts at this backup wrote, and those of the ones
-// that it refers to.
-func (m *Manifest) OwnSegments(attempts ...string) (own, referred Volume) {
-	of := map[string]bool{m.Attempt: true}
-	for _, attempt := range attempts {
-		of[attempt] = true
-	}
-	for _, file := range m.Segments {
-		sum := &referred
-		if id, ok := ParseSegmentName(file.Name); ok && of[id.Attempt] {
-			sum = &own
-		}
-		sum.Segments++
-		sum.Bytes += file.Size
-	}
-	return own, referred
-}
-
-// Volume is how many segments there are, and how many bytes they have.
-type Volume struct{ Segments, Bytes int64 }
-
 // checkIncrement returns core.ErrInvalid where what was taken over cannot be true.
 func (m *Manifest) checkIncrement() error {
 	i := m.Increment
 	if i.IsZero() {
 		return nil
 	}
-	if i.Unchanged < 0 || i.Read < 0 || i.Written < 0 {
-		return invalid("%d objects unchanged, %d read, %d written", i.Unchanged, i.Read, i.Written)
+	if i.Unchanged < 0 || i.Read < 0 || i.Written < 0 || i.WrittenBytes < 0 {
+		return invalid("%d objects unchanged, %d read, %d written in %d bytes", i.Unchanged, i.Read, i.Written, i.WrittenBytes)
 	}
 	if i.Base.ClusterID != m.ID.ClusterID || i.Base == m.ID {
 		return invalid("backup %s cannot build on %s", clip(m.ID.String()), clip(i.Base.String()))

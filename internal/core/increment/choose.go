@@ -45,6 +45,8 @@ const (
 	SignerChanged Reason = "SignerChanged"
 	// OwnerChanged: somebody else has written in this cluster's name.
 	OwnerChanged Reason = "OwnerChanged"
+	// Unlistable: the driver of the location cannot list files, so that nobody who removes segments could tell who needs them.
+	Unlistable Reason = "ListingUnsupported"
 	// TooManySegments: the base refers to so many segments that another backup on top of it would not end well.
 	TooManySegments Reason = "TooManySegments"
 )
@@ -91,8 +93,8 @@ type Choice struct {
 	Message string
 }
 
-// full returns the choice of a full run.
-func full(reason Reason, format string, args ...any) Choice {
+// Refuse returns the choice of a run that is full for a reason.
+func Refuse(reason Reason, format string, args ...any) Choice {
 	return Choice{Mode: Full, Reason: reason, Message: fmt.Sprintf(format, args...)}
 }
 
@@ -107,17 +109,17 @@ func Choose(wish Wish, candidates []Candidate) Choice {
 	}
 	candidates = ordered(candidates)
 	if len(candidates) == 0 {
-		return full(NoBase, "there is no earlier backup of this cluster at the location")
+		return Refuse(NoBase, "there is no earlier backup of this cluster at the location")
 	}
 	fulls := slices.DeleteFunc(slices.Clone(candidates), func(c Candidate) bool { return c.Mode != Full })
 	switch {
 	case wish.Mode == Differential && len(fulls) == 0:
-		return full(NoBase, "there is no earlier full backup of this cluster at the location")
+		return Refuse(NoBase, "there is no earlier full backup of this cluster at the location")
 	case wish.Mode == Differential:
 		return Choice{Mode: Differential, Bases: first(fulls)}
 	case wish.Mode == Auto:
 		if due := wish.due(candidates, fulls); due != "" {
-			return full(FullDue, "%s", due)
+			return Refuse(FullDue, "%s", due)
 		}
 	}
 	return Choice{Mode: Incremental, Bases: first(candidates)}

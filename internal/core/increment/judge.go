@@ -33,7 +33,7 @@ func Judge(run Run, candidate Candidate, manifest *archive.Manifest) (Reason, st
 			candidate.ID.Name, keyed(manifest.Encryption.Epoch), keyed(run.Epoch))
 	case manifest.Signer != run.Signer:
 		return SignerChanged, fmt.Sprintf("backup %s is signed by somebody else", candidate.ID.Name)
-	case len(manifest.Segments) > maxSegments:
+	case len(manifest.Segments) > maxSegments, len(manifest.Attempts()) > archive.MaxUses:
 		return TooManySegments, fmt.Sprintf("backup %s refers to %s", candidate.ID.Name, core.Count(int64(len(manifest.Segments)), "segment"))
 	}
 	return "", ""

@@ -79,8 +79,14 @@ func TestWentBack(t *testing.T) {
 		base, now string
 		want      bool
 	}{
-		{"5", "5", false}, {"5", "6", false}, {"9", "10", false},
-		{"10", "9", true}, {"", "9", true}, {"9", "", true}, {"x", "x", true}, {"5", "-6", true},
+		{"5", "5", false},
+		{"5", "6", false},
+		{"9", "10", false},
+		{"10", "9", true},
+		{"", "9", true},
+		{"9", "", true},
+		{"x", "x", true},
+		{"5", "-6", true},
 	} {
 		if got := increment.WentBack(tc.base, tc.now); got != tc.want {
 			t.Errorf("%q then %q: got %t", tc.base, tc.now, got)

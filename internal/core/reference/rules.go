@@ -74,10 +74,13 @@ func Decoded(kind core.Kind, content map[string]any) Subject {
 	}
 }
 
+// Follows tells whether objects of the kind have fields that refer to others: only of these Read needs the JSON.
+func (r *Rules) Follows(kind core.Kind) bool { return r.byKind[kind.GroupResource()] != nil }
+
 // Read decodes what the rules read of an object. JSON that is none gives core.ErrCorrupt.
 func (r *Rules) Read(object core.Object) (Subject, error) {
 	of := Subject{Kind: object.Kind, Namespace: object.Namespace, Name: object.Name, Labels: object.Labels}
-	if r.byKind[object.Kind.GroupResource()] == nil {
+	if !r.Follows(object.Kind) {
 		return of, nil
 	}
 	content, err := contentOf(object.JSON, func(member string) bool { return r.reads(object.Kind, member) })

@@ -93,6 +93,11 @@ func NewClosure(selector *Selector, rules *reference.Rules) *Closure {
 	}
 }
 
+// Reads tells whether Visit reads the JSON of objects of the kind.
+func (c *Closure) Reads(kind core.Kind) bool {
+	return !c.selector.Everything() && c.rules.Follows(kind)
+}
+
 // Visit takes note of an object that is in, and of what it needs. To visit an object again changes nothing. JSON that
 // is none gives core.ErrCorrupt.
 func (c *Closure) Visit(object core.Object) error {

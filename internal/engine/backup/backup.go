@@ -14,6 +14,7 @@ import (
 
 	"github.com/soda-cdm/kahu/internal/core"
 	"github.com/soda-cdm/kahu/internal/core/archive"
+	"github.com/soda-cdm/kahu/internal/core/increment"
 	"github.com/soda-cdm/kahu/internal/core/selection"
 	"github.com/soda-cdm/kahu/internal/engine"
 )
@@ -23,6 +24,7 @@ type Cluster interface {
 	engine.KindLister
 	engine.ObjectLister
 	engine.ObjectGetter
+	engine.MetadataLister
 }
 
 // Files is what a backup asks of a store.
@@ -98,6 +100,8 @@ type Request struct {
 	Compression archive.Compression
 	// Sealing says how the backup is encrypted and signed; nil means not at all.
 	Sealing *Sealing
+	// Increment says on what the backup may build.
+	Increment Increment
 	// Show receives the progress, at most once a second. It must not block.
 	Show func(progress engine.Progress)
 }
@@ -115,6 +119,8 @@ type Result struct {
 	Adopted bool
 	// Timings are how long the steps took, in their order, of a run that failed too.
 	Timings []engine.Timing
+	// Choice is what the backup was, and why it is full where it was not to be.
+	Choice increment.Choice
 	// Unswept says why something that does not belong to the backup is left in the store; empty where nothing is.
 	Unswept string
 }
@@ -131,7 +137,7 @@ func (b *Runner) Run(ctx context.Context, request Request, files Files) (Result,
 		return Result{}, err
 	}
 	result, err := work.do(ctx)
-	result.Timings = work.Timings
+	result.Timings, result.Choice = work.Timings, work.choice
 	if err == nil || !work.begun {
 		return result, err
 	}
@@ -176,6 +182,12 @@ type run struct {
 	packed  [][]archive.File              // the segments of each packer; guarded by mu
 	refused map[schema.GroupResource]bool // kinds with an object that the format cannot hold; guarded by mu
 
+	// set by chooseBase and holdBase
+	choice     increment.Choice
+	base       *base             // nil in a full run
+	intentBase *archive.BackupID // whose segments the intent keeps
+	uses       []string          // the attempts that wrote these
+
 	// set by resume
 	kept        map[schema.GroupResource]bool // kinds that need not be listed
 	keptFiles   map[string]archive.File       // the segments that they are in
@@ -197,6 +209,7 @@ type run struct {
 // counts are the counts that many goroutines change.
 type counts struct {
 	needed, excluded, vanished, bytes atomic.Int64
+	unchanged, same                   atomic.Int64 // taken over from the base: unread, and after they were read
 }
 
 func newRun(b *Runner, request Request, files Files) (*run, error) {
@@ -234,7 +247,9 @@ func (r *run) do(ctx context.Context) (Result, error) {
 	steps := []engine.Step{
 		{Word: "Look", Name: "looking for what is done already", Do: r.findManifest},
 		{Word: "Survey", Name: "surveying the cluster", Do: r.survey},
+		{Word: "Base", Name: "choosing a base", Do: r.chooseBase},
 		{Word: "Intent", Name: "writing the intent", Do: r.writeIntent},
+		{Word: "BaseIndex", Name: "reading the base", Do: r.holdBase},
 		{Word: "Resume", Name: "reading checkpoints", Do: r.resume},
 		{Word: "Copy", Name: "copying objects", Do: r.copy},
 		{Word: "Index", Name: "writing the index", Do: r.writeIndex},

@@ -54,6 +54,7 @@ func (r *run) checkpoint(ctx context.Context) error {
 		}
 	}
 	r.mu.Unlock()
+	head.Referred = r.referredFiles()
 	r.points.finished = nil
 	if len(head.Kinds) == 0 {
 		return nil

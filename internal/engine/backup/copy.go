@@ -49,7 +49,7 @@ func (r *run) copy(ctx context.Context) error {
 		return err
 	}
 	r.written = slices.Concat(r.packed...)
-	r.written = slices.AppendSeq(r.written, maps.Values(r.keptFiles))
+	r.written = slices.AppendSeq(r.written, maps.Values(r.earlierFiles()))
 	return nil
 }
 
@@ -130,10 +130,12 @@ func (r *run) listAgain(ctx context.Context, request core.ListRequest) (tally, e
 	var err error
 	for range listTries {
 		seen := tally{}
-		err = r.Cluster.List(ctx, request, func(page core.Page) error { return r.take(ctx, request.Kind, page, &seen) })
+		err = r.listOnce(ctx, request, &seen)
 		if !errors.Is(err, core.ErrExpired) {
 			r.counts.excluded.Add(seen.excluded)
 			r.counts.vanished.Add(seen.vanished)
+			r.counts.unchanged.Add(seen.unchanged)
+			r.counts.same.Add(seen.same)
 			return seen, err
 		}
 	}
@@ -143,6 +145,7 @@ func (r *run) listAgain(ctx context.Context, request core.ListRequest) (tally, e
 // tally counts what one walk through a list leaves out. That of a walk whose position expired does not count.
 type tally struct {
 	excluded, vanished int64
+	unchanged, same    int64                    // of those that are in: taken over from the base unread, and after they were read
 	notes              []archive.CheckpointNote // at most one more than have a place in a checkpoint
 }
 
@@ -150,6 +153,8 @@ type tally struct {
 func (t tally) addTo(kind *archive.CheckpointKind) {
 	kind.Excluded += t.excluded
 	kind.Vanished += t.vanished
+	kind.Unchanged += t.unchanged
+	kind.Same += t.same
 	kind.Notes = append(kind.Notes, t.notes...)
 }
 

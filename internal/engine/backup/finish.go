@@ -25,6 +25,7 @@ func (r *run) own() string {
 func (r *run) writeIntent(ctx context.Context) error {
 	content, err := archive.EncodeIntent(archive.Intent{
 		Backup: r.request.ID, Attempt: r.request.Attempt, Earlier: r.request.Earlier, Started: r.Clock.Now(),
+		Base: r.intentBase, Uses: r.uses,
 	})
 	if err != nil {
 		return err
@@ -166,7 +167,7 @@ func (r *run) manifest() archive.Manifest {
 		Started: r.started, Completed: r.Clock.Now(),
 		Complete: r.RowsTotal == 0, Missing: r.missingRows(), MissingCount: r.RowsTotal, Warnings: r.WarningsTotal,
 		Backup: r.request.Object, Kinds: r.indexed, Counts: counts, Sizes: sizes,
-		Intent: r.intentFile, Index: r.indexFile, Report: r.reportFile, Segments: r.written,
+		Increment: r.increment(), Intent: r.intentFile, Index: r.indexFile, Report: r.reportFile, Segments: r.written,
 		Encryption: r.encryption(), Signer: r.signer(),
 	}
 }

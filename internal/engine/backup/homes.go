@@ -101,7 +101,7 @@ func (r *run) copyHome(ctx context.Context, kind core.Kind, name string, reason 
 		}
 		r.counts.needed.Add(1)
 		r.progress.Expect(1)
-		return r.send(ctx, batch{objects: []core.Object{object}, reason: reason})
+		return r.hand(ctx, object, reason)
 	case err != nil && !errors.Is(err, core.ErrNotFound):
 		r.Miss(engine.Row{Kind: kind, Key: core.Key{Group: kind.Group, Resource: kind.Resource, Name: name}, Reason: engine.ReasonObjectUnreadable, Message: err.Error()})
 		return nil

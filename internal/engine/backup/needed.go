@@ -85,7 +85,7 @@ func (r *run) takeNeeded(ctx context.Context, object core.Object, reason core.Re
 	}
 	r.counts.needed.Add(1)
 	r.progress.Expect(1)
-	return r.send(ctx, batch{objects: []core.Object{object}, reason: reason})
+	return r.hand(ctx, object, reason)
 }
 
 // boundVolume returns the name of the volume to which a claim is bound, or nothing.

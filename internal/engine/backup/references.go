@@ -2,7 +2,9 @@ package backup
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/soda-cdm/kahu/internal/core"
@@ -10,20 +12,27 @@ import (
 	"github.com/soda-cdm/kahu/internal/engine"
 )
 
-// declaredInCluster returns the references that the filters declare, and those of the definitions in the cluster. Of
-// these only the metadata is read, page by page.
-func (r *run) declaredInCluster(ctx context.Context, wished []reference.Declaration) ([]reference.Declaration, error) {
+// lookAtDefinitions notes the state in which the definitions of custom kinds are, and returns the references that the filters
+// declare, and those of the definitions in the cluster. Of these only the metadata is read, page by page.
+func (r *run) lookAtDefinitions(ctx context.Context, wished []reference.Declaration) ([]reference.Declaration, error) {
 	found := &engine.Declarations{Ledger: r.Ledger, Kinds: r.kinds, All: wished}
 	at := slices.IndexFunc(r.kinds, engine.IsDefinition)
-	if at < 0 || r.selector.Everything() {
+	custom := slices.ContainsFunc(r.kinds, func(kind core.Kind) bool { return kind.Custom })
+	follow := !r.selector.Everything()
+	if at < 0 || !custom && !follow {
 		return wished, nil
 	}
+	states := map[string]string{}
 	var err error
 	for range listTries {
 		found.All = slices.Clone(wished)
+		clear(states)
 		err = r.Cluster.List(ctx, core.ListRequest{Kind: r.kinds[at], MetadataOnly: true}, func(page core.Page) error {
 			for _, definition := range page.Objects {
-				found.Define(definition)
+				states[definition.Name] = definitionState(definition)
+				if follow {
+					found.Define(definition)
+				}
 			}
 			return nil
 		})
@@ -34,11 +43,33 @@ func (r *run) declaredInCluster(ctx context.Context, wished []reference.Declarat
 	switch {
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
+	case err != nil && !follow:
+		r.Note(engine.KeyOfKind(r.kinds[at], ""), "Unlistable", err.Error())
+		return wished, nil
 	case err != nil:
 		r.Miss(engine.Row{
 			Kind: r.kinds[at], Key: engine.KeyOfKind(r.kinds[at], ""), Reason: engine.ReasonKindUnlistable,
 			Message: "looking for the references that definitions declare: " + err.Error(),
 		})
+		return found.All, nil
+	}
+	for i := range r.kinds {
+		if r.kinds[i].Custom {
+			r.kinds[i].Definition = states[r.kinds[i].GroupResource().String()]
+		}
 	}
 	return found.All, nil
+}
+
+// definitionState identifies the state of a definition: whose it is, and how often what it says has been changed.
+func definitionState(definition core.Object) string {
+	var content struct {
+		Metadata struct {
+			Generation int64 `json:"generation"`
+		} `json:"metadata"`
+	}
+	if json.Unmarshal(definition.JSON, &content) != nil || content.Metadata.Generation == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%s/%d", definition.UID, content.Metadata.Generation)
 }

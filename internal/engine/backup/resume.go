@@ -64,7 +64,7 @@ func (r *run) tryCheckpoint(ctx context.Context, file engine.CheckpointFile) err
 	if head.Backup != r.request.ID || head.Attempt != file.Attempt {
 		return fmt.Errorf("it is of attempt %s at backup %s: %w", head.Attempt, head.Backup, core.ErrCorrupt)
 	}
-	missing, err := missingSegments(ctx, r.files, head.Segments)
+	missing, err := missingSegments(ctx, r.files, head.Files())
 	if err != nil {
 		return err
 	}
@@ -77,7 +77,7 @@ func (r *run) tryCheckpoint(ctx context.Context, file engine.CheckpointFile) err
 // takeCheckpoint takes over a checkpoint that was read to its end.
 func (r *run) takeCheckpoint(ctx context.Context, file engine.CheckpointFile, head archive.Checkpoint) error {
 	segments := map[string]archive.File{}
-	for _, segment := range head.Segments {
+	for _, segment := range head.Files() {
 		segments[segment.Name] = segment
 	}
 	kinds := r.keepable(head)
@@ -98,6 +98,8 @@ func (r *run) takeCheckpoint(ctx context.Context, file engine.CheckpointFile, he
 		r.kept[kind.Kind.GroupResource()] = true
 		r.counts.excluded.Add(kind.Excluded)
 		r.counts.vanished.Add(kind.Vanished)
+		r.counts.unchanged.Add(kind.Unchanged)
+		r.counts.same.Add(kind.Same)
 		for _, note := range kind.Notes {
 			key := engine.KeyOfKind(kind.Kind, note.Namespace)
 			key.Name = note.Name
@@ -146,7 +148,7 @@ func (r *run) walkCheckpoint(
 	for _, kind := range r.keepable(head) {
 		wanted[kind.Kind.GroupResource()] = true
 	}
-	sizes := sizesOf(head.Segments)
+	sizes := sizesOf(head.Files())
 	visitKept := func(records []archive.Record) error {
 		return r.readKept(ctx, frames, keptRecords{records, sizes}, visit)
 	}
@@ -200,7 +202,7 @@ func (r *run) readKept(
 ) error {
 	var unread []archive.Record
 	for _, record := range kept.records {
-		if !r.selector.Everything() || engine.IsClaim(record.Kind) {
+		if r.readsContent(record.Kind) {
 			unread = append(unread, record)
 			continue
 		}

@@ -32,7 +32,7 @@ func (r *run) survey(ctx context.Context) error {
 		return &engine.InvalidError{Problems: problems}
 	}
 	r.selector = selector
-	declared, err = r.declaredInCluster(ctx, declared)
+	declared, err = r.lookAtDefinitions(ctx, declared)
 	r.needs = selection.NewClosure(selector, reference.NewRules(declared...))
 	return err
 }

@@ -2,9 +2,11 @@ package fakecluster
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strconv"
+	"testing"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
@@ -30,7 +32,34 @@ func (c *Cluster) Merge(_ context.Context, patch core.MergePatch, manager string
 	changed := &unstructured.Unstructured{Object: object}
 	account(changed, changed.GetManagedFields(), manager, patch.Subresource)
 	c.changed()
+	changed.SetResourceVersion(strconv.Itoa(c.version))
 	return nil
+}
+
+// Change merges content, which is JSON, into an object that is there, as a user does.
+func (c *Cluster) Change(tb testing.TB, kind core.Kind, namespace, name, content string) {
+	tb.Helper()
+	patch := core.MergePatch{Kind: kind, Namespace: namespace, Name: name}
+	if err := json.Unmarshal([]byte(content), &patch.Content); err != nil {
+		tb.Fatal(err)
+	}
+	if err := c.Merge(tb.Context(), patch, "user"); err != nil {
+		tb.Fatal(err)
+	}
+}
+
+// SetBack gives the cluster an earlier version, as an API server has whose store was restored. What is in it stays.
+func (c *Cluster) SetBack(version int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.version = version
+}
+
+// Serve sets a kind, in place of the one of the same group and resource.
+func (c *Cluster) Serve(kind core.Kind) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.kinds[kind.GroupResource().String()] = kind
 }
 
 func merge(into, patch map[string]any) {

@@ -22,7 +22,7 @@ import (
 
 // Call is one question to the cluster.
 type Call struct {
-	// Verb is kinds, list, page (before each page of a list), get, living, create, replace, merge or wait.
+	// Verb is kinds, list, page (before each page of a list), metadata, metadata page, whole page, get, living, create, replace, merge or wait.
 	Verb string
 	// Key names the object, or the kind and the namespace of a list.
 	Key core.Key
@@ -50,6 +50,7 @@ type Cluster struct {
 	version int
 	created map[types.UID]time.Time
 	next    chan struct{} // closed at the next change
+	lists   map[string][]core.Object
 }
 
 // New returns a cluster of these kinds, without an object.
@@ -144,10 +145,7 @@ func (c *Cluster) List(ctx context.Context, request core.ListRequest, visit func
 	if err != nil {
 		return err
 	}
-	size := c.PageSize
-	if size == 0 {
-		size = 2
-	}
+	size := c.pageSize()
 	for number := 0; number == 0 || len(objects) > 0; number++ {
 		if err := ctx.Err(); err != nil {
 			return err

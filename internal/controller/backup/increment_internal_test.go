@@ -1,0 +1,157 @@
+package backup
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	clocktesting "k8s.io/utils/clock/testing"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+
+	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
+	"github.com/soda-cdm/kahu/internal/core/archive"
+	"github.com/soda-cdm/kahu/internal/core/increment"
+	enginebackup "github.com/soda-cdm/kahu/internal/engine/backup"
+)
+
+const thisCluster = "11111111-2222-3333-4444-555555555555"
+
+var startTime = time.Date(2026, time.November, 21, 12, 0, 0, 0, time.UTC)
+
+// completed returns a backup that can be a base, changed.
+func completed(name string, change func(b *kahuv1.Backup)) *kahuv1.Backup {
+	started := metav1.NewTime(startTime)
+	made := &kahuv1.Backup{
+		ObjectMeta: metav1.ObjectMeta{Name: name, UID: types.UID("uid-of-" + name)},
+		Spec:       kahuv1.BackupSpec{MetadataLocation: "main", IncludeNamespaces: []kahuv1.NamespaceName{"shop"}},
+		Status: kahuv1.BackupStatus{
+			Stage: kahuv1.StageFinished, State: kahuv1.StateCompleted, StartTimestamp: &started, Attempt: "first",
+			LocationID: "here", ClusterID: thisCluster,
+		},
+	}
+	change(made)
+	return made
+}
+
+// TestCandidates shows which Backups can be the base of another one, and what is told of them.
+func TestCandidates(t *testing.T) {
+	t.Parallel()
+	cases := map[string]struct {
+		change func(b *kahuv1.Backup)
+		want   *increment.Candidate
+	}{
+		"full":        {func(*kahuv1.Backup) {}, &increment.Candidate{Mode: increment.Full, Attempt: "first", Alike: true}},
+		"incremental": {func(b *kahuv1.Backup) { b.Status.Mode = kahuv1.BackupModeIncremental }, &increment.Candidate{Mode: increment.Incremental, Attempt: "first", Alike: true}},
+		"other-filters": {
+			func(b *kahuv1.Backup) { b.Spec.IncludeNamespaces = nil }, &increment.Candidate{Mode: increment.Full, Attempt: "first"},
+		},
+		"other-wish": {
+			func(b *kahuv1.Backup) { b.Spec.Mode, b.Spec.DeletionPolicy = "Auto", "Retain" },
+			&increment.Candidate{Mode: increment.Full, Attempt: "first", Alike: true},
+		},
+		"resumed": {
+			func(b *kahuv1.Backup) { b.Status.EarlierAttempts = []string{"zeroth"} }, &increment.Candidate{Mode: increment.Full, Attempt: "first", Alike: true},
+		},
+		"adopted": {
+			func(b *kahuv1.Backup) { b.Status.EarlierAttempts = []string{"first"} }, &increment.Candidate{Mode: increment.Full, Alike: true},
+		},
+		"view":          {func(b *kahuv1.Backup) { b.Spec.Origin = &kahuv1.BackupOrigin{} }, nil},
+		"failed":        {func(b *kahuv1.Backup) { b.Status.State = kahuv1.StateFailed }, nil},
+		"running":       {func(b *kahuv1.Backup) { b.Status.Stage = kahuv1.StageResources }, nil},
+		"elsewhere":     {func(b *kahuv1.Backup) { b.Status.LocationID = "there" }, nil},
+		"other-cluster": {func(b *kahuv1.Backup) { b.Status.ClusterID = "other" }, nil},
+		"itself":        {func(b *kahuv1.Backup) { b.UID = "uid-of-new" }, nil},
+		"going": {func(b *kahuv1.Backup) {
+			now := metav1.NewTime(startTime)
+			b.DeletionTimestamp, b.Finalizers = &now, []string{Finalizer}
+		}, nil},
+	}
+	scheme := runtime.NewScheme()
+	if err := kahuv1.AddToScheme(scheme); err != nil {
+		t.Fatal(err)
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			other := completed(name, tc.change)
+			c := &Controller{
+				Direct:    fake.NewClientBuilder().WithScheme(scheme).WithObjects(other).Build(),
+				ClusterID: thisCluster, Clock: clocktesting.NewFakePassiveClock(startTime),
+			}
+			s := &scope{backup: completed("new", func(b *kahuv1.Backup) { b.Spec.Mode = kahuv1.BackupModeAuto }), location: &kahuv1.BackupLocation{}}
+			got, err := c.increment(t.Context(), s)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var want []increment.Candidate
+			if tc.want != nil {
+				tc.want.ID = archive.BackupID{ClusterID: thisCluster, Name: name, UID: "uid-of-" + name}
+				tc.want.Started = startTime
+				want = append(want, *tc.want)
+			}
+			if diff := cmp.Diff(want, got.Candidates); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+			if got.Wish.Every != (increment.Every{Backups: 100, Age: 168 * time.Hour}) || got.Wish.Mode != increment.Auto {
+				t.Errorf("wish %+v", got.Wish)
+			}
+		})
+	}
+}
+
+// TestFullAsksNobody: a full backup needs no other one, and none is looked for.
+func TestFullAsksNobody(t *testing.T) {
+	t.Parallel()
+	for _, mode := range []kahuv1.BackupMode{"", kahuv1.BackupModeFull} {
+		s := &scope{backup: completed("new", func(b *kahuv1.Backup) { b.Spec.Mode = mode })}
+		got, err := (&Controller{}).increment(t.Context(), s)
+		if err != nil || got.Owned != nil || len(got.Candidates) > 0 {
+			t.Errorf("mode %q: %+v, %v", mode, got, err)
+		}
+	}
+}
+
+// TestTaken: that a backup is full though something else was asked for is told, with the reason.
+func TestTaken(t *testing.T) {
+	t.Parallel()
+	result := &enginebackup.Result{Choice: increment.Refuse(increment.NoBase, "there is %s", "none")}
+	result.Manifest.Counts.Objects, result.Manifest.Sizes.Segments = 7, 70
+	for mode, want := range map[kahuv1.BackupMode]*kahuv1.BackupIncrement{
+		"": nil, "Full": nil,
+		"Auto": {Reason: kahuv1.ReasonNoBase, Message: "there is none", ReadObjects: 7, WrittenObjects: 7, WrittenBytes: 70},
+	} {
+		run := completed("new", func(b *kahuv1.Backup) { b.Spec.Mode = mode })
+		taken(run, result)
+		if diff := cmp.Diff(want, run.Status.Incremental); diff != "" {
+			t.Errorf("mode %q (-want +got):\n%s", mode, diff)
+		}
+	}
+}
+
+// TestReasonsAreThoseOfTheAPI: what the core decides has a name in the API.
+func TestReasonsAreThoseOfTheAPI(t *testing.T) {
+	t.Parallel()
+	for core, api := range map[increment.Reason]string{
+		increment.NoBase: kahuv1.ReasonNoBase, increment.FullDue: kahuv1.ReasonFullDue, increment.BaseGone: kahuv1.ReasonBaseGone,
+		increment.BaseUnreadable: kahuv1.ReasonBaseUnreadable, increment.BaseAdopted: kahuv1.ReasonBaseAdopted,
+		increment.KeyChanged: kahuv1.ReasonKeyChanged, increment.KeyNeeded: kahuv1.ReasonKeyNeeded,
+		increment.SignerChanged: kahuv1.ReasonSignerChanged, increment.OwnerChanged: kahuv1.ReasonOwnerChanged,
+		increment.Unlistable: kahuv1.ReasonListingUnsupported, increment.TooManySegments: kahuv1.ReasonTooManySegments,
+	} {
+		if string(core) != api {
+			t.Errorf("%s is called %s", core, api)
+		}
+	}
+	for core, api := range map[increment.Mode]kahuv1.BackupMode{
+		increment.Full: kahuv1.BackupModeFull, increment.Incremental: kahuv1.BackupModeIncremental,
+		increment.Differential: kahuv1.BackupModeDifferential, increment.Auto: kahuv1.BackupModeAuto,
+	} {
+		if fmt.Sprint(core) != fmt.Sprint(api) {
+			t.Errorf("%s is called %s", core, api)
+		}
+	}
+}
