@@ -253,8 +253,13 @@ func TestReasonsOfThePagesBeginAtZero(t *testing.T) {
 		"RecreateRefused", "TransformFailed", "Undone", "Undoing", "UndoPreviewed", "PartiallyUndone", "UndoFailed", "Changed", "HoldsData",
 		"HasFinalizers", "OwnsKept", "NotEmpty", "DeletionRefused",
 	}
+	full := []string{ // Why a backup is full that was not to be.
+		kahuv1.ReasonNoBase, kahuv1.ReasonFullDue, kahuv1.ReasonBaseGone, kahuv1.ReasonBaseUnreadable, kahuv1.ReasonBaseAdopted,
+		kahuv1.ReasonKeyChanged, kahuv1.ReasonKeyNeeded, kahuv1.ReasonSignerChanged, kahuv1.ReasonOwnerChanged,
+		kahuv1.ReasonListingUnsupported, kahuv1.ReasonTooManySegments,
+	}
 	for kind, besides := range map[string][]string{
-		"backup": {"ManifestNotFound", "ManifestTooNew", "ManifestInvalid"}, "restore": {},
+		"backup": append(full, "ManifestNotFound", "ManifestTooNew", "ManifestInvalid"), "restore": {},
 	} {
 		content, err := os.ReadFile("../../../docs/api/" + kind + ".md")
 		if err != nil {
