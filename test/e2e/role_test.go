@@ -1,13 +1,9 @@
 package e2e_test
 
 import (
-	"bytes"
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"net/http"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -21,9 +17,7 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/apimachinery/pkg/util/yaml"
 	"k8s.io/client-go/rest"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -36,31 +30,9 @@ import (
 )
 
 // applyRoles applies what config/rbac says.
-func (a *api) applyRoles(file string) {
-	a.t.Helper()
-	content, err := os.ReadFile(filepath.Join(top, "config", "rbac", file))
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	decoder := yaml.NewYAMLOrJSONDecoder(bytes.NewReader(content), len(content))
-	for {
-		object := &unstructured.Unstructured{}
-		if err := decoder.Decode(&object.Object); errors.Is(err, io.EOF) {
-			return
-		} else if err != nil {
-			a.t.Fatalf("reading %s: %v", file, err)
-		}
-		if err := a.client.Apply(a.t.Context(), client.ApplyConfigurationFromUnstructured(object), client.FieldOwner("test"), client.ForceOwnership); err != nil {
-			a.t.Fatalf("applying %s %s: %v", object.GetKind(), object.GetName(), err)
-		}
-	}
-}
-
-// as is the config of somebody with exactly the rights that the roles in the cluster give.
-func as(config *rest.Config, user string, groups ...string) *rest.Config {
-	config = rest.CopyConfig(config)
-	config.Impersonate = rest.ImpersonationConfig{UserName: user, Groups: append(groups, "system:authenticated")}
-	return config
+func applyRoles(t *testing.T, config *rest.Config, file string) {
+	t.Helper()
+	testcluster.Apply(t, config, filepath.Join(top, "config", "rbac", file))
 }
 
 // refusals keeps the calls that were forbidden.
@@ -103,7 +75,7 @@ func (w *world) startRestricted(config *rest.Config, stores *drivers) *refusals 
 		w.t.Fatal(err)
 	}
 	kept := &refusals{}
-	account := as(config, "system:serviceaccount:"+kahuNamespace+":kahu-manager", "system:serviceaccounts", "system:serviceaccounts:"+kahuNamespace)
+	account := testcluster.ImpersonatingAccount(config, kahuNamespace, "kahu-manager")
 	ctx, stop := context.WithCancel(logr.NewContext(w.t.Context(), logr.Discard()))
 	ended := make(chan error, 1)
 	go func() {
@@ -158,7 +130,7 @@ func TestRoleOfManager(t *testing.T) {
 	w := &world{api: newAPI(t, config), location: "main", store: driverSide{t: t, files: stores.of("main")}}
 	t.Cleanup(w.clear)
 	w.register()
-	w.applyRoles("manager.yaml")
+	applyRoles(t, config, "manager.yaml")
 	restoring := &rbacv1.ClusterRoleBinding{ObjectMeta: named("kahu-manager-restore")}
 	w.remove(restoring)
 	refused := w.startRestricted(config, stores)
@@ -182,7 +154,7 @@ func TestRoleOfManager(t *testing.T) {
 		t.Errorf("without the role for restores one is %+v", denied.Status)
 	}
 
-	w.applyRoles("manager.yaml")
+	applyRoles(t, config, "manager.yaml")
 	before := len(refused.seen())
 	w.completedRestore("allowed", "verified", nil)
 	for _, object := range access(namespace) {
@@ -214,7 +186,7 @@ func TestRoleOfManager(t *testing.T) {
 func TestRolesOfUsers(t *testing.T) {
 	config := testcluster.Config(t)
 	administrator := newAPI(t, config)
-	administrator.applyRoles("users.yaml")
+	applyRoles(t, config, "users.yaml")
 	for role, can := range map[string][]string{
 		"kahu-viewer":          nil,
 		"kahu-backup-operator": {"backup", "inspection"},
@@ -227,7 +199,7 @@ func TestRolesOfUsers(t *testing.T) {
 			}
 			administrator.create(binding)
 			t.Cleanup(func() { administrator.drop(binding) })
-			user := newAPI(t, as(config, role))
+			user := newAPI(t, testcluster.Impersonating(config, role))
 			if err := user.client.List(t.Context(), &kahuv1.BackupList{}); err != nil {
 				t.Errorf("looking: %v", err)
 			}
@@ -257,7 +229,7 @@ func TestRolesOfUsers(t *testing.T) {
 func TestOperatorCannotDelete(t *testing.T) {
 	config := testcluster.Config(t)
 	w := newWorldIn(t, config, newDrivers(newMemory))
-	w.applyRoles("users.yaml")
+	applyRoles(t, config, "users.yaml")
 	binding := &rbacv1.ClusterRoleBinding{
 		ObjectMeta: named("test-operator"), RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "kahu-backup-operator"},
 		Subjects: []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: "operator"}},
@@ -267,7 +239,7 @@ func TestOperatorCannotDelete(t *testing.T) {
 	namespace := testcluster.Namespace(t)
 	w.create(&corev1.ConfigMap{ObjectMeta: in(namespace, "settings")})
 	w.completedBackup("precious", only(namespace))
-	operator := newAPI(t, as(config, "operator"))
+	operator := newAPI(t, testcluster.Impersonating(config, "operator"))
 	precious := &kahuv1.Backup{ObjectMeta: named("precious")}
 	if err := operator.client.Delete(t.Context(), precious.DeepCopy()); !apierrors.IsForbidden(err) {
 		t.Errorf("deleting: %v", err)

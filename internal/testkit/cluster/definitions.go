@@ -2,10 +2,7 @@ package cluster
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
-	"os"
 	"path/filepath"
 	"slices"
 	"testing"
@@ -16,7 +13,6 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/apimachinery/pkg/util/yaml"
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/rest"
 )
@@ -62,7 +58,7 @@ func readDefinitions(dir string) ([]*unstructured.Unstructured, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", file, err)
 		}
-		definitions = append(definitions, read...)
+		definitions = append(definitions, slices.DeleteFunc(read, isNoDefinition)...)
 	}
 	if len(definitions) == 0 {
 		return nil, fmt.Errorf("there are none in %s", dir)
@@ -70,27 +66,8 @@ func readDefinitions(dir string) ([]*unstructured.Unstructured, error) {
 	return definitions, nil
 }
 
-func readFile(path string) ([]*unstructured.Unstructured, error) {
-	file, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = file.Close() }() // was only read
-	decoder := yaml.NewYAMLOrJSONDecoder(file, 4096)
-	var definitions []*unstructured.Unstructured
-	for {
-		object := &unstructured.Unstructured{}
-		err := decoder.Decode(&object.Object)
-		if errors.Is(err, io.EOF) {
-			return definitions, nil
-		}
-		if err != nil {
-			return nil, err
-		}
-		if object.GetKind() == "CustomResourceDefinition" {
-			definitions = append(definitions, object)
-		}
-	}
+func isNoDefinition(object *unstructured.Unstructured) bool {
+	return object.GetKind() != "CustomResourceDefinition"
 }
 
 // established is the condition with which the API server serves a definition.
