@@ -1,6 +1,12 @@
 package engine
 
-import "github.com/soda-cdm/kahu/internal/core"
+import (
+	"slices"
+
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/soda-cdm/kahu/internal/core"
+)
 
 // KeyOfKind names a kind where no single object of it is meant.
 func KeyOfKind(kind core.Kind, namespace string) core.Key {
@@ -26,4 +32,18 @@ func Path(namespace, name string) string {
 		return name
 	}
 	return namespace + "/" + name
+}
+
+// FindKind returns the kind of that name, if it is among those.
+func FindKind(among []core.Kind, name schema.GroupResource) (core.Kind, bool) {
+	at := slices.IndexFunc(among, func(kind core.Kind) bool { return kind.GroupResource() == name })
+	if at < 0 {
+		return core.Kind{}, false
+	}
+	return among[at], true
+}
+
+// NamespaceKind returns the kind Namespace.
+func NamespaceKind() core.Kind {
+	return core.Kind{Version: "v1", Name: "Namespace", Resource: "namespaces"}
 }

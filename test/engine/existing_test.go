@@ -22,6 +22,7 @@ import (
 	"github.com/soda-cdm/kahu/internal/core/restoreplan"
 	"github.com/soda-cdm/kahu/internal/core/selection"
 	"github.com/soda-cdm/kahu/internal/engine/restore"
+	"github.com/soda-cdm/kahu/internal/engine/restore/preview"
 	testcluster "github.com/soda-cdm/kahu/internal/testkit/cluster"
 )
 
@@ -135,7 +136,7 @@ func (e *existing) change() {
 	}
 }
 
-func rowsOf(found *restore.Preview) map[string]string {
+func rowsOf(found *preview.Result) map[string]string {
 	rows := map[string]string{}
 	for _, row := range found.Rows {
 		var lines []string
@@ -157,7 +158,7 @@ func TestExistingObjects(t *testing.T) {
 
 	// Nothing has changed: an update changes nothing, whatever the cluster owns of each object.
 	plan, err := e.run(restoreplan.Update, true)
-	if err != nil || plan.Preview.Counts[restore.PlanUpdate] != 0 {
+	if err != nil || plan.Preview.Counts[preview.Update] != 0 {
 		t.Errorf("a plan for what is equal: %v %v", rowsOf(plan.Preview), err)
 	}
 	same, err := e.run(restoreplan.Update, false)

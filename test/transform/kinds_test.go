@@ -12,6 +12,7 @@ import (
 	"github.com/soda-cdm/kahu/internal/core"
 	"github.com/soda-cdm/kahu/internal/engine"
 	"github.com/soda-cdm/kahu/internal/engine/restore"
+	enginepreview "github.com/soda-cdm/kahu/internal/engine/restore/preview"
 )
 
 const twoVersions = `{"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": {"name": "wells.NS.example.org"},
@@ -86,7 +87,7 @@ func TestVersionOfAnotherName(t *testing.T) {
 	s.serve(definition, `{"name": "v2", "served": false, "storage": false}, {"name": "v1", "served": true, "storage": true}`)
 	s.noLonger(kind)
 	preview := s.restored(func(request *restore.Request) { request.DryRun = true })
-	if preview.Preview.Counts[restore.PlanCreate] != 1 {
+	if preview.Preview.Counts[enginepreview.Create] != 1 {
 		t.Errorf("the preview counts %v", preview.Preview.Counts)
 	}
 	result := s.restored(nil)

@@ -15,6 +15,7 @@ import (
 	"github.com/soda-cdm/kahu/internal/core/selection"
 	"github.com/soda-cdm/kahu/internal/engine"
 	"github.com/soda-cdm/kahu/internal/engine/restore"
+	enginepreview "github.com/soda-cdm/kahu/internal/engine/restore/preview"
 )
 
 // part of an application: objects of a kind.
@@ -179,17 +180,17 @@ func TestPrefixBesideTheOriginal(t *testing.T) {
 	before := s.living()
 
 	preview, err := s.restore(func(request *restore.Request) { blue(request); request.DryRun = true })
-	if err != nil || preview.Preview.Counts[restore.PlanConflict] > 0 || preview.Preview.Counts[restore.PlanCreate] < 14 {
+	if err != nil || preview.Preview.Counts[enginepreview.Conflict] > 0 || preview.Preview.Counts[enginepreview.Create] < 14 {
 		t.Fatalf("previewing: %v, %+v", err, preview.Preview)
 	}
 	for _, row := range preview.Preview.Rows {
-		if row.Key.Namespace != "" && row.Action == restore.PlanCreate && !strings.Contains(row.Key.Name, "blue-") {
+		if row.Key.Namespace != "" && row.Action == enginepreview.Create && !strings.Contains(row.Key.Name, "blue-") {
 			t.Errorf("the preview would create %s", row.Key)
 		}
 	}
 	result := s.restored(func(request *restore.Request) { blue(request); request.Existing = restoreplan.Fail })
-	if result.Counts.Created != preview.Preview.Counts[restore.PlanCreate] {
-		t.Errorf("created are %d, foreseen %d", result.Counts.Created, preview.Preview.Counts[restore.PlanCreate])
+	if result.Counts.Created != preview.Preview.Counts[enginepreview.Create] {
+		t.Errorf("created are %d, foreseen %d", result.Counts.Created, preview.Preview.Counts[enginepreview.Create])
 	}
 	if len(result.Warnings) != 1 || !strings.Contains(result.Warnings[0], "has the originals (such as ") {
 		t.Errorf("warnings are %q, want one about pods that both choose", result.Warnings)

@@ -5,7 +5,7 @@ import (
 
 	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
 	"github.com/soda-cdm/kahu/internal/controller/failure"
-	"github.com/soda-cdm/kahu/internal/engine/restore"
+	enginepreview "github.com/soda-cdm/kahu/internal/engine/restore/preview"
 	"github.com/soda-cdm/kahu/internal/reconcile"
 )
 
@@ -16,14 +16,14 @@ const (
 )
 
 // previewOf turns what a dry run found into the API's words.
-func previewOf(found *restore.Preview) *kahuv1.RestorePreview {
+func previewOf(found *enginepreview.Result) *kahuv1.RestorePreview {
 	if found == nil {
 		return nil
 	}
 	preview := &kahuv1.RestorePreview{
-		Create: found.Counts[restore.PlanCreate], Update: found.Counts[restore.PlanUpdate],
-		Recreate: found.Counts[restore.PlanRecreate], Unchanged: found.Counts[restore.PlanUnchanged],
-		Skip: found.Counts[restore.PlanSkip], Conflict: found.Counts[restore.PlanConflict],
+		Create: found.Counts[enginepreview.Create], Update: found.Counts[enginepreview.Update],
+		Recreate: found.Counts[enginepreview.Recreate], Unchanged: found.Counts[enginepreview.Unchanged],
+		Skip: found.Counts[enginepreview.Skip], Conflict: found.Counts[enginepreview.Conflict],
 		Unchecked: found.Unchecked,
 		Problems:  failure.Texts(found.Problems), PlanPath: found.File,
 	}
@@ -37,7 +37,7 @@ func previewOf(found *restore.Preview) *kahuv1.RestorePreview {
 	return preview
 }
 
-func changesOf(row restore.PlanRow) []string {
+func changesOf(row enginepreview.Row) []string {
 	var lines []string
 	for _, field := range row.Fields[:min(len(row.Fields), maxChanges)] {
 		lines = append(lines, reconcile.Bounded(field.Line, maxChangeText))

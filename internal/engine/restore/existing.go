@@ -14,6 +14,7 @@ import (
 	"github.com/soda-cdm/kahu/internal/core/diff"
 	"github.com/soda-cdm/kahu/internal/core/restoreplan"
 	"github.com/soda-cdm/kahu/internal/engine"
+	"github.com/soda-cdm/kahu/internal/engine/restore/draft"
 )
 
 // Reasons of rows about objects that are there already.
@@ -50,19 +51,6 @@ type ObjectChanger interface {
 	// Update writes over the object of that name, UID and resourceVersion, and tells whether that changed anything.
 	Update(ctx context.Context, kind core.Kind, object *unstructured.Unstructured, manager string) (bool, error)
 }
-
-// wished is an object as the restore wants it to be.
-type wished struct {
-	// after is what is written of the object after it was created.
-	after aftermath
-	// unfit is why a transform cannot be applied; nil where all were.
-	unfit  error
-	item   *restoreplan.Item
-	object *unstructured.Unstructured
-	taken  []string // the paths of what was taken from it because it belonged to its old self
-}
-
-func (w wished) key() core.Key { return targetKey(w.item, w.object) }
 
 // refusal is why an object is not as it was asked for: a row of the result.
 type refusal struct {
@@ -101,7 +89,7 @@ func (r *run) failOnExisting(ctx context.Context) error {
 // findExisting writes down an object that is there, and that no earlier attempt of this restore made. What Kubernetes makes
 // in every namespace stands and falls with the namespace.
 func (r *run) findExisting(ctx context.Context, item *restoreplan.Item) error {
-	if item.ClusterMade || r.shared(item) {
+	if item.ClusterMade || r.drafts.Shared(item) {
 		return nil
 	}
 	key := r.transformer.Key(*item.Kind, item.Key())
@@ -145,9 +133,9 @@ func (r *run) inTheWay(item *restoreplan.Item, key core.Key) {
 }
 
 // meet deals with an object of somebody else that is there already, as the policy says.
-func (r *run) meet(ctx context.Context, wish wished, living core.Living) error {
-	if r.shared(wish.item) {
-		r.leave(wish, whyShared)
+func (r *run) meet(ctx context.Context, wish draft.Draft, living core.Living) error {
+	if r.drafts.Shared(wish.Item) {
+		r.leave(wish, draft.WhyShared)
 		return nil
 	}
 	switch r.request.Existing {
@@ -164,72 +152,49 @@ func (r *run) meet(ctx context.Context, wish wished, living core.Living) error {
 }
 
 // leave notes that an object stays as it is.
-func (r *run) leave(wish wished, why string) {
-	r.count(*wish.item.Kind, func(counts *Counts) { counts.Existing++ })
-	r.Note(wish.key(), "Existing", why)
-}
-
-// merged returns the living object, and the wished one completed with what the cluster owns of that.
-func (r *run) merged(ctx context.Context, wish wished) (living map[string]any, next *unstructured.Unstructured, err error) {
-	found, err := r.Cluster.Get(ctx, *wish.item.Kind, wish.object.GetNamespace(), wish.object.GetName())
-	if err != nil {
-		return nil, nil, fmt.Errorf("reading the object that is there: %w", err)
-	}
-	if err := utiljson.Unmarshal(found.JSON, &living); err != nil {
-		return nil, nil, fmt.Errorf("%s is not the JSON of an object: %w", found.Key(), core.ErrCorrupt)
-	}
-	lives := &unstructured.Unstructured{Object: living}
-	lives.SetResourceVersion(found.ResourceVersion)
-	next = wish.object.DeepCopy()
-	restoreplan.Merge(*wish.item.Kind, next.Object, lives.DeepCopy().Object, wish.taken)
-	return living, next, nil
+func (r *run) leave(wish draft.Draft, why string) {
+	r.count(*wish.Item.Kind, func(counts *Counts) { counts.Existing++ })
+	r.Note(wish.Key(), "Existing", why)
 }
 
 // update makes the object that is there equal to the one of the backup.
-func (r *run) update(ctx context.Context, wish wished) error {
+func (r *run) update(ctx context.Context, wish draft.Draft) error {
 	var err error
 	for range engine.MaxChanges {
-		before, next, failed := r.merged(ctx, wish)
+		before, next, failed := r.drafts.Merge(ctx, wish)
 		if failed != nil {
 			return failed
 		}
 		// The API server writes some objects anew although nothing changes in them.
-		if len(diff.Objects(*wish.item.Kind, before, next.Object)) == 0 {
+		if len(diff.Objects(*wish.Item.Kind, before, next.Object)) == 0 {
 			r.leave(wish, "it is as in the backup")
 			return nil
 		}
 		var changed bool
-		changed, err = r.Cluster.Update(ctx, *wish.item.Kind, next, r.updater)
+		changed, err = r.Cluster.Update(ctx, *wish.Item.Kind, next, r.updater)
 		switch {
 		case errors.Is(err, core.ErrConflict):
 			continue
 		case err != nil:
-			return updateRefused(err)
+			return &refusal{ReasonUpdateRefused, draft.UpdateRefused(err)}
 		case !changed:
 			r.leave(wish, "it is as in the backup")
 			return nil
 		}
-		r.updated(wish.item, wish.object, "it was made equal to the backup")
+		r.updated(wish.Item, wish.Object, "it was made equal to the backup")
 		return nil
 	}
-	return updateRefused(err)
-}
-
-func updateRefused(err error) error {
-	if errors.Is(err, core.ErrInvalid) {
-		err = fmt.Errorf("%w: with existingResourcePolicy Recreate it would be deleted and created again", err)
-	}
-	return &refusal{ReasonUpdateRefused, err}
+	return &refusal{ReasonUpdateRefused, draft.UpdateRefused(err)}
 }
 
 // recreate deletes the object that is there and creates the one of the backup, unless they are equal.
-func (r *run) recreate(ctx context.Context, wish wished, living core.Living) error {
-	before, next, err := r.merged(ctx, wish)
+func (r *run) recreate(ctx context.Context, wish draft.Draft, living core.Living) error {
+	before, next, err := r.drafts.Merge(ctx, wish)
 	if err != nil {
 		return err
 	}
-	tried, err := r.Cluster.TryUpdate(ctx, *wish.item.Kind, next, r.updater)
-	if err == nil && len(r.differences(wish, before, tried)) == 0 {
+	tried, err := r.Cluster.TryUpdate(ctx, *wish.Item.Kind, next, r.updater)
+	if err == nil && len(wish.Differences(before, tried)) == 0 {
 		r.leave(wish, "it is as in the backup")
 		return nil
 	}
@@ -238,10 +203,10 @@ func (r *run) recreate(ctx context.Context, wish wished, living core.Living) err
 		return &refusal{ReasonRecreateRefused, fmt.Errorf("it differs and is not recreated, as %s", decided.Refused)}
 	}
 	// The name is looked for last: that it is taken means that nothing else is wrong with the new object.
-	if _, err := r.Cluster.TryCreate(ctx, *wish.item.Kind, wish.object, r.updater); err != nil && !errors.Is(err, core.ErrAlreadyExists) {
+	if _, err := r.Cluster.TryCreate(ctx, *wish.Item.Kind, wish.Object, r.updater); err != nil && !errors.Is(err, core.ErrAlreadyExists) {
 		return &refusal{ReasonRecreateRefused, fmt.Errorf("it stays, as the new one would be refused: %w", err)}
 	}
-	r.replace(wish.item)
+	r.replace(wish.Item)
 	if err := r.Cluster.Delete(ctx, living, decided.Orphan); err != nil {
 		return &refusal{ReasonRecreateRefused, err}
 	}
@@ -265,27 +230,18 @@ func (r *run) replace(item *restoreplan.Item) {
 
 // writer returns the name under which an object is created. An undo deletes what the manager created, and leaves what the
 // updater did: that is for what takes the place of an object that was there before.
-func (r *run) writer(wish wished) string {
+func (r *run) writer(wish draft.Draft) string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.replaced[wish.item.ID] {
+	if r.replaced[wish.Item.ID] {
 		return r.updater
 	}
 	// An attempt that was interrupted left no trace of what it had deleted and not created again. What it cannot have
 	// deleted is told apart: kinds that are never deleted, and what is in namespaces that this restore made.
 	doubtful := r.request.Resumed && r.request.Existing == restoreplan.Recreate &&
-		restoreplan.Recreatable(*wish.item.Kind) && !r.ownNamespaces[wish.object.GetNamespace()]
+		restoreplan.Recreatable(*wish.Item.Kind) && !r.ownNamespaces[wish.Object.GetNamespace()]
 	if doubtful {
 		return r.updater
 	}
 	return r.manager
-}
-
-// differences returns what a write would change in an object.
-func (r *run) differences(wish wished, before map[string]any, tried core.Object) []diff.Field {
-	var after map[string]any
-	if err := utiljson.Unmarshal(tried.JSON, &after); err != nil {
-		return []diff.Field{{Op: diff.Changed, Sensitive: true}} // What cannot be read is not known to be equal.
-	}
-	return diff.Objects(*wish.item.Kind, before, after)
 }

@@ -72,7 +72,7 @@ func (r *run) takenBy(ctx context.Context, unserved restoreplan.Unserved) (bool,
 
 // definitionOf returns the definition that the cluster has of a kind; nil where it has none.
 func (r *run) definitionOf(ctx context.Context, kind core.Kind) (definition map[string]any, err error) {
-	definitions, served := r.servedKind(schema.GroupResource{Group: "apiextensions.k8s.io", Resource: "customresourcedefinitions"})
+	definitions, served := engine.FindKind(r.served, schema.GroupResource{Group: "apiextensions.k8s.io", Resource: "customresourcedefinitions"})
 	if !served || !kind.Custom {
 		return definition, nil
 	}

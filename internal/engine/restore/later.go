@@ -11,6 +11,7 @@ import (
 
 	"github.com/soda-cdm/kahu/internal/core"
 	"github.com/soda-cdm/kahu/internal/core/restoreplan"
+	"github.com/soda-cdm/kahu/internal/engine/restore/draft"
 )
 
 // postponed are the objects that could not be created and are tried again when all others are there: what refused them
@@ -25,13 +26,10 @@ type postponed struct {
 
 // postponedItem is one of them, with why it is.
 type postponedItem struct {
-	wish wished // without the object
+	wish draft.Draft // without the object
 	err  error
 	size int64
 }
-
-// errOwnerPostponed is why an object waits whose owner could not be created yet.
-var errOwnerPostponed = errors.New("its owner could not be created yet")
 
 const (
 	firstRetry   = 50 * time.Millisecond
@@ -42,12 +40,12 @@ const (
 // served yet.
 func passing(err error) bool {
 	return errors.Is(err, core.ErrUnavailable) || errors.Is(err, core.ErrConflict) ||
-		errors.Is(err, core.ErrUnsupported) || errors.Is(err, errOwnerPostponed)
+		errors.Is(err, core.ErrUnsupported) || errors.Is(err, draft.ErrOwnerPostponed)
 }
 
 // postpone puts an object that could not be created off, or tells that there is no use in it: each is tried a second
 // time, and those whose trouble passes as long as there is patience.
-func (r *run) postpone(wish wished, size int64, err error) bool {
+func (r *run) postpone(wish draft.Draft, size int64, err error) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.later.over || r.later.round > 0 && !passing(err) {
@@ -56,8 +54,8 @@ func (r *run) postpone(wish wished, size int64, err error) bool {
 	if r.later.ids == nil {
 		r.later.ids = map[restoreplan.ID]bool{}
 	}
-	r.later.items = append(r.later.items, postponedItem{wish: wish.named(), err: err, size: size})
-	r.later.ids[wish.item.ID] = true
+	r.later.items = append(r.later.items, postponedItem{wish: wish.Named(), err: err, size: size})
+	r.later.ids[wish.Item.ID] = true
 	return true
 }
 
@@ -114,8 +112,8 @@ func (r *run) giveUp(ctx context.Context) error {
 	r.later.ids, r.later.over = nil, true
 	var orphans []*restoreplan.Item
 	for _, postponed := range last {
-		if errors.Is(postponed.err, errOwnerPostponed) {
-			orphans = append(orphans, postponed.wish.item)
+		if errors.Is(postponed.err, draft.ErrOwnerPostponed) {
+			orphans = append(orphans, postponed.wish.Item)
 			continue
 		}
 		r.refused(postponed.wish, postponed.err)
@@ -148,7 +146,7 @@ func (r *run) awaitServers(ctx context.Context, since string, longest time.Durat
 func (p *postponed) take() []*restoreplan.Item {
 	items := make([]*restoreplan.Item, 0, len(p.items))
 	for _, postponed := range p.items {
-		items = append(items, postponed.wish.item)
+		items = append(items, postponed.wish.Item)
 	}
 	p.items = nil
 	return items
@@ -160,12 +158,4 @@ func (r *run) settled(item *restoreplan.Item, size int64) {
 	delete(r.later.ids, item.ID)
 	r.mu.Unlock()
 	r.progress.Done(1, size)
-}
-
-// named is the wish without its content, which is read again.
-func (w wished) named() wished {
-	name := &unstructured.Unstructured{Object: map[string]any{}}
-	name.SetNamespace(w.object.GetNamespace())
-	name.SetName(w.object.GetName())
-	return wished{item: w.item, object: name}
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	utiljson "k8s.io/apimachinery/pkg/util/json"
 
 	"github.com/soda-cdm/kahu/internal/core"
@@ -75,7 +74,7 @@ func (r *run) warnOfSharedPods(ctx context.Context) error {
 
 // choosesBesides tells whether an object chooses pods by labels, and would do so beside its original.
 func (r *run) choosesBesides(item *restoreplan.Item) bool {
-	return naming.Chooses(*item.Kind) && !r.shared(item) && r.transformer.Namespace(item.Namespace) == item.Namespace
+	return naming.Chooses(*item.Kind) && !r.drafts.Shared(item) && r.transformer.Namespace(item.Namespace) == item.Namespace
 }
 
 // originalIsThere tells whether the cluster has an object under its name in the backup.
@@ -108,22 +107,4 @@ func (r *run) readSets(ctx context.Context) error {
 		r.names.Set(object)
 		return nil
 	})
-}
-
-const whyShared = "it keeps its name, and an object of that name is there already"
-
-// shared tells whether an object keeps its name in a restore with a prefix. One that is there is then that of the originals,
-// and stays as it is whatever the policy says: it would be made to name the objects with the prefix.
-func (r *run) shared(item *restoreplan.Item) bool {
-	return r.names != nil && r.names.Of(*item.Kind, item.Namespace, item.Name) == item.Name
-}
-
-// warnOfMentions names the fields of a custom resource that say the name of an object which gets another one, and that
-// nobody has declared to be references.
-func (r *run) warnOfMentions(item *restoreplan.Item, object *unstructured.Unstructured) {
-	for _, mention := range r.names.Mentions(*item.Kind, item.Namespace, object.Object) {
-		r.Warn(targetKey(item, object), fmt.Sprintf("%s %s: %s says %s, as an object that gets the prefix was called, and was left "+
-			"as it is: if it is a reference, declare it in spec.references", item.Kind,
-			engine.Path(object.GetNamespace(), object.GetName()), mention.Field, mention.Name))
-	}
 }

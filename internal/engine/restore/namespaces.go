@@ -19,11 +19,6 @@ import (
 // ReasonNamespaceTerminating says that a namespace into which something is to be restored is being deleted, and does not go.
 const ReasonNamespaceTerminating = "NamespaceTerminating"
 
-// namespaceKind is the kind Namespace.
-func namespaceKind() core.Kind {
-	return core.Kind{Version: "v1", Name: "Namespace", Resource: "namespaces"}
-}
-
 // prepareNamespaces looks at the namespaces of the plan before anything is written. One that is being deleted is waited
 // for, as nothing can be created in it and all that it has will go; one that stays is refused. One that is neither in
 // the plan nor in the cluster is made, empty: its objects were asked for, and would otherwise be refused one by one.
@@ -73,7 +68,7 @@ func (r *run) lookAtNamespace(ctx context.Context, name string) (there bool, pro
 	if ours { // An earlier attempt made it, and it was there a moment ago.
 		return false, nil, nil
 	}
-	living, err := r.Cluster.Living(ctx, namespaceKind(), "", name)
+	living, err := r.Cluster.Living(ctx, engine.NamespaceKind(), "", name)
 	switch {
 	case errors.Is(err, core.ErrNotFound):
 		return false, nil, nil
@@ -104,7 +99,7 @@ func (r *run) makeNamespaces(ctx context.Context) error {
 		namespace.SetAPIVersion("v1")
 		namespace.SetKind("Namespace")
 		namespace.SetName(name)
-		_, err := r.Cluster.Create(ctx, namespaceKind(), namespace, r.manager)
+		_, err := r.Cluster.Create(ctx, engine.NamespaceKind(), namespace, r.manager)
 		there := errors.Is(err, core.ErrAlreadyExists)
 		if there && !r.ownNamespaces[name] {
 			continue

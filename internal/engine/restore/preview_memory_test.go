@@ -12,6 +12,7 @@ import (
 	"github.com/soda-cdm/kahu/internal/core/restoreplan"
 	"github.com/soda-cdm/kahu/internal/core/selection"
 	"github.com/soda-cdm/kahu/internal/engine/restore"
+	"github.com/soda-cdm/kahu/internal/engine/restore/preview"
 	"github.com/soda-cdm/kahu/internal/testkit/fakecluster"
 	"github.com/soda-cdm/kahu/internal/testkit/world"
 )
@@ -56,7 +57,7 @@ func TestPreviewMemory(t *testing.T) {
 	if err != nil || got.Preview == nil {
 		t.Fatal(got, err)
 	}
-	if differ := got.Preview.Counts[restore.PlanUpdate]; differ != many || seen != many {
+	if differ := got.Preview.Counts[preview.Update]; differ != many || seen != many {
 		t.Errorf("%d differ, and %d were asked for", differ, seen)
 	}
 	if last > first+16 {
@@ -104,7 +105,7 @@ func TestPreviewOfALargeWave(t *testing.T) {
 			rows[entry.Object.Name]++
 		}
 	}
-	if len(rows) != many || changes != many*fields || got.Preview.Counts[restore.PlanUpdate] != many {
+	if len(rows) != many || changes != many*fields || got.Preview.Counts[preview.Update] != many {
 		t.Errorf("%d rows and %d changes, %v", len(rows), changes, got.Preview.Counts)
 	}
 	for name, times := range rows {

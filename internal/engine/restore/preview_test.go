@@ -15,11 +15,12 @@ import (
 	"github.com/soda-cdm/kahu/internal/core/selection"
 	"github.com/soda-cdm/kahu/internal/core/transformset"
 	"github.com/soda-cdm/kahu/internal/engine/restore"
+	"github.com/soda-cdm/kahu/internal/engine/restore/preview"
 	"github.com/soda-cdm/kahu/internal/testkit/fakecluster"
 	"github.com/soda-cdm/kahu/internal/testkit/world"
 )
 
-func preview(w *world.World, policy restoreplan.Policy, to *fakecluster.Cluster) restore.Preview {
+func previewed(w *world.World, policy restoreplan.Policy, to *fakecluster.Cluster) preview.Result {
 	w.T.Helper()
 	use := &restore.Runner{Cluster: to, Clock: w.Clock, Creators: 3}
 	result, err := use.Run(w.T.Context(), restore.Request{
@@ -32,7 +33,7 @@ func preview(w *world.World, policy restoreplan.Policy, to *fakecluster.Cluster)
 }
 
 // shown returns the rows of a preview as text.
-func shown(found restore.Preview) []string {
+func shown(found preview.Result) []string {
 	var rows []string
 	for _, row := range found.Rows {
 		text := string(row.Action) + " " + row.Key.String()
@@ -85,7 +86,7 @@ func TestPreview(t *testing.T) {
 	}
 	for policy, want := range cases {
 		t.Run(string(policy), func(t *testing.T) {
-			found := preview(w, policy, to)
+			found := previewed(w, policy, to)
 			if diff := cmp.Diff(want, shown(found)); diff != "" {
 				t.Error(diff)
 			}
@@ -117,7 +118,7 @@ func TestPreview(t *testing.T) {
 }
 
 // checkPlanFile holds the file of a plan against its rows.
-func checkPlanFile(w *world.World, found restore.Preview) {
+func checkPlanFile(w *world.World, found preview.Result) {
 	w.T.Helper()
 	content := w.Content(found.File)
 	objects := 0
@@ -156,8 +157,8 @@ func TestPreviewOfMuch(t *testing.T) {
 	to.Put(t, world.Namespaces, "", "shop", `{}`)
 	to.Put(t, world.Secrets, "shop", "wide", `{}`)
 	to.Put(t, world.Secrets, "shop", "password", `{"metadata":{"finalizers":["a/b"]}}`)
-	found := preview(w, restoreplan.Recreate, to)
-	if len(found.Rows) != 100 || found.Rows[0].Key.Name != "password" || found.Rows[0].Action != restore.PlanConflict {
+	found := previewed(w, restoreplan.Recreate, to)
+	if len(found.Rows) != 100 || found.Rows[0].Key.Name != "password" || found.Rows[0].Action != preview.Conflict {
 		t.Errorf("%d rows, the first is %+v; want the conflict first", len(found.Rows), found.Rows[0])
 	}
 	total := 0
@@ -195,8 +196,8 @@ func TestPreviewCountsFields(t *testing.T) {
 	to := fakecluster.New(world.AllKinds()...)
 	to.Put(t, world.Namespaces, "", "shop", `{}`)
 	to.Put(t, world.ConfigMaps, "shop", "wide", `{"data":{"key-000":"other"}}`)
-	found := preview(w, restoreplan.Update, to)
-	at := slices.IndexFunc(found.Rows, func(row restore.PlanRow) bool { return row.Key.Name == "wide" })
+	found := previewed(w, restoreplan.Update, to)
+	at := slices.IndexFunc(found.Rows, func(row preview.Row) bool { return row.Key.Name == "wide" })
 	if row := found.Rows[at]; len(row.Fields) != 100 || row.FieldsTotal != 120 {
 		t.Errorf("%d fields of %d; want 100 of 120", len(row.Fields), row.FieldsTotal)
 	}
@@ -226,10 +227,10 @@ func TestPreviewOfTransforms(t *testing.T) {
 	}
 	found := result.Preview
 	first := found.Rows[0]
-	if first.Action != restore.PlanConflict || first.Key.Name != "settings-2" || !strings.Contains(first.Reason, "fails") {
+	if first.Action != preview.Conflict || first.Key.Name != "settings-2" || !strings.Contains(first.Reason, "fails") {
 		t.Errorf("the first row is %+v", first)
 	}
-	if found.Counts[restore.PlanConflict] != 1 || found.Counts[restore.PlanCreate] != 6 {
+	if found.Counts[preview.Conflict] != 1 || found.Counts[preview.Create] != 6 {
 		t.Errorf("counted are %v", found.Counts)
 	}
 }

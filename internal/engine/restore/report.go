@@ -2,12 +2,10 @@ package restore
 
 import (
 	"context"
-	"strings"
 	"time"
 
 	"github.com/soda-cdm/kahu/internal/core"
 	"github.com/soda-cdm/kahu/internal/core/archive"
-	"github.com/soda-cdm/kahu/internal/core/transform"
 	"github.com/soda-cdm/kahu/internal/engine"
 )
 
@@ -39,6 +37,12 @@ func (r *run) finishReport(ctx context.Context, failure error) {
 	r.Warn(core.Key{}, "the report could not be written to the location: "+err.Error())
 }
 
+// writePlan writes the whole plan of a dry run to the location, and returns its name.
+func (r *run) writePlan(ctx context.Context, content []byte) (string, error) {
+	name := r.request.ID.PlanName(r.request.Attempt)
+	return name, r.writeFile(ctx, name, content)
+}
+
 // writeFile writes a file of the restore, even where the run has been told to end.
 func (r *run) writeFile(ctx context.Context, name string, content []byte) error {
 	if err := r.request.ID.Check(); err != nil {
@@ -57,17 +61,4 @@ func (r *run) writeFile(ctx context.Context, name string, content []byte) error 
 	ended := context.AfterFunc(ctx, func() { time.AfterFunc(writeTimeAtTheEnd, cancel) })
 	defer ended()
 	return engine.CreateFile(writing, r.written, name, content)
-}
-
-// noteChange writes a change into the report, unless it is made to every object.
-func (r *run) noteChange(key core.Key, change transform.Change) {
-	switch field, inMetadata := strings.CutPrefix(change.Path, "metadata."); field {
-	case "uid", "resourceVersion", "generation", "creationTimestamp", "selfLink", "managedFields":
-		if inMetadata {
-			return
-		}
-	case "status":
-		return
-	}
-	r.Note(key, "Changed", change.Path+": "+change.Reason)
 }

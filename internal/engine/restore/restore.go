@@ -6,7 +6,6 @@ import (
 	"sync"
 	"time"
 
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/clock"
 
 	"github.com/soda-cdm/kahu/internal/core"
@@ -18,6 +17,9 @@ import (
 	"github.com/soda-cdm/kahu/internal/core/transform"
 	"github.com/soda-cdm/kahu/internal/core/transformset"
 	"github.com/soda-cdm/kahu/internal/engine"
+	"github.com/soda-cdm/kahu/internal/engine/restore/choice"
+	"github.com/soda-cdm/kahu/internal/engine/restore/draft"
+	"github.com/soda-cdm/kahu/internal/engine/restore/preview"
 )
 
 // Cluster is what a restore asks of a cluster: to read, to write, and to wait.
@@ -117,7 +119,7 @@ type Result struct {
 	// Counts says how many objects met which end.
 	Counts Counts
 	// Preview is what a dry run found; nil otherwise.
-	Preview *Preview
+	Preview *preview.Result
 	// Kinds say the same of each kind.
 	Kinds []KindCounts
 	// Timings are how long the steps took, in their order.
@@ -188,10 +190,14 @@ func (r *Runner) Run(ctx context.Context, request Request, files Files) (Result,
 		Runner: r, Ledger: book, Stopwatch: engine.NewStopwatch(r.Clock), request: request, files: files, written: files,
 		progress: engine.NewMeter(r.Clock, request.Show),
 		tallies:  tallies{},
-		living:   map[restoreplan.ID]types.UID{}, met: map[*restoreplan.Item]met{}, ownNamespaces: map[string]bool{}, replaced: map[restoreplan.ID]bool{},
+		met:      map[*restoreplan.Item]met{}, ownNamespaces: map[string]bool{}, replaced: map[restoreplan.ID]bool{},
 		transformer: transform.New(request.Transform), names: names,
 		manager: restoreplan.Manager(request.ID.UID), updater: restoreplan.Updater(request.ID.UID),
 		self: restoreplan.Run{UID: request.ID.UID, Began: request.Began, Resumed: request.Resumed},
+	}
+	work.drafts = &draft.Drafter{
+		Ledger: book, Cluster: r.Cluster, Transformer: work.transformer, Names: names, RunFinished: request.RunFinished,
+		Postponed: work.ownerPostponed,
 	}
 	err = work.steps(ctx)
 	work.finishReport(ctx, err)
@@ -241,9 +247,8 @@ type run struct {
 	written     engine.FileCreator // where the report goes
 	progress    *engine.Meter
 	transformer *transform.Transformer
-	names       *naming.Names // filled by choose and decideNames; nil: none changes
-
-	program *transformset.Program // set by compileTransforms
+	names       *naming.Names  // filled by choose and decideNames; nil: none changes
+	drafts      *draft.Drafter // is told by the steps what they find out
 
 	manager, updater string          // the names under which objects are created and written over
 	self             restoreplan.Run // knows what an earlier attempt created
@@ -251,30 +256,52 @@ type run struct {
 	manifest archive.Manifest // set by readManifest
 	reported string           // the name of the report, set by finishReport
 
-	// set by choose
-	selector *selection.Selector
-	needs    *selection.Closure
-	planner  *restoreplan.Planner
-	chosen   int64
+	planner   *restoreplan.Planner // set by choose
+	previewed *preview.Result      // set by previewPlan
+	absent    []string             // namespaces that the run makes itself, set by prepareNamespaces
 
-	previewed  *preview            // set by previewPlan
-	withStatus *selection.Selector // the objects whose status is restored; nil: none; set by choose
-	absent     []string            // namespaces that the run makes itself, set by prepareNamespaces
-
-	plan   *restoreplan.Plan       // set by makePlan
-	served []core.Kind             // what the cluster serves, set by survey
-	owners restoreplan.OwnerFinder // of what the cluster serves, set by survey
+	plan   *restoreplan.Plan // set by makePlan
+	served []core.Kind       // what the cluster serves, set by survey
 
 	mu            sync.Mutex
 	counts        Counts
-	tallies       tallies                      // the counts of each kind
-	living        map[restoreplan.ID]types.UID // the UIDs that owners in the backup have in the cluster
-	met           map[*restoreplan.Item]met    // what recognise found and did not settle, as far as that matters
-	goneBy        time.Time                    // until when what is being deleted is waited for
+	tallies       tallies                   // the counts of each kind
+	met           map[*restoreplan.Item]met // what recognise found and did not settle, as far as that matters
+	goneBy        time.Time                 // until when what is being deleted is waited for
 	later         postponed
 	unclear       []*restoreplan.Item     // what may be an earlier attempt's, found by failOnExisting
 	ownNamespaces map[string]bool         // the namespaces that this run created
 	replaced      map[restoreplan.ID]bool // those for which an object is, or was, deleted
+}
+
+// choose decides which objects of the backup are restored.
+func (r *run) choose(ctx context.Context) error {
+	chooser := &choice.Chooser{Ledger: r.Ledger, Manifest: &r.manifest, Contents: r.contents, Names: r.names}
+	chosen, err := chooser.Choose(ctx, choice.Wish{
+		Filters: r.request.Filters, Status: r.request.Status, NamespaceMapping: r.request.Transform.NamespaceMapping, Served: r.served,
+	})
+	if err != nil {
+		return err
+	}
+	r.planner, r.drafts.WithStatus = chosen.Planner, chosen.WithStatus
+	r.counts.Total = chosen.Total
+	r.counts.Excluded = r.manifest.Counts.Objects - chosen.Total
+	r.progress.Expect(chosen.Total)
+	return nil
+}
+
+// previewPlan asks what would come of the plan, and writes nothing to the cluster.
+func (r *run) previewPlan(ctx context.Context) (err error) {
+	asking := &preview.Previewer{
+		Ledger: r.Ledger, Progress: r.progress, Cluster: r.Cluster, Served: r.served, Clock: r.Clock,
+		Plan: r.plan, Policy: r.request.Existing, Manager: r.manager, Updater: r.updater,
+		Drafts: r.drafts, Draft: r.prepare, Each: r.eachObject,
+	}
+	if r.request.ID != (archive.RestoreID{}) {
+		asking.Write = r.writePlan
+	}
+	r.previewed, err = asking.Run(ctx)
+	return err
 }
 
 func (r *run) makePlan(context.Context) error {
@@ -326,12 +353,8 @@ func (r *run) warnOfMissing() {
 }
 
 func (r *run) result() Result {
-	var shown *Preview
-	if r.previewed != nil {
-		shown = &r.previewed.result
-	}
 	return Result{
-		Preview: shown, Counts: r.counts, Kinds: r.tallies.sorted(), Timings: r.Timings, Report: r.reported, Failed: r.Rows, Warnings: r.Warnings, FailedTotal: r.RowsTotal, WarningsTotal: r.WarningsTotal,
+		Preview: r.previewed, Counts: r.counts, Kinds: r.tallies.sorted(), Timings: r.Timings, Report: r.reported, Failed: r.Rows, Warnings: r.Warnings, FailedTotal: r.RowsTotal, WarningsTotal: r.WarningsTotal,
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/soda-cdm/kahu/internal/core/restoreplan"
 	"github.com/soda-cdm/kahu/internal/core/transform"
 	"github.com/soda-cdm/kahu/internal/engine"
+	"github.com/soda-cdm/kahu/internal/engine/restore/draft"
 )
 
 // recognise finds out what earlier attempts of this restore have made, by lists of all that is there, page by page. Nothing
@@ -57,7 +58,7 @@ func (r *run) recogniseOne(item *restoreplan.Item, living core.Living) {
 		return // What is going is waited for when it is created again.
 	}
 	item.Made = made
-	r.remember(item, living.UID)
+	r.drafts.Remember(item, living.UID)
 	if item.Made == restoreplan.Created && engine.IsNamespace(*item.Kind) {
 		r.own(living.Name)
 	}
@@ -89,8 +90,8 @@ func metAs(self restoreplan.Run, living core.Living, left bool) met {
 // settleOwned settles what has its owners. An owner can have been refused when the object was created, and one that somebody
 // has deleted since is made anew: what becomes of such an object is found out when its owners are there.
 func (r *run) settleOwned() {
-	made := make(map[types.UID]bool, len(r.living))
-	for _, uid := range r.living {
+	made := map[types.UID]bool{}
+	for _, uid := range r.drafts.AllRemembered() {
 		made[uid] = true
 	}
 	for item, found := range r.met {
@@ -122,7 +123,7 @@ const whyEarlier = "an earlier attempt has written it"
 // has been written too, and there is nothing to say of it that only its content tells.
 func (r *run) nothingLeft(item *restoreplan.Item, living core.Living) bool {
 	switch {
-	case !r.program.Empty(), r.names != nil, item.ForeignOwner, item.Made == restoreplan.Bare:
+	case !r.drafts.Program.Empty(), r.names != nil, item.ForeignOwner, item.Made == restoreplan.Bare:
 		// People are told what became of transforms, of names that are mentioned, and of dropped references; and the content of
 		// what is bare tells whether this restore would have made it so.
 		return false
@@ -130,7 +131,7 @@ func (r *run) nothingLeft(item *restoreplan.Item, living core.Living) bool {
 		return true // It had been there.
 	case !r.request.RunFinished && transform.Holds(*item.Kind):
 		return false // It may still be held, and only its content tells whether it had finished.
-	case r.withStatus == nil || r.withStatus.Kind(*item.Kind).Skip:
+	case r.drafts.WithStatus == nil || r.drafts.WithStatus.Kind(*item.Kind).Skip:
 		return true
 	}
 	return r.self.WroteStatus(living)
@@ -138,34 +139,34 @@ func (r *run) nothingLeft(item *restoreplan.Item, living core.Living) bool {
 
 // goOn does what is left to do about an object that an earlier attempt has most likely made. Where it has not, or somebody
 // has deleted the object since, it is created.
-func (r *run) goOn(ctx context.Context, wish wished) error {
+func (r *run) goOn(ctx context.Context, wish draft.Draft) error {
 	r.mu.Lock()
-	found, kept := r.met[wish.item]
+	found, kept := r.met[wish.Item]
 	if !kept {
-		found.uid = r.living[wish.item.ID]
+		found.uid = r.drafts.Remembered(wish.Item.ID)
 	}
 	r.mu.Unlock()
-	if made := r.judged(wish, wish.item.Made); made != restoreplan.Unmade {
+	if made := r.judged(wish, wish.Item.Made); made != restoreplan.Unmade {
 		if err := r.takeOver(ctx, wish, made, found); !errors.Is(err, core.ErrNotFound) {
 			return err
 		}
 	}
-	wish.item.Made = restoreplan.Unmade
+	wish.Item.Made = restoreplan.Unmade
 	return r.put(ctx, wish)
 }
 
 // judged tells what earlier attempts have done about an object of which it is known what this one would create. What the
 // cluster makes in every namespace is the cluster's, unless the API server names this restore.
-func (r *run) judged(wish wished, made restoreplan.Made) restoreplan.Made {
-	if made == restoreplan.Bare && wish.item.ClusterMade {
+func (r *run) judged(wish draft.Draft, made restoreplan.Made) restoreplan.Made {
+	if made == restoreplan.Bare && wish.Item.ClusterMade {
 		return restoreplan.Unmade
 	}
-	return made.Given(wish.object.Object)
+	return made.Given(wish.Object.Object)
 }
 
 // takeOver counts an object that an earlier attempt made as this one's own, and writes what is written after that. What was
 // created in the place of another one is as new.
-func (r *run) takeOver(ctx context.Context, wish wished, made restoreplan.Made, found met) error {
+func (r *run) takeOver(ctx context.Context, wish draft.Draft, made restoreplan.Made, found met) error {
 	as := r.manager
 	switch {
 	case made == restoreplan.Created:
@@ -174,44 +175,44 @@ func (r *run) takeOver(ctx context.Context, wish wished, made restoreplan.Made, 
 	case r.request.Existing == restoreplan.Recreate:
 		as = r.updater
 	default:
-		r.updated(wish.item, wish.object, whyEarlier)
+		r.updated(wish.Item, wish.Object, whyEarlier)
 		return nil
 	}
 	if err := r.giveOwners(ctx, wish, found, as); err != nil {
 		return err
 	}
-	if found.changed && wish.after.release != nil {
+	if found.changed && wish.After.Release != nil {
 		r.warnOfHeld(wish, found)
-		wish.after = aftermath{}
+		wish.After = draft.Aftermath{}
 	}
 	return r.complete(ctx, wish, found.uid, as)
 }
 
 // warnOfHeld warns of an object that had finished, and that stays as it is, as somebody else has changed it since an earlier
 // attempt created it: that may have been to hold it, or to let it go.
-func (r *run) warnOfHeld(wish wished, found met) {
+func (r *run) warnOfHeld(wish draft.Draft, found met) {
 	if !found.stated {
-		r.Warn(wish.key(), fmt.Sprintf("%s %s: it had finished, and was created suspended so that it does not run again. Somebody else "+
-			"has changed it since, and so it stays as it is", wish.item.Kind, engine.Path(wish.object.GetNamespace(), wish.object.GetName())))
+		r.Warn(wish.Key(), fmt.Sprintf("%s %s: it had finished, and was created suspended so that it does not run again. Somebody else "+
+			"has changed it since, and so it stays as it is", wish.Item.Kind, engine.Path(wish.Object.GetNamespace(), wish.Object.GetName())))
 	}
 }
 
 // giveOwners gives an object that an earlier attempt made the owners that it did not get then, unless it is somebody else's
 // by now.
-func (r *run) giveOwners(ctx context.Context, wish wished, found met, as string) error {
-	owners := wish.object.GetOwnerReferences()
-	at := slices.IndexFunc(owners, func(owner metav1.OwnerReference) bool { return !found.has(*wish.item.Kind, owner) })
+func (r *run) giveOwners(ctx context.Context, wish draft.Draft, found met, as string) error {
+	owners := wish.Object.GetOwnerReferences()
+	at := slices.IndexFunc(owners, func(owner metav1.OwnerReference) bool { return !found.has(*wish.Item.Kind, owner) })
 	if at < 0 {
 		return nil
 	}
 	if found.changed || found.adopted(owners) {
-		r.Warn(wish.key(), fmt.Sprintf("%s %s: it was created without its owner %s %s, and is not given it now, as somebody else "+
-			"has changed it since", wish.item.Kind, engine.Path(wish.object.GetNamespace(), wish.object.GetName()), owners[at].Kind, owners[at].Name))
+		r.Warn(wish.Key(), fmt.Sprintf("%s %s: it was created without its owner %s %s, and is not given it now, as somebody else "+
+			"has changed it since", wish.Item.Kind, engine.Path(wish.Object.GetNamespace(), wish.Object.GetName()), owners[at].Kind, owners[at].Name))
 		return nil
 	}
-	content, _, _ := unstructured.NestedFieldNoCopy(wish.object.Object, "metadata", "ownerReferences")
+	content, _, _ := unstructured.NestedFieldNoCopy(wish.Object.Object, "metadata", "ownerReferences")
 	err := r.Cluster.Merge(ctx, core.MergePatch{
-		Kind: *wish.item.Kind, Namespace: wish.object.GetNamespace(), Name: wish.object.GetName(),
+		Kind: *wish.Item.Kind, Namespace: wish.Object.GetNamespace(), Name: wish.Object.GetName(),
 		Content: map[string]any{"metadata": map[string]any{"uid": string(found.uid), "ownerReferences": content}},
 	}, as)
 	switch {
@@ -220,13 +221,13 @@ func (r *run) giveOwners(ctx context.Context, wish wished, found met, as string)
 	case err != nil:
 		return fmt.Errorf("giving it the owners that it did not get before: %w", err)
 	}
-	r.Note(wish.key(), "Changed", "metadata.ownerReferences: an earlier attempt created it before its owners were there")
+	r.Note(wish.Key(), "Changed", "metadata.ownerReferences: an earlier attempt created it before its owners were there")
 	return nil
 }
 
 // has tells whether the object has the owner, or gets it from the owner's controller.
 func (m met) has(kind core.Kind, owner metav1.OwnerReference) bool {
-	return writtenAgain(kind, core.Owner{Kind: owner.Kind}) ||
+	return draft.WrittenAgain(kind, core.Owner{Kind: owner.Kind}) ||
 		slices.ContainsFunc(m.owners, func(by core.Owner) bool { return by.UID == owner.UID })
 }
 

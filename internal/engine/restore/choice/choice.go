@@ -1,4 +1,4 @@
-package restore
+package choice
 
 import (
 	"context"
@@ -10,57 +10,102 @@ import (
 
 	"github.com/soda-cdm/kahu/internal/core"
 	"github.com/soda-cdm/kahu/internal/core/archive"
+	"github.com/soda-cdm/kahu/internal/core/naming"
 	"github.com/soda-cdm/kahu/internal/core/reference"
 	"github.com/soda-cdm/kahu/internal/core/restoreplan"
 	"github.com/soda-cdm/kahu/internal/core/selection"
 	"github.com/soda-cdm/kahu/internal/engine"
 )
 
-// choose goes through the index and gives to the planner what the filters choose and what that needs. What is in the
+// Chooser chooses from a backup.
+type Chooser struct {
+	// Ledger is told what the chosen objects need and the backup does not have.
+	*engine.Ledger
+
+	// Manifest is that of the backup, Contents reads its files.
+	Manifest *archive.Manifest
+	Contents *engine.Contents
+	// Names is told what is chosen; nil where no name changes.
+	Names *naming.Names
+}
+
+// Wish is what is asked for.
+type Wish struct {
+	// Filters choose the objects, and Status those of them whose status is restored; nil means none.
+	Filters selection.Filters
+	Status  *selection.Filters
+	// NamespaceMapping says which namespaces get another name.
+	NamespaceMapping map[string]string
+	// Served are the kinds that the cluster serves.
+	Served []core.Kind
+}
+
+// Choice is what was chosen.
+type Choice struct {
+	// Planner has been given the chosen objects, Total is their number.
+	Planner *restoreplan.Planner
+	Total   int64
+	// WithStatus chooses the objects whose status is restored; nil means none.
+	WithStatus *selection.Selector
+}
+
+// run is one choice.
+type run struct {
+	*Chooser
+
+	wish       Wish
+	selector   *selection.Selector
+	needs      *selection.Closure
+	planner    *restoreplan.Planner
+	withStatus *selection.Selector
+	chosen     int64
+}
+
+// statusField is where a Restore says of which objects the status is restored.
+const statusField = "spec.restoreStatus"
+
+// Choose goes through the index and gives to the planner what the filters choose and what that needs. What is in the
 // backup is all that there is to choose from.
-func (r *run) choose(ctx context.Context) error {
-	kinds := make([]core.Kind, 0, len(r.manifest.Kinds))
-	for i := range r.manifest.Kinds {
-		kinds = append(kinds, r.manifest.Kinds[i].Kind)
+func (c *Chooser) Choose(ctx context.Context, wish Wish) (Choice, error) {
+	r := &run{Chooser: c, wish: wish, planner: restoreplan.NewPlanner()}
+	kinds := make([]core.Kind, 0, len(r.Manifest.Kinds))
+	for i := range r.Manifest.Kinds {
+		kinds = append(kinds, r.Manifest.Kinds[i].Kind)
 	}
 	// To include what the backup has none of is a mistake, to exclude it is none.
-	if _, problems := selection.Compile(selection.Filters{IncludeResources: r.request.Filters.IncludeResources}, kinds); len(problems) > 0 {
-		return &engine.InvalidError{Problems: problems}
+	if _, problems := selection.Compile(selection.Filters{IncludeResources: r.wish.Filters.IncludeResources}, kinds); len(problems) > 0 {
+		return Choice{}, &engine.InvalidError{Problems: problems}
 	}
 	inBackup := make(map[schema.GroupResource]bool, len(kinds))
 	for _, kind := range kinds {
 		inBackup[kind.GroupResource()] = true
 	}
-	for _, kind := range r.served {
+	for _, kind := range r.wish.Served {
 		if !inBackup[kind.GroupResource()] {
 			kinds = append(kinds, kind)
 		}
 	}
-	selector, problems := selection.Compile(r.request.Filters, kinds)
-	declared, wrong := selection.Declare(engine.ReferencesField, r.request.Filters.References, kinds)
+	selector, problems := selection.Compile(r.wish.Filters, kinds)
+	declared, wrong := selection.Declare(engine.ReferencesField, r.wish.Filters.References, kinds)
 	problems = slices.Concat(problems, r.namespaceProblems(ctx), wrong, r.compileStatus(kinds))
 	if len(problems) > 0 {
-		return &engine.InvalidError{Problems: problems}
+		return Choice{}, &engine.InvalidError{Problems: problems}
 	}
 	r.selector = selector
 	declared, err := r.declaredInBackup(ctx, kinds, declared)
 	if err != nil {
-		return err
+		return Choice{}, err
 	}
 	rules := reference.NewRules(declared...)
 	r.needs = selection.NewClosure(selector, rules)
-	r.names.Follow(rules, kinds)
-	r.planner = restoreplan.NewPlanner()
+	r.Names.Follow(rules, kinds)
 	if err := r.chooseSelected(ctx); err != nil {
-		return err
+		return Choice{}, err
 	}
 	if err := r.chooseNeeded(ctx); err != nil {
-		return err
+		return Choice{}, err
 	}
-	r.counts.Total = r.chosen
-	r.counts.Excluded = r.manifest.Counts.Objects - r.chosen
-	r.progress.Expect(r.chosen)
-	return nil
+	return Choice{Planner: r.planner, WithStatus: r.withStatus, Total: r.chosen}, nil
 }
 
 // chooseSelected gives the planner what the filters choose.
@@ -141,7 +186,7 @@ func (r *run) chooseFrom(ctx context.Context, pending []selection.Pending) error
 // take gives an object to the planner. Its reason is by now why it is in the restore, and not why it was in the backup.
 func (r *run) take(record archive.Record) error {
 	r.chosen++
-	r.names.Add(record.Kind, record.Namespace, record.Name, record.Labels)
+	r.Names.Add(record.Kind, record.Namespace, record.Name, record.Labels)
 	return r.planner.Add(&record)
 }
 
@@ -150,7 +195,7 @@ func (r *run) visitNeeds(ctx context.Context, records []archive.Record) error {
 	if len(records) == 0 || r.selector.Everything() {
 		return nil
 	}
-	return r.readObjects(ctx, records, func(record archive.Record, content []byte) error {
+	return r.Contents.Objects(ctx, r.Manifest, records, func(record archive.Record, content []byte) error {
 		return r.needs.Visit(objectOf(record, content))
 	})
 }
@@ -165,14 +210,14 @@ func objectOf(record archive.Record, content []byte) core.Object {
 // eachRecord streams the index. That the index is as it was written is known at its end only, so what visit does must
 // not reach the cluster.
 func (r *run) eachRecord(ctx context.Context, visit func(record archive.Record) error) error {
-	return r.contents.EachRecord(ctx, r.manifest.Index, visit)
+	return r.Contents.EachRecord(ctx, r.Manifest.Index, visit)
 }
 
 // namespaceProblems checks that the included namespaces, and those that are mapped, are in the backup: what a slip in a
 // mapping leaves out would be restored under its old name.
 func (r *run) namespaceProblems(ctx context.Context) []selection.Problem {
-	mapping := r.request.Transform.NamespaceMapping
-	if len(r.request.Filters.IncludeNamespaces) == 0 && len(mapping) == 0 {
+	mapping := r.wish.NamespaceMapping
+	if len(r.wish.Filters.IncludeNamespaces) == 0 && len(mapping) == 0 {
 		return nil
 	}
 	seen := map[string]bool{}
@@ -191,7 +236,7 @@ func (r *run) namespaceProblems(ctx context.Context) []selection.Problem {
 	for name := range seen {
 		existing = append(existing, name)
 	}
-	problems := selection.CheckNamespaces(r.request.Filters, existing)
+	problems := selection.CheckNamespaces(r.wish.Filters, existing)
 	for _, name := range slices.Sorted(maps.Keys(mapping)) {
 		if !seen[name] {
 			problems = append(problems, selection.Problem{
@@ -200,5 +245,18 @@ func (r *run) namespaceProblems(ctx context.Context) []selection.Problem {
 			})
 		}
 	}
+	return problems
+}
+
+// compileStatus makes a selector of the wish for which objects the status is restored.
+func (r *run) compileStatus(kinds []core.Kind) []selection.Problem {
+	if r.wish.Status == nil {
+		return nil
+	}
+	selector, problems := selection.Compile(*r.wish.Status, kinds)
+	for i := range problems {
+		problems[i].Field = statusField + problems[i].Field[len("spec"):]
+	}
+	r.withStatus = selector
 	return problems
 }

@@ -1,4 +1,4 @@
-package restore
+package choice
 
 import (
 	"context"
@@ -21,7 +21,7 @@ func (r *run) declaredInBackup(
 	read := func() error {
 		full := definitions
 		definitions = nil
-		return r.readObjects(ctx, full, func(record archive.Record, content []byte) error {
+		return r.Contents.Objects(ctx, r.Manifest, full, func(record archive.Record, content []byte) error {
 			found.Define(objectOf(record, content))
 			return nil
 		})

@@ -1,4 +1,4 @@
-package restore
+package preview
 
 import (
 	"context"
@@ -12,13 +12,15 @@ import (
 
 	"github.com/soda-cdm/kahu/internal/core"
 	"github.com/soda-cdm/kahu/internal/core/restoreplan"
+	"github.com/soda-cdm/kahu/internal/engine"
+	"github.com/soda-cdm/kahu/internal/engine/restore/draft"
 )
 
 // preflight looks for what the objects of the plan need and what is neither in the plan nor in the cluster, and for quotas
 // that would not let them in. The API server asks for none of that when it takes an object.
-func (r *run) preflight(ctx context.Context, p *preview) error {
+func (p *run) preflight(ctx context.Context) error {
 	for need, by := range p.needs {
-		missing, err := r.lacks(ctx, p, need)
+		missing, err := p.lacks(ctx, need)
 		if err != nil {
 			return err
 		}
@@ -26,30 +28,30 @@ func (r *run) preflight(ctx context.Context, p *preview) error {
 			p.problemf("%s is neither in the cluster nor in the plan: needed by %s", need, by)
 		}
 	}
-	if err := r.preflightQuotas(ctx, p); err != nil {
+	if err := p.preflightQuotas(ctx); err != nil {
 		return err
 	}
 	slices.Sort(p.result.Problems)
 	return nil
 }
 
-func (p *preview) problemf(format string, values ...any) {
+func (p *run) problemf(format string, values ...any) {
 	p.result.Problems = append(p.result.Problems, fmt.Sprintf(format, values...))
 }
 
 // lacks tells whether a need is met neither by the cluster nor by the plan.
-func (r *run) lacks(ctx context.Context, p *preview, need restoreplan.Need) (bool, error) {
-	kind, served := r.servedKind(need.Resource)
+func (p *run) lacks(ctx context.Context, need restoreplan.Need) (bool, error) {
+	kind, served := engine.FindKind(p.Served, need.Resource)
 	if !served {
 		return true, nil
 	}
 	if need.Name == "" {
-		return r.lacksDefault(ctx, p, kind)
+		return p.lacksDefault(ctx, kind)
 	}
 	if p.planned[core.Key{Group: kind.Group, Resource: kind.Resource, Name: need.Name}] {
 		return false, nil
 	}
-	_, err := r.Cluster.Living(ctx, kind, "", need.Name)
+	_, err := p.Cluster.Living(ctx, kind, "", need.Name)
 	if errors.Is(err, core.ErrNotFound) {
 		return true, nil
 	}
@@ -63,9 +65,9 @@ func isRefusal(err error) bool {
 
 // judgeWanting tells an object that was refused because of what the restore makes before it. It is a conflict where something
 // that it wants will not be there.
-func (r *run) judgeWanting(ctx context.Context, p *preview, wish wished, row *PlanRow) {
+func (p *run) judgeWanting(ctx context.Context, wish draft.Draft, row *Row) {
 	var before []string
-	for _, wanted := range restoreplan.Wanted(row.Kind, wish.object.Object) {
+	for _, wanted := range restoreplan.Wanted(row.Kind, wish.Object.Object) {
 		p.mu.Lock()
 		made := p.made[wanted]
 		p.mu.Unlock()
@@ -73,40 +75,32 @@ func (r *run) judgeWanting(ctx context.Context, p *preview, wish wished, row *Pl
 			before = append(before, wanted.String())
 			continue
 		}
-		kind, served := r.servedKind(wanted.GroupResource())
+		kind, served := engine.FindKind(p.Served, wanted.GroupResource())
 		if !served {
 			return
 		}
-		if _, err := r.Cluster.Living(ctx, kind, wanted.Namespace, wanted.Name); err != nil {
+		if _, err := p.Cluster.Living(ctx, kind, wanted.Namespace, wanted.Name); err != nil {
 			return
 		}
 	}
-	if row.Action == PlanConflict && len(before) > 0 {
-		row.Action, row.Checked = PlanCreate, false
+	if row.Action == Conflict && len(before) > 0 {
+		row.Action, row.Checked = Create, false
 		row.Reason = "not checked by the API server, as it needs " + strings.Join(before, " and ") + ", which the restore makes before it"
 	}
 }
 
-func (r *run) servedKind(resource schema.GroupResource) (core.Kind, bool) {
-	at := slices.IndexFunc(r.served, func(kind core.Kind) bool { return kind.GroupResource() == resource })
-	if at < 0 {
-		return core.Kind{}, false
-	}
-	return r.served[at], true
-}
-
 // lacksDefault tells whether no class of the kind is the default one.
-func (r *run) lacksDefault(ctx context.Context, p *preview, kind core.Kind) (bool, error) {
+func (p *run) lacksDefault(ctx context.Context, kind core.Kind) (bool, error) {
 	found := p.hasDefault
-	err := r.eachLiving(ctx, core.ListRequest{Kind: kind}, func(_ core.Object, object map[string]any) {
+	err := p.eachLiving(ctx, core.ListRequest{Kind: kind}, func(_ core.Object, object map[string]any) {
 		found = found || restoreplan.IsDefaultClass(object)
 	})
 	return !found, err
 }
 
 // preflightQuotas holds what would be created in each namespace against the quotas there.
-func (r *run) preflightQuotas(ctx context.Context, p *preview) error {
-	kind, served := r.servedKind(schema.GroupResource{Resource: "resourcequotas"})
+func (p *run) preflightQuotas(ctx context.Context) error {
+	kind, served := engine.FindKind(p.Served, schema.GroupResource{Resource: "resourcequotas"})
 	if !served {
 		return nil
 	}
@@ -119,7 +113,7 @@ func (r *run) preflightQuotas(ctx context.Context, p *preview) error {
 			counts[key.GroupResource()] = number
 		}
 		request := core.ListRequest{Kind: kind, Namespace: namespace}
-		err := r.eachLiving(ctx, request, func(quota core.Object, object map[string]any) {
+		err := p.eachLiving(ctx, request, func(quota core.Object, object map[string]any) {
 			if over := restoreplan.OverQuota(object, counts); len(over) > 0 {
 				p.problemf("ResourceQuota %s/%s would not let everything in: %s", namespace, quota.Name, strings.Join(over, "; "))
 			}
@@ -132,8 +126,8 @@ func (r *run) preflightQuotas(ctx context.Context, p *preview) error {
 }
 
 // eachLiving visits the objects of a kind, of which there are few.
-func (r *run) eachLiving(ctx context.Context, request core.ListRequest, visit func(found core.Object, object map[string]any)) error {
-	return r.Cluster.List(ctx, request, func(page core.Page) error {
+func (p *run) eachLiving(ctx context.Context, request core.ListRequest, visit func(found core.Object, object map[string]any)) error {
+	return p.Cluster.List(ctx, request, func(page core.Page) error {
 		for _, found := range page.Objects {
 			var object map[string]any
 			if err := utiljson.Unmarshal(found.JSON, &object); err != nil {

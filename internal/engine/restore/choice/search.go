@@ -1,4 +1,4 @@
-package restore
+package choice
 
 import (
 	"context"
@@ -36,7 +36,7 @@ func (r *run) searchAll(ctx context.Context, searches []selection.Search) error 
 // searchIn takes from some records what points to chosen objects, and then looks at what that needs.
 func (r *run) searchIn(ctx context.Context, records []archive.Record) error {
 	var wanted []archive.Record
-	err := r.readObjects(ctx, records, func(record archive.Record, content []byte) error {
+	err := r.Contents.Objects(ctx, r.Manifest, records, func(record archive.Record, content []byte) error {
 		reason, isWanted, err := r.needs.Offer(objectOf(record, content))
 		if err != nil || !isWanted {
 			return err

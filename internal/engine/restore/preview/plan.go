@@ -1,4 +1,4 @@
-package restore
+package preview
 
 import (
 	"cmp"
@@ -13,16 +13,16 @@ import (
 )
 
 // endWave writes the rows of a wave down, or of a part of one that is large, in the order of their keys.
-func (r *run) endWave(p *preview) error {
+func (p *run) endWave() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	slices.SortFunc(p.wave, func(a, b PlanRow) int { return a.Key.Compare(b.Key) })
+	slices.SortFunc(p.wave, func(a, b Row) int { return a.Key.Compare(b.Key) })
 	for i := range p.wave {
 		row := &p.wave[i]
 		if rank := row.Action.rank(); len(p.first[rank]) < engine.MaxRows {
 			p.first[rank] = append(p.first[rank], *row)
 		}
-		if err := r.writeRow(p, row); err != nil {
+		if err := p.writeRow(row); err != nil {
 			return err
 		}
 	}
@@ -34,29 +34,29 @@ func (r *run) endWave(p *preview) error {
 const ranks = 4
 
 // rank says how much people want to know of an action: conflicts first, then what is changed, what is new, what stays.
-func (a PlanAction) rank() int {
+func (a Action) rank() int {
 	switch a {
-	case PlanConflict:
+	case Conflict:
 		return 0
-	case PlanUpdate, PlanRecreate:
+	case Update, Recreate:
 		return 1
-	case PlanCreate:
+	case Create:
 		return 2
-	case PlanUnchanged, PlanSkip:
+	case Unchanged, Skip:
 	}
 	return ranks - 1
 }
 
 // writeRow writes a line for the object, and one for each of its changes.
-func (r *run) writeRow(p *preview, row *PlanRow) error {
+func (p *run) writeRow(row *Row) error {
 	level, checked := archive.LevelInfo, "Checked"
-	if row.Action == PlanConflict {
+	if row.Action == Conflict {
 		level = archive.LevelError
 	}
 	if !row.Checked {
 		checked = ""
 	}
-	now := r.Clock.Now().UTC()
+	now := p.Clock.Now().UTC()
 	err := p.lines.Write(archive.ReportEntry{
 		Time: now, Level: level, Object: row.Key, Action: string(row.Action), Reason: checked, Message: row.Reason,
 	})
@@ -87,9 +87,9 @@ func planLine(field diff.Field) string {
 }
 
 // writePlan writes the whole plan to the location. A place that cannot be written costs the file and nothing else.
-func (r *run) writePlan(ctx context.Context, p *preview) error {
+func (p *run) writePlan(ctx context.Context) error {
 	for _, problem := range p.result.Problems {
-		entry := archive.ReportEntry{Time: r.Clock.Now().UTC(), Level: archive.LevelWarning, Action: "Preflight", Message: problem}
+		entry := archive.ReportEntry{Time: p.Clock.Now().UTC(), Level: archive.LevelWarning, Action: "Preflight", Message: problem}
 		if err := p.lines.Write(entry); err != nil {
 			return err
 		}
@@ -97,15 +97,14 @@ func (r *run) writePlan(ctx context.Context, p *preview) error {
 	if err := p.lines.Close(); err != nil {
 		return err
 	}
-	if r.request.ID == (archive.RestoreID{}) {
+	if p.Write == nil {
 		return nil
 	}
-	name := r.request.ID.PlanName(r.request.Attempt)
-	err := r.writeFile(ctx, name, p.content.Bytes())
+	name, err := p.Write(ctx, p.content.Bytes())
 	if err == nil {
 		p.result.File = name
 	} else {
-		r.Warn(core.Key{}, "the plan could not be written to the location: "+err.Error())
+		p.Warn(core.Key{}, "the plan could not be written to the location: "+err.Error())
 	}
 	return nil
 }

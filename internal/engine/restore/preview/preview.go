@@ -1,0 +1,425 @@
+package preview
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/clock"
+
+	"github.com/soda-cdm/kahu/internal/core"
+	"github.com/soda-cdm/kahu/internal/core/archive"
+	"github.com/soda-cdm/kahu/internal/core/diff"
+	"github.com/soda-cdm/kahu/internal/core/restoreplan"
+	"github.com/soda-cdm/kahu/internal/engine"
+	"github.com/soda-cdm/kahu/internal/engine/restore/draft"
+)
+
+// Action is what a restore would do to an object.
+type Action string
+
+// What a restore would do.
+const (
+	// Create means that the object is created.
+	Create Action = "Create"
+	// Update means that one that is there is made equal to the backup.
+	Update Action = "Update"
+	// Recreate means that one that is there is deleted and created again.
+	Recreate Action = "Recreate"
+	// Unchanged means that one that is there is as in the backup.
+	Unchanged Action = "Unchanged"
+	// Skip means that the object is left alone.
+	Skip Action = "Skip"
+	// Conflict means that it cannot be as it is wished.
+	Conflict Action = "Conflict"
+)
+
+// The limits of a row: changes, and bytes of a value. The rows of a wave are written down when they are this many bytes, even
+// where it has not ended.
+const (
+	maxPlanFields = 100
+	maxValueText  = 256
+	maxHeld       = 8 << 20
+)
+
+// Row is what a restore would do to one object.
+type Row struct {
+	Kind   core.Kind
+	Key    core.Key
+	Action Action
+	// Reason says why; Checked tells that the API server's own dry run agreed.
+	Reason  string
+	Checked bool
+	// Fields are the first of what would change in an object that is there, FieldsTotal is the number of all.
+	Fields      []Field
+	FieldsTotal int
+}
+
+// Field is one field that would change, with as much of its values as is shown.
+type Field struct {
+	Op   diff.Op
+	Line string
+}
+
+// Result is what a restore would do.
+type Result struct {
+	// Counts are how many objects would meet which end.
+	Counts map[Action]int64
+	// Unchecked is the number of those that would be created and that the API server could not be asked about.
+	Unchecked int64
+	// Rows are the first conflicts, then the first objects that are changed, those that are created, and those that stay, each
+	// in the order of the plan as it was written; Problems is what is missing around them.
+	Rows     []Row
+	Problems []string
+	// File is the name of the whole plan in the store; empty where it could not be written.
+	File string
+}
+
+// run is a plan that is being asked for.
+type run struct {
+	*Previewer
+
+	mu         sync.Mutex
+	result     Result
+	first      [ranks][]Row      // the first rows of each rank
+	wave       []Row             // those that are not written down yet
+	held       int               // how many bytes these are
+	namespaces map[string]bool   // those that the restore makes, known when their wave has been asked for
+	defined    map[string]bool   // the kinds, as plural.group, whose definitions it makes
+	planned    map[core.Key]bool // the classes that it makes
+	made       map[core.Key]bool // what it makes, known when its wave has been asked for
+	needs      map[restoreplan.Need]string
+	created    map[string]map[core.Key]int64 // how many objects of which kind, by namespace
+	hasDefault bool                          // one of the classes that it makes is the default one
+	lines      *archive.ReportWriter
+	content    bytes.Buffer
+}
+
+// Cluster is what a preview asks of a cluster.
+type Cluster interface {
+	engine.LivingGetter
+	engine.ObjectLister
+	// TryCreate and TryUpdate ask the API server what would come of a write; nothing is written.
+	TryCreate(ctx context.Context, kind core.Kind, object *unstructured.Unstructured, manager string) (core.Object, error)
+	TryUpdate(ctx context.Context, kind core.Kind, object *unstructured.Unstructured, manager string) (core.Object, error)
+}
+
+// Previewer asks what would come of a plan.
+type Previewer struct {
+	// Ledger is told what people should know, Progress how many objects have been asked for.
+	*engine.Ledger
+	Progress *engine.Meter
+
+	// Cluster is asked, Served are the kinds that it serves.
+	Cluster Cluster
+	Served  []core.Kind
+	// Clock gives the times that are written down.
+	Clock clock.PassiveClock
+	// Plan is what would be carried out, Policy what would be done about objects that are there, and Manager and Updater the
+	// names under which objects would be created and written over.
+	Plan             *restoreplan.Plan
+	Policy           restoreplan.Policy
+	Manager, Updater string
+	// Drafts makes what would be written, through Draft.
+	Drafts *draft.Drafter
+	Draft  func(ctx context.Context, item *restoreplan.Item, content []byte) (draft.Draft, error)
+	// Each reads the objects of a wave and acts on them, on many at once.
+	Each func(ctx context.Context, wave restoreplan.Wave, act Act) error
+	// Write writes the file of the whole plan and returns its name; nil: there is no place for it.
+	Write func(ctx context.Context, content []byte) (string, error)
+}
+
+// Act is what is done with an object of the backup.
+type Act = func(ctx context.Context, item *restoreplan.Item, content []byte) error
+
+// Run asks the API server, object by object, what would come of the plan. Nothing is written to the cluster. With an error
+// the result is what was found until then.
+func (p *Previewer) Run(ctx context.Context) (*Result, error) {
+	work := &run{
+		Previewer: p, result: Result{Counts: map[Action]int64{}},
+		namespaces: map[string]bool{}, defined: map[string]bool{}, planned: map[core.Key]bool{},
+		made: map[core.Key]bool{}, needs: map[restoreplan.Need]string{}, created: map[string]map[core.Key]int64{},
+	}
+	lines, err := archive.NewReportWriter(&work.content)
+	if err != nil {
+		return nil, err
+	}
+	work.lines = lines
+	return &work.result, work.do(ctx)
+}
+
+func (p *run) do(ctx context.Context) error {
+	p.expectPlanned()
+	if err := p.expectNamespaces(ctx); err != nil {
+		return err
+	}
+	for _, wave := range p.Plan.Waves {
+		err := p.Each(ctx, wave, func(ctx context.Context, item *restoreplan.Item, content []byte) error {
+			return p.previewItem(ctx, item, content)
+		})
+		if err == nil {
+			err = p.endWave()
+		}
+		if err != nil {
+			return fmt.Errorf("wave of %s: %w", wave.Name, err)
+		}
+	}
+	if err := p.previewSkipped(); err != nil {
+		return err
+	}
+	for _, rows := range p.first {
+		p.result.Rows = append(p.result.Rows, rows[:min(len(rows), engine.MaxRows-len(p.result.Rows))]...)
+	}
+	if err := p.preflight(ctx); err != nil {
+		return err
+	}
+	return p.writePlan(ctx)
+}
+
+// previewSkipped adds the rows of what the plan does not create.
+func (p *run) previewSkipped() error {
+	for _, item := range p.Plan.Skipped {
+		row := Row{Kind: *item.Kind, Key: p.Drafts.Transformer.Key(*item.Kind, item.Key()), Action: Skip, Reason: item.Reason}
+		if err := p.addRow(row); err != nil {
+			return err
+		}
+	}
+	return p.endWave()
+}
+
+// expectPlanned notes what the restore itself makes and others wait for.
+func (p *run) expectPlanned() {
+	for _, wave := range p.Plan.Waves {
+		for _, item := range wave.Items {
+			switch {
+			case wave.Definitions:
+				p.defined[item.Name] = true
+			case !item.Kind.Namespaced:
+				p.planned[item.Key()] = true
+			}
+		}
+	}
+}
+
+// expectNamespaces notes the namespaces that the restore makes although they are not in it: those that are not there, or
+// are being deleted.
+func (p *run) expectNamespaces(ctx context.Context) error {
+	for _, name := range p.Plan.Awaited {
+		target := p.Drafts.Transformer.Namespace(name)
+		living, err := p.Cluster.Living(ctx, engine.NamespaceKind(), "", target)
+		switch {
+		case errors.Is(err, core.ErrNotFound):
+		case err != nil:
+			return fmt.Errorf("%w: %w", engine.ErrCluster, err)
+		case !living.Terminating:
+			continue
+		}
+		p.namespaces[target] = true
+		p.problemf("namespace %s is neither in the cluster nor in the plan: it would be made without labels and annotations", target)
+	}
+	return nil
+}
+
+// previewItem adds a row for one object.
+func (p *run) previewItem(ctx context.Context, item *restoreplan.Item, content []byte) error {
+	defer p.Progress.Done(1, int64(len(content)))
+	wish, err := p.Draft(ctx, item, content)
+	finished := errors.Is(err, draft.ErrFinished)
+	if err != nil && !finished {
+		return err
+	}
+	row := Row{Kind: *item.Kind, Key: wish.Key()}
+	switch {
+	case wish.Unfit != nil:
+		row.Action, row.Reason = Conflict, "a transform cannot be applied to it: "+wish.Unfit.Error()
+	case finished:
+		row.Action, row.Reason, row.Key = Skip, draft.ErrFinished.Error(), p.Drafts.Transformer.Key(*item.Kind, item.Key())
+	}
+	if row.Action != "" {
+		return p.addRow(row)
+	}
+	p.Drafts.Remember(item, types.UID("to-be-made"))
+	p.require(wish)
+	p.judge(ctx, wish, &row)
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return p.addRow(row)
+}
+
+// judge asks the API server what would come of an object.
+func (p *run) judge(ctx context.Context, wish draft.Draft, row *Row) {
+	_, err := p.Cluster.TryCreate(ctx, row.Kind, wish.Object, p.Manager)
+	switch {
+	case err == nil:
+		row.Action, row.Checked = Create, true
+	case p.waitsForNamespace(row.Key.Namespace, err):
+		row.Action, row.Reason = Create, "not checked by the API server, as the restore makes its namespace"
+	case p.Drafts.NameIsTaken(ctx, wish, err):
+		row.Checked = true
+		p.judgeExisting(ctx, wish, row)
+	default:
+		p.judgeRefused(err, row)
+		if isRefusal(err) {
+			p.judgeWanting(ctx, wish, row)
+		}
+	}
+}
+
+// judgeRefused tells an object that the API server cannot check yet from one that it does not take.
+func (p *run) judgeRefused(err error, row *Row) {
+	homeless := errors.Is(err, core.ErrNotFound) && row.Key.Namespace != ""
+	unserved := errors.Is(err, core.ErrUnsupported)
+	row.Action, row.Checked, row.Reason = Conflict, true, err.Error()
+	switch {
+	case unserved && p.defined[row.Kind.GroupResource().String()]:
+		row.Action, row.Checked = Create, false
+		row.Reason = "not checked by the API server, which serves its kind when the restore has made the definition"
+	case unserved:
+		row.Reason = "the API server does not serve its kind, and the definition is not in the plan: " + row.Reason
+	case homeless:
+		row.Reason = "its namespace is not there, and would not be made: " + row.Reason
+	}
+}
+
+// judgeExisting says what would come of an object that is there, by the policy.
+func (p *run) judgeExisting(ctx context.Context, wish draft.Draft, row *Row) {
+	living, err := p.Cluster.Living(ctx, row.Kind, row.Key.Namespace, row.Key.Name)
+	shared := p.Drafts.Shared(wish.Item)
+	switch {
+	case err != nil:
+		row.Action, row.Reason = Conflict, err.Error()
+		return
+	case living.Terminating && (shared || p.Policy != restoreplan.Fail):
+		row.Action, row.Checked, row.Reason = Create, false, whyLeaving(living)
+		return
+	case shared:
+		row.Action, row.Reason = Skip, draft.WhyShared
+		return
+	}
+	row.Action, row.Reason = Skip, "an object of that name is there already"
+	switch p.Policy {
+	case restoreplan.Update, restoreplan.Recreate:
+		p.judgeChange(ctx, wish, living, row)
+	case restoreplan.Fail:
+		row.Action, row.Reason = Conflict, "an object of that name is there already, and the policy is Fail"
+	case restoreplan.Skip:
+	}
+}
+
+// whyLeaving says what an object waits for whose name one has that is being deleted.
+func whyLeaving(living core.Living) string {
+	why := "not checked by the API server, as an object of that name is being deleted: the restore waits for it to go"
+	if len(living.Finalizers) > 0 {
+		why += fmt.Sprintf(", and it waits for its finalizers %v", living.Finalizers)
+	}
+	return why
+}
+
+// judgeChange says what would come of writing over an object that is there, or of making it anew.
+func (p *run) judgeChange(ctx context.Context, wish draft.Draft, living core.Living, row *Row) {
+	before, next, err := p.Drafts.Merge(ctx, wish)
+	var tried core.Object
+	if err == nil {
+		tried, err = p.Cluster.TryUpdate(ctx, row.Kind, next, p.Updater)
+	}
+	if err == nil {
+		row.show(wish.Differences(before, tried))
+	}
+	decided := restoreplan.ToRecreate(living)
+	switch {
+	case err == nil && row.FieldsTotal == 0:
+		row.Action, row.Reason = Unchanged, "it is as in the backup"
+	case p.Policy == restoreplan.Recreate && decided.Refused != "":
+		row.Action, row.Reason = Conflict, "it differs and is not recreated, as "+decided.Refused
+	case p.Policy == restoreplan.Recreate:
+		row.Action, row.Reason = Recreate, "it differs"
+	case err != nil:
+		row.Action, row.Reason = Conflict, draft.UpdateRefused(err).Error()
+	default:
+		row.Action, row.Reason = Update, "it differs"
+	}
+}
+
+// require notes what the object needs around it.
+func (p *run) require(wish draft.Draft) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, need := range restoreplan.Needs(*wish.Item.Kind, wish.Object.Object) {
+		if _, known := p.needs[need]; !known {
+			p.needs[need] = wish.Key().String()
+		}
+	}
+	if restoreplan.IsDefaultClass(wish.Object.Object) {
+		p.hasDefault = true
+	}
+}
+
+// addRow adds a row to the wave.
+func (p *run) addRow(row Row) error {
+	if full := p.add(row); full {
+		return p.endWave()
+	}
+	return nil
+}
+
+// add adds a row to the wave, and tells whether what it holds is to be written down.
+func (p *run) add(row Row) (full bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.wave = append(p.wave, row)
+	p.held += row.size()
+	p.result.Counts[row.Action]++
+	if row.Action == Create {
+		p.creates(row)
+	}
+	return p.held > maxHeld
+}
+
+// creates takes note of an object that would be created.
+func (p *run) creates(row Row) {
+	p.made[row.Key] = true
+	if !row.Checked {
+		p.result.Unchecked++
+	}
+	if engine.IsNamespace(row.Kind) {
+		p.namespaces[row.Key.Name] = true
+	}
+	if row.Key.Namespace != "" {
+		kind := core.Key{Group: row.Key.Group, Resource: row.Key.Resource}
+		if p.created[row.Key.Namespace] == nil {
+			p.created[row.Key.Namespace] = map[core.Key]int64{}
+		}
+		p.created[row.Key.Namespace][kind]++
+	}
+}
+
+// show takes over what is shown of the fields that differ.
+func (row *Row) show(fields []diff.Field) {
+	row.FieldsTotal = len(fields)
+	for _, field := range fields[:min(row.FieldsTotal, maxPlanFields)] {
+		row.Fields = append(row.Fields, Field{Op: field.Op, Line: planLine(field)})
+	}
+}
+
+// size is about how many bytes a row takes.
+func (row *Row) size() int {
+	const itself = 256
+	size := itself + len(row.Reason) + len(row.Key.Namespace) + len(row.Key.Name)
+	for _, field := range row.Fields {
+		size += len(field.Line)
+	}
+	return size
+}
+
+// waitsForNamespace tells whether an object was refused because the restore makes its namespace first. It is not there, or is
+// being deleted, which conflicts with whatever is to be created in it.
+func (p *run) waitsForNamespace(namespace string, err error) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.namespaces[namespace] && (errors.Is(err, core.ErrNotFound) || errors.Is(err, core.ErrConflict))
+}
