@@ -19,6 +19,13 @@ const (
 	memoryTarget  = 256 << 20
 	smallTarget   = 1.25 // how much more a small restore into a full cluster may cost
 	listsAtOnce   = 4    // as a backup reads
+
+	// Of a backup of which one object in so many has changed: its time, and the segments that it writes, of those of a full one;
+	// and its index, in bytes for each object.
+	changedOne   = 100
+	timeTarget   = 1.0 / 3
+	bytesTarget  = 0.03
+	recordTarget = 100
 )
 
 // measure makes all measurements that were asked for.
@@ -29,6 +36,11 @@ func (b *bench) measure(ctx context.Context) (missed bool, err error) {
 	}
 	if err := b.measureBackup(ctx, source); err != nil {
 		return false, err
+	}
+	if !b.restoreOnly {
+		if err := b.measureIncrement(ctx, source); err != nil {
+			return false, err
+		}
 	}
 	if b.small {
 		if err := b.measureSmall(ctx, source); err != nil {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"iter"
 	"math/rand/v2"
+	"strconv"
 	"strings"
 )
 
@@ -21,10 +22,11 @@ const (
 	mostBytes  = 4 << 10
 )
 
-// body is an object as it is posted.
+// body is an object as it is posted, or what is changed of one.
 type body struct {
-	path string
-	json []byte
+	path   string
+	json   []byte
+	change bool
 }
 
 // tree is JSON on its way.
@@ -97,7 +99,7 @@ func (p population) all() iter.Seq[body] {
 func (p population) object(i int) body {
 	random := rand.New(rand.NewPCG(1, uint64(i))) //nolint:gosec // The same objects each time are what is wanted.
 	size := leastBytes + random.IntN(mostBytes-leastBytes-256)
-	name, namespace := fmt.Sprintf("object-%06d", i), namespaceName(i%p.namespaces)
+	name, namespace := objectName(i), namespaceName(i%p.namespaces)
 	makers := p.makers()
 	path, object := makers[i/p.namespaces%len(makers)](i, size, random)
 	metadata, _ := object["metadata"].(tree)
@@ -109,6 +111,22 @@ func (p population) object(i int) body {
 	metadata["labels"] = tree{"app.kubernetes.io/name": fmt.Sprintf("app-%d", i%50), "tier": []string{"front", "back"}[i%2]}
 	return bodyOf(strings.Replace(path, "NAMESPACE", namespace, 1), object)
 }
+
+// changes returns changes of every so many objects.
+func (p population) changes(every, round int) iter.Seq[body] {
+	return func(yield func(body) bool) {
+		for i := 0; i < p.objects; i += every {
+			of := p.object(i)
+			patch := bodyOf(of.path+"/"+objectName(i), tree{"metadata": tree{"annotations": tree{"bench.example.com/round": strconv.Itoa(round)}}})
+			patch.change = true
+			if !yield(patch) {
+				return
+			}
+		}
+	}
+}
+
+func objectName(i int) string { return fmt.Sprintf("object-%06d", i) }
 
 // maker makes an object of one kind.
 type maker func(i, size int, random *rand.Rand) (path string, object tree)

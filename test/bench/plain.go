@@ -55,17 +55,21 @@ func (p *place) post(ctx context.Context, bodies iter.Seq[body]) (int64, error) 
 }
 
 func (p *place) postOne(ctx context.Context, each body) error {
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, p.config.Host+each.path, bytes.NewReader(each.json))
+	method, contentType := http.MethodPost, "application/json"
+	if each.change {
+		method, contentType = http.MethodPatch, "application/merge-patch+json"
+	}
+	request, err := http.NewRequestWithContext(ctx, method, p.config.Host+each.path, bytes.NewReader(each.json))
 	if err != nil {
 		return fmt.Errorf("posting to %s: %w", each.path, err)
 	}
-	request.Header.Set("Content-Type", "application/json")
+	request.Header.Set("Content-Type", contentType)
 	response, err := p.http.Do(request)
 	if err != nil {
 		return fmt.Errorf("posting to %s: %w", each.path, err)
 	}
 	defer func() { _ = response.Body.Close() }()
-	if response.StatusCode == http.StatusCreated {
+	if response.StatusCode == http.StatusCreated || each.change && response.StatusCode == http.StatusOK {
 		_, err = io.Copy(io.Discard, response.Body)
 		return err
 	}

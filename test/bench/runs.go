@@ -48,20 +48,26 @@ func (o *outcome) marksText() string {
 
 // backup makes one backup, of the namespaces or of everything.
 func (p *place) backup(ctx context.Context, name string, namespaces ...kahuv1.NamespaceName) (outcome, error) {
-	object := &kahuv1.Backup{
+	return p.follows(ctx, &kahuv1.Backup{
 		ObjectMeta: metav1.ObjectMeta{Name: name},
 		Spec: kahuv1.BackupSpec{
 			MetadataLocation: locationName, IncludeNamespaces: namespaces, EnableVolumeBackup: new(false),
 		},
-	}
+	})
+}
+
+// follows makes a backup, whose object is in the end as it was seen last.
+func (p *place) follows(ctx context.Context, object *kahuv1.Backup) (outcome, error) {
+	name, last := object.Name, object
 	result, err := p.follow(ctx, object, &kahuv1.BackupList{}, func(seen client.Object) (string, kahuv1.State) {
 		backup, is := seen.(*kahuv1.Backup)
 		if !is {
 			return "", ""
 		}
-		object = backup
+		last = backup
 		return string(backup.Status.Stage), backup.Status.State
 	})
+	last.DeepCopyInto(object)
 	result.objects, result.bytes = object.Status.Counts.Objects, object.Status.Progress.BytesDone
 	result.status = fmt.Sprintf("%d objects, %d missing, %d warnings",
 		object.Status.Counts.Objects, object.Status.Counts.Missing, object.Status.Counts.Warnings)
