@@ -22,10 +22,11 @@ const (
 
 	// Of a backup of which one object in so many has changed: its time, and the segments that it writes, of those of a full one;
 	// and its index, in bytes for each object.
-	changedOne   = 100
-	timeTarget   = 1.0 / 3
-	bytesTarget  = 0.03
-	recordTarget = 100
+	changedOne    = 100
+	timeTarget    = 1.0 / 3
+	targetObjects = 100_000
+	bytesTarget   = 0.03
+	recordTarget  = 100
 )
 
 // measure makes all measurements that were asked for.
