@@ -166,7 +166,7 @@ func TestListMetadataFails(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), patience)
 			defer cancel()
 			err := client.ListMetadata(ctx, core.ListRequest{Kind: configMaps()}, func(core.MetadataPage) error {
-				if tc.want == stop {
+				if errors.Is(tc.want, stop) {
 					return stop
 				}
 				return nil

@@ -13,7 +13,7 @@ import (
 // newStreamEncoder compresses a stream without goroutines of its own and with a small window.
 func newStreamEncoder(target io.Writer) (*zstd.Encoder, error) {
 	encoder, err := zstd.NewWriter(target, zstd.WithEncoderConcurrency(1), zstd.WithEncoderCRC(true),
-		zstd.WithEncoderLevel(zstd.SpeedDefault), zstd.WithWindowSize(windowSize), zstd.WithLowerEncoderMem(true))
+		zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithWindowSize(windowSize), zstd.WithLowerEncoderMem(true))
 	if err != nil {
 		return nil, fmt.Errorf("making a zstd encoder: %w", err)
 	}

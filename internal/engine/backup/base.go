@@ -64,6 +64,12 @@ func (r *run) chooseBase(ctx context.Context) error {
 	if refused, err := r.refusesBases(ctx); err != nil || refused {
 		return err
 	}
+	return r.tryBases(ctx)
+}
+
+// tryBases makes the first candidate that can be the base the base. Where there is none, the run is full, because of what is
+// the matter with the best one.
+func (r *run) tryBases(ctx context.Context) error {
 	var first increment.Choice
 	for _, candidate := range r.choice.Bases {
 		refusal, err := r.tryBase(ctx, candidate)

@@ -306,17 +306,26 @@ func (r *run) read(ctx context.Context, object *core.Object) (outcome, error) {
 
 // hand gives an object that is needed to the packers, unless the base has it.
 func (r *run) hand(ctx context.Context, object core.Object, reason core.Reason) error {
-	if r.base != nil {
-		before, known, err := r.base.index.Find(object.Key())
-		if err != nil {
-			return fmt.Errorf("%w: looking into the index of the base: %w", errPacking, err)
-		}
-		if known {
-			if record, same := increment.Same(&before, object, reason); same {
-				r.counts.same.Add(1)
-				return r.takeOver([]archive.Record{record})
-			}
-		}
+	record, same, err := r.baseHas(object, reason)
+	if err != nil {
+		return fmt.Errorf("%w: looking into the index of the base: %w", errPacking, err)
+	}
+	if same {
+		r.counts.same.Add(1)
+		return r.takeOver([]archive.Record{record})
 	}
 	return r.send(ctx, batch{objects: []core.Object{object}, reason: reason})
+}
+
+// baseHas returns the record of an object that is in the base as it is now.
+func (r *run) baseHas(object core.Object, reason core.Reason) (archive.Record, bool, error) {
+	if r.base == nil {
+		return archive.Record{}, false, nil
+	}
+	before, known, err := r.base.index.Find(object.Key())
+	if err != nil || !known {
+		return archive.Record{}, false, err
+	}
+	record, same := increment.Same(&before, object, reason)
+	return record, same, nil
 }

@@ -15,19 +15,39 @@ import (
 // lookAtDefinitions notes the state in which the definitions of custom kinds are, and returns the references that the filters
 // declare, and those of the definitions in the cluster. Of these only the metadata is read, page by page.
 func (r *run) lookAtDefinitions(ctx context.Context, wished []reference.Declaration) ([]reference.Declaration, error) {
-	found := &engine.Declarations{Ledger: r.Ledger, Kinds: r.kinds, All: wished}
 	at := slices.IndexFunc(r.kinds, engine.IsDefinition)
 	custom := slices.ContainsFunc(r.kinds, func(kind core.Kind) bool { return kind.Custom })
 	follow := !r.selector.Everything()
 	if at < 0 || !custom && !follow {
 		return wished, nil
 	}
+	declared, err := r.listDefinitions(ctx, r.kinds[at], wished, follow)
+	switch {
+	case err == nil:
+	case ctx.Err() != nil:
+		return nil, ctx.Err()
+	case !follow:
+		r.Note(engine.KeyOfKind(r.kinds[at], ""), "Unlistable", err.Error())
+	default:
+		r.Miss(engine.Row{
+			Kind: r.kinds[at], Key: engine.KeyOfKind(r.kinds[at], ""), Reason: engine.ReasonKindUnlistable,
+			Message: "looking for the references that definitions declare: " + err.Error(),
+		})
+	}
+	return declared, nil
+}
+
+// listDefinitions goes through the metadata of the definitions, and follows what they declare if that is wanted.
+func (r *run) listDefinitions(
+	ctx context.Context, kind core.Kind, wished []reference.Declaration, follow bool,
+) ([]reference.Declaration, error) {
+	found := &engine.Declarations{Ledger: r.Ledger, Kinds: r.kinds, All: wished}
 	states := map[string]string{}
 	var err error
 	for range listTries {
 		found.All = slices.Clone(wished)
 		clear(states)
-		err = r.Cluster.List(ctx, core.ListRequest{Kind: r.kinds[at], MetadataOnly: true}, func(page core.Page) error {
+		err = r.Cluster.List(ctx, core.ListRequest{Kind: kind, MetadataOnly: true}, func(page core.Page) error {
 			for _, definition := range page.Objects {
 				states[definition.Name] = definitionState(definition)
 				if follow {
@@ -40,25 +60,12 @@ func (r *run) lookAtDefinitions(ctx context.Context, wished []reference.Declarat
 			break
 		}
 	}
-	switch {
-	case ctx.Err() != nil:
-		return nil, ctx.Err()
-	case err != nil && !follow:
-		r.Note(engine.KeyOfKind(r.kinds[at], ""), "Unlistable", err.Error())
-		return wished, nil
-	case err != nil:
-		r.Miss(engine.Row{
-			Kind: r.kinds[at], Key: engine.KeyOfKind(r.kinds[at], ""), Reason: engine.ReasonKindUnlistable,
-			Message: "looking for the references that definitions declare: " + err.Error(),
-		})
-		return found.All, nil
-	}
 	for i := range r.kinds {
-		if r.kinds[i].Custom {
+		if r.kinds[i].Custom && err == nil {
 			r.kinds[i].Definition = states[r.kinds[i].GroupResource().String()]
 		}
 	}
-	return found.All, nil
+	return found.All, err
 }
 
 // definitionState identifies the state of a definition: whose it is, and how often what it says has been changed.
