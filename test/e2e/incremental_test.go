@@ -129,3 +129,33 @@ func TestIncrementalAfterADefinitionChanged(t *testing.T) {
 		t.Errorf("%+v, and then %+v", a, b)
 	}
 }
+
+// TestIncrementalOutlivesItsBase deletes the backups on which another one was built: it can be restored all the same.
+func TestIncrementalOutlivesItsBase(t *testing.T) {
+	w := newWorld(t)
+	namespace := testcluster.Namespace(t)
+	for i := range 20 {
+		w.create(&corev1.ConfigMap{ObjectMeta: in(namespace, fmt.Sprintf("settings-%02d", i)), Data: map[string]string{"a": "b"}})
+	}
+	w.completedBackup("first", inMode(kahuv1.BackupModeFull, namespace))
+	w.patch(&corev1.ConfigMap{ObjectMeta: in(namespace, "settings-01")}, `{"data":{"a":"second"}}`)
+	w.completedBackup("second", inMode(kahuv1.BackupModeIncremental, namespace))
+	w.patch(&corev1.ConfigMap{ObjectMeta: in(namespace, "settings-02")}, `{"data":{"a":"third"}}`)
+	w.completedBackup("verified", inMode(kahuv1.BackupModeIncremental, namespace))
+	want := w.settings(namespace)
+	for _, name := range []string{"first", "second"} {
+		w.remove(&kahuv1.Backup{ObjectMeta: named(name)})
+		if made := w.askToVerify("without "+name, ""); !meta.IsStatusConditionTrue(made.Status.Conditions, kahuv1.ConditionVerified) {
+			t.Errorf("without %s: %+v", name, made.Status.Verification)
+		}
+	}
+	target := namespace + "-restored"
+	w.completedRestore("all", "verified", func(spec *kahuv1.RestoreSpec) { spec.NamespaceMapping = map[string]string{namespace: target} })
+	if diff := cmp.Diff(want, w.settings(target)); diff != "" {
+		t.Errorf("restored (-then +now):\n%s", diff)
+	}
+	w.patch(&corev1.ConfigMap{ObjectMeta: in(namespace, "settings-03")}, `{"data":{"a":"fourth"}}`)
+	if made := w.completedBackup("fourth", inMode(kahuv1.BackupModeDifferential, namespace)); made.Status.Incremental.Reason != kahuv1.ReasonNoBase {
+		t.Errorf("there is no full one any more: %+v", made.Status.Incremental)
+	}
+}

@@ -47,15 +47,10 @@ func (s *still) Get(context.Context, core.Kind, string, string) (core.Object, er
 	return core.Object{}, core.ErrNotFound
 }
 
-func (s *still) pages(metadata bool, visit func(page core.Page) error) error {
+func (s *still) List(_ context.Context, _ core.ListRequest, visit func(page core.Page) error) error {
 	for rest := s.objects; len(rest) > 0; {
 		part := append([]core.Object(nil), rest[:min(500, len(rest))]...)
 		rest = rest[len(part):]
-		for i := range part {
-			if metadata {
-				part[i].JSON = nil
-			}
-		}
 		if err := visit(core.Page{Objects: part, Remaining: int64(len(rest)), ResourceVersion: "900000"}); err != nil {
 			return err
 		}
@@ -63,12 +58,13 @@ func (s *still) pages(metadata bool, visit func(page core.Page) error) error {
 	return nil
 }
 
-func (s *still) List(_ context.Context, _ core.ListRequest, visit func(page core.Page) error) error {
-	return s.pages(false, visit)
-}
-
-func (s *still) ListMetadata(_ context.Context, _ core.ListRequest, visit func(page core.MetadataPage) error) error {
-	return s.pages(true, func(page core.Page) error { return visit(core.MetadataPage{Page: page}) })
+func (s *still) ListMetadata(ctx context.Context, request core.ListRequest, visit func(page core.MetadataPage) error) error {
+	return s.List(ctx, request, func(page core.Page) error {
+		for i := range page.Objects {
+			page.Objects[i].JSON = nil
+		}
+		return visit(core.MetadataPage{Page: page})
+	})
 }
 
 func (s *still) ListPage(context.Context, core.ListRequest, core.Position, func(page core.Page) error) error {

@@ -21,7 +21,7 @@ func (r *run) lookAtDefinitions(ctx context.Context, wished []reference.Declarat
 	if at < 0 || !custom && !follow {
 		return wished, nil
 	}
-	declared, err := r.listDefinitions(ctx, r.kinds[at], wished, follow)
+	declared, err := r.listDefinitions(ctx, r.kinds[at], wished)
 	switch {
 	case err == nil:
 	case ctx.Err() != nil:
@@ -37,9 +37,10 @@ func (r *run) lookAtDefinitions(ctx context.Context, wished []reference.Declarat
 	return declared, nil
 }
 
-// listDefinitions goes through the metadata of the definitions, and follows what they declare if that is wanted.
+// listDefinitions goes through the metadata of the definitions, and follows what they declare where the filters
+// leave anything out.
 func (r *run) listDefinitions(
-	ctx context.Context, kind core.Kind, wished []reference.Declaration, follow bool,
+	ctx context.Context, kind core.Kind, wished []reference.Declaration,
 ) ([]reference.Declaration, error) {
 	found := &engine.Declarations{Ledger: r.Ledger, Kinds: r.kinds, All: wished}
 	states := map[string]string{}
@@ -50,7 +51,7 @@ func (r *run) listDefinitions(
 		err = r.Cluster.List(ctx, core.ListRequest{Kind: kind, MetadataOnly: true}, func(page core.Page) error {
 			for _, definition := range page.Objects {
 				states[definition.Name] = definitionState(definition)
-				if follow {
+				if !r.selector.Everything() {
 					found.Define(definition)
 				}
 			}
