@@ -16,6 +16,7 @@ import (
 	"github.com/soda-cdm/kahu/internal/core/increment"
 	enginebackup "github.com/soda-cdm/kahu/internal/engine/backup"
 	"github.com/soda-cdm/kahu/internal/engine/location"
+	"github.com/soda-cdm/kahu/internal/reconcile"
 )
 
 // What fullEvery is where the spec says nothing. A week bounds how many backups the loss of one segment can damage, and how
@@ -24,6 +25,9 @@ const (
 	fullEveryBackups = 100
 	fullEveryAge     = 7 * 24 * time.Hour
 )
+
+// maxMessage bounds the words for why a backup is full, in bytes.
+const maxMessage = 1024
 
 // candidatePage is how many Backups are read at once.
 const candidatePage = 100
@@ -116,11 +120,11 @@ func alike(a, b *kahuv1.BackupSpec) bool {
 // taken says in the status what was taken over from the base, or why nothing was.
 func taken(backup *kahuv1.Backup, result *enginebackup.Result) {
 	status := &backup.Status
-	if mode := backup.Spec.Mode; mode == "" || mode == kahuv1.BackupModeFull || status.Incremental != nil {
-		return
+	if mode := backup.Spec.Mode; mode == "" || mode == kahuv1.BackupModeFull || status.Incremental != nil || result.Adopted {
+		return // Of a manifest that was found, nobody knows what it was to be.
 	}
 	status.Incremental = &kahuv1.BackupIncrement{
-		Reason: string(result.Choice.Reason), Message: result.Choice.Message,
+		Reason: string(result.Choice.Reason), Message: reconcile.Bounded(result.Choice.Message, maxMessage),
 		ReadObjects: result.Manifest.Counts.Objects, WrittenObjects: result.Manifest.Counts.Objects,
 		WrittenBytes: result.Manifest.Sizes.Segments,
 	}

@@ -130,6 +130,10 @@ func TestTaken(t *testing.T) {
 			t.Errorf("mode %q (-want +got):\n%s", mode, diff)
 		}
 	}
+	run := completed("new", func(b *kahuv1.Backup) { b.Spec.Mode = kahuv1.BackupModeAuto })
+	if taken(run, &enginebackup.Result{Adopted: true}); run.Status.Incremental != nil {
+		t.Errorf("of a manifest that was found: %+v", run.Status.Incremental)
+	}
 }
 
 // TestReasonsAreThoseOfTheAPI: what the core decides has a name in the API.

@@ -54,6 +54,8 @@ const (
 	VersionChanged Reason = "VersionChanged"
 	// DefinitionChanged: the definition of the kind was changed, or says nothing of how objects are served.
 	DefinitionChanged Reason = "DefinitionChanged"
+	// NotListed: the base has single objects of the kind, because others need them, and no list of it.
+	NotListed Reason = "NotListed"
 	// VersionsWentBack: the list of the kind has an earlier resourceVersion than it had in the base.
 	VersionsWentBack Reason = "VersionsWentBack"
 )
@@ -70,6 +72,8 @@ func Prove(kind core.Kind, server string, base archive.IndexedKind, baseServer s
 		return DefinitionChanged
 	case server == "" || server != baseServer:
 		return ServerChanged
+	case base.ListResourceVersion == "":
+		return NotListed
 	}
 	return ""
 }

@@ -44,8 +44,8 @@ func TestProve(t *testing.T) {
 	maps := core.Kind{Version: "v1", Name: "ConfigMap", Resource: "configmaps", Namespaced: true}
 	custom := core.Kind{Group: "example.com", Version: "v1", Name: "Widget", Resource: "widgets", Custom: true, Definition: "uid/3"}
 	type args struct {
-		now, base    core.Kind
-		server, from string
+		now, base          core.Kind
+		server, from, list string
 	}
 	for name, tc := range map[string]struct {
 		args   args
@@ -61,13 +61,14 @@ func TestProve(t *testing.T) {
 		"NoDefinition":  {args{now: custom, base: custom}, func(a *args) { a.now.Definition, a.base.Definition = "", "" }, increment.DefinitionChanged},
 		"OldArchive":    {args{now: custom, base: custom}, func(a *args) { a.base.Definition = "" }, increment.DefinitionChanged},
 		"Server":        {args{now: maps, base: maps}, func(a *args) { a.from = "v1.35.0" }, increment.ServerChanged},
+		"NotListed":     {args{now: maps, base: maps}, func(a *args) { a.list = "" }, increment.NotListed},
 		"UnknownServer": {args{now: maps, base: maps}, func(a *args) { a.server, a.from = "", "" }, increment.ServerChanged},
 	} {
 		t.Run(name, func(t *testing.T) {
 			a := tc.args
-			a.server, a.from = "v1.36.0", "v1.36.0"
+			a.server, a.from, a.list = "v1.36.0", "v1.36.0", "5"
 			tc.change(&a)
-			if got := increment.Prove(a.now, a.server, archive.IndexedKind{Kind: a.base}, a.from); got != tc.want {
+			if got := increment.Prove(a.now, a.server, archive.IndexedKind{Kind: a.base, ListResourceVersion: a.list}, a.from); got != tc.want {
 				t.Errorf("got %q, want %q", got, tc.want)
 			}
 		})

@@ -83,6 +83,9 @@ func (r *run) copyKind(ctx context.Context, kind core.Kind, plan selection.KindP
 			return err
 		}
 	}
+	if r.base != nil && r.selector.Everything() {
+		r.base.index.Drop(kind.GroupResource()) // Nothing that is needed is looked for besides.
+	}
 	if !whole || len(done.Notes) > engine.MaxRows {
 		return nil
 	}
