@@ -97,6 +97,10 @@ fuzz: ## Run every fuzz target for FUZZTIME each; what one finds is written into
 demo: build ## Back up an application, lose it, restore it, in two real clusters; KEEP=1 leaves them running.
 	@$(GO) run -trimpath ./test/demo
 
+.PHONY: drill
+drill: build bin/versitygw ## Lose a whole cluster, and bring it back from a bucket and a key with one command; compares everything.
+	@$(GO) run -trimpath ./test/demo --drill
+
 .PHONY: bench
 bench: build ## Measure backup and restore of 10,000 objects against a plain list and a plain create; some minutes.
 	@$(GO) run -trimpath ./test/bench

@@ -49,6 +49,6 @@ func newRootCommand() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(newManagerCommand(), newMetaServiceCommand(), newStandaloneCommand())
+	root.AddCommand(newManagerCommand(), newMetaServiceCommand(), newStandaloneCommand(), newRecoverCommand(), newProviderCommand())
 	return root
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
@@ -26,11 +27,15 @@ import (
 	"github.com/soda-cdm/kahu/internal/pki"
 	"github.com/soda-cdm/kahu/internal/sidecar"
 	"github.com/soda-cdm/kahu/internal/supervise"
+	"github.com/soda-cdm/kahu/providers/filesystem"
+	"github.com/soda-cdm/kahu/providers/nfs"
+	"github.com/soda-cdm/kahu/providers/s3"
 )
 
 // standaloneOptions are the flags of the standalone command.
 type standaloneOptions struct {
 	observation   manager.Options // what the manager shows
+	provider      providerOptions // what the provider is
 	kubeconfig    string
 	store         string
 	state         string
@@ -47,11 +52,11 @@ func newStandaloneCommand() *cobra.Command {
 	options := standaloneOptions{}
 	command := &cobra.Command{
 		Use:   "standalone",
-		Short: "Run manager, meta-service and filesystem provider as one supervised process tree",
-		Long: `Run manager, meta-service and filesystem provider as one supervised process tree,
-on a laptop or on a machine outside of the cluster. The provider keeps backups in
-the folder that --store names. A child that ends is started again; all of them
-end with this process. A child that ends soon after each of its first starts, which
+		Short: "Run manager, meta-service and a built-in provider as one supervised process tree",
+		Long: `Run manager, meta-service and a built-in provider as one supervised process tree,
+on a laptop or on a machine outside of the cluster. The filesystem provider keeps
+backups in the folder that --store names; s3 and nfs where each location says. A
+child that ends is started again; all of them end with this process. A child that ends soon after each of its first starts, which
 no other start would change, ends the tree with its last words.`,
 		Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
@@ -60,7 +65,8 @@ no other start would change, ends the tree with its last words.`,
 	}
 	flags := command.Flags()
 	flags.StringVar(&options.kubeconfig, "kubeconfig", "", "file that says how to reach the cluster (required)")
-	flags.StringVar(&options.store, "store", "", "folder for the backups; made if it is not there (required)")
+	flags.StringVar(&options.provider.name, "provider", filesystem.DefaultName, "built-in provider: filesystem, s3 or nfs")
+	flags.StringVar(&options.store, "store", "", "folder for the backups of the filesystem provider, which needs one; made if it is not there")
 	flags.StringVar(&options.state, "state", "", "folder for sockets and certificates; empty means a temporary one that is removed at the end")
 	flags.StringVar(&options.namespace, "namespace", manager.DefaultNamespace, "Kahu's own namespace; made if it is not there")
 	flags.StringVar(&options.healthAddress, "health-address", "127.0.0.1:0", "where the manager serves /healthz and /readyz; 0 turns them off")
@@ -71,14 +77,15 @@ no other start would change, ends the tree with its last words.`,
 	flags.DurationVar(&options.patience, "location-patience", manager.DefaultPatience, "how long a new run waits for its location to become ready")
 	flags.IntVar(&options.verbosity, "verbosity", 0, "how much is logged, from 0 to 5")
 	_ = command.MarkFlagRequired("kubeconfig") // It fails only for a flag that is not there.
-	_ = command.MarkFlagRequired("store")
+	_ = command.RegisterFlagCompletionFunc("provider",
+		cobra.FixedCompletions([]string{filesystem.DefaultName, s3.DefaultName, nfs.DefaultName}, cobra.ShellCompDirectiveNoFileComp))
 	return command
 }
 
 // The names in the certificates of the process tree.
 const (
-	managerName = "kahu-manager"
-	serverName  = "filesystem.kahu.local"
+	managerName  = "kahu-manager"
+	serverDomain = ".kahu.local"
 )
 
 // preparationTime bounds what is done in the cluster before the children start.
@@ -93,11 +100,11 @@ func runStandalone(ctx context.Context, options standaloneOptions) error {
 	if err != nil {
 		return err
 	}
-	if err := absolute(&options.kubeconfig, &options.store); err != nil {
+	if err := absolute(&options.kubeconfig); err != nil {
 		return err
 	}
-	if err := os.MkdirAll(options.store, 0o700); err != nil {
-		return fmt.Errorf("making the folder for backups: %w", err)
+	if err := prepareStore(&options); err != nil {
+		return err
 	}
 	cleanUp, err := prepareState(&options)
 	if err != nil {
@@ -107,11 +114,41 @@ func runStandalone(ctx context.Context, options standaloneOptions) error {
 	if err := prepareCluster(ctx, options); err != nil {
 		return err
 	}
+	return runTree(logr.NewContext(ctx, logger), options, os.Stderr)
+}
+
+// prepareStore makes the folder of the filesystem provider; the others have none.
+func prepareStore(options *standaloneOptions) error {
+	if options.provider.name != filesystem.DefaultName {
+		if options.store != "" {
+			return fmt.Errorf("--store is for the filesystem provider: that of provider %s stands in each location", options.provider.name)
+		}
+		_, end, err := newDriver(options.provider)
+		if err != nil {
+			return err
+		}
+		return end()
+	}
+	if options.store == "" {
+		return errors.New("--store is missing: name the folder for the backups")
+	}
+	if err := absolute(&options.store); err != nil {
+		return err
+	}
+	options.provider.root = options.store
+	if err := os.MkdirAll(options.store, 0o700); err != nil {
+		return fmt.Errorf("making the folder for backups: %w", err)
+	}
+	return nil
+}
+
+// runTree runs the children over what is prepared until the context ends. What they say goes to output.
+func runTree(ctx context.Context, options standaloneOptions, output io.Writer) error {
 	leaves, err := certificates(options)
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithCancel(logr.NewContext(ctx, logger))
+	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	renewing := make(chan struct{})
 	go func() {
@@ -122,8 +159,9 @@ func runStandalone(ctx context.Context, options standaloneOptions) error {
 	if err != nil {
 		return err
 	}
-	logger.Info("process tree starts", "store", options.store, "state", options.state)
-	supervisor := &supervise.Supervisor{Output: os.Stderr, Logger: logger, Clock: clock.RealClock{}}
+	logger := logr.FromContextOrDiscard(ctx)
+	logger.Info("process tree starts", "store", options.provider.place(), "state", options.state)
+	supervisor := &supervise.Supervisor{Output: output, Logger: logger, Clock: clock.RealClock{}}
 	err = supervisor.Run(ctx, children)
 	cancel()
 	<-renewing
@@ -169,7 +207,7 @@ func prepareState(options *standaloneOptions) (func(), error) {
 }
 
 func socketPath(options standaloneOptions) string {
-	return filepath.Join(options.state, "filesystem.sock")
+	return filepath.Join(options.state, options.provider.name+".sock")
 }
 
 // prepareCluster installs what is asked for.
@@ -237,7 +275,7 @@ func certificates(options standaloneOptions) (issued, error) {
 	}
 	made := issued{authority: authority, all: []pki.Leaf{
 		{Dir: managerFolder(options), Name: managerName},
-		{Dir: serverFolder(options), Name: serverName, Server: true, Addresses: []net.IP{net.IPv4(127, 0, 0, 1)}},
+		{Dir: serverFolder(options), Name: options.provider.name + serverDomain, Server: true, Addresses: []net.IP{net.IPv4(127, 0, 0, 1)}},
 	}}
 	var failures []error
 	for _, leaf := range made.all {
@@ -252,7 +290,7 @@ func serverFolder(options standaloneOptions) string {
 	return filepath.Join(options.state, "meta-service")
 }
 
-// newChildren returns the processes of the tree. They are programs beside this one, or this one itself.
+// newChildren returns the processes of the tree, all of them this program itself: nothing else is needed on a machine.
 func newChildren(options standaloneOptions) ([]supervise.Child, error) {
 	self, err := os.Executable()
 	if err != nil {
@@ -266,15 +304,15 @@ func newChildren(options standaloneOptions) ([]supervise.Child, error) {
 	verbosity := "--verbosity=" + strconv.Itoa(options.verbosity)
 	return []supervise.Child{
 		{
-			Name: "provider", Path: filepath.Join(filepath.Dir(self), "kahu-provider-filesystem"),
-			Args: []string{"--root", options.store, "--endpoint", endpoint},
+			Name: "provider", Path: self,
+			Args: []string{"provider", options.provider.name, "--root", options.provider.root, "--endpoint", endpoint},
 		},
 		{
 			Name: "meta-service", Path: self,
 			Args: []string{
 				"meta-service", "--kubeconfig", options.kubeconfig, "--namespace", options.namespace,
 				"--driver", endpoint, "--listen", "127.0.0.1:0", "--pki", serverFolder(options),
-				"--server-name", serverName, "--client-name", managerName, "--place", host + ":" + options.store,
+				"--server-name", options.provider.name + serverDomain, "--client-name", managerName, "--place", host + ":" + options.provider.place(),
 				"--lease-duration", options.leaseDuration.String(), verbosity,
 			},
 		},

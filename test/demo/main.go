@@ -5,6 +5,7 @@
 //	go run ./test/demo             # from the root of the repository, after make build
 //	go run ./test/demo --paths     # what the comparison leaves out, and why
 //	go run ./test/demo --sabotage  # alters one object on purpose, to see the demo fail
+//	go run ./test/demo --drill     # another story: a cluster is lost, and comes back from a bucket and a key
 //
 // KEEP=1 leaves everything running; SABOTAGE=1 is the same as --sabotage. The exit code is 0 if everything came back
 // as it was, 1 if not, and 2 if the demo was called wrongly.
@@ -38,6 +39,7 @@ type options struct {
 	keep     bool
 	sabotage bool
 	paths    bool
+	drill    bool
 }
 
 // run is the program without the process.
@@ -51,6 +53,7 @@ func run(ctx context.Context, args []string, out io.Writer) int {
 	flags.StringVar(&wish.bin, "bin", "bin", "folder with the programs that `make build` makes")
 	flags.BoolVar(&wish.sabotage, "sabotage", wish.sabotage, "alter one object on purpose after the first restore, to see the demo fail")
 	flags.BoolVar(&wish.paths, "paths", false, "print what the comparison leaves out, and why")
+	flags.BoolVar(&wish.drill, "drill", false, "lose a whole cluster, and bring it back from a bucket and a key")
 	if err := flags.Parse(args); err != nil {
 		return 2
 	}
@@ -72,7 +75,11 @@ func perform(ctx context.Context, wish options, out io.Writer) int {
 	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	err = newStory(stage, wish).perform(ctx)
+	if wish.drill {
+		err = performDrill(ctx, stage, wish)
+	} else {
+		err = newStory(stage, wish).perform(ctx)
+	}
 	if err != nil {
 		stage.tell.linef("FAILED: %v", err)
 		stage.showLogs()

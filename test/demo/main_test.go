@@ -78,6 +78,20 @@ func TestDemoFindsSabotage(t *testing.T) {
 	}
 }
 
+// TestDrill loses a whole cluster and brings it back from a bucket and a key.
+func TestDrill(t *testing.T) {
+	demo, bin := build(t)
+	dir := folder(t)
+	command := exec.CommandContext(t.Context(), demo, "--bin", bin, "--drill")
+	command.Env = append(os.Environ(), "TMPDIR="+dir, "KEEP=")
+	out, err := command.CombinedOutput()
+	if err != nil || !bytes.Contains(out, []byte("Everything came back as it was")) {
+		t.Errorf("%v", err)
+	}
+	nothingLeft(t, dir)
+	t.Logf("%s", out)
+}
+
 // TestDemoEndsWhenInterrupted sends what Ctrl-C sends as soon as the first cluster is up.
 func TestDemoEndsWhenInterrupted(t *testing.T) {
 	demo, bin := build(t)

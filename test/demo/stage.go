@@ -36,7 +36,11 @@ func build(wish options, tell *teller) (*stage, error) {
 	if err != nil {
 		return nil, fmt.Errorf("finding the programs: %w", err)
 	}
-	for _, name := range []string{"devcluster", "kahu", "kubectl-kahu", "kahu-provider-filesystem"} {
+	programs := []string{"devcluster", "kahu", "kubectl-kahu"}
+	if wish.drill {
+		programs = append(programs, "versitygw")
+	}
+	for _, name := range programs {
 		if _, err := os.Stat(filepath.Join(bin, name)); err != nil {
 			return nil, fmt.Errorf("finding the programs, run `make build` first: %w", err)
 		}

@@ -17,7 +17,13 @@ type never struct {
 	reason                string
 }
 
-// neverKinds returns the kinds that are never backed up besides Kahu's own. docs/selection.md has the same list.
+// isOwnSetting tells those of Kahu's own kinds that people write down once, and would have to write again in a new cluster,
+// from those that tell of what happened, which comes from the stores.
+func isOwnSetting(resource string) bool {
+	return resource == "backuplocations" || resource == "transformsets"
+}
+
+// neverKinds returns the kinds that are never backed up besides most of Kahu's own. docs/selection.md has the same list.
 func neverKinds() []never {
 	const (
 		event   = "an event tells what happened in this cluster and expires by itself"
@@ -53,7 +59,7 @@ func neverKinds() []never {
 
 // Never tells whether objects of the kind are never backed up, and why.
 func Never(kind core.Kind) (string, bool) {
-	if kind.Group == ownGroup {
+	if kind.Group == ownGroup && !isOwnSetting(kind.Resource) {
 		return neverOwn, true
 	}
 	for _, never := range neverKinds() {

@@ -27,7 +27,12 @@ func TestNever(t *testing.T) {
 		"VolumeAttachment.storage.k8s.io":               true,
 		"Backup.kahu.io":                                true,
 		"Provider.kahu.io":                              true,
+		"Restore.kahu.io":                               true,
+		"Inspection.kahu.io":                            true,
+		"KindOfALaterRelease.kahu.io":                   true,
 
+		"BackupLocation.kahu.io":                 false,
+		"TransformSet.kahu.io":                   false,
 		"Pod":                                    false,
 		"Endpoints":                              false,
 		"Node.example.com":                       false,

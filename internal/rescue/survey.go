@@ -1,0 +1,162 @@
+package rescue
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/soda-cdm/kahu/internal/core"
+	"github.com/soda-cdm/kahu/internal/core/archive"
+	"github.com/soda-cdm/kahu/internal/core/recovery"
+	"github.com/soda-cdm/kahu/internal/core/seal"
+	"github.com/soda-cdm/kahu/internal/engine"
+)
+
+// Files is what looking into a place asks of its store.
+type Files interface {
+	engine.FileReader
+	engine.FileLister
+}
+
+const (
+	// maxBackups bounds how many manifests are read: with more of them, the person says which cluster or which name.
+	maxBackups = 20_000
+	// readers is how many manifests are read at once.
+	readers = 8
+)
+
+// Look returns the backups at a place. It writes nothing: a place that is not a location of backups is refused, with what to
+// do. Narrow may leave out what need not be read.
+func Look(ctx context.Context, files Files, narrow func(id archive.BackupID) bool) ([]recovery.Found, error) {
+	if err := checkMarker(ctx, files); err != nil {
+		return nil, err
+	}
+	var ids []archive.BackupID
+	err := engine.Discover(ctx, files, func(id archive.BackupID) error {
+		if narrow(id) {
+			ids = append(ids, id)
+		}
+		if len(ids) > maxBackups {
+			return fmt.Errorf("more than %d backups lie there: say with --cluster and --backup which one is wanted", maxBackups)
+		}
+		return nil
+	})
+	if errors.Is(err, core.ErrUnsupported) {
+		return nil, errors.New("the provider cannot list what is there: restore with metadataLocation, clusterID and backupUID of a Restore")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("listing the backups: %w", err)
+	}
+	return readManifests(ctx, files, ids)
+}
+
+// checkMarker sees whether this is a location at all.
+func checkMarker(ctx context.Context, files Files) error {
+	file, err := files.Open(ctx, archive.MarkerName)
+	if err == nil {
+		defer file.Close() //nolint:errcheck // It was only read.
+		_, err = archive.DecodeMarker(file)
+	}
+	if err == nil {
+		return nil
+	}
+	if !errors.Is(err, core.ErrNotFound) {
+		return explain(err)
+	}
+	begins, listErr := firstNames(ctx, files)
+	if listErr != nil {
+		return explain(listErr)
+	}
+	if len(begins) == 0 {
+		return errors.New("the place is empty: correct the bucket, the prefix or the folder, or mount what belongs there")
+	}
+	return fmt.Errorf("the place is not a location of Kahu, as it has no %s: correct the bucket, the prefix or the folder; it holds %q",
+		archive.MarkerName, begins)
+}
+
+// maxNames is how much is shown of a place that is something else.
+const maxNames = 3
+
+var errEnough = errors.New("enough is known")
+
+// firstNames returns the first names of what is there.
+func firstNames(ctx context.Context, files Files) ([]string, error) {
+	var names []string
+	err := files.List(ctx, "", func(file core.FileInfo) error {
+		names = append(names, file.Name)
+		if len(names) == maxNames {
+			return errEnough
+		}
+		return nil
+	})
+	if errors.Is(err, errEnough) || errors.Is(err, core.ErrUnsupported) {
+		return names, nil
+	}
+	return names, err
+}
+
+// explain says what to do about a place that cannot be read.
+func explain(err error) error {
+	switch {
+	case errors.Is(err, core.ErrDenied):
+		return fmt.Errorf("%w\nThe store refuses: see the access key, the secret key (--credentials, or AWS_ACCESS_KEY_ID and "+
+			"AWS_SECRET_ACCESS_KEY), and whether their user may list and read the bucket", err)
+	case errors.Is(err, core.ErrUnavailable):
+		return fmt.Errorf("%w\nIt cannot be reached: see the folder and what is mounted there, or the address (endpoint=https://HOST:PORT), "+
+			"the network, and whether this machine trusts the certificate (caCertificate=... in the address)", err)
+	case errors.Is(err, core.ErrInvalid):
+		return fmt.Errorf("%w\nThe provider does not take the address or the credentials (--credentials, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY): "+
+			"its page in docs/providers says what it knows", err)
+	}
+	return err
+}
+
+// readManifests reads all manifests, in the order of the ids. One that cannot be used is told, and stops nothing.
+func readManifests(ctx context.Context, files engine.FileReader, ids []archive.BackupID) ([]recovery.Found, error) {
+	found := make([]recovery.Found, len(ids))
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(readers)
+	for i, id := range ids {
+		group.Go(func() error {
+			manifest, err := engine.ReadManifest(ctx, files, id)
+			if errors.Is(err, core.ErrUnavailable) || errors.Is(err, core.ErrDenied) || ctx.Err() != nil {
+				return explain(err)
+			}
+			found[i] = describe(id, &manifest, err)
+			return nil
+		})
+	}
+	return found, group.Wait()
+}
+
+func describe(id archive.BackupID, manifest *archive.Manifest, err error) recovery.Found {
+	if err != nil {
+		return recovery.Found{ID: id, Unusable: err.Error()}
+	}
+	return recovery.Found{
+		ID: id, Completed: manifest.Completed, Missing: manifest.MissingCount,
+		Objects: manifest.Counts.Objects, Bytes: manifest.Sizes.Segments,
+		Epoch: manifest.Encryption.Epoch, Signer: manifest.Signer,
+	}
+}
+
+// TryKey sees whether the identities open a backup that is encrypted.
+func TryKey(ctx context.Context, files engine.KeyFiles, choice recovery.Choice, held []seal.Identity) error {
+	if choice.Epoch == "" {
+		return nil
+	}
+	ring := &engine.Keyring{Files: files, Identities: func(context.Context) ([]seal.Identity, error) { return held, nil }}
+	_, err := ring.Key(ctx, choice.Epoch)
+	var needed *seal.KeyNeededError
+	if !errors.As(err, &needed) {
+		return err
+	}
+	if len(held) == 0 {
+		return fmt.Errorf("backup %s is encrypted: say with --identity in which file the secret key is, that of one of the recipients %v",
+			choice.ID.Name, needed.Recipients)
+	}
+	return fmt.Errorf("the identity does not open backup %s: it is that of %v, and the backup is for %v (age-keygen -y shows the recipient "+
+		"of a key, and sha256sum of that recipient begins with its id)", choice.ID.Name, needed.Held, needed.Recipients)
+}
