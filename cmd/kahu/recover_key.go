@@ -15,7 +15,8 @@ import (
 	"github.com/soda-cdm/kahu/internal/core/recovery"
 	"github.com/soda-cdm/kahu/internal/core/seal"
 	"github.com/soda-cdm/kahu/internal/core/selection"
-	"github.com/soda-cdm/kahu/internal/engine"
+	"github.com/soda-cdm/kahu/internal/engine/keyring"
+	"github.com/soda-cdm/kahu/internal/engine/restore"
 )
 
 // bringSigningKey restores the key with which the lost cluster signed, before a manager makes another one: the new cluster
@@ -28,14 +29,14 @@ func (r *recovering) bringSigningKey(ctx context.Context, config *rest.Config, c
 	if err != nil {
 		return fmt.Errorf("reaching the cluster: %w", err)
 	}
-	use := &engine.Restore{Cluster: target, Clock: clock.RealClock{}, Creators: 1}
-	result, err := use.Run(ctx, engine.RestoreRequest{
+	use := &restore.Runner{Cluster: target, Clock: clock.RealClock{}, Creators: 1}
+	result, err := use.Run(ctx, restore.Request{
 		Attempt: "recover", Backup: choice.ID, AllowIncomplete: true,
 		Filters: selection.Filters{
 			IncludeNamespaces: []string{r.options.namespace},
 			IncludeResources:  []selection.ResourceFilter{{Kind: "secrets", Name: place.SigningSecret}},
 		},
-		Keys: &engine.Keyring{Files: r.files, Identities: func(context.Context) ([]seal.Identity, error) { return r.key.Held, nil }},
+		Keys: &keyring.Ring{Files: r.files, Identities: func(context.Context) ([]seal.Identity, error) { return r.key.Held, nil }},
 	}, r.files)
 	if err != nil {
 		return fmt.Errorf("bringing back the key that signs: %w", err)

@@ -1,7 +1,6 @@
 package engine_test
 
 import (
-	"flag"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -15,9 +14,7 @@ import (
 )
 
 // The golden files are a whole encrypted location, with manifests of format version 2, and beside it the identity that
-// opens it and the signer. They are read for ever, and written once.
-var updateGolden = flag.Bool("update", false, "write the golden files of an encrypted location")
-
+// opens it and the signer. They are read for ever, and were written once; newer ones are in test/golden.
 const (
 	goldenLocation = "testdata/v2/location"
 	goldenIdentity = "testdata/v2/identity.txt"
@@ -32,9 +29,6 @@ func TestGoldenEncryptedLocation(t *testing.T) {
 	identities, err := seal.ParseIdentities(content)
 	if err != nil {
 		t.Fatal(err)
-	}
-	if *updateGolden {
-		writeGolden(t, identities[0])
 	}
 	signer, err := os.ReadFile(goldenSigner)
 	if err != nil {
@@ -63,28 +57,5 @@ func TestGoldenEncryptedLocation(t *testing.T) {
 	_, result, err := w.RestoreSealed("golden", trust, identities[0])
 	if err != nil || result.Counts.Created != 7 {
 		t.Errorf("%+v, %v", result, err)
-	}
-}
-
-// writeGolden makes the files anew.
-func writeGolden(t *testing.T, identity seal.Identity) {
-	t.Helper()
-	w := world.NewSealed(t, identity)
-	w.Shop()
-	made := w.MustBackup("golden")
-	if err := os.RemoveAll(goldenLocation); err != nil {
-		t.Fatal(err)
-	}
-	for _, name := range w.AllNames() {
-		path := filepath.Join(goldenLocation, filepath.FromSlash(name))
-		if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, w.Content(name), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := os.WriteFile(goldenSigner, []byte(made.Manifest.Signer+"\n"), 0o600); err != nil {
-		t.Fatal(err)
 	}
 }

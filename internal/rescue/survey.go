@@ -12,6 +12,8 @@ import (
 	"github.com/soda-cdm/kahu/internal/core/recovery"
 	"github.com/soda-cdm/kahu/internal/core/seal"
 	"github.com/soda-cdm/kahu/internal/engine"
+	"github.com/soda-cdm/kahu/internal/engine/keyring"
+	"github.com/soda-cdm/kahu/internal/engine/location"
 )
 
 // Files is what looking into a place asks of its store.
@@ -34,7 +36,7 @@ func Look(ctx context.Context, files Files, narrow func(id archive.BackupID) boo
 		return nil, err
 	}
 	var ids []archive.BackupID
-	err := engine.Discover(ctx, files, func(id archive.BackupID) error {
+	err := location.Discover(ctx, files, func(id archive.BackupID) error {
 		if narrow(id) {
 			ids = append(ids, id)
 		}
@@ -143,11 +145,11 @@ func describe(id archive.BackupID, manifest *archive.Manifest, err error) recove
 }
 
 // TryKey sees whether the identities open a backup that is encrypted.
-func TryKey(ctx context.Context, files engine.KeyFiles, choice recovery.Choice, held []seal.Identity) error {
+func TryKey(ctx context.Context, files keyring.Files, choice recovery.Choice, held []seal.Identity) error {
 	if choice.Epoch == "" {
 		return nil
 	}
-	ring := &engine.Keyring{Files: files, Identities: func(context.Context) ([]seal.Identity, error) { return held, nil }}
+	ring := &keyring.Ring{Files: files, Identities: func(context.Context) ([]seal.Identity, error) { return held, nil }}
 	_, err := ring.Key(ctx, choice.Epoch)
 	var needed *seal.KeyNeededError
 	if !errors.As(err, &needed) {
