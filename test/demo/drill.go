@@ -156,7 +156,7 @@ func (d *drill) runKahu(ctx context.Context, to *cluster) error {
 func (d *drill) locate(ctx context.Context, recipient string) error {
 	set := filepath.Join(d.stage.dir, "set.yaml")
 	if err := os.WriteFile(set, []byte("apiVersion: kahu.io/v1beta1\nkind: TransformSet\nmetadata: {name: mirror}\n"+
-		"spec: {images: [{from: docker.io, to: registry.example.com/mirror}]}\n"), 0o600); err != nil {
+		"spec: {imageMapping: {docker.io: registry.example.com/mirror}}\n"), 0o600); err != nil {
 		return err
 	}
 	if _, err := d.first.kubectl(ctx, "create", "secret", "generic", "store", "--namespace="+ownSpace,

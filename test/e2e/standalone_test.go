@@ -52,17 +52,22 @@ func program(t *testing.T, name string) string {
 	return path
 }
 
-// startTree starts the process tree over a folder. It ends with the test.
+// startTree starts the process tree over a folder, with the definitions of this release. It ends with the test.
 func startTree(t *testing.T, kubeconfig, folder string, arguments ...string) *tree {
 	t.Helper()
-	program(t, "kahu-provider-filesystem")      // the tree runs it
+	return startBareTree(t, kubeconfig, folder, append([]string{"--install-crds"}, arguments...)...)
+}
+
+// startBareTree is startTree, over the definitions that are there.
+func startBareTree(t *testing.T, kubeconfig, folder string, arguments ...string) *tree {
+	t.Helper()
 	state, err := os.MkdirTemp("", "kahu-e2e-") //nolint:usetesting // t.TempDir is too long a path for a socket.
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(state) }) // what remains is in a folder for such things
 	command := exec.CommandContext(t.Context(), program(t, "kahu"), append([]string{
-		"standalone", "--kubeconfig", kubeconfig, "--store", folder, "--state", state, "--install-crds",
+		"standalone", "--kubeconfig", kubeconfig, "--store", folder, "--state", state,
 		"--lease-duration", leaseTime.String(), "--location-interval", lookEvery.String(),
 		"--location-patience", patience.String(),
 	}, arguments...)...)
