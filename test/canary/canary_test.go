@@ -109,7 +109,16 @@ func (w *world) application(hidden secrets) {
 }
 
 // place makes a location known, and returns what it says of itself.
-func (w *world) place(name string, config, credentials map[string]string, encryption *kahuv1.LocationEncryption) *kahuv1.BackupLocation {
+func (w *world) place(name string, config, credentials map[string]string, encryption *kahuv1.LocationEncryption) {
+	w.t.Helper()
+	w.locate(name, config, credentials, encryption)
+	if !meta.IsStatusConditionTrue(w.judged(name).Status.Conditions, kahuv1.ConditionReady) {
+		w.t.Errorf("location %s is not ready", name)
+	}
+}
+
+// locate makes a location known.
+func (w *world) locate(name string, config, credentials map[string]string, encryption *kahuv1.LocationEncryption) {
 	w.t.Helper()
 	w.secret(own, "credentials-"+name, credentials)
 	all := map[string]string{"bucket": "backups", "endpoint": w.store.URL, "prefix": name}
@@ -118,6 +127,11 @@ func (w *world) place(name string, config, credentials map[string]string, encryp
 		ProviderName: "s3", Config: all, Encryption: encryption,
 		CredentialsSecretRef: kahuv1.SecretReference{Name: "credentials-" + name},
 	}})
+}
+
+// judged returns a location when the manager has said what it is like, and asks the command line about it.
+func (w *world) judged(name string) *kahuv1.BackupLocation {
+	w.t.Helper()
 	location, _ := w.await(&kahuv1.BackupLocationList{}, name, func(object client.Object) bool {
 		location, is := object.(*kahuv1.BackupLocation)
 		if !is {
@@ -258,23 +272,31 @@ func (w *world) wrongPlaces(hidden secrets) {
 		all[key] = value
 		return all
 	}
-	for name, each := range map[string]struct{ config, credentials map[string]string }{
+	places := map[string]struct{ config, credentials map[string]string }{
 		"wrong-user":        {nil, wrong},
 		"wrong-key":         {nil, with("secretAccessKey", hidden.planted["a wrong secret key"])},
 		"wrong-token":       {nil, with("sessionToken", hidden.planted["a session token"])},
 		"wrong-customer":    {map[string]string{"serverSideEncryption": "customer"}, with("customerKey", hidden.planted["a customer key"])},
-		"wrong-name":        {nil, with(hidden.planted["a wrong access key"], "x")},
+		"misspelled":        {nil, with("secretAcessKey", hidden.planted["a wrong secret key"])},
 		"no-bucket":         {map[string]string{"bucket": "nowhere"}, right()},
 		"unreachable":       {map[string]string{"endpoint": "http://127.0.0.1:1"}, right()},
 		"bad-certificate":   {map[string]string{"caCertificate": "-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----"}, right()},
-		"bad-scheme":        {map[string]string{"endpoint": "ftp://" + "example.org"}, right()},
+		"bad-scheme":        {map[string]string{"endpoint": "ftp://example.org"}, right()},
 		"unencrypted-https": {map[string]string{"endpoint": strings.Replace(w.store.URL, "http:", "https:", 1)}, right()},
-	} {
-		location := w.place(name, each.config, each.credentials, nil)
-		if name != "wrong-token" && meta.IsStatusConditionTrue(location.Status.Conditions, kahuv1.ConditionReady) {
+	}
+	for name, each := range places {
+		w.locate(name, each.config, each.credentials, nil)
+		w.cli("backup", "create", "at-"+name, "--location", name, "--include-namespaces", "shop", "--volume-data=false")
+	}
+	for name := range places {
+		// The test server takes no notice of tokens.
+		if location := w.judged(name); name != "wrong-token" && meta.IsStatusConditionTrue(location.Status.Conditions, kahuv1.ConditionReady) {
 			w.t.Errorf("location %s is ready", name)
 		}
-		w.cli("backup", "create", "at-"+name, "--location", name, "--include-namespaces", "shop", "--volume-data=false", "--wait", "--timeout", "15s")
+		w.await(&kahuv1.BackupList{}, "at-"+name, func(object client.Object) bool {
+			backup, is := object.(*kahuv1.Backup)
+			return is && backup.Status.Stage == kahuv1.StageFinished
+		})
 		w.cli("backup", "describe", "at-"+name)
 	}
 }
@@ -282,9 +304,13 @@ func (w *world) wrongPlaces(hidden secrets) {
 // wrongKeys are identities that are none, and one that opens nothing.
 func (w *world) wrongKeys(hidden secrets) {
 	w.t.Helper()
-	w.place("broken-key", nil, right(), w.encrypted("broken", hidden.broken, hidden))
-	encryption := w.encrypted("rubbish", hidden.planted["the value of a Secret"], hidden)
-	w.place("rubbish-key", nil, right(), encryption)
+	w.locate("broken-key", nil, right(), w.encrypted("broken", hidden.broken, hidden))
+	w.locate("rubbish-key", nil, right(), w.encrypted("rubbish", hidden.planted["the value of a Secret"], hidden))
+	for _, name := range []string{"broken-key", "rubbish-key"} {
+		if readable := w.judged(name).Status.Conditions; !meta.IsStatusConditionFalse(readable, kahuv1.ConditionReadable) {
+			w.t.Errorf("location %s can be read: %+v", name, readable)
+		}
+	}
 	refused := &kahuv1.BackupLocation{ObjectMeta: metav1.ObjectMeta{Name: "as-recipient"}, Spec: kahuv1.BackupLocationSpec{
 		ProviderName: "s3", Encryption: &kahuv1.LocationEncryption{Recipients: []string{hidden.identity.String()}},
 	}}

@@ -104,11 +104,11 @@ func freeAddress(t *testing.T) string {
 // startTree runs manager, meta-service and the S3 provider, which say as much as they can.
 func (w *world) startTree() {
 	w.t.Helper()
-	state, err := os.MkdirTemp("", "kahu-canary-") //nolint:usetesting // t.TempDir is too long a path for a socket.
+	state, err := os.MkdirTemp("", "kahu-canary-")
 	check(w.t, err)
 	w.t.Cleanup(func() { _ = os.RemoveAll(state) })
 	command := exec.CommandContext(w.t.Context(), w.program("kahu"), "standalone", "--kubeconfig", w.kubeconfig, "--provider", "s3",
-		"--state", state, "--install-crds", "--verbosity", "5", "--location-interval", "2s", "--location-patience", "5s",
+		"--state", state, "--install-crds", "--verbosity", "5", "--location-interval", "2s", "--location-patience", "3s",
 		"--metrics-address", w.metrics, "--pprof-address", w.profiles)
 	command.Stdout, command.Stderr = w.logs, w.logs
 	command.Cancel = func() error { return command.Process.Signal(syscall.SIGTERM) }

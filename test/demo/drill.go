@@ -22,7 +22,7 @@ const (
 	bucket     = "backups"
 	home       = "production"
 	accessKey  = "drill-access-key"
-	secretKey  = "drill-secret-key-of-the-store" //nolint:gosec // Of a store that lives as long as the drill.
+	secretKey  = "drill-secret-key-of-the-store"
 	ownSpace   = "kahu-system"
 	signerPath = "jsonpath={.status.encryption.signer}"
 )
@@ -72,6 +72,12 @@ func (d *drill) build(ctx context.Context) error {
 	if err := d.locate(ctx, key.Recipient().String()); err != nil {
 		return err
 	}
+	return d.inhabit(ctx)
+}
+
+// inhabit deploys the application, and remembers all that there is.
+func (d *drill) inhabit(ctx context.Context) error {
+	var err error
 	if d.known, _, err = d.first.copy(ctx); err != nil {
 		return err
 	}
@@ -142,8 +148,10 @@ func (d *drill) runKahu(ctx context.Context, to *cluster) error {
 		return err
 	}
 	for _, wait := range [][]string{
-		{"crd/providers.kahu.io", "--for=condition=Established"}, {"crd/backuplocations.kahu.io", "--for=condition=Established"},
-		{"crd/backups.kahu.io", "--for=condition=Established"}, {"providers.kahu.io/s3"},
+		{"crd/providers.kahu.io", "--for=condition=Established"},
+		{"crd/backuplocations.kahu.io", "--for=condition=Established"},
+		{"crd/backups.kahu.io", "--for=condition=Established"},
+		{"providers.kahu.io/s3"},
 	} {
 		if _, err := to.kubectl(ctx, append([]string{"wait", "--for=create", "--timeout=60s"}, wait...)...); err != nil {
 			return errors.Join(err, context.Cause(ctx))
@@ -180,8 +188,10 @@ func (d *drill) locate(ctx context.Context, recipient string) error {
 // remember writes down what Kahu itself has: its settings, its credentials, and the key with which the cluster signs.
 func (d *drill) remember(ctx context.Context, of *cluster, into map[string]string) error {
 	for _, each := range [][]string{
-		{"backuplocations.kahu.io/" + home, "{.spec}"}, {"transformsets.kahu.io/mirror", "{.spec}"},
-		{"secrets/store", "{.data}"}, {"secrets/kahu-signing-key", "{.data}"},
+		{"backuplocations.kahu.io/" + home, "{.spec}"},
+		{"transformsets.kahu.io/mirror", "{.spec}"},
+		{"secrets/store", "{.data}"},
+		{"secrets/kahu-signing-key", "{.data}"},
 	} {
 		content, err := of.kubectl(ctx, "get", each[0], "--namespace="+ownSpace, "-o", "jsonpath="+each[1])
 		if err != nil {

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"testing"
 
+	"filippo.io/age"
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
@@ -18,12 +19,11 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/yaml"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
 	"github.com/soda-cdm/kahu/config/crd"
 	"github.com/soda-cdm/kahu/internal/cluster"
-	"github.com/soda-cdm/kahu/internal/install"
+	kahuinstall "github.com/soda-cdm/kahu/internal/install"
 	testcluster "github.com/soda-cdm/kahu/internal/testkit/cluster"
 )
 
@@ -111,7 +111,7 @@ func (a *api) upgrade(to *testcluster.Cluster, manifests map[string][]byte) {
 	if err != nil {
 		a.t.Fatal(err)
 	}
-	if err := install.Definitions(a.t.Context(), a.client, waiter, manifests); err != nil {
+	if err := kahuinstall.Definitions(a.t.Context(), a.client, waiter, manifests); err != nil {
 		a.t.Fatal(err)
 	}
 }
@@ -219,10 +219,14 @@ func TestFieldsOfLaterReleasesSurvive(t *testing.T) {
 	await(api, &kahuv1.Restore{ObjectMeta: named("back")}, func(restore *kahuv1.Restore) bool {
 		return restore.Status.Stage == kahuv1.StageFinished && restore.Status.State == kahuv1.StateCompleted
 	})
+	key, err := age.GenerateX25519Identity()
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, args := range [][]string{
 		{"backup", "verify", "nightly"},
 		{"restore", "undo", "back"},
-		{"location", "recipient", "add", "main", "age1zqwgmkqzyg5mmx2pzt4xhdylt4c4w4mmgkuac8xqjvm8rpnhwdcsnn3wr9"},
+		{"location", "recipient", "add", "main", key.Recipient().String()},
 	} {
 		command := exec.CommandContext(t.Context(), program(t, "kubectl-kahu"), append(args, "--kubeconfig", later.Kubeconfig())...)
 		if out, err := command.CombinedOutput(); err != nil {

@@ -105,7 +105,7 @@ func formsOf(canary, value string) []form {
 	add("escaped for HTML", html.EscapeString(value))
 	add("in hex", hex.EncodeToString([]byte(value)))
 	add("in hex", strings.ToUpper(hex.EncodeToString([]byte(value))))
-	add("as numbers", strings.Trim(fmt.Sprint([]byte(value)), "[]"))
+	add("as numbers", strings.Trim(fmt.Sprintf("%d", []byte(value)), "[]"))
 	for _, text := range base64Of(value, base64.StdEncoding) {
 		add("in base64", text)
 		add("in base64 for a query", url.QueryEscape(text))
@@ -126,9 +126,7 @@ func jsonOf(value string, escape bool) string {
 	var text bytes.Buffer
 	encoder := json.NewEncoder(&text)
 	encoder.SetEscapeHTML(escape)
-	if encoder.Encode(value) != nil {
-		return "" // A string can be encoded.
-	}
+	_ = encoder.Encode(value) //nolint:errchkjson // A string can be encoded.
 	return strings.TrimSuffix(text.String(), "\n")
 }
 
