@@ -22,7 +22,7 @@ type BackupStatus struct {
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
 	// conditions are what a person or a program asks: Accepted, Reconciling, Stalled,
-	// Ready, Complete, Verified and DataDeleted.
+	// Ready, Complete, Copied, Verified and DataDeleted.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
@@ -146,10 +146,23 @@ type BackupStatus struct {
 	// +nullable
 	Verification *BackupVerification `json:"verification,omitempty"`
 
-	// locationID is the id of the location that the backup was written to.
+	// copies are how far the copies of spec.copies have come.
+	// +optional
+	// +listType=map
+	// +listMapKey=location
+	// +kubebuilder:validation:MaxItems=16
+	Copies []BackupCopyStatus `json:"copies,omitempty"`
+
+	// locationID is the id of the location that the backup is at.
 	// +optional
 	// +kubebuilder:validation:MaxLength=64
 	LocationID string `json:"locationID,omitempty"`
+
+	// originLocationID is the id of the location that the backup was written to,
+	// where this is a copy of it at another one. Absent: this is no copy.
+	// +optional
+	// +kubebuilder:validation:MaxLength=128
+	OriginLocationID string `json:"originLocationID,omitempty"`
 
 	// clusterID is the id of the cluster that the backup is of.
 	// +optional

@@ -31,7 +31,7 @@ type Backup struct {
 	metav1.ObjectMeta `json:"metadata,omitzero"`
 
 	// spec says what to back up, and where to. It cannot be changed, except
-	// deletionPolicy and cancel.
+	// copies, deletionPolicy and cancel.
 	// +required
 	Spec BackupSpec `json:"spec,omitzero"`
 
@@ -114,6 +114,7 @@ type FullEvery struct {
 // +kubebuilder:validation:XValidation:rule="self.?enableVolumeBackup.orValue(true) == oldSelf.?enableVolumeBackup.orValue(true)",message="spec.enableVolumeBackup cannot be changed: a Backup is one run, create another for another wish",fieldPath=".enableVolumeBackup"
 // +kubebuilder:validation:XValidation:rule="has(self.origin) == has(oldSelf.origin) && (!has(self.origin) || self.origin == oldSelf.origin)",message="spec.origin is set at creation or never: it makes a Backup a view of what is at a location",fieldPath=".origin"
 // +kubebuilder:validation:XValidation:rule="!oldSelf.?cancel.orValue(false) || self.?cancel.orValue(false)",message="spec.cancel cannot be taken back: create another Backup",fieldPath=".cancel"
+// +kubebuilder:validation:XValidation:rule="!has(self.copies) || self.copies.all(c, c.location != self.metadataLocation)",message="spec.copies names the location of the backup itself: name another BackupLocation",fieldPath=".copies"
 type BackupSpec struct {
 	// metadataLocation is the name of the BackupLocation that the backup is
 	// written to; of a view, the one that it was found at.
@@ -198,9 +199,21 @@ type BackupSpec struct {
 	// +optional
 	ReclaimPolicy ReclaimPolicy `json:"reclaimPolicy,omitzero"`
 
+	// copies are the other locations that the backup is copied to once it is made.
+	// They can be changed at any time: one that is added is made, of a view too; one
+	// that is taken away while it goes on is ended, and one that was made stays at
+	// its location. Each is a backup of its own there, shown as a view, and is not
+	// touched when this Backup is deleted.
+	// +optional
+	// +listType=map
+	// +listMapKey=location
+	// +kubebuilder:validation:MaxItems=8
+	Copies []BackupCopy `json:"copies,omitempty"`
+
 	// deletionPolicy says what the deletion of this Backup does to its data:
 	// Delete, the default, removes the data first; Retain keeps it. It can be
-	// changed at any time.
+	// changed at any time. Of a view, Delete has an effect where this cluster made
+	// the backup.
 	// +optional
 	// +kubebuilder:default=Delete
 	DeletionPolicy DeletionPolicy `json:"deletionPolicy,omitempty"`

@@ -24,6 +24,10 @@ const (
 	// was written, False when it is damaged, and Unknown while it is being read or
 	// when it could not be read.
 	ConditionVerified = "Verified"
+	// ConditionCopied is True when every copy of a backup that was asked for is at its
+	// location, False when one could not be made so far, and Unknown while they are
+	// being made.
+	ConditionCopied = "Copied"
 	// ConditionUndone is True when all that a Restore created is gone again, False
 	// when something stays, by name, and Unknown while it is being deleted or when
 	// nothing was.
@@ -267,6 +271,18 @@ const (
 	ReasonSampleVerified = "SampleVerified"
 	// ReasonVerifying: the backup is being read back.
 	ReasonVerifying = "Verifying"
+	// ReasonCopied: the backup lies at the other location too, and every byte that was
+	// sent was compared with its digest.
+	ReasonCopied = "Copied"
+	// ReasonCopying: the backup is being copied.
+	ReasonCopying = "Copying"
+	// ReasonSourceNotEncrypted: the backup is not encrypted, and the location that it
+	// is to be copied to is: it is not copied there.
+	ReasonSourceNotEncrypted = "SourceNotEncrypted"
+	// ReasonSameLocation: the copy would be at the place of the backup itself.
+	ReasonSameLocation = "SameLocation"
+	// ReasonCopyDiffers: another file is in the place of one of the copy.
+	ReasonCopyDiffers = "CopyDiffers"
 	// ReasonUndone: what the restore created and what had not changed is gone.
 	ReasonUndone = "Undone"
 	// ReasonPartiallyUndone: some of what the restore created stays, with a reason.

@@ -5,4 +5,6 @@ const (
 	DefaultNamespace = "kahu-system"
 	// ManagerLeaseName is the name of the Lease in Kahu's own namespace that the manager holds which works.
 	ManagerLeaseName = "kahu-manager"
+	// BackupFinalizer keeps a Backup until its data is gone from the location.
+	BackupFinalizer = "kahu.io/backup-data"
 )

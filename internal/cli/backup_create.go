@@ -19,6 +19,7 @@ type backupFlags struct {
 	location   string
 	mode       string
 	fullEvery  []string
+	copyTo     []string
 	volumeData bool
 	retain     bool
 }
@@ -42,12 +43,13 @@ func newBackupCreate(shared *session) *cobra.Command {
 		},
 	}
 	wish.filterFlags.register(command)
-	wish.waiting.register(command, "wait until the backup has ended")
+	wish.waiting.register(command, "wait until the backup has ended, and its copies are made or given up")
 	flags := command.Flags()
 	flags.StringVar(&wish.location, "location", "", "BackupLocation to write to (required)")
 	flags.StringVar(&wish.mode, "mode", "", "full, incremental, differential or auto (default full)")
 	flags.StringSliceVar(&wish.fullEvery, "full-every", nil,
 		"with --mode auto: the number of backups of which one is full, or the age of the last full one, such as 24h, or both (default 100,168h)")
+	flags.StringSliceVar(&wish.copyTo, "copy-to", nil, "further BackupLocations that the backup is copied to once it is made")
 	flags.BoolVar(&wish.volumeData, "volume-data", true,
 		"back up the data of volumes; a bound claim that no provider can back up makes the backup incomplete")
 	flags.BoolVar(&wish.retain, "retain", false, "keep the data at the location when the Backup object is deleted")
@@ -85,6 +87,9 @@ func (f *backupFlags) spec() (kahuv1.BackupSpec, error) {
 	if !f.volumeData {
 		spec.EnableVolumeBackup = &f.volumeData
 	}
+	for _, location := range f.copyTo {
+		spec.Copies = append(spec.Copies, kahuv1.BackupCopy{Location: location})
+	}
 	if f.retain {
 		spec.DeletionPolicy = kahuv1.DeletionPolicyRetain
 	}
@@ -115,7 +120,14 @@ func (s *session) createBackup(ctx context.Context, name string, wish *backupFla
 	if err != nil {
 		return err
 	}
-	return s.concludeBackup(last)
+	if err := s.concludeBackup(last); err != nil || len(wish.copyTo) == 0 {
+		return err
+	}
+	last, err = s.awaitCopies(ctx, to, last, wish.waiting, wish.copyTo...)
+	if err != nil {
+		return err
+	}
+	return s.concludeCopies(last, wish.copyTo...)
 }
 
 // begun tells that an object was created.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/spf13/cobra"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -14,29 +15,65 @@ import (
 )
 
 func newBackupDelete(shared *session) *cobra.Command {
-	limits := &waiting{}
+	wish := &deletion{}
 	command := &cobra.Command{
 		Use:   "delete NAME...",
 		Short: "Delete a backup, its data at the location first",
 		Long: `Delete a backup, its data at the location first.
 
 The data stays where the Backup says deletionPolicy: Retain, and where the object
-only shows a backup of another cluster.`,
+only shows what lies at a location. With --data it goes all the same, unless it is
+that of another cluster: so is a copy deleted, or a backup whose object was lost.
+Copies of a backup are not deleted with it.`,
 		Args: someNames,
 		RunE: func(command *cobra.Command, args []string) error {
-			return each(args, func(name string) error { return shared.deleteBackup(command.Context(), name, *limits) })
+			return each(args, func(name string) error { return shared.deleteBackup(command.Context(), name, *wish) })
 		},
 	}
-	limits.register(command, "wait until data and object are gone")
+	command.Flags().BoolVar(&wish.data, "data", false, "delete the data too where the object says Retain")
+	wish.register(command, "wait until data and object are gone")
 	return command
 }
 
-func (s *session) deleteBackup(ctx context.Context, name string, limits waiting) error {
+// deletion are the flags of backup delete.
+type deletion struct {
+	waiting
+
+	data bool
+}
+
+// claimData makes the deletion of an object that says Retain one of its data.
+func (s *session) claimData(ctx context.Context, to client.Client, name string) error {
+	backup := &kahuv1.Backup{}
+	if err := to.Get(ctx, client.ObjectKey{Name: name}, backup); err != nil {
+		return fmt.Errorf("reading Backup %s: %w", name, err)
+	}
+	before := backup.DeepCopy()
+	backup.Spec.DeletionPolicy = kahuv1.DeletionPolicyDelete
+	if backup.Spec.Origin != nil {
+		// As the manager would do it, which may not come to it before the object is deleted. It looks whose data it is.
+		backup.OwnerReferences = nil
+		if !slices.Contains(backup.Finalizers, kahuv1.BackupFinalizer) {
+			backup.Finalizers = append(backup.Finalizers, kahuv1.BackupFinalizer)
+		}
+	}
+	if err := to.Patch(ctx, backup, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})); err != nil {
+		return fmt.Errorf("changing spec.deletionPolicy of Backup %s: %w", name, err)
+	}
+	return nil
+}
+
+func (s *session) deleteBackup(ctx context.Context, name string, wish deletion) error {
 	to, err := s.client()
 	if err != nil {
 		return err
 	}
-	backup := &kahuv1.Backup{ObjectMeta: metav1.ObjectMeta{Name: name}}
+	if wish.data {
+		if err := s.claimData(ctx, to, name); err != nil {
+			return err
+		}
+	}
+	limits, backup := wish.waiting, &kahuv1.Backup{ObjectMeta: metav1.ObjectMeta{Name: name}}
 	if err := to.Delete(ctx, backup); err != nil {
 		return fmt.Errorf("deleting Backup %s: %w", name, err)
 	}

@@ -43,6 +43,9 @@ func backupText(backup *kahuv1.Backup, missing, warnings []string) string {
 	if origin := backup.Spec.Origin; origin != nil {
 		d.line("Origin", fmt.Sprintf("backup %s of cluster %s", origin.Name, origin.ClusterID))
 	}
+	if first := backup.Status.OriginLocationID; first != "" {
+		d.line("Copied from", "location with id "+first)
+	}
 	d.backupSpec(&backup.Spec)
 	d.line("Mode", modeText(backup))
 	d.line("Stage", status.Stage)
@@ -72,6 +75,7 @@ func backupText(backup *kahuv1.Backup, missing, warnings []string) string {
 	d.timings(backup.CreationTimestamp, status.StartTimestamp, status.Timings)
 	d.list(rows{"Missing", status.Counts.Missing, missing})
 	d.list(rows{"Warnings", status.Counts.Warnings, warnings})
+	d.block(titled("Copies", int64(len(backup.Spec.Copies))), copies(backup))
 	if found := status.Verification; found != nil {
 		d.block(titled("Damaged", found.DamagedTotal), damage(found))
 	}

@@ -42,7 +42,7 @@ func (s *session) getBackups(ctx context.Context, names []string) error {
 		backup := &list.Items[i]
 		origin := "this cluster"
 		if backup.Spec.Origin != nil {
-			origin = backup.Spec.Origin.ClusterID + "/" + backup.Spec.Origin.Name
+			origin = originOf(backup, list.Items)
 		}
 		rows.rows = append(rows.rows, []string{
 			backup.Name, backup.Spec.MetadataLocation, string(backup.Status.Stage), string(stateOf(backup.Status.State)), modeColumn(backup),
@@ -50,6 +50,24 @@ func (s *session) getBackups(ctx context.Context, names []string) error {
 		})
 	}
 	return s.printTable(rows)
+}
+
+// originOf says whose backup a view shows: of a copy, by the Backup object that it is a copy of, where that is among those that
+// are shown.
+func originOf(backup *kahuv1.Backup, among []kahuv1.Backup) string {
+	origin := backup.Spec.Origin
+	whole := origin.ClusterID + "/" + origin.Name
+	if backup.Status.OriginLocationID == "" {
+		return whole
+	}
+	for i := range among {
+		other := &among[i]
+		same := string(other.UID) == origin.UID || other.Spec.Origin != nil && other.Spec.Origin.UID == origin.UID
+		if same && other.Status.OriginLocationID == "" {
+			return "copy of " + other.Name
+		}
+	}
+	return "copy of " + whole
 }
 
 // fetch reads all objects of a list, or those of these names.

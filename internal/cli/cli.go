@@ -132,8 +132,8 @@ waited for failed, 4 the time for waiting ran out, 130 interrupted while waiting
 	flags.StringVarP(&shared.output, "output", "o", "", "print whole objects, json or yaml, or their names: name")
 	_ = root.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"json", "yaml", "name"}, cobra.ShellCompDirectiveNoFileComp))
 	root.AddCommand(
-		newGroup("backup", "Make, show, compare, verify, cancel and delete backups", shared,
-			newBackupCreate, newBackupGet, newBackupDescribe, newBackupLogs, newBackupVerify, newBackupDiff,
+		newGroup("backup", "Make, show, compare, verify, copy, cancel and delete backups", shared,
+			newBackupCreate, newBackupGet, newBackupDescribe, newBackupLogs, newBackupVerify, newBackupDiff, newBackupCopy,
 			newBackupCancel, newBackupDelete),
 		newGroup("restore", "Make, show, cancel, undo and delete restores", shared,
 			newRestoreCreate, newRestoreGet, newRestoreDescribe, newRestoreLogs, newRestorePlan, newRestoreCancel, newRestoreUndo,

@@ -57,6 +57,7 @@ func (s *session) complete(group string, command *cobra.Command) {
 	}
 	flags := map[string]names{
 		"backup": of["backup"], "location": of["location"], "provider": of["provider"],
+		"to": of["location"], "copy-to": of["location"],
 		"include-namespaces": s.namespaces, "exclude-namespaces": s.namespaces,
 		"include-resources": s.kinds, "exclude-resources": s.kinds,
 		"transform-set": s.namesIn(func() client.ObjectList { return &kahuv1.TransformSetList{} }),

@@ -14,6 +14,7 @@ import (
 
 	"github.com/soda-cdm/kahu/internal/controller/backup"
 	"github.com/soda-cdm/kahu/internal/controller/backuplocation"
+	"github.com/soda-cdm/kahu/internal/controller/copies"
 	"github.com/soda-cdm/kahu/internal/controller/inspection"
 	"github.com/soda-cdm/kahu/internal/controller/metrics"
 	"github.com/soda-cdm/kahu/internal/controller/news"
@@ -26,6 +27,7 @@ import (
 	answer "github.com/soda-cdm/kahu/internal/core/inspection"
 	"github.com/soda-cdm/kahu/internal/engine"
 	enginebackup "github.com/soda-cdm/kahu/internal/engine/backup"
+	enginecopies "github.com/soda-cdm/kahu/internal/engine/copies"
 	enginerestore "github.com/soda-cdm/kahu/internal/engine/restore"
 	engineundo "github.com/soda-cdm/kahu/internal/engine/undo"
 	"github.com/soda-cdm/kahu/internal/engine/verify"
@@ -128,6 +130,7 @@ func SetUp(manager ctrl.Manager, options Options) error {
 		{"undo", newUndo(options, told).SetUp},
 		{"inspection", newInspection(options, finder).SetUp},
 		{"verification", newVerification(options, finder, told).SetUp},
+		{"copies", newCopies(options, finder, told).SetUp},
 		{"transformset", (&transformset.Controller{Client: options.Client}).SetUp},
 	}
 	for _, each := range controllers {
@@ -198,5 +201,18 @@ func newVerification(options Options, finder *place.Finder, told listeners) *ver
 		Runner:    &verify.Runner{Clock: options.Clock, Readers: readers},
 		Tasks:     reconcile.NewTasks[engine.Progress, verify.Result](verification.AtOnce),
 		ClusterID: options.ClusterID, Clock: options.Clock,
+	}
+}
+
+// senders is how many files of a backup are copied at once.
+const senders = 4
+
+func newCopies(options Options, finder *place.Finder, told listeners) *copies.Controller {
+	fence := cmp.Or(options.Fence, defaultFence)
+	return &copies.Controller{
+		Client: options.Client, Direct: patient(options.Direct), Finder: finder, Changed: told.backupChanged,
+		Runner:    &enginecopies.Copy{Clock: options.Clock, Senders: senders, ManifestTime: fence / 2},
+		Tasks:     reconcile.NewTasks[enginecopies.Progress, enginecopies.Result](copies.AtOnce),
+		ClusterID: options.ClusterID, Clock: options.Clock, NewAttempt: options.NewAttempt, NewID: options.NewID, Fence: fence,
 	}
 }

@@ -102,6 +102,12 @@ type FileReader interface {
 	OpenRange(ctx context.Context, name string, offset, length int64) (io.ReadCloser, error)
 }
 
+// FileHolder tells what a store has.
+type FileHolder interface {
+	// Holds tells whether the file has that size and digest, or gives core.ErrNotFound.
+	Holds(ctx context.Context, name string, size int64, digest string) (bool, error)
+}
+
 // FileCreator writes new files into a store.
 type FileCreator interface {
 	// Create begins a new file. Commit fails with core.ErrAlreadyExists where a file of that name with other content

@@ -80,6 +80,20 @@ func (s *Store) Create(ctx context.Context, name string) (core.FileWriter, error
 	return newFileWriter(ctx, s.driver, name, key), nil
 }
 
+// Holds tells whether a file has that size and digest, or gives core.ErrNotFound. A driver that knows no digests has the file
+// read.
+func (s *Store) Holds(ctx context.Context, name string, size int64, digest string) (bool, error) {
+	key, err := s.key(name)
+	if err != nil {
+		return false, err
+	}
+	there, err := holds(ctx, s.driver, key, sum{size: size, digest: digest})
+	if err != nil {
+		return false, fmt.Errorf("looking at file %s: %w", name, err)
+	}
+	return there, nil
+}
+
 // Replace writes the whole file, in place of one that may be there. A failure is repeated a few times.
 func (s *Store) Replace(ctx context.Context, name string, content []byte) error {
 	key, err := s.key(name)

@@ -34,6 +34,14 @@ func TestRefused(t *testing.T) {
 			backup + "  volumeBackupLocations: [fast]\n",
 			[]refusal{{"spec.volumeBackupLocations", "locations for volume data are not supported yet: remove spec.volumeBackupLocations"}},
 		},
+		"CopyToItself": {
+			backup + "  copies: [{location: offsite}, {location: nfs}]\n",
+			[]refusal{{"spec.copies", "spec.copies names the location of the backup itself: name another BackupLocation"}},
+		},
+		"CopyName": {
+			backup + "  copies: [{location: offsite, name: Not_A_Name}]\n",
+			[]refusal{{"spec.copies[0].name", "should match"}},
+		},
 		"WithoutMetadata": {
 			backup + "  enableMetadataBackup: false\n",
 			[]refusal{{"spec.enableMetadataBackup", "a backup without objects is not supported yet: remove spec.enableMetadataBackup, or set it to true"}},

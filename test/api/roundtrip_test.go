@@ -167,6 +167,7 @@ func fillKnown(value reflect.Value) bool {
 			TrustedSigners: []string{"ed25519:" + strings.Repeat("A", 43) + "="},
 		},
 		[]byte("any bytes"),
+		kahuv1.BackupCopy{Location: "other", Name: "text", Token: "text"},
 		kahuv1.FinishedJobsKeep, kahuv1.ExistingResourcePolicyRecreate, kahuv1.PlanActionUpdate, kahuv1.UndoActionKeep,
 		kahuv1.InspectionSubjectObjects, kahuv1.ProviderTypeVolume, kahuv1.ProviderStateUnavailable,
 	}

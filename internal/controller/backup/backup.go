@@ -31,7 +31,7 @@ import (
 )
 
 // Finalizer keeps a Backup until its data is gone from the store.
-const Finalizer = "kahu.io/backup-data"
+const Finalizer = kahuv1.BackupFinalizer
 
 // workers is how many objects are reconciled at once: a store that hangs holds up no other.
 const workers = 8
@@ -129,10 +129,17 @@ func (c *Controller) SetUp(manager ctrl.Manager) error {
 		Complete(c.Loop())
 }
 
-// leaveViews ends the pass for an object that only shows what lies in a store.
-func (c *Controller) leaveViews(_ context.Context, s *scope) error {
+// leaveViews ends the pass for an object that only shows what lies in a store. One of a backup that this cluster made, and that
+// says Delete, keeps its data company when it is deleted.
+func (c *Controller) leaveViews(ctx context.Context, s *scope) error {
 	if s.backup.Spec.Origin == nil {
 		return nil
+	}
+	if !s.backup.DeletionTimestamp.IsZero() {
+		return nil // The next step ends the pass.
+	}
+	if err := c.keepOwned(ctx, s); err != nil {
+		return err
 	}
 	if s.status().State == "" {
 		return reconcile.Waiting(kahuv1.ReasonPending, "the location has not been read yet", 0)
@@ -152,5 +159,8 @@ func (c *Controller) leaveFinished(_ context.Context, s *scope) error {
 
 // id returns the backup's name in a store.
 func (c *Controller) id(s *scope) archive.BackupID {
+	if origin := s.backup.Spec.Origin; origin != nil {
+		return archive.BackupID{ClusterID: origin.ClusterID, Name: origin.Name, UID: origin.UID}
+	}
 	return archive.BackupID{ClusterID: c.ClusterID, Name: s.backup.Name, UID: string(s.backup.UID)}
 }

@@ -1,6 +1,7 @@
 package backup
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -86,7 +87,7 @@ func (c *Controller) deleteData(ctx context.Context, s *scope) error {
 	if err != nil || retained {
 		return err
 	}
-	if s.status().Attempt == "" {
+	if s.status().Attempt == "" && s.backup.Spec.Origin == nil {
 		return nil // Nothing was ever written.
 	}
 	if left := c.fenced(s); left > 0 {
@@ -110,7 +111,7 @@ func (c *Controller) isRetained(ctx context.Context, s *scope) (bool, error) {
 	if s.backup.Spec.DeletionPolicy == kahuv1.DeletionPolicyRetain {
 		return true, nil
 	}
-	if s.status().ClusterID != "" && s.status().ClusterID != c.ClusterID {
+	if s.status().ClusterID != "" && s.status().ClusterID != c.ClusterID || c.id(s).ClusterID != c.ClusterID {
 		return true, nil
 	}
 	definition := &metav1.PartialObjectMetadata{}
@@ -132,7 +133,8 @@ func (c *Controller) openOwned(ctx context.Context, s *scope) error {
 		return err
 	}
 	location := &enginelocation.Location{Files: s.files, Clock: c.Clock, NewID: c.NewAttempt}
-	if _, err := location.Open(ctx, s.status().LocationID); err != nil {
+	// Of a view whose manifest could not be read, the location alone knows.
+	if _, err := location.Open(ctx, cmp.Or(s.status().LocationID, s.location.Status.LocationID)); err != nil {
 		return err
 	}
 	owner := s.location.Status.Owner

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -141,6 +142,10 @@ func (c *Controller) discard(ctx context.Context, s *scope) error {
 // is wanted, before it ceased to be on record, may still write its manifest.
 func (c *Controller) fenced(s *scope) time.Duration {
 	status := s.status()
+	if s.backup.Spec.Origin != nil {
+		// A manager that copied it here was stopped before another one did, which was before this view.
+		return c.Fence - c.Clock.Since(s.backup.CreationTimestamp.Time)
+	}
 	if status.Stage == kahuv1.StageFinished {
 		if status.Interruptions == 0 || status.CompletionTimestamp == nil {
 			return 0
@@ -193,5 +198,6 @@ func (c *Controller) removeDebris(ctx context.Context, s *scope) error {
 
 // attempts returns all attempts at a run.
 func attempts(status *kahuv1.BackupStatus) []string {
-	return append(append([]string{}, status.EarlierAttempts...), status.Attempt)
+	all := append(append([]string{}, status.EarlierAttempts...), status.Attempt)
+	return slices.DeleteFunc(all, func(attempt string) bool { return attempt == "" })
 }

@@ -122,14 +122,18 @@ func (c *Controller) release(name string, living types.UID) {
 	}
 }
 
-// ofBackup returns the location of a backup.
+// ofBackup returns the location of a backup, and those of its copies.
 func ofBackup(_ context.Context, object client.Object) []ctrlreconcile.Request {
 	backup, ok := object.(*kahuv1.Backup)
 	if !ok {
 		return nil
 	}
-	key := client.ObjectKey{Name: backup.Spec.MetadataLocation}
-	return []ctrlreconcile.Request{{NamespacedName: key}}
+	requests := []ctrlreconcile.Request{{NamespacedName: client.ObjectKey{Name: backup.Spec.MetadataLocation}}}
+	for i := range backup.Status.Copies {
+		key := client.ObjectKey{Name: backup.Status.Copies[i].Location}
+		requests = append(requests, ctrlreconcile.Request{NamespacedName: key})
+	}
+	return requests
 }
 
 // ended lets those changes of backups through after which something else lies at their location.
@@ -143,11 +147,25 @@ func ended() predicate.Predicate { //nolint:ireturn // controller-runtime wants 
 	return predicate.Funcs{
 		CreateFunc: func(event.CreateEvent) bool { return false },
 		UpdateFunc: func(change event.UpdateEvent) bool {
-			return stage(change.ObjectNew) == kahuv1.StageFinished && stage(change.ObjectOld) != kahuv1.StageFinished
+			return stage(change.ObjectNew) == kahuv1.StageFinished && stage(change.ObjectOld) != kahuv1.StageFinished ||
+				copied(change.ObjectNew) > copied(change.ObjectOld)
 		},
 		DeleteFunc:  func(change event.DeleteEvent) bool { return stage(change.Object) != "" },
 		GenericFunc: func(event.GenericEvent) bool { return false },
 	}
+}
+
+// copied returns how many copies of a backup are made.
+func copied(object client.Object) int {
+	number := 0
+	if backup, ok := object.(*kahuv1.Backup); ok {
+		for i := range backup.Status.Copies {
+			if backup.Status.Copies[i].State == kahuv1.StateCompleted {
+				number++
+			}
+		}
+	}
+	return number
 }
 
 // ofProvider returns the locations at a provider that changed. Looks at them through a provider that has gone are

@@ -84,17 +84,17 @@ func (c *Controller) sync(ctx context.Context, s *scope, found []archive.BackupI
 	if err := c.Direct.List(ctx, objects); err != nil {
 		return nil, fmt.Errorf("listing backups: %w", err)
 	}
-	shown, names := map[identity]*kahuv1.Backup{}, map[string]bool{}
+	shown, known := map[identity]*kahuv1.Backup{}, knownNames{taken: map[string]bool{}, wished: map[identity]string{}}
 	for i := range objects.Items {
 		backup := &objects.Items[i]
-		names[backup.Name] = true
+		known.add(backup, c.identityOf(backup), s.location.Name)
 		if backup.Spec.MetadataLocation == s.location.Name {
 			shown[c.identityOf(backup)] = backup
 		}
 	}
 	for _, id := range found {
 		key := identity{id.ClusterID, id.UID}
-		err := c.show(ctx, s, id, shown[key], names)
+		err := c.show(ctx, s, id, shown[key], known)
 		if impossible, is := errors.AsType[*impossibleError](err); is {
 			hidden = append(hidden, impossible.Error())
 		} else if err != nil {
@@ -103,6 +103,31 @@ func (c *Controller) sync(ctx context.Context, s *scope, found []archive.BackupI
 		delete(shown, key)
 	}
 	return hidden, c.settle(ctx, s, shown)
+}
+
+// knownNames are the names of Backup objects.
+type knownNames struct {
+	taken  map[string]bool
+	wished map[identity]string // those that copies at the location shall have, by the backup
+}
+
+// add notes the name of an object, and the one that it wishes for its copy at a location.
+func (k knownNames) add(backup *kahuv1.Backup, of identity, at string) {
+	k.taken[backup.Name] = true
+	for _, wish := range backup.Spec.Copies {
+		if wish.Location == at && wish.Name != "" {
+			k.wished[of] = wish.Name
+		}
+	}
+}
+
+// of returns the names that the view of a backup may have, the best one first.
+func (k knownNames) of(id archive.BackupID, manifest archive.Manifest, at *kahuv1.BackupLocation) []string {
+	if !view.IsCopy(manifest, at.Status.LocationID) {
+		return view.Names(id)
+	}
+	wished := k.wished[identity{id.ClusterID, id.UID}]
+	return append(view.NamesOfCopy(id, at.Name, wished), view.Names(id)...)
 }
 
 // impossibleError says why a backup cannot be shown, whatever the store and the cluster do.
@@ -118,7 +143,7 @@ func (c *Controller) identityOf(backup *kahuv1.Backup) identity {
 // show makes a view of a backup that has no object, and completes one that has no status yet, or whose manifest could
 // not be used when it was read before: it may have been mended since, or Kahu upgraded.
 func (c *Controller) show(
-	ctx context.Context, s *scope, id archive.BackupID, shown *kahuv1.Backup, names map[string]bool,
+	ctx context.Context, s *scope, id archive.BackupID, shown *kahuv1.Backup, known knownNames,
 ) error {
 	if shown != nil && isShown(shown) {
 		return nil
@@ -131,14 +156,14 @@ func (c *Controller) show(
 		return outcome(err)
 	}
 	if shown == nil {
-		made, createErr := c.create(ctx, s, id, names)
+		made, createErr := c.create(ctx, s, view.Found{ID: id, Manifest: manifest}, known)
 		if createErr != nil {
 			return createErr
 		}
 		shown = made
 	}
 	before := shown.DeepCopy()
-	view.Show(shown, id, manifest, err)
+	view.Show(shown, s.location.Status.LocationID, view.Found{ID: id, Manifest: manifest, Err: err})
 	// With the lock: conditions are one list, and another loop may have written one of them since this object was read.
 	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
 	if err := c.Client.Status().Patch(ctx, shown, patch); err != nil {
@@ -157,15 +182,15 @@ func isShown(backup *kahuv1.Backup) bool {
 	return backup.Spec.Origin == nil || backup.Status.LastBackup != nil
 }
 
-// create makes the view, under the backup's own name or, where that one is taken, with a part of its UID.
-func (c *Controller) create(
-	ctx context.Context, s *scope, id archive.BackupID, names map[string]bool,
-) (*kahuv1.Backup, error) {
-	for _, name := range view.Names(id) {
-		if names[name] {
+// create makes the view, under the backup's own name or, where that one is taken, with a part of its UID. That of a copy says
+// where it lies.
+func (c *Controller) create(ctx context.Context, s *scope, found view.Found, known knownNames) (*kahuv1.Backup, error) {
+	id := found.ID
+	for _, name := range known.of(id, found.Manifest, s.location) {
+		if known.taken[name] {
 			continue
 		}
-		names[name] = true
+		known.taken[name] = true
 		made := view.New(name, id, s.location)
 		err := c.Client.Create(ctx, made)
 		if err == nil {
@@ -197,10 +222,29 @@ func (c *Controller) settle(ctx context.Context, s *scope, gone map[identity]*ka
 			}
 			continue
 		}
+		if !backup.DeletionTimestamp.IsZero() {
+			continue // Somebody has deleted it, and its data is being removed.
+		}
+		if err := c.retain(ctx, backup); err != nil {
+			return err
+		}
 		only := client.Preconditions{UID: &backup.UID}
 		if err := c.Client.Delete(ctx, backup, only); client.IgnoreNotFound(err) != nil && !apierrors.IsConflict(err) {
 			return fmt.Errorf("removing view %s: %w", backup.Name, err)
 		}
+	}
+	return nil
+}
+
+// retain makes the deletion of a view one that removes nothing: that its manifest is gone is nobody's wish to lose the rest.
+func (c *Controller) retain(ctx context.Context, backup *kahuv1.Backup) error {
+	if backup.Spec.DeletionPolicy != kahuv1.DeletionPolicyDelete {
+		return nil
+	}
+	before := backup.DeepCopy()
+	backup.Spec.DeletionPolicy = kahuv1.DeletionPolicyRetain
+	if err := c.Client.Patch(ctx, backup, client.MergeFrom(before)); client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("keeping what is left of the backup of view %s: %w", backup.Name, err)
 	}
 	return nil
 }

@@ -29,6 +29,9 @@ type Set struct {
 	restoreObjects   *prometheus.CounterVec
 	verifications    *prometheus.CounterVec
 	damagedObjects   *prometheus.CounterVec
+	copies           *prometheus.CounterVec
+	copyFailures     *prometheus.CounterVec
+	copiedBytes      *prometheus.CounterVec
 	undos            *prometheus.CounterVec
 	undoObjects      *prometheus.CounterVec
 	standing         *standing
@@ -69,6 +72,9 @@ func New(from client.Reader) *Set {
 		restoreObjects:   counter("kahu_restore_objects_total", "Objects of restores, by what became of them.", location, "result"),
 		verifications:    counter("kahu_verification_runs_total", "Backups that were read back, by what was found.", location, "result"),
 		damagedObjects:   counter("kahu_verification_damaged_objects_total", "Objects that verifications found damaged.", location),
+		copies:           counter("kahu_copy_runs_total", "Copies of backups that were made or given up, by the location of the copy.", location, "result"),
+		copyFailures:     counter("kahu_copy_failures_total", "Tries at copies of backups that ended early, by the location of the copy and the reason.", location, reason),
+		copiedBytes:      counter("kahu_copy_sent_bytes_total", "Bytes that were sent for copies that were made, by the location of the copy.", location),
 		undos:            counter("kahu_undo_runs_total", "Restores that were taken back, by what became of it.", location, "result"),
 		undoObjects:      counter("kahu_undo_objects_total", "Objects of restores that were taken back, by what became of them.", location, "result"),
 		standing:         newStanding(from),
@@ -83,7 +89,10 @@ func (s *Set) collectors() []prometheus.Collector {
 
 // ofLocations are the counters and histograms; those of steps have no location.
 func (s *Set) ofLocations() []prometheus.Collector {
-	all := []prometheus.Collector{s.backupBytes, s.storedBytes, s.backupObjects, s.unchangedObjects, s.restoreObjects, s.undos, s.undoObjects}
+	all := []prometheus.Collector{
+		s.backupBytes, s.storedBytes, s.backupObjects, s.unchangedObjects, s.restoreObjects, s.undos, s.undoObjects,
+		s.copies, s.copyFailures, s.copiedBytes,
+	}
 	for _, of := range []runs{s.backup, s.restore} {
 		all = append(all, of.total, of.failures, of.steps, of.duration)
 	}
@@ -129,6 +138,7 @@ func (s *Set) ForgetLocation(name string) {
 func (s *Set) BackupChanged(before, after *kahuv1.Backup) {
 	at, status := after.Spec.MetadataLocation, &after.Status
 	s.verified(before, after)
+	s.copied(before, after)
 	if after.Spec.Origin != nil {
 		return
 	}

@@ -259,7 +259,11 @@ func TestReasonsOfThePagesBeginAtZero(t *testing.T) {
 		kahuv1.ReasonListingUnsupported, kahuv1.ReasonTooManySegments,
 	}
 	for kind, besides := range map[string][]string{
-		"backup": append(full, "ManifestNotFound", "ManifestTooNew", "ManifestInvalid"), "restore": {},
+		"backup": append(
+			full, "ManifestNotFound", "ManifestTooNew", "ManifestInvalid",
+			"Copied", "Copying", "BackupFailed", "SourceNotEncrypted", "SameLocation", "CopyDiffers", // of copies
+		),
+		"restore": {},
 	} {
 		content, err := os.ReadFile("../../../docs/api/" + kind + ".md")
 		if err != nil {

@@ -19,7 +19,7 @@ type standing struct {
 	backups, restores             *prometheus.Desc
 	backupsQueued, restoresQueued *prometheus.Desc
 	lastSuccess, lastVerified     *prometheus.Desc
-	damaged, lost                 *prometheus.Desc
+	damaged, lost, uncopied       *prometheus.Desc
 	ready, created, stored        *prometheus.Desc
 	available                     *prometheus.Desc
 
@@ -54,6 +54,7 @@ func newStanding(from client.Reader) *standing {
 			"How often managers stopped while the Restores that there are went on, and others went on with them.", location),
 		damaged:   gauge("kahu_backups_damaged", "Backups, views too, that were found damaged when they were last read back.", location),
 		lost:      gauge("kahu_backups_lost", "Backups of this cluster whose manifest is not at the location any more.", location),
+		uncopied:  gauge("kahu_copies_missing", "Copies of backups that are asked for at the location and not made, or not yet.", location),
 		ready:     gauge("kahu_location_ready", "Whether the location can be used: 1 or 0.", location),
 		created:   gauge("kahu_location_created_timestamp_seconds", "When the BackupLocation was created, in seconds since 1970.", location),
 		stored:    gauge("kahu_location_backups", "Backups that lie at the location, of any cluster.", location),
@@ -65,7 +66,7 @@ func newStanding(from client.Reader) *standing {
 func (s *standing) Describe(to chan<- *prometheus.Desc) {
 	for _, each := range []*prometheus.Desc{
 		s.backups, s.restores, s.backupsQueued, s.restoresQueued, s.lastSuccess, s.lastVerified, s.damaged, s.lost, s.ready, s.created,
-		s.stored, s.available, s.backupFailed, s.restoreFailed, s.backupInterrupted, s.restoreInterrupted,
+		s.stored, s.available, s.uncopied, s.backupFailed, s.restoreFailed, s.backupInterrupted, s.restoreInterrupted,
 	} {
 		to <- each
 	}
@@ -125,7 +126,7 @@ func (s *standing) readBackups(ctx context.Context, show show) error {
 	showKeyed(show, s.backups, count.states)
 	showKeyed(show, s.backupFailed, count.failed)
 	for gauge, values := range map[*prometheus.Desc]map[string]float64{
-		s.backupsQueued: count.queued, s.damaged: count.damaged, s.lost: count.lost,
+		s.backupsQueued: count.queued, s.damaged: count.damaged, s.lost: count.lost, s.uncopied: count.uncopied,
 		s.lastSuccess: count.succeeded, s.lastVerified: count.verified, s.backupInterrupted: count.interruptions,
 	} {
 		for at, value := range values {
@@ -139,7 +140,7 @@ func (s *standing) readBackups(ctx context.Context, show show) error {
 type backupCount struct {
 	states, failed                       map[keyed]float64
 	queued, damaged, lost, interruptions map[string]float64
-	succeeded, verified                  map[string]float64
+	succeeded, verified, uncopied        map[string]float64
 }
 
 // newBackupCount returns one that has, for each location, zero of what can be counted.
@@ -147,9 +148,10 @@ func newBackupCount(locations []string) *backupCount {
 	count := &backupCount{
 		states: map[keyed]float64{}, failed: map[keyed]float64{}, queued: map[string]float64{}, damaged: map[string]float64{},
 		lost: map[string]float64{}, interruptions: map[string]float64{}, succeeded: map[string]float64{}, verified: map[string]float64{},
+		uncopied: map[string]float64{},
 	}
 	for _, at := range locations {
-		count.queued[at], count.damaged[at], count.lost[at], count.interruptions[at] = 0, 0, 0, 0
+		count.queued[at], count.damaged[at], count.lost[at], count.interruptions[at], count.uncopied[at] = 0, 0, 0, 0, 0
 	}
 	return count
 }
@@ -159,6 +161,7 @@ func (c *backupCount) add(backup *kahuv1.Backup) {
 	// Both are there where one is, as their sum is asked for.
 	c.damaged[at] += number(meta.IsStatusConditionFalse(status.Conditions, kahuv1.ConditionVerified))
 	c.lost[at] += number(backup.Spec.Origin == nil && reasonIs(backup, kahuv1.ReasonManifestNotFound))
+	copiesMissing(c.uncopied, backup)
 	if found := status.Verification; found != nil && meta.IsStatusConditionTrue(status.Conditions, kahuv1.ConditionVerified) {
 		later(c.verified, at, found.Time)
 	}

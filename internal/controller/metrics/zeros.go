@@ -15,6 +15,8 @@ const (
 	resultSkipped = "skipped"
 	resultFailed  = "failed"
 
+	resultMade = "made"
+
 	resultSound   = "sound"
 	resultDamaged = "damaged"
 	resultUnread  = "unread"
@@ -64,6 +66,7 @@ func (s *Set) addZeros(locations []string) {
 		s.backupObjects.WithLabelValues(at)
 		s.unchangedObjects.WithLabelValues(at)
 		s.damagedObjects.WithLabelValues(at)
+		s.addCopyZeros(at)
 		for _, result := range []string{resultCreated, resultUpdated, resultSkipped, resultFailed} {
 			s.restoreObjects.WithLabelValues(at, result)
 		}

@@ -84,7 +84,7 @@ func (t Teller) tell(about runtime.Object, action string, items []Item) {
 // OfBackup returns the news in a change of a Backup's status.
 func OfBackup(before, after *kahuv1.Backup) []Item {
 	was, is := &before.Status, &after.Status
-	items := ofVerification(before, after)
+	items := append(ofVerification(before, after), ofCopies(before, after)...)
 	if after.Spec.Origin != nil {
 		return items // What it shows has happened elsewhere.
 	}

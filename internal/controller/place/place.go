@@ -21,10 +21,16 @@ import (
 // Files is everything that one can do with the files of a location.
 type Files interface {
 	engine.FileReader
-	engine.FileCreator
-	engine.FileReplacer
+	engine.FileHolder
 	engine.FileLister
 	engine.FileRemover
+	writer
+}
+
+// writer is that part of it that writes.
+type writer interface {
+	engine.FileCreator
+	engine.FileReplacer
 }
 
 // Stores reaches the stores of providers.

@@ -6,6 +6,8 @@ package view
 
 import (
 	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"slices"
 
@@ -21,8 +23,9 @@ import (
 const (
 	// uidPart is how much of a UID tells two backups of one name apart, in characters.
 	uidPart = 8
-	// maxName is the greatest length of a Backup's name.
-	maxName = 63
+	// maxName is the greatest length of a Backup's name, and maxViewName that of a view's.
+	maxName     = 63
+	maxViewName = 72
 )
 
 // Names returns the names that a view may have, the best one first.
@@ -30,6 +33,17 @@ func Names(id archive.BackupID) []string {
 	part := id.UID[:min(uidPart, len(id.UID))]
 	stem := id.Name[:min(len(id.Name), maxName-uidPart-1)]
 	return []string{id.Name, stem + "-" + part, "backup-" + id.UID[:min(len(id.UID), maxName-len("backup-"))]}
+}
+
+// NamesOfCopy returns the names that the view of a copy at a location may have, the best one first: the one that was wished,
+// if any, and those that say where it lies.
+func NamesOfCopy(id archive.BackupID, location, wished string) []string {
+	own := id.Name + "-" + location
+	part := id.UID[:min(uidPart, len(id.UID))]
+	sum := sha256.Sum256([]byte(location))
+	marked := "-" + part + "-" + hex.EncodeToString(sum[:])[:uidPart]
+	all := []string{wished, own, id.Name[:min(len(id.Name), maxViewName-len(marked))] + marked}
+	return slices.DeleteFunc(all, func(name string) bool { return name == "" || len(name) > maxViewName })
 }
 
 // New returns the view of a backup, which goes when its location's object does.
@@ -54,9 +68,9 @@ func Lasting(err error) bool {
 	return errors.Is(err, core.ErrUnsupported) || errors.Is(err, core.ErrCorrupt)
 }
 
-// Show writes what the manifest says into the status, or why it cannot be used.
-func Show(backup *kahuv1.Backup, id archive.BackupID, manifest archive.Manifest, failure error) {
-	status := &backup.Status
+// Show writes what the manifest says into the status, or why it cannot be used. The location is the one at which it lies.
+func Show(backup *kahuv1.Backup, location string, found Found) {
+	status, id, manifest, failure := &backup.Status, found.ID, found.Manifest, found.Err
 	status.Stage, status.ObservedGeneration = kahuv1.StageFinished, backup.Generation
 	status.ClusterID, status.ArchivePath = id.ClusterID, id.Folder()
 	if failure != nil {
@@ -64,7 +78,22 @@ func Show(backup *kahuv1.Backup, id archive.BackupID, manifest archive.Manifest,
 		return
 	}
 	Fill(status, manifest)
+	if IsCopy(manifest, location) {
+		status.LocationID, status.OriginLocationID = location, manifest.LocationID
+	}
 	Conclude(backup, manifest)
+}
+
+// Found is what was found of a backup at a location: its manifest, or why that cannot be used.
+type Found struct {
+	ID       archive.BackupID
+	Manifest archive.Manifest
+	Err      error
+}
+
+// IsCopy tells whether a backup at a location was written to another one.
+func IsCopy(manifest archive.Manifest, location string) bool {
+	return manifest.LocationID != "" && location != "" && manifest.LocationID != location
 }
 
 func fail(backup *kahuv1.Backup, failure error) {

@@ -33,7 +33,7 @@ func TestUnusableManifests(t *testing.T) {
 			continue
 		}
 		backup := &kahuv1.Backup{}
-		view.Show(backup, archive.BackupID{ClusterID: "c", Name: "n", UID: "u"}, archive.Manifest{}, test.err)
+		view.Show(backup, "l", view.Found{ID: archive.BackupID{ClusterID: "c", Name: "n", UID: "u"}, Err: test.err})
 		found := meta.FindStatusCondition(backup.Status.Conditions, kahuv1.ConditionReady)
 		if found == nil || found.Reason != test.reason || backup.Status.State != kahuv1.StateFailed {
 			t.Errorf("%s: %+v, %s", name, found, backup.Status.State)

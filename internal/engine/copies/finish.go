@@ -1,0 +1,237 @@
+package copies
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/soda-cdm/kahu/internal/core"
+	"github.com/soda-cdm/kahu/internal/core/archive"
+	"github.com/soda-cdm/kahu/internal/core/copyplan"
+	"github.com/soda-cdm/kahu/internal/core/seal"
+	"github.com/soda-cdm/kahu/internal/engine"
+)
+
+// sendKeys sends the wrapped keys of an encrypted backup, so that whoever can read the backup can read the copy. A key that
+// is there already was wrapped for the same recipient, though with other bytes, and stays.
+func (r *run) sendKeys(ctx context.Context) error {
+	if r.manifest.Encryption.IsZero() {
+		return nil
+	}
+	epoch := r.manifest.Encryption.Epoch
+	names, err := r.keys(ctx, epoch)
+	if err != nil {
+		return err
+	}
+	for _, name := range append(names, seal.EpochName(epoch)) {
+		content, err := engine.ReadBounded(ctx, r.from, name, seal.MaxKeyFileSize)
+		if errors.Is(err, core.ErrNotFound) && name == seal.EpochName(epoch) {
+			continue // It is for people.
+		}
+		if err != nil {
+			return &copyplan.SourceError{File: name, Err: err}
+		}
+		err = r.create(ctx, name, content)
+		if _, other := errors.AsType[*copyplan.RefusedError](err); err != nil && !other {
+			return err
+		}
+	}
+	return nil
+}
+
+// keys returns the names of the wrapped keys of an epoch at the source.
+func (r *run) keys(ctx context.Context, epoch string) ([]string, error) {
+	folder := seal.WrapFolder(epoch)
+	var names []string
+	err := r.from.List(ctx, folder, func(file core.FileInfo) error {
+		if _, _, ok := seal.ParseWrapName(file.Name); ok {
+			names = append(names, file.Name)
+		}
+		if len(names) > maxKeys {
+			return fmt.Errorf("%s has more than %d keys: %w", folder, maxKeys, core.ErrCorrupt)
+		}
+		return nil
+	})
+	if err == nil && len(names) == 0 {
+		err = fmt.Errorf("the wrapped keys of the epoch are not there, without which nobody can read the backup: %w", core.ErrNotFound)
+	}
+	if err != nil {
+		return nil, &copyplan.SourceError{File: folder, Err: err}
+	}
+	return names, nil
+}
+
+// maxKeys bounds for how many recipients a key can have been wrapped, those that were removed included.
+const maxKeys = 1000
+
+// checkFiles makes sure that all files are at the target with their sizes, where it can list. They were sent or found one by
+// one, and some of them some time ago.
+func (r *run) checkFiles(ctx context.Context) error {
+	found := map[string]int64{}
+	note := func(file core.FileInfo) error {
+		found[file.Name] = file.Size
+		return nil
+	}
+	for _, prefix := range prefixes(&r.manifest) {
+		err := r.to.List(ctx, prefix, note)
+		if errors.Is(err, core.ErrUnsupported) {
+			return r.holdAll(ctx)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if first, number := copyplan.Lack(&r.manifest, found); number > 0 {
+		return copyplan.LackError(first, number)
+	}
+	return nil
+}
+
+// prefixes returns what the names of all files of a backup begin with.
+func prefixes(manifest *archive.Manifest) []string {
+	all := []string{manifest.ID.Folder()}
+	for _, file := range manifest.Segments {
+		if id, ok := archive.ParseSegmentName(file.Name); ok {
+			all = append(all, archive.SegmentPrefix(id.ClusterID, id.Attempt))
+		}
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// holdAll looks at each file in a store that cannot list.
+func (r *run) holdAll(ctx context.Context) error {
+	for _, file := range r.manifest.Files() {
+		there, err := r.to.Holds(ctx, file.Name, file.Size, string(file.Digest))
+		if errors.Is(err, core.ErrNotFound) || err == nil && !there {
+			return copyplan.LackError(file.Name, 1)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// manifestTries bounds how often a manifest that was not written in its time is tried again, with another confirmation.
+const manifestTries = 6
+
+// writeManifest makes the copy real, if it is still wanted.
+func (r *run) writeManifest(ctx context.Context) error {
+	if r.real {
+		return nil
+	}
+	var err error
+	for late, try := true, 0; late && try < manifestTries; try++ {
+		late, err = r.createManifest(ctx)
+	}
+	r.real = err == nil
+	return err
+}
+
+// createManifest confirms and writes in its time, and tells whether that was too short.
+func (r *run) createManifest(ctx context.Context) (late bool, err error) {
+	window, cancel := context.WithTimeout(ctx, r.window())
+	defer cancel()
+	isLate := func() bool { return ctx.Err() == nil && window.Err() != nil }
+	if err := r.request.Confirm(window); err != nil {
+		return isLate(), fmt.Errorf("confirming that the copy is still wanted: %w", err)
+	}
+	if err := r.checkIntent(window); err != nil {
+		return isLate(), err
+	}
+	err = r.create(window, r.request.Backup.ManifestName(), r.content)
+	return err != nil && isLate(), err
+}
+
+// checkIntent makes sure that the intent is still there: without it, what the manifest names may be on its way out.
+func (r *run) checkIntent(ctx context.Context) error {
+	file, err := r.to.Open(ctx, r.intent())
+	if errors.Is(err, core.ErrNotFound) {
+		return fmt.Errorf("somebody has removed the intent of this attempt: %w: %s", core.ErrUnavailable, err.Error())
+	}
+	if err != nil {
+		return err
+	}
+	return file.Close()
+}
+
+// removeIntents removes what told of attempts at the copy, for which the manifest stands now. That one cannot be removed does
+// no harm.
+func (r *run) removeIntents(ctx context.Context) error {
+	names := []string{r.intent()}
+	err := r.to.List(ctx, r.request.Backup.Folder(), func(file core.FileInfo) error {
+		if copyplan.IsOfCopy(&r.manifest, file.Name) {
+			names = append(names, file.Name)
+		}
+		return nil
+	})
+	if errors.Is(err, core.ErrUnsupported) {
+		err = nil
+	}
+	for _, name := range slices.Compact(slices.Sorted(slices.Values(names))) {
+		if err == nil {
+			err = r.to.Remove(ctx, name)
+		}
+	}
+	if err != nil {
+		r.left = err.Error()
+	}
+	return nil
+}
+
+// removalTime bounds the removal of what a run has sent that nobody wants any more.
+const removalTime = 30 * time.Second
+
+// removeUnwanted removes what this run sent, if nobody wants the copy any more. The run's context may have ended for that very
+// reason.
+func (r *run) removeUnwanted(ctx context.Context) error {
+	if !r.begun || r.real {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), removalTime)
+	defer cancel()
+	if !r.request.Unwanted(ctx) {
+		return nil
+	}
+	return Abandon(ctx, r.request.Backup, r.to, r.request.Attempt)
+}
+
+// Abandon removes from a location what attempts at a copy have sent, unless the copy is there. Its segments are left to the
+// collection at the location: other backups may have come to refer to them. The intents go first, so that no attempt makes
+// the copy real any more.
+func Abandon(ctx context.Context, id archive.BackupID, to Target, attempts ...string) error {
+	if err := id.Check(); err != nil {
+		return err
+	}
+	var intents, others []string
+	for _, attempt := range attempts {
+		intents = append(intents, id.IntentNameOf(attempt))
+	}
+	there := false
+	err := to.List(ctx, id.Folder(), func(file core.FileInfo) error {
+		switch {
+		case file.Name == id.ManifestName():
+			there = true
+		case id.IsIntent(file.Name):
+			intents = append(intents, file.Name)
+		default:
+			others = append(others, file.Name)
+		}
+		return nil
+	})
+	if err != nil && !errors.Is(err, core.ErrUnsupported) {
+		return err
+	}
+	if there || err != nil {
+		intents, others = intents[:len(attempts)], nil
+	}
+	for _, name := range append(intents, others...) {
+		if err := to.Remove(ctx, name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
