@@ -18,6 +18,7 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
 	"github.com/soda-cdm/kahu/internal/core/archive"
 	"github.com/soda-cdm/kahu/internal/core/recovery"
 	"github.com/soda-cdm/kahu/internal/core/seal"
@@ -33,7 +34,7 @@ type recoverOptions struct {
 	kubeconfig, namespace, log      string
 	signers                         []string
 	wish                            recovery.Wish
-	dryRun                          bool
+	dryRun, inhabited               bool
 }
 
 func newRecoverCommand() *cobra.Command {
@@ -73,6 +74,7 @@ interrupted, run it again: it goes on.`,
 	flags.BoolVar(&options.wish.AllowUnknownSigner, "allow-unknown-signer", false,
 		"take a backup whoever signed it; whoever can write to the store can have made it")
 	flags.BoolVar(&options.dryRun, "dry-run", false, "look into the place, try the key, say which backup it would be, and write nothing anywhere")
+	flags.BoolVar(&options.inhabited, "into-inhabited", false, "restore into a cluster that is not empty; what is there stays as it is")
 	flags.StringVar(&options.namespace, "namespace", manager.DefaultNamespace, "Kahu's own namespace, as it was in the lost cluster")
 	flags.StringVar(&options.log, "log", "", "file for what the processes say; empty means one in the folder for temporary files")
 	return command
@@ -190,20 +192,12 @@ func (r *recovering) bringBack(ctx context.Context, choice recovery.Choice) erro
 	if err != nil {
 		return fmt.Errorf("reading the kubeconfig: %w", err)
 	}
-	config.WarningHandler = rest.NoWarnings{}
-	r.tellf("Into the cluster at %s", config.Host)
-	if err := prepareCluster(ctx, tree); err != nil {
-		return err
-	}
-	target, err := r.target(config)
+	target, err := r.enter(ctx, config, tree, choice)
 	if err != nil {
 		return err
 	}
 	if before, _, err := target.Find(ctx, choice); err != nil || rescue.IsOver(before) {
-		if err == nil {
-			r.tellf("Restore %s has brought it back already; delete that object to restore once more what has been lost since", before.Name)
-		}
-		return err
+		return r.toldOver(before, err)
 	}
 	r.tellf("Kahu's definitions are installed; what its processes say is in %s", log.Name())
 	if err := r.bringSigningKey(ctx, config, choice); err != nil {
@@ -211,6 +205,43 @@ func (r *recovering) bringBack(ctx context.Context, choice recovery.Choice) erro
 	}
 	logger := funcr.New(func(prefix, line string) { _, _ = fmt.Fprintln(log, prefix, line) }, funcr.Options{})
 	return r.beside(logr.NewContext(ctx, logger), tree, log, func(ctx context.Context) error { return r.restore(ctx, target, choice) })
+}
+
+// toldOver says that nothing is left to do.
+func (r *recovering) toldOver(before *kahuv1.Restore, err error) error {
+	if err == nil {
+		r.tellf("Restore %s has brought it back already; delete that object to restore once more what has been lost since", before.Name)
+	}
+	return err
+}
+
+// enter returns the new cluster with Kahu's definitions in it.
+func (r *recovering) enter(ctx context.Context, config *rest.Config, tree standaloneOptions, choice recovery.Choice) (*rescue.Cluster, error) {
+	config.WarningHandler = rest.NoWarnings{}
+	r.tellf("Into the cluster at %s", config.Host)
+	target, err := r.target(config)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.mayEnter(ctx, target, choice); err != nil {
+		return nil, err
+	}
+	return target, prepareCluster(ctx, tree)
+}
+
+// mayEnter refuses a cluster in which others live: it may be another one than was meant.
+func (r *recovering) mayEnter(ctx context.Context, target *rescue.Cluster, choice recovery.Choice) error {
+	if r.options.inhabited {
+		return nil
+	}
+	names, err := target.Inhabitants(ctx, choice)
+	if err != nil || len(names) == 0 {
+		return err
+	}
+	const most = 5
+	return fmt.Errorf("the cluster is not empty: it has namespaces such as %s. See whether --kubeconfig is the one of the new cluster. "+
+		"With --into-inhabited everything is restored into it all the same, and what is there stays as it is",
+		strings.Join(names[:min(len(names), most)], ", "))
 }
 
 func (r *recovering) openLog() (*os.File, error) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -152,7 +153,7 @@ func (c *Cluster) awaitReady(ctx context.Context) error {
 // Find returns the restore of the backup that was begun before, nil where there is none that goes on or is over and well, and
 // the name that the next one gets. One that failed is followed by another, which leaves alone what is there.
 func (c *Cluster) Find(ctx context.Context, choice recovery.Choice) (*kahuv1.Restore, string, error) {
-	base := fmt.Sprintf("recover-%s-%.*s", choice.ID.Name, shortUID, choice.ID.UID)
+	base := restoreName(choice)
 	for number := range restoreTries {
 		name := base
 		if number > 0 {
@@ -171,6 +172,35 @@ func (c *Cluster) Find(ctx context.Context, choice recovery.Choice) (*kahuv1.Res
 		c.Tell("Restore " + name + " has failed: another one follows, and what is there stays")
 	}
 	return nil, "", fmt.Errorf("%d restores of this backup have failed: delete them when it is known why", restoreTries)
+}
+
+// Inhabitants returns namespaces of a cluster that are neither Kubernetes' nor Kahu's own. A cluster into which this backup is
+// already being restored has none: what is there is expected.
+func (c *Cluster) Inhabitants(ctx context.Context, choice recovery.Choice) ([]string, error) {
+	begun := &kahuv1.Restore{}
+	err := c.Client.Get(ctx, client.ObjectKey{Name: restoreName(choice)}, begun)
+	if err == nil {
+		return nil, nil
+	}
+	if !apierrors.IsNotFound(err) && !meta.IsNoMatchError(err) {
+		return nil, fmt.Errorf("looking for an earlier restore: %w", err)
+	}
+	namespaces := &corev1.NamespaceList{}
+	if err := c.Client.List(ctx, namespaces); err != nil {
+		return nil, fmt.Errorf("listing namespaces: %w", err)
+	}
+	var names []string
+	for i := range namespaces.Items {
+		name := namespaces.Items[i].Name
+		if name != metav1.NamespaceDefault && name != c.Namespace && !strings.HasPrefix(name, "kube-") {
+			names = append(names, name)
+		}
+	}
+	return names, nil
+}
+
+func restoreName(choice recovery.Choice) string {
+	return fmt.Sprintf("recover-%s-%.*s", choice.ID.Name, shortUID, choice.ID.UID)
 }
 
 // IsOver tells whether a restore has brought everything back.
@@ -243,26 +273,30 @@ func (c *Cluster) same(ctx context.Context) (string, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, judging)
 	defer cancel()
-	name := ""
 	for i := range locations.Items {
-		each := locations.Items[i].Name
-		if each == LocationName || name != "" {
+		name := locations.Items[i].Name
+		if name == LocationName {
 			continue
 		}
-		err := c.await(ctx, &kahuv1.BackupLocationList{}, each, func(object client.Object) (bool, error) {
-			location, ok := object.(*kahuv1.BackupLocation)
-			if !ok {
-				return false, nil
-			}
-			ready := meta.FindStatusCondition(location.Status.Conditions, kahuv1.ConditionReady)
-			if ready != nil && ready.Reason == kahuv1.ReasonLocationTwice {
-				name = each
-			}
-			return ready != nil && ready.Reason != kahuv1.ReasonPending, nil
-		})
-		if err != nil && ctx.Err() == nil {
-			return "", err
+		twice, err := c.isTwice(ctx, name)
+		if twice || err != nil && ctx.Err() == nil {
+			return name, err
 		}
 	}
-	return name, nil
+	return "", nil
+}
+
+// isTwice waits until the manager has judged a location, and tells whether it is a place that has another name already.
+func (c *Cluster) isTwice(ctx context.Context, name string) (bool, error) {
+	twice := false
+	err := c.await(ctx, &kahuv1.BackupLocationList{}, name, func(object client.Object) (bool, error) {
+		location, ok := object.(*kahuv1.BackupLocation)
+		if !ok {
+			return false, nil
+		}
+		ready := meta.FindStatusCondition(location.Status.Conditions, kahuv1.ConditionReady)
+		twice = ready != nil && ready.Reason == kahuv1.ReasonLocationTwice
+		return ready != nil && ready.Reason != kahuv1.ReasonPending, nil
+	})
+	return twice, err
 }

@@ -259,6 +259,9 @@ func (d *drill) comeBack(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := d.refused(ctx); err != nil {
+		return err
+	}
 	began := d.say.elapsed()
 	if _, err := d.recovery(ctx, "--signer", d.signer); err != nil {
 		return fmt.Errorf("recovering: %w", err)
@@ -277,6 +280,22 @@ func (d *drill) comeBack(ctx context.Context) error {
 	d.back = after.Where(func(key compare.Key, _ compare.Object) bool { return !isKahus(key) })
 	comparison := compare.Comparison{Before: d.was, Whole: d.was, After: d.back, Known: empty, Absent: absent}
 	return d.judge(comparison, late)
+}
+
+// refused sees that a cluster in which somebody lives is not touched.
+func (d *drill) refused(ctx context.Context) error {
+	if _, err := d.second.kubectl(ctx, "create", "namespace", "somebody"); err != nil {
+		return err
+	}
+	told, err := d.recovery(ctx)
+	if err == nil || !strings.Contains(told, "the cluster is not empty") {
+		return fmt.Errorf("it went into a cluster in which somebody lives: %w", errDifferent)
+	}
+	_, err = d.second.kubectl(ctx, "delete", "namespace", "somebody")
+	if _, crds := d.second.kubectl(ctx, "get", "crd/backups.kahu.io"); crds == nil {
+		return fmt.Errorf("it refused the cluster, and installed its definitions: %w", errDifferent)
+	}
+	return err
 }
 
 // isKahus tells what Kahu itself has in a cluster.
