@@ -72,6 +72,13 @@ vet: ## Run go vet in all modules.
 test: build bin/testcount bin/versitygw ## Run all unit and integration tests; the last line counts them.
 	@KAHU_DEVCLUSTER=$(CURDIR)/bin/devcluster bin/testcount $(MODULES)
 
+# How long make campaign goes on; KAHU_COLLECTION_SEED makes it one that was.
+CAMPAIGNTIME ?= 10m
+
+.PHONY: campaign
+campaign: ## Let processes back up, delete, collect and die on one store for CAMPAIGNTIME, and look for what is lost.
+	KAHU_COLLECTION_TIME=$(CAMPAIGNTIME) $(GO) test -trimpath -count 1 -v -timeout 24h -run TestCollection ./test/collection
+
 .PHONY: race
 race: bin/testcount ## Look for data races in the packages that need no cluster.
 	@bin/testcount -race $(PURE)

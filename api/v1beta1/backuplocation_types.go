@@ -4,6 +4,11 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
+// AnnotationTakeOwnership on a BackupLocation, with the location's id as its value,
+// makes this cluster the owner of its part of the location whoever wrote there last.
+// It is a person's decision, and is taken back once it is carried out.
+const AnnotationTakeOwnership = "kahu.io/take-ownership"
+
 // BackupLocation is a provider with its configuration: a place that holds
 // backups. It alone is enough to list, verify and restore every backup in it.
 //
@@ -64,6 +69,14 @@ type BackupLocationSpec struct {
 	// +optional
 	CredentialsSecretRef SecretReference `json:"credentialsSecretRef,omitzero"`
 
+	// accessMode is ReadWrite or ReadOnly; absent means ReadWrite. What is at a
+	// ReadOnly location can be listed, verified and restored; Kahu writes nothing
+	// there, removes nothing, and does not mark an empty place. It can be changed
+	// at any time.
+	// +optional
+	// +kubebuilder:validation:Enum=ReadWrite;ReadOnly
+	AccessMode LocationAccessMode `json:"accessMode,omitempty"`
+
 	// limits are how many runs go on at once with this location. The others wait in
 	// a queue, oldest first.
 	// +optional
@@ -80,6 +93,17 @@ type BackupLocationSpec struct {
 	// +optional
 	Encryption *LocationEncryption `json:"encryption,omitempty"`
 }
+
+// LocationAccessMode says what may be done with a location.
+type LocationAccessMode string
+
+// The access modes.
+const (
+	// AccessReadWrite is for locations that take backups.
+	AccessReadWrite LocationAccessMode = "ReadWrite"
+	// AccessReadOnly is for locations from which backups are restored only.
+	AccessReadOnly LocationAccessMode = "ReadOnly"
+)
 
 // LocationEncryption says who can read what is written to a location, and whose
 // backups are restored from it.
@@ -195,6 +219,10 @@ type BackupLocationStatus struct {
 	// +optional
 	Owner LocationOwner `json:"owner,omitzero"`
 
+	// collection is what the last look for files that nobody needs came to.
+	// +optional
+	Collection *LocationCollection `json:"collection,omitempty"`
+
 	// encryption is how what is written to the location is encrypted and signed.
 	// +optional
 	Encryption *LocationEncryptionStatus `json:"encryption,omitempty"`
@@ -203,6 +231,32 @@ type BackupLocationStatus struct {
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+}
+
+// LocationCollection is what a look for files came to that no backup of this
+// cluster, and no run that is under way, needs.
+type LocationCollection struct {
+	// time is when the look ended.
+	// +optional
+	// +nullable
+	Time *metav1.Time `json:"time,omitempty"`
+
+	// removedSegments is how many segments were removed.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	RemovedSegments int64 `json:"removedSegments,omitempty"`
+
+	// removedFiles is how many other files were removed, of runs that ended where
+	// nobody could clean up after them.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	RemovedFiles int64 `json:"removedFiles,omitempty"`
+
+	// waitingSegments is how many segments no backup needs and were kept: they are
+	// of runs that are under way, or were written not long ago.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	WaitingSegments int64 `json:"waitingSegments,omitempty"`
 }
 
 // LocationEncryptionStatus is how what is written to a location is encrypted and

@@ -43,6 +43,10 @@ const (
 	// False when another cluster with the same id has written there: deletion
 	// stops until a person decides.
 	ConditionOwned = "Owned"
+	// ConditionCollected is True when the last look for files at a location that
+	// nobody needs could be made, and False, with the reason, when it could not:
+	// then nothing is removed.
+	ConditionCollected = "Collected"
 	// ConditionEncrypted is True when what this cluster writes to a location is
 	// encrypted for the recipients of its spec.
 	ConditionEncrypted = "Encrypted"
@@ -196,6 +200,13 @@ const (
 	// ReasonNotOwner: somebody whom this cluster does not know wrote the owner file of
 	// its part: a copy of this cluster, perhaps.
 	ReasonNotOwner = "NotOwner"
+	// ReasonLocationReadOnly: the accessMode of the location is ReadOnly.
+	ReasonLocationReadOnly = "LocationReadOnly"
+	// ReasonCollected: what nobody needs was removed.
+	ReasonCollected = "Collected"
+	// ReasonNeedsUnknown: nobody can say which segments a backup needs, so that none
+	// is removed.
+	ReasonNeedsUnknown = "NeedsUnknown"
 	// ReasonStoreFull: the store has no room left.
 	ReasonStoreFull = "StoreFull"
 	// ReasonStoreDenied: the store refuses the credentials or the operation.

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/pflag"
 	"k8s.io/client-go/tools/clientcmd"
 
+	"github.com/soda-cdm/kahu/internal/controller"
 	"github.com/soda-cdm/kahu/internal/manager"
 )
 
@@ -45,6 +46,10 @@ func newManagerCommand() *cobra.Command {
 		"how many of them go on at once at a location whose spec.limits does not say it")
 	flags.DurationVar(&options.LocationEvery, "location-interval", manager.DefaultLocationEvery, "time between two looks at a location")
 	flags.DurationVar(&options.Patience, "location-patience", manager.DefaultPatience, "how long a new run waits for its location to become ready")
+	flags.DurationVar(&options.CollectEvery, "collection-interval", controller.DefaultCollectEvery,
+		"time between two looks for files at a location that nobody needs")
+	flags.DurationVar(&options.CollectGrace, "collection-grace", controller.DefaultCollectGrace,
+		"for how long nothing of a run must have been written, by the clock of the store, before what nobody needs of it is removed")
 	flags.DurationVar(&options.KeepAnswers, "inspection-ttl", manager.DefaultKeepAnswers, "how long the answer to an Inspection stays")
 	flags.IntVar(&options.verbosity, "verbosity", 0, "how much is logged, from 0 to 5")
 	return command

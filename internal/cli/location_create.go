@@ -27,6 +27,7 @@ type locationFlags struct {
 	identity   string
 
 	compression string
+	readOnly    bool
 }
 
 func newLocationCreate(shared *session) *cobra.Command {
@@ -50,6 +51,7 @@ func newLocationCreate(shared *session) *cobra.Command {
 		"Secret in Kahu's namespace with the identity of a recipient, without which this cluster writes and cannot read")
 	flags.StringVar(&wish.compression, "compression", "",
 		"Fastest, Balanced or Smallest: how hard to try to make backups small (default Fastest)")
+	flags.BoolVar(&wish.readOnly, "read-only", false, "restore from the place only: write nothing there, and delete nothing")
 	_ = command.RegisterFlagCompletionFunc("compression", cobra.FixedCompletions(levelNames(), cobra.ShellCompDirectiveNoFileComp))
 	return command
 }
@@ -107,6 +109,9 @@ func (s *session) createLocation(ctx context.Context, name string, wish *locatio
 			ProviderName: wish.provider, Config: wish.config, CredentialsSecretRef: kahuv1.SecretReference{Name: wish.secret},
 			Encryption: encryption, Compression: kahuv1.LocationCompression{Level: compression},
 		},
+	}
+	if wish.readOnly {
+		location.Spec.AccessMode = kahuv1.AccessReadOnly
 	}
 	if err := to.Create(ctx, location); err != nil {
 		return fmt.Errorf("creating BackupLocation %s: %w", name, err)

@@ -51,12 +51,14 @@ func locationText(location *kahuv1.BackupLocation) string {
 	}
 	d.block("Config", config)
 	d.line("Credentials", location.Spec.CredentialsSecretRef.Name)
+	d.line("Access", string(location.Spec.AccessMode))
 	d.line("Backups", backupsOf(location))
 	d.line("At once", limitsText(location.Spec.Limits))
 	d.line("Compression", string(cmp.Or(location.Spec.Compression.Level, kahuv1.CompressionFastest)))
 	d.line("Encrypted for", encryptionText(location))
 	d.line("Location id", status.LocationID)
 	d.line("Last looked at", timeOf(status.LastProbeTime))
+	d.line("Collected", collectionText(status.Collection))
 	d.conditions(status.Conditions)
 	return d.text.String()
 }
@@ -81,6 +83,18 @@ func encryptionText(location *kahuv1.BackupLocation) string {
 	text := plural(int64(len(encryption.Recipients)), "recipient")
 	if status != nil {
 		text += fmt.Sprintf(", epoch %s, signed by %s", status.Epoch, status.Signer)
+	}
+	return text
+}
+
+// collectionText says what the last look for files came to that nobody needs.
+func collectionText(last *kahuv1.LocationCollection) string {
+	if last == nil || last.Time == nil {
+		return ""
+	}
+	text := fmt.Sprintf("%s, removed %s and %s", timeOf(last.Time), plural(last.RemovedSegments, "segment"), plural(last.RemovedFiles, "other file"))
+	if last.WaitingSegments > 0 {
+		text += fmt.Sprintf("; %s may still be needed", plural(last.WaitingSegments, "segment"))
 	}
 	return text
 }

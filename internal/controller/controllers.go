@@ -14,6 +14,7 @@ import (
 
 	"github.com/soda-cdm/kahu/internal/controller/backup"
 	"github.com/soda-cdm/kahu/internal/controller/backuplocation"
+	"github.com/soda-cdm/kahu/internal/controller/collection"
 	"github.com/soda-cdm/kahu/internal/controller/copies"
 	"github.com/soda-cdm/kahu/internal/controller/inspection"
 	"github.com/soda-cdm/kahu/internal/controller/metrics"
@@ -28,6 +29,7 @@ import (
 	"github.com/soda-cdm/kahu/internal/engine"
 	enginebackup "github.com/soda-cdm/kahu/internal/engine/backup"
 	enginecopies "github.com/soda-cdm/kahu/internal/engine/copies"
+	"github.com/soda-cdm/kahu/internal/engine/removal"
 	enginerestore "github.com/soda-cdm/kahu/internal/engine/restore"
 	engineundo "github.com/soda-cdm/kahu/internal/engine/undo"
 	"github.com/soda-cdm/kahu/internal/engine/verify"
@@ -65,6 +67,10 @@ type Options struct {
 	RunsPerLocation int
 	LocationEvery   time.Duration
 	Patience        time.Duration
+	// CollectEvery is the time between two looks for files that nobody needs, CollectGrace for how long nothing of an attempt
+	// must have been written before anything of it is removed.
+	CollectEvery time.Duration
+	CollectGrace time.Duration
 	// KeepAnswers is how long the answer to an Inspection stays.
 	KeepAnswers time.Duration
 	// Metrics and News are told of what changes.
@@ -131,6 +137,7 @@ func SetUp(manager ctrl.Manager, options Options) error {
 		{"inspection", newInspection(options, finder).SetUp},
 		{"verification", newVerification(options, finder, told).SetUp},
 		{"copies", newCopies(options, finder, told).SetUp},
+		{"collection", newCollection(options, finder).SetUp},
 		{"transformset", (&transformset.Controller{Client: options.Client}).SetUp},
 	}
 	for _, each := range controllers {
@@ -214,5 +221,21 @@ func newCopies(options Options, finder *place.Finder, told listeners) *copies.Co
 		Runner:    &enginecopies.Copy{Clock: options.Clock, Senders: senders, ManifestTime: fence / 2},
 		Tasks:     reconcile.NewTasks[enginecopies.Progress, enginecopies.Result](copies.AtOnce),
 		ClusterID: options.ClusterID, Clock: options.Clock, NewAttempt: options.NewAttempt, NewID: options.NewID, Fence: fence,
+	}
+}
+
+// The times of collection unless it is told otherwise.
+const (
+	// DefaultCollectEvery is the time between two looks for files that nobody needs.
+	DefaultCollectEvery = time.Hour
+	// DefaultCollectGrace is long against what a manifest takes to be written, and against how long a run may show no life.
+	DefaultCollectGrace = 2 * time.Hour
+)
+
+func newCollection(options Options, finder *place.Finder) *collection.Controller {
+	return &collection.Controller{
+		Client: options.Client, Direct: options.Direct, Finder: finder, ClusterID: options.ClusterID, Clock: options.Clock,
+		Tasks: reconcile.NewTasks[struct{}, removal.Collected](collection.AtOnce),
+		Every: cmp.Or(options.CollectEvery, DefaultCollectEvery), Grace: cmp.Or(options.CollectGrace, DefaultCollectGrace),
 	}
 }

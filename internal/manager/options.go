@@ -42,6 +42,10 @@ type Options struct {
 	// LocationEvery is the time between two looks at a location, Patience how long a new run waits for its location.
 	LocationEvery time.Duration
 	Patience      time.Duration
+	// CollectEvery is the time between two looks for files that nobody needs, CollectGrace for how long nothing of an attempt
+	// must have been written before anything of it is removed.
+	CollectEvery time.Duration
+	CollectGrace time.Duration
 	// KeepAnswers is how long the answer to an Inspection stays.
 	KeepAnswers time.Duration
 }
@@ -78,6 +82,9 @@ func (o Options) Validate() error {
 	}
 	if o.RunsPerLocation < 1 {
 		return fmt.Errorf("--runs-per-location %d: it must be at least 1", o.RunsPerLocation)
+	}
+	if o.CollectEvery < 0 || o.CollectGrace < 0 {
+		return fmt.Errorf("--collection-interval %s, --collection-grace %s: they must not be below zero", o.CollectEvery, o.CollectGrace)
 	}
 	if err := o.ValidateAddresses(); err != nil {
 		return err

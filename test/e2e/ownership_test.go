@@ -10,7 +10,6 @@ import (
 	"k8s.io/utils/clock"
 
 	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
-	"github.com/soda-cdm/kahu/internal/controller/place"
 	"github.com/soda-cdm/kahu/internal/core/archive"
 	testcluster "github.com/soda-cdm/kahu/internal/testkit/cluster"
 	"github.com/soda-cdm/kahu/provider"
@@ -72,7 +71,7 @@ func TestLocationMadeAgain(t *testing.T) {
 		t.Errorf("it does not say what to do: %s", message)
 	}
 	w.patch(&kahuv1.BackupLocation{ObjectMeta: named("main")},
-		`{"metadata":{"annotations":{"`+place.TakeOwnershipAnnotation+`":"`+third.Status.LocationID+`"}}}`)
+		`{"metadata":{"annotations":{"`+kahuv1.AnnotationTakeOwnership+`":"`+third.Status.LocationID+`"}}}`)
 	w.awaitGone(third)
 	w.unchanged(before)
 }

@@ -33,7 +33,7 @@ func (c *Controller) accept(ctx context.Context, s *scope) error {
 	if _, err := filters.OfBackup(&s.backup.Spec); err != nil {
 		return c.fail(s, failure.InField(kahuv1.ReasonInvalidExpression, err.Error()))
 	}
-	if err := c.findLocation(ctx, s); err != nil {
+	if err := c.findWritable(ctx, s); err != nil {
 		return c.refuseOrWait(s, err)
 	}
 	if err := c.enter(s); err != nil {
@@ -63,6 +63,14 @@ func (c *Controller) findLocation(ctx context.Context, s *scope) error {
 	}
 	s.location, s.files = location, files
 	return nil
+}
+
+// findWritable is findLocation for whoever means to write or to remove something.
+func (c *Controller) findWritable(ctx context.Context, s *scope) error {
+	if err := c.findLocation(ctx, s); err != nil {
+		return err
+	}
+	return place.Writable(s.location)
 }
 
 // refuseOrWait fails a run whose location a person has to mend, and lets one whose location may come back wait for a

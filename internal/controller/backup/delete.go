@@ -103,7 +103,8 @@ func (c *Controller) deleteData(ctx context.Context, s *scope) error {
 	if err := c.openOwned(ctx, s); err != nil {
 		return err
 	}
-	return removal.Delete(ctx, s.files, c.id(s), attempts(s.status())...)
+	deletion := &removal.Deletion{Memory: c.Finder.Memory(s.location)}
+	return deletion.Delete(ctx, s.files, c.id(s), attempts(s.status())...)
 }
 
 // isRetained tells whether the data stays although the object goes.
@@ -129,7 +130,7 @@ func (c *Controller) isRetained(ctx context.Context, s *scope) (bool, error) {
 // openOwned finds the files, and makes sure that the place is the one that was written to and that this cluster still
 // owns its part of it.
 func (c *Controller) openOwned(ctx context.Context, s *scope) error {
-	if err := c.findLocation(ctx, s); err != nil {
+	if err := c.findWritable(ctx, s); err != nil {
 		return err
 	}
 	location := &enginelocation.Location{Files: s.files, Clock: c.Clock, NewID: c.NewAttempt}

@@ -193,7 +193,7 @@ func (c *Controller) removeDebris(ctx context.Context, s *scope) error {
 	case !errors.Is(err, core.ErrNotFound) && !errors.Is(err, core.ErrCorrupt):
 		return err
 	}
-	return removal.Delete(ctx, s.files, c.id(s), attempts(s.status())...)
+	return removal.Erase(ctx, s.files, c.id(s), attempts(s.status())...)
 }
 
 // attempts returns all attempts at a run.

@@ -44,7 +44,7 @@ func (c *Controller) run(ctx context.Context, s *scope) error {
 
 // begin starts the task of the run.
 func (c *Controller) begin(ctx context.Context, s *scope) (bool, error) {
-	if err := c.findLocation(ctx, s); err != nil {
+	if err := c.findWritable(ctx, s); err != nil {
 		return false, c.refuseOrWait(s, err)
 	}
 	if err := c.enter(s); err != nil {
@@ -99,13 +99,13 @@ func (c *Controller) request(ctx context.Context, s *scope) (enginebackup.Reques
 	}
 	enabled := s.backup.Spec.EnableVolumeBackup
 	key, attempt := client.ObjectKeyFromObject(s.backup), s.status().Attempt
-	files, locationID := s.files, s.status().LocationID
+	files, locationID, at := s.files, s.status().LocationID, s.location.Name
 	return enginebackup.Request{
 		ID: c.id(s), Attempt: attempt, Earlier: s.status().EarlierAttempts, Started: startOf(s), LocationID: s.status().LocationID, ServerVersion: version,
 		Object: object, Filters: wish, Sealing: sealing, Compression: compressionOf(s.location), VolumeData: enabled == nil || *enabled,
 		Increment: builds,
 		Confirm: func(ctx context.Context) error {
-			return errors.Join(c.confirm(ctx, key, attempt), c.checkPlace(ctx, files, locationID))
+			return errors.Join(c.confirm(ctx, key, attempt), c.checkWritable(ctx, at), c.checkPlace(ctx, files, locationID))
 		},
 		GiveUp: func(ctx context.Context, cause error) error { return c.giveUp(ctx, key, attempt, cause) },
 	}, nil
@@ -125,6 +125,15 @@ func startOf(s *scope) time.Time {
 		return time.Time{}
 	}
 	return s.status().StartTimestamp.Time
+}
+
+// checkWritable makes sure that the location has not become read-only while the run went on.
+func (c *Controller) checkWritable(ctx context.Context, name string) error {
+	location := &kahuv1.BackupLocation{}
+	if err := c.Direct.Get(ctx, client.ObjectKey{Name: name}, location); err != nil {
+		return client.IgnoreNotFound(err)
+	}
+	return place.Writable(location)
 }
 
 // checkPlace makes sure that the place still has the marker of the location.

@@ -88,7 +88,7 @@ func (c *Controller) Loop() *reconcile.Loop[*kahuv1.BackupLocation, *scope] {
 			{Name: "leaving what is being deleted", Do: c.leave},
 			{Name: "finding the files", Do: c.find},
 			{Name: "checking the marker", Do: c.looking(c.checkMarker)},
-			{Name: "claiming ownership", Do: c.looking(c.claim)},
+			{Name: "claiming ownership", Do: c.looking(c.unlessReadOnly(c.claim))},
 			{Name: "keeping keys", Do: c.looking(c.keepKeys)},
 			{Name: "showing what lies there", Do: c.looking(c.discover)},
 		},
@@ -268,7 +268,7 @@ func (c *Controller) checkMarker(ctx context.Context, s *scope) error {
 }
 
 func (c *Controller) place(s *scope) *enginelocation.Location {
-	return &enginelocation.Location{Files: s.files, Clock: c.Clock, NewID: c.NewID}
+	return &enginelocation.Location{Files: s.files, Clock: c.Clock, NewID: c.NewID, ReadOnly: s.isReadOnly()}
 }
 
 // outcome turns an error of the store into what the conditions say of it.

@@ -73,18 +73,18 @@ func (c *Controller) hasClaimed(locationID string) bool {
 
 // decided tells whether a person decided that this cluster is the owner.
 func (c *Controller) decided(s *scope) bool {
-	decision := s.location.Annotations[place.TakeOwnershipAnnotation]
+	decision := s.location.Annotations[kahuv1.AnnotationTakeOwnership]
 	return decision != "" && decision == s.location.Status.LocationID
 }
 
 // forgetDecision removes the annotation once it is carried out, so that it does not decide again later.
 func (c *Controller) forgetDecision(ctx context.Context, s *scope) error {
-	if _, there := s.location.Annotations[place.TakeOwnershipAnnotation]; !there {
+	if _, there := s.location.Annotations[kahuv1.AnnotationTakeOwnership]; !there {
 		return nil
 	}
 	before := &kahuv1.BackupLocation{ObjectMeta: *s.location.ObjectMeta.DeepCopy()}
 	after := before.DeepCopy()
-	delete(after.Annotations, place.TakeOwnershipAnnotation)
+	delete(after.Annotations, kahuv1.AnnotationTakeOwnership)
 	if err := c.Client.Patch(ctx, after, client.MergeFrom(before)); err != nil {
 		return err
 	}

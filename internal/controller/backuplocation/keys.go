@@ -20,6 +20,9 @@ import (
 // the status before the location is ready: only then is anything written with it.
 func (c *Controller) keepKeys(ctx context.Context, s *scope) error {
 	encryption, status := s.location.Spec.Encryption, &s.location.Status
+	if s.isReadOnly() && encryption != nil {
+		return c.lookAtKeys(ctx, s)
+	}
 	if encryption == nil {
 		status.Encryption = nil
 		for _, condition := range []string{kahuv1.ConditionEncrypted, kahuv1.ConditionReadable, kahuv1.ConditionRecoverable} {

@@ -29,7 +29,7 @@ const (
 
 // backupReasons are why backups fail.
 func backupReasons() []string {
-	return append(commonReasons(), kahuv1.ReasonStoreFull)
+	return append(commonReasons(), kahuv1.ReasonStoreFull, kahuv1.ReasonLocationReadOnly)
 }
 
 // restoreReasons are why restores fail.

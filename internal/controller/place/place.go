@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -16,6 +17,7 @@ import (
 	"github.com/soda-cdm/kahu/internal/core/seal"
 	"github.com/soda-cdm/kahu/internal/engine"
 	enginelocation "github.com/soda-cdm/kahu/internal/engine/location"
+	"github.com/soda-cdm/kahu/internal/engine/removal"
 )
 
 // Files is everything that one can do with the files of a location.
@@ -50,7 +52,8 @@ type Finder struct {
 	// Secrets reads the keys of encrypted locations.
 	Secrets *Secrets
 
-	began atomic.Int64 // when this process began to look at locations, in seconds since 1970; 0 before
+	memories sync.Map     // by location id: *removal.Memory
+	began    atomic.Int64 // when this process began to look at locations, in seconds since 1970; 0 before
 }
 
 // Begin notes that this process looks at locations from that time on. What an earlier one saw of a location may have been
@@ -83,6 +86,12 @@ func (e *NotUsableError) Error() string {
 	return e.Field + ": " + e.Message
 }
 
+// Memory returns what is remembered of the manifests at a location.
+func (f *Finder) Memory(location *kahuv1.BackupLocation) *removal.Memory {
+	memory, _ := f.memories.LoadOrStore(location.Status.LocationID, &removal.Memory{})
+	return memory.(*removal.Memory) //nolint:forcetypeassert // There are no others.
+}
+
 // Of returns the files of a location whose provider is available. It does not ask whether the location itself is
 // Ready. Errors are NotUsableErrors or those of the API server.
 func (f *Finder) Of(ctx context.Context, location *kahuv1.BackupLocation) (Files, error) { //nolint:ireturn // What is behind the port is main's to know.
@@ -109,7 +118,11 @@ func (f *Finder) Of(ctx context.Context, location *kahuv1.BackupLocation) (Files
 				"and the logs of its driver and sidecar", name),
 		}
 	}
-	return f.Stores.Files(location.Name, provider.Status.Endpoint)
+	files, err := f.Stores.Files(location.Name, provider.Status.Endpoint)
+	if err != nil || location.Spec.AccessMode != kahuv1.AccessReadOnly {
+		return files, err
+	}
+	return readOnly{files}, nil
 }
 
 // Ready returns the files of the location of that name, and the location, if it is Ready. Errors are
@@ -160,6 +173,7 @@ type reasonRow struct {
 
 func reasons() []reasonRow {
 	return []reasonRow{
+		{ErrReadOnly, kahuv1.ReasonLocationReadOnly, true},
 		{enginelocation.ErrMarkerMissing, kahuv1.ReasonMarkerMissing, true},
 		{enginelocation.ErrMarkerMismatch, kahuv1.ReasonMarkerMismatch, true},
 		{enginelocation.ErrNotEmpty, kahuv1.ReasonMarkerMissing, true},

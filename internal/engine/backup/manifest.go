@@ -111,10 +111,26 @@ func (r *run) createManifest(ctx context.Context, content []byte) (late bool, er
 	if err := r.request.Confirm(window); err != nil {
 		return isLate(ctx, window), fmt.Errorf("confirming that the backup is still wanted: %w", err)
 	}
+	if err := r.checkIntent(window); err != nil {
+		return isLate(ctx, window), fmt.Errorf("looking whether the intent is still there: %w", err)
+	}
 	if err := engine.CreateFile(window, r.files, r.request.ID.ManifestName(), content); err != nil {
 		return isLate(ctx, window), fmt.Errorf("writing the manifest: %w", err)
 	}
 	return false, nil
+}
+
+// checkIntent returns an error where the intent is gone. Whoever collects takes a run that shows no life for an abandoned
+// one, and removes its intent before anything else. Where another attempt was quicker, it has swept it away.
+func (r *run) checkIntent(ctx context.Context) error {
+	_, err := engine.ReadSmall(ctx, r.files, r.intentFile.Name)
+	if !errors.Is(err, core.ErrNotFound) {
+		return err
+	}
+	if _, winner := engine.ReadManifest(ctx, r.files, r.request.ID); winner == nil {
+		return fmt.Errorf("another attempt was quicker: %w", core.ErrAlreadyExists)
+	}
+	return err
 }
 
 // isLate tells whether the window ended, and not the run.
@@ -129,7 +145,7 @@ func (r *run) giveUp(ctx context.Context, cause error) error {
 	var err error
 	switch {
 	case refused == nil:
-		err = removal.Delete(ctx, r.files, r.request.ID, append(r.request.Earlier, r.request.Attempt)...)
+		err = removal.Erase(ctx, r.files, r.request.ID, append(r.request.Earlier, r.request.Attempt)...)
 	case errors.Is(refused, ErrOver):
 		err = removal.Discard(ctx, r.files, r.request.ID, r.request.Attempt)
 	case errors.Is(refused, ErrSuperseded):

@@ -43,6 +43,8 @@ type Location struct {
 	Clock clock.PassiveClock
 	// NewID gives identities and nonces that nobody else has.
 	NewID func() string
+	// ReadOnly says that nothing may be written: a place without a marker is then no location, empty or not.
+	ReadOnly bool
 }
 
 // Open returns the identity of the location. A place that is known (by an identity that was seen before) must have
@@ -59,6 +61,8 @@ func (l *Location) Open(ctx context.Context, known string) (string, error) {
 		return "", err
 	case known != "":
 		return "", fmt.Errorf("%s of location %s is not there: %w", archive.MarkerName, known, ErrMarkerMissing)
+	case l.ReadOnly:
+		return "", fmt.Errorf("%s is not there, and a read-only location is not marked: %w", archive.MarkerName, ErrMarkerMissing)
 	}
 	return l.mark(ctx)
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/soda-cdm/kahu/internal/core"
 	"github.com/soda-cdm/kahu/internal/core/archive"
+	"github.com/soda-cdm/kahu/internal/core/collection"
 	"github.com/soda-cdm/kahu/internal/engine"
 )
 
@@ -19,12 +20,19 @@ type Files interface {
 	engine.FileRemover
 }
 
-// Delete removes a backup from a store, or what the attempts at one left behind. The manifest goes first: from then on
-// the backup does not exist, whatever else is still there, and the intents go last, so that a deletion that was
-// interrupted finds what remains. That something is gone already is no error. The attempts, where they are known, name
-// files that neither manifest nor intents tell of. A manifest of a newer format gives an error and nothing is removed, as
-// only a newer release knows what belongs to it, and to whom else.
-func Delete(ctx context.Context, files Files, id archive.BackupID, attempts ...string) error {
+// Deletion removes backups that are whole.
+type Deletion struct {
+	// Memory may be nil.
+	Memory *Memory
+}
+
+// Delete removes a backup from a store. The manifest goes first: from then on the backup does not exist, whatever else is
+// still there, and the intents go last, so that a deletion that was interrupted finds what remains. Of its segments those
+// stay that another manifest names, or that a run under way may come to name: a Collection removes them when nobody does
+// any more. That something is gone already is no error. The attempts, where they are known, name files that neither
+// manifest nor intents tell of. A manifest of a newer format gives an error and nothing is removed, as only a newer release
+// knows what belongs to it, and to whom else.
+func (d *Deletion) Delete(ctx context.Context, files Files, id archive.BackupID, attempts ...string) error {
 	if err := id.Check(); err != nil {
 		return err
 	}
@@ -32,10 +40,44 @@ func Delete(ctx context.Context, files Files, id archive.BackupID, attempts ...s
 	if err != nil {
 		return fmt.Errorf("finding the files of backup %s: %w", id, err)
 	}
-	names := append([]string{id.ManifestName()}, traces.segments...)
+	if err := removeAll(ctx, files, []string{id.ManifestName()}); err != nil {
+		return err
+	}
+	// Not before the manifest is gone: until then somebody may begin to build on it.
+	free, err := unshared(ctx, files, d.Memory, id, traces.attempts)
+	switch {
+	case err == nil:
+		traces.segments = free
+	case !errors.Is(err, core.ErrUnsupported): // Where nobody can list nobody shares.
+		return fmt.Errorf("finding out who else needs the segments of backup %s: %w", id, err)
+	}
+	return traces.removeAll(ctx, files, id)
+}
+
+// Delete is what a Deletion does that remembers nothing.
+func Delete(ctx context.Context, files Files, id archive.BackupID, attempts ...string) error {
+	return (&Deletion{}).Delete(ctx, files, id, attempts...)
+}
+
+// Erase removes what the attempts at a backup left that never was whole: nobody can have built on it, and nobody is asked.
+// Otherwise it is Delete.
+func Erase(ctx context.Context, files Files, id archive.BackupID, attempts ...string) error {
+	if err := id.Check(); err != nil {
+		return err
+	}
+	traces, err := findTraces(ctx, files, id, attempts)
+	if err != nil {
+		return fmt.Errorf("finding the files of backup %s: %w", id, err)
+	}
+	return traces.removeAll(ctx, files, id)
+}
+
+// removeAll removes everything in its order.
+func (t *traces) removeAll(ctx context.Context, files engine.FileRemover, id archive.BackupID) error {
+	names := append([]string{id.ManifestName()}, t.segments...)
 	// The manifest a second time: a run that does not know yet that it was given up may have written it just now.
-	names = append(append(names, traces.others...), id.ManifestName())
-	return removeAll(ctx, files, append(names, traces.intents...))
+	names = append(append(names, t.others...), id.ManifestName())
+	return removeAll(ctx, files, append(names, t.intents...))
 }
 
 // Sweep removes what the attempts at a backup left besides the files that its manifest names, which were checked to be
@@ -81,13 +123,12 @@ func Discard(ctx context.Context, files Files, id archive.BackupID, attempt stri
 
 // withoutNamed returns the names that do not belong to the backup.
 func withoutNamed(names []string, manifest archive.Manifest) []string {
-	intent := manifest.ID.IntentName()
-	if manifest.Index.Name != manifest.ID.IndexName() {
-		intent = manifest.ID.IntentNameOf(manifest.Attempt)
-	}
-	named := map[string]bool{manifest.ID.ManifestName(): true, intent: true}
+	named := map[string]bool{}
 	for _, file := range manifest.Files() {
 		named[file.Name] = true
+	}
+	for _, name := range collection.OwnFiles(manifest) {
+		named[name] = true
 	}
 	return slices.DeleteFunc(names, func(name string) bool { return named[name] })
 }
@@ -103,6 +144,8 @@ func removeAll(ctx context.Context, files engine.FileRemover, names []string) er
 
 // traces are the names of the files that attempts at a backup may have left, but the manifest.
 type traces struct {
+	// attempts are those that are known.
+	attempts []string
 	// segments are in the order in which they are removed: the last ones first. What an interruption leaves then begins
 	// with number 1, where a store that cannot list is looked through.
 	segments []string
@@ -121,7 +164,7 @@ func findTraces(ctx context.Context, files Files, id archive.BackupID, attempts 
 	if err != nil {
 		return traces{}, err
 	}
-	found := traces{others: []string{id.IndexName(), id.ReportName(), id.DetailsNameOf("")}}
+	found := traces{attempts: known, others: []string{id.IndexName(), id.ReportName(), id.DetailsNameOf("")}}
 	for _, attempt := range known {
 		if err := found.addAttempt(ctx, files, id, attempt); err != nil {
 			return traces{}, err
@@ -167,6 +210,7 @@ func (t *traces) distinct(id archive.BackupID) traces {
 		return name == id.IntentName()
 	})
 	return traces{
+		attempts: t.attempts,
 		segments: t.segments,
 		others:   slices.Compact(slices.Sorted(slices.Values(t.others))),
 		intents:  append(intents, id.IntentName()),
