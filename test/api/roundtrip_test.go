@@ -148,7 +148,7 @@ func fillKnown(value reflect.Value) bool {
 			Type: kahuv1.ConditionReady, Status: metav1.ConditionTrue, Reason: kahuv1.ReasonCompleted, ObservedGeneration: 1,
 			LastTransitionTime: metav1.NewTime(time.Date(2030, 1, 2, 3, 4, 5, 0, time.Local)), Message: "text",
 		},
-		kahuv1.StageResources, kahuv1.StateProcessing, kahuv1.ItemStatusFailed, kahuv1.DeletionPolicyRetain, kahuv1.BackupModeAuto, kahuv1.CompressionSmallest,
+		kahuv1.StageResources, kahuv1.StateProcessing, kahuv1.ItemStatusFailed, kahuv1.DeletionPolicyRetain, kahuv1.BackupModeAuto, kahuv1.CompressionSmallest, kahuv1.AccessReadOnly,
 		// A transform has one patch, and an operation what belongs to it.
 		[]kahuv1.Transform{
 			{Name: "a", JSONPatch: []kahuv1.JSONPatchOperation{

@@ -31,14 +31,15 @@ type side interface {
 }
 
 // listing is the digest of every file by its name, without what tells of the side of the reader: the owner's file, which
-// every leader writes, and the reports of restores.
+// every leader writes, the file with which it learns the store's time, and the reports of restores.
 type listing map[string]string
 
 func (w *world) listing() listing {
 	w.t.Helper()
 	found := listing{}
 	for _, name := range w.store.names() {
-		if parts := strings.Split(strings.ReplaceAll(name, "%2F", "/"), "/"); parts[len(parts)-1] == "owner.json" || slices.Contains(parts, "restores") {
+		parts := strings.Split(strings.ReplaceAll(name, "%2F", "/"), "/")
+		if last := parts[len(parts)-1]; last == "owner.json" || last == "clock.json" || slices.Contains(parts, "restores") {
 			continue
 		}
 		sum := sha256.Sum256(w.store.read(name))

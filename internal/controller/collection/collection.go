@@ -213,16 +213,20 @@ func (c *Controller) await(_ context.Context, s *scope) error {
 	return nil
 }
 
-// left returns how long it is to the next look. An earlier process's last one is in the status.
+// left returns how long it is to the next look. An earlier process's last one is in the status, and a new location has
+// nothing that nobody needs. However wrong these times are by the clock of this process, it is no longer than usual.
 func (c *Controller) left(s *scope) time.Duration {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := c.Clock.Now()
-	due, known := c.due[s.location.UID]
-	if last := s.location.Status.Collection; !known && last != nil && last.Time != nil {
-		due = last.Time.Add(c.Every)
+	if _, known := c.due[s.location.UID]; !known {
+		last := s.location.CreationTimestamp.Time
+		if looked := s.location.Status.Collection; looked != nil && looked.Time != nil {
+			last = looked.Time.Time
+		}
+		c.due[s.location.UID] = now.Add(min(last.Add(c.Every).Sub(now), c.Every))
 	}
-	return min(due.Sub(now), c.Every)
+	return c.due[s.location.UID].Sub(now)
 }
 
 func (c *Controller) find(ctx context.Context, s *scope) error {
