@@ -11,8 +11,10 @@ import (
 )
 
 // modes are the words for a mode on the command line.
-var modes = []kahuv1.BackupMode{
-	kahuv1.BackupModeFull, kahuv1.BackupModeIncremental, kahuv1.BackupModeDifferential, kahuv1.BackupModeAuto,
+func modes() []kahuv1.BackupMode {
+	return []kahuv1.BackupMode{
+		kahuv1.BackupModeFull, kahuv1.BackupModeIncremental, kahuv1.BackupModeDifferential, kahuv1.BackupModeAuto,
+	}
 }
 
 // modeOf returns the mode of that name, in whatever case; nothing for none.
@@ -20,7 +22,7 @@ func modeOf(name string) (kahuv1.BackupMode, error) {
 	if name == "" {
 		return "", nil
 	}
-	for _, mode := range modes {
+	for _, mode := range modes() {
 		if strings.EqualFold(name, string(mode)) {
 			return mode, nil
 		}

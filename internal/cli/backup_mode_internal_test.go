@@ -22,12 +22,14 @@ func TestModeTexts(t *testing.T) {
 		"full":    {"", kahuv1.BackupStatus{Mode: "Full"}, "Full", "Full", ""},
 		"to be":   {"Auto", kahuv1.BackupStatus{}, "Auto, as it is wished for", "Auto", ""},
 		"built on": {
-			"Auto", kahuv1.BackupStatus{Mode: "Incremental", Incremental: made},
+			"Auto",
+			kahuv1.BackupStatus{Mode: "Incremental", Incremental: made},
 			"Incremental, on monday: 990 unchanged, 10 read, 8 of them written", "Incremental",
 			"2.0 KiB written by this backup, 4.0 KiB by earlier ones",
 		},
 		"refused": {
-			"Auto", kahuv1.BackupStatus{Mode: "Full", Incremental: refused},
+			"Auto",
+			kahuv1.BackupStatus{Mode: "Full", Incremental: refused},
 			"Full, where Auto was asked for (NoBase): there is no earlier backup", "Full", "",
 		},
 	}

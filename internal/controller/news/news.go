@@ -91,10 +91,7 @@ func OfBackup(before, after *kahuv1.Backup) []Item {
 	items = append(items, ofRun(
 		run{was.Stage, was.State, was.Attempt, was.Interruptions, was.FailureReason, was.Conditions},
 		run{is.Stage, is.State, is.Attempt, is.Interruptions, is.FailureReason, is.Conditions})...)
-	if now := is.Incremental; now != nil && now.Reason != "" && was.Incremental == nil {
-		expected := now.Reason == kahuv1.ReasonNoBase || now.Reason == kahuv1.ReasonFullDue
-		items = append(items, Item{!expected, ReasonMadeFull, fmt.Sprintf("The backup is full, where %s was asked for: %s.", after.Spec.Mode, now.Message)})
-	}
+	items = append(items, ofMode(before, after)...)
 	if held := meta.FindStatusCondition(is.Conditions, kahuv1.ConditionDataDeleted); held != nil && held.Status == metav1.ConditionFalse &&
 		reasonOf(was.Conditions, kahuv1.ConditionDataDeleted) != held.Reason {
 		items = append(items, Item{true, held.Reason, held.Message})
@@ -103,6 +100,16 @@ func OfBackup(before, after *kahuv1.Backup) []Item {
 		items = append(items, Item{true, lost, is.FailureReason})
 	}
 	return items
+}
+
+// ofMode tells that a backup is full that was to build on another one. That there is none yet, or that it is time, is expected.
+func ofMode(before, after *kahuv1.Backup) []Item {
+	is := after.Status.Incremental
+	if is == nil || is.Reason == "" || before.Status.Incremental != nil {
+		return nil
+	}
+	expected := is.Reason == kahuv1.ReasonNoBase || is.Reason == kahuv1.ReasonFullDue
+	return []Item{{!expected, ReasonMadeFull, fmt.Sprintf("The backup is full, where %s was asked for: %s.", after.Spec.Mode, is.Message)}}
 }
 
 // OfLocation returns the news in a change of a BackupLocation's status.
