@@ -119,7 +119,8 @@ func TestCancel(t *testing.T) {
 	}
 	t.Run("waited for", func(t *testing.T) {
 		putEnding(t, "backup", kahuv1.StageResources, kahuv1.StateProcessing, metav1.Condition{})
-		when(t, "ending", &kahuv1.BackupList{}, func(ctx context.Context, to client.Client, backup *kahuv1.Backup) error {
+		asked := func(backup *kahuv1.Backup) bool { return backup.Spec.Cancel }
+		whenIt(t, "ending", &kahuv1.BackupList{}, asked, func(ctx context.Context, to client.Client, backup *kahuv1.Backup) error {
 			backup.Status.Stage, backup.Status.State = kahuv1.StageFinished, kahuv1.StateFailed
 			meta.SetStatusCondition(&backup.Status.Conditions, cancelled)
 			return client.IgnoreNotFound(to.Status().Patch(ctx, backup, client.Merge))

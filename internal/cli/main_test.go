@@ -100,6 +100,14 @@ func read[T client.Object](t *testing.T, name string, object T) T {
 // end before it.
 func when[T client.Object](t *testing.T, name string, list client.ObjectList, act func(ctx context.Context, to client.Client, object T) error) {
 	t.Helper()
+	whenIt(t, name, list, func(T) bool { return true }, act)
+}
+
+// whenIt is when, but waits until the object is as somebody else is to write it.
+func whenIt[T client.Object](
+	t *testing.T, name string, list client.ObjectList, is func(object T) bool, act func(ctx context.Context, to client.Client, object T) error,
+) {
+	t.Helper()
 	to := newClient(t)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), limit)
 	watcher, err := to.Watch(ctx, list, &client.ListOptions{FieldSelector: fields.OneTermEqualSelector("metadata.name", name)})
@@ -112,7 +120,7 @@ func when[T client.Object](t *testing.T, name string, list client.ObjectList, ac
 		defer close(ended)
 		for event := range watcher.ResultChan() {
 			object, ok := event.Object.(T)
-			if !ok || event.Type != watch.Added {
+			if !ok || event.Type == watch.Deleted || !is(object) {
 				continue
 			}
 			if err := act(ctx, to, object); err != nil {
