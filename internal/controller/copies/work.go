@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
@@ -83,9 +84,14 @@ func (c *Controller) open(ctx context.Context, location *kahuv1.BackupLocation, 
 // checkTarget makes sure that a place is the location that it was, and that nobody else removes what is written there: this
 // cluster owns its own part of it, and nobody that of another cluster.
 func (c *Controller) checkTarget(
-	ctx context.Context, location *kahuv1.BackupLocation, files place.Files, id archive.BackupID,
+	ctx context.Context, known *kahuv1.BackupLocation, files place.Files, id archive.BackupID,
 ) error {
-	if err := c.open(ctx, location, files); err != nil {
+	location := &kahuv1.BackupLocation{ObjectMeta: metav1.ObjectMeta{Name: known.Name}}
+	// As it is now: another manager that begins writes another nonce.
+	if err := c.Direct.Get(ctx, client.ObjectKeyFromObject(location), location); err != nil {
+		return fmt.Errorf("reading BackupLocation %s: %w", location.Name, err)
+	}
+	if err := c.open(ctx, known, files); err != nil {
 		return err
 	}
 	here := &enginelocation.Location{Files: files, Clock: c.Clock, NewID: c.NewID}
