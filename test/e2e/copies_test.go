@@ -150,7 +150,9 @@ func TestCopyThatCannotBeMade(t *testing.T) {
 	w := newWorldIn(t, testcluster.Config(t), stores)
 	namespace := testcluster.Namespace(t)
 	backup := w.completedBackup("source", wishing(namespace, "later"))
-	backup = await(w.api, backup, func(backup *kahuv1.Backup) bool { return copyTo(backup, "later").Tries > 0 && copyTo(backup, "later").RetryTime != nil })
+	backup = await(w.api, backup, func(backup *kahuv1.Backup) bool {
+		return copyTo(backup, "later").Tries > 0 && copyTo(backup, "later").RetryTime != nil
+	})
 	w.expectCondition(backup.Status.Conditions, kahuv1.ConditionReady, metav1.ConditionTrue, reason(backup.Status.Conditions, kahuv1.ConditionComplete))
 	w.expectCondition(backup.Status.Conditions, kahuv1.ConditionCopied, metav1.ConditionFalse, kahuv1.ReasonLocationNotFound)
 	w.newLocation("later", memoryProvider, nil)

@@ -103,6 +103,11 @@ func (c *Controller) deleteData(ctx context.Context, s *scope) error {
 	if err := c.openOwned(ctx, s); err != nil {
 		return err
 	}
+	done, free := c.Finder.Remove(s.location)
+	if !free {
+		return reconcile.Waiting(kahuv1.ReasonDeleting, "A copy to the location goes on, which may need what would be removed.", heldTime)
+	}
+	defer done()
 	deletion := &removal.Deletion{Memory: c.Finder.Memory(s.location)}
 	return deletion.Delete(ctx, s.files, c.id(s), attempts(s.status())...)
 }

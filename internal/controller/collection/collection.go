@@ -9,6 +9,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -245,12 +246,18 @@ func (c *Controller) begin(_ context.Context, s *scope) error {
 		Owned: func(ctx context.Context) error { return c.owned(ctx, s.location.Name, s.files) },
 	}
 	files := s.files
+	leave, free := c.Finder.Remove(s.location)
+	if !free {
+		return reconcile.After(retryTime) // A copy counts on what is there.
+	}
 	begun := c.Tasks.Begin(s.location.DeepCopy(), func(ctx context.Context, _ func(struct{})) (removal.Collected, error) {
+		defer leave()
 		ctx, cancel := context.WithTimeout(ctx, longest)
 		defer cancel()
 		return look.Run(ctx, files)
 	})
 	if !begun {
+		leave()
 		return reconcile.After(retryTime)
 	}
 	return reconcile.ErrDone
@@ -265,12 +272,21 @@ func (c *Controller) running(ctx context.Context) (func(id archive.BackupID) boo
 	running := map[archive.BackupID]bool{}
 	for i := range backups.Items {
 		backup := &backups.Items[i]
-		if backup.Spec.Origin == nil && (backup.Status.Stage != kahuv1.StageFinished || !backup.DeletionTimestamp.IsZero()) {
-			running[archive.BackupID{ClusterID: c.ClusterID, Name: backup.Name, UID: string(backup.UID)}] = true
+		own := archive.BackupID{ClusterID: c.ClusterID, Name: backup.Name, UID: string(backup.UID)}
+		if origin := backup.Spec.Origin; origin != nil {
+			own = archive.BackupID{ClusterID: origin.ClusterID, Name: origin.Name, UID: origin.UID}
+		} else if backup.Status.Stage != kahuv1.StageFinished || !backup.DeletionTimestamp.IsZero() {
+			running[own] = true
+		}
+		if slices.ContainsFunc(backup.Status.Copies, isGoingOn) {
+			running[own] = true
 		}
 	}
 	return func(id archive.BackupID) bool { return running[id] }, nil
 }
+
+// isGoingOn tells whether a copy is being made: its intent says what it counts on, however long nothing else is written.
+func isGoingOn(copying kahuv1.BackupCopyStatus) bool { return copying.State == kahuv1.StateProcessing }
 
 // owned returns an error unless the place is still the one that it should be, and this cluster the one that wrote the owner
 // file last. It asks the API server itself: what is remembered there may have changed since the look began.

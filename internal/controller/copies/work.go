@@ -53,6 +53,12 @@ func (c *Controller) work(ctx context.Context, s *scope) (reconcile.Work[enginec
 		if err := c.open(ctx, source, from); err != nil {
 			return enginecopies.Result{}, fmt.Errorf("the location of the backup: %w", err)
 		}
+		// What is there already is not sent again, and may be about to be removed.
+		leave, err := c.Finder.Use(ctx, target)
+		if err != nil {
+			return enginecopies.Result{}, err
+		}
+		defer leave()
 		if err := c.checkTarget(ctx, target, to, id); err != nil {
 			return enginecopies.Result{}, err
 		}

@@ -53,6 +53,7 @@ type Finder struct {
 	Secrets *Secrets
 
 	memories sync.Map     // by location id: *removal.Memory
+	sharings sync.Map     // by location id: *sharing
 	began    atomic.Int64 // when this process began to look at locations, in seconds since 1970; 0 before
 }
 

@@ -206,12 +206,27 @@ func Abandon(ctx context.Context, id archive.BackupID, to Target, attempts ...st
 	if err := id.Check(); err != nil {
 		return err
 	}
-	var intents, others []string
+	var own []string
 	for _, attempt := range attempts {
-		intents = append(intents, id.IntentNameOf(attempt))
+		own = append(own, id.IntentNameOf(attempt))
 	}
+	found, others, err := unreal(ctx, id, to)
+	if err != nil && !errors.Is(err, core.ErrUnsupported) {
+		return err
+	}
+	for _, name := range slices.Concat(own, found, others) {
+		if err := to.Remove(ctx, name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// unreal lists what lies in the folder of a copy that is not there: the intents, and the other files. Nothing of a copy that is
+// there is unreal.
+func unreal(ctx context.Context, id archive.BackupID, to Target) (intents, others []string, err error) {
 	there := false
-	err := to.List(ctx, id.Folder(), func(file core.FileInfo) error {
+	err = to.List(ctx, id.Folder(), func(file core.FileInfo) error {
 		switch {
 		case file.Name == id.ManifestName():
 			there = true
@@ -222,16 +237,8 @@ func Abandon(ctx context.Context, id archive.BackupID, to Target, attempts ...st
 		}
 		return nil
 	})
-	if err != nil && !errors.Is(err, core.ErrUnsupported) {
-		return err
-	}
 	if there || err != nil {
-		intents, others = intents[:len(attempts)], nil
+		return nil, nil, err
 	}
-	for _, name := range append(intents, others...) {
-		if err := to.Remove(ctx, name); err != nil {
-			return err
-		}
-	}
-	return nil
+	return intents, others, nil
 }
