@@ -46,7 +46,8 @@ func newRecoverCommand() *cobra.Command {
 place where the backups lie, what opens it, and a kubeconfig of the new cluster.
 
 It looks into the place without writing to it, chooses the newest complete backup
-of the cluster, installs Kahu's definitions, runs Kahu on this machine for as long
+of the whole cluster (one that was made with filters only where --backup names
+it), installs Kahu's definitions, runs Kahu on this machine for as long
 as it takes, restores everything, and says what to do next. When it is
 interrupted, run it again: it goes on.`,
 		Example: `  kahu recover --location s3://backups/production?endpoint=https://s3.example.org --identity identity.txt --dry-run
@@ -67,7 +68,7 @@ interrupted, run it again: it goes on.`,
 	flags.StringVar(&options.identity, "identity", "", "file with the secret key, as age-keygen wrote it, of encrypted backups")
 	flags.StringVar(&options.kubeconfig, "kubeconfig", "", "file that says how to reach the new cluster; empty means KUBECONFIG, or ~/.kube/config")
 	flags.StringVar(&options.wish.Cluster, "cluster", "", "id of the cluster that was lost, or how it begins, where backups of several lie there")
-	flags.StringVar(&options.wish.Backup, "backup", "", "name of the backup; empty means the newest complete one")
+	flags.StringVar(&options.wish.Backup, "backup", "", "name of the backup; empty means the newest complete one of everything, made without filters")
 	flags.BoolVar(&options.wish.AllowIncomplete, "allow-incomplete", false, "take a backup from which something is missing")
 	flags.StringSliceVar(&options.signers, "signer", nil,
 		"who must have signed the backup, ed25519:...; without it, all signed backups of the cluster must have one signer")
@@ -156,12 +157,12 @@ func newRecovering(options *recoverOptions, out io.Writer) (*recovering, error) 
 func (r *recovering) choose(ctx context.Context) (recovery.Choice, error) {
 	r.tellf("Looking into %s", r.place.String())
 	wish := r.options.wish
-	found, err := rescue.Look(ctx, r.files, func(id archive.BackupID) bool { return strings.HasPrefix(id.ClusterID, wish.Cluster) })
+	found, err := rescue.Look(ctx, r.files, r.key.Held, func(id archive.BackupID) bool { return strings.HasPrefix(id.ClusterID, wish.Cluster) })
 	if err != nil {
 		return recovery.Choice{}, fmt.Errorf("looking into %s: %w", r.place.String(), err)
 	}
 	if len(found) == 0 && wish.Cluster != "" { // Which there are is known without reading them all.
-		found, err = rescue.Look(ctx, r.files, func(archive.BackupID) bool { return true })
+		found, err = rescue.Look(ctx, r.files, r.key.Held, func(archive.BackupID) bool { return true })
 	}
 	if err != nil {
 		return recovery.Choice{}, err

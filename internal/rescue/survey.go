@@ -30,8 +30,8 @@ const (
 )
 
 // Look returns the backups at a place. It writes nothing: a place that is not a location of backups is refused, with what to
-// do. Narrow may leave out what need not be read.
-func Look(ctx context.Context, files Files, narrow func(id archive.BackupID) bool) ([]recovery.Found, error) {
+// do. Narrow may leave out what need not be read. The identities open what encrypted backups say of their filters.
+func Look(ctx context.Context, files Files, held []seal.Identity, narrow func(id archive.BackupID) bool) ([]recovery.Found, error) {
 	if err := checkMarker(ctx, files); err != nil {
 		return nil, err
 	}
@@ -51,7 +51,7 @@ func Look(ctx context.Context, files Files, narrow func(id archive.BackupID) boo
 	if err != nil {
 		return nil, fmt.Errorf("listing the backups: %w", err)
 	}
-	return readManifests(ctx, files, ids)
+	return readManifests(ctx, files, newKeys(files, held), ids)
 }
 
 // checkMarker sees whether this is a location at all.
@@ -116,13 +116,16 @@ func explain(err error) error {
 }
 
 // readManifests reads all manifests, in the order of the ids. One that cannot be used is told, and stops nothing.
-func readManifests(ctx context.Context, files engine.FileReader, ids []archive.BackupID) ([]recovery.Found, error) {
+func readManifests(ctx context.Context, files engine.FileReader, keys engine.Keys, ids []archive.BackupID) ([]recovery.Found, error) {
 	found := make([]recovery.Found, len(ids))
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(readers)
 	for i, id := range ids {
 		group.Go(func() error {
 			manifest, err := engine.ReadManifest(ctx, files, id)
+			if err == nil {
+				err = openDetails(ctx, files, keys, &manifest)
+			}
 			if errors.Is(err, core.ErrUnavailable) || errors.Is(err, core.ErrDenied) || ctx.Err() != nil {
 				return explain(err)
 			}
@@ -137,11 +140,15 @@ func describe(id archive.BackupID, manifest *archive.Manifest, err error) recove
 	if err != nil {
 		return recovery.Found{ID: id, Unusable: err.Error()}
 	}
-	return recovery.Found{
+	found := recovery.Found{
 		ID: id, Completed: manifest.Completed, Missing: manifest.MissingCount,
 		Objects: manifest.Counts.Objects, Bytes: manifest.Sizes.Segments,
-		Epoch: manifest.Encryption.Epoch, Signer: manifest.Signer,
+		Sealed: len(manifest.Backup) == 0, Epoch: manifest.Encryption.Epoch, Signer: manifest.Signer,
 	}
+	if !found.Sealed {
+		found.Limits = limits(manifest.Backup)
+	}
+	return found
 }
 
 // TryKey sees whether the identities open a backup that is encrypted.
@@ -149,8 +156,7 @@ func TryKey(ctx context.Context, files keyring.Files, choice recovery.Choice, he
 	if choice.Epoch == "" {
 		return nil
 	}
-	ring := &keyring.Ring{Files: files, Identities: func(context.Context) ([]seal.Identity, error) { return held, nil }}
-	_, err := ring.Key(ctx, choice.Epoch)
+	_, err := ringOf(files, held).Key(ctx, choice.Epoch)
 	var needed *seal.KeyNeededError
 	if !errors.As(err, &needed) {
 		return err

@@ -54,11 +54,11 @@ func open(t *testing.T, folder string) *store.Store {
 
 func TestLook(t *testing.T) {
 	t.Parallel()
-	found, err := rescue.Look(t.Context(), open(t, filepath.Join(golden, "plain", "location")), everything)
+	found, err := rescue.Look(t.Context(), open(t, filepath.Join(golden, "plain", "location")), nil, everything)
 	if err != nil || len(found) != 2 || found[0].ID.Name != "later" || found[0].Objects == 0 || !found[0].Complete() {
 		t.Errorf("%+v, %v", found, err)
 	}
-	none, err := rescue.Look(t.Context(), open(t, filepath.Join(golden, "interrupted", "location")), everything)
+	none, err := rescue.Look(t.Context(), open(t, filepath.Join(golden, "interrupted", "location")), nil, everything)
 	if err != nil || len(none) != 0 {
 		t.Errorf("a backup that was interrupted: %+v, %v", none, err)
 	}
@@ -77,7 +77,7 @@ func TestLookTellsOfADamagedManifest(t *testing.T) {
 	if err := os.WriteFile(names[0], []byte("{}\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	found, err := rescue.Look(t.Context(), open(t, folder), everything)
+	found, err := rescue.Look(t.Context(), open(t, folder), nil, everything)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -100,7 +100,7 @@ func TestLookRefuses(t *testing.T) {
 		"not there":       {filepath.Join(full, "nowhere"), "is not there"},
 		"too high a path": {filepath.Join(golden, "plain"), "not a location of Kahu"},
 	} {
-		_, err := rescue.Look(t.Context(), open(t, test.folder), everything)
+		_, err := rescue.Look(t.Context(), open(t, test.folder), nil, everything)
 		if err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -110,7 +110,7 @@ func TestLookRefuses(t *testing.T) {
 func TestTryKey(t *testing.T) {
 	t.Parallel()
 	files := open(t, filepath.Join(golden, "sealed", "location"))
-	found, err := rescue.Look(t.Context(), files, everything)
+	found, err := rescue.Look(t.Context(), files, nil, everything)
 	if err != nil {
 		t.Fatal(err)
 	}

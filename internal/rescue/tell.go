@@ -15,6 +15,7 @@ const maxShown = 10
 func Describe(choice recovery.Choice, now time.Time) []string {
 	lines := []string{fmt.Sprintf("Chosen: %s of %s (%s ago), of cluster %s: %d objects, %s", choice.ID.Name,
 		choice.Completed.UTC().Format("2006-01-02 15:04 UTC"), ago(now.Sub(choice.Completed)), choice.ID.ClusterID, choice.Objects, size(choice.Bytes))}
+	lines = append(lines, "  It is of: "+choice.Covers())
 	if choice.Missing > 0 {
 		lines = append(lines, fmt.Sprintf("  %d things are missing from it", choice.Missing))
 	}

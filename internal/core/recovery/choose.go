@@ -22,6 +22,11 @@ type Found struct {
 	Missing int64
 	// Objects is how many it has, Bytes the length of their segments.
 	Objects, Bytes int64
+	// Limits say in words to what its filters limit it, one for each; none: it is of everything.
+	Limits []string
+	// Sealed tells that its filters are encrypted and nothing at hand opens them. It is chosen as if it were of everything:
+	// it cannot be restored before it is opened.
+	Sealed bool
 	// Epoch is the key that it is encrypted with, Signer who signed it; both are empty where nobody did.
 	Epoch  string
 	Signer seal.Signer
@@ -29,14 +34,25 @@ type Found struct {
 	Unusable string
 }
 
-// Complete tells whether everything is in it.
+// Complete tells whether everything that was asked for is in it.
 func (f Found) Complete() bool { return f.Missing == 0 && f.Unusable == "" }
+
+// Covers says in words of what it is.
+func (f Found) Covers() string {
+	switch {
+	case f.Sealed:
+		return "what its filters are is not known, as nothing opens it"
+	case len(f.Limits) == 0:
+		return "everything"
+	}
+	return strings.Join(f.Limits, ", ")
+}
 
 // Wish is what a person remembers.
 type Wish struct {
 	// Cluster is the id of the cluster that is gone, or how it begins; empty: there is only one.
 	Cluster string
-	// Backup is the name of the backup; empty: the newest.
+	// Backup is the name of the backup; empty: the newest of everything.
 	Backup string
 	// AllowIncomplete permits one from which something is missing.
 	AllowIncomplete bool
@@ -214,6 +230,18 @@ func refuse(each Found, wish Wish, believed []seal.Signer) string {
 		return fmt.Sprintf("it is signed by %s, which is not believed: --signer names whom to believe", each.Signer)
 	case each.Missing > 0 && !wish.AllowIncomplete:
 		return fmt.Sprintf("%d things are missing from it: --allow-incomplete takes what it has", each.Missing)
+	}
+	return tooLittle(each, wish)
+}
+
+// tooLittle says why a backup is passed over for what it was asked to have.
+func tooLittle(each Found, wish Wish) string {
+	switch {
+	case each.Objects == 0:
+		return "it has no objects"
+	case len(each.Limits) > 0 && wish.Backup == "":
+		// The last backup may be one that somebody made by hand, of one object: a cluster does not come back from that.
+		return fmt.Sprintf("it has %d objects and is not of everything, but of %s: --backup %s takes it", each.Objects, each.Covers(), each.ID.Name)
 	}
 	return ""
 }

@@ -28,8 +28,13 @@ func found(cluster, name string, hour int, change ...func(*recovery.Found)) reco
 
 func incomplete(f *recovery.Found) { f.Missing = 3 }
 func damaged(f *recovery.Found)    { f.Unusable = "its manifest does not match its digest" }
-func byAnna(f *recovery.Found)     { f.Signer, f.Epoch = anna, "e" }
-func byEve(f *recovery.Found)      { f.Signer, f.Epoch = eve, "e" }
+func filtered(f *recovery.Found) {
+	f.Limits = []string{"only the namespaces \"shop\"", "not the objects \"Secret\""}
+}
+func empty(f *recovery.Found)  { f.Objects = 0 }
+func sealed(f *recovery.Found) { f.Sealed = true }
+func byAnna(f *recovery.Found) { f.Signer, f.Epoch = anna, "e" }
+func byEve(f *recovery.Found)  { f.Signer, f.Epoch = eve, "e" }
 func lots() (all []recovery.Found) {
 	for i := range 15 {
 		all = append(all, found("a", "b"+string(rune('a'+i)), i))
@@ -59,6 +64,12 @@ func TestChoose(t *testing.T) {
 		"incomplete":                  {found: append(one, found("a", "newest", 4, incomplete)), want: "new", past: 1},
 		"incomplete, allowed":         {found: append(one, found("a", "newest", 4, incomplete)), wish: recovery.Wish{AllowIncomplete: true}, want: "newest"},
 		"only incomplete":             {found: []recovery.Found{found("a", "x", 1, incomplete)}, wrong: "--allow-incomplete"},
+		"filtered":                    {found: append(one, found("a", "newest", 4, filtered)), want: "new", past: 1},
+		"filtered, by name":           {found: append(one, found("a", "newest", 4, filtered)), wish: recovery.Wish{Backup: "newest"}, want: "newest"},
+		"only filtered":               {found: []recovery.Found{found("a", "x", 1, filtered)}, wrong: `of only the namespaces "shop", not the objects "Secret": --backup x`},
+		"empty":                       {found: append(one, found("a", "newest", 4, empty)), want: "new", past: 1},
+		"empty, by name":              {found: append(one, found("a", "newest", 4, empty)), wish: recovery.Wish{Backup: "newest"}, wrong: "no objects"},
+		"sealed":                      {found: append(one, found("a", "newest", 4, sealed)), want: "newest"},
 		"damaged":                     {found: append(one, found("a", "newest", 4, damaged)), want: "new", past: 1},
 		"damaged, of an unknown time": {found: append(one, recovery.Found{ID: archive.BackupID{ClusterID: "a", Name: "z"}, Unusable: "truncated"}), want: "new", past: 1},
 		"only damaged":                {found: []recovery.Found{found("a", "x", 1, damaged)}, wrong: "does not match"},

@@ -67,6 +67,8 @@ type World struct {
 	// Workers is how many kinds are listed at once, and how many segments written: 1 where a test counts calls.
 	Workers int
 
+	// Object is what backups say of their Backup object; nil: one that says nothing.
+	Object json.RawMessage
 	// Compression, Confirm and GiveUp go into the requests of backups.
 	Compression archive.Compression
 
@@ -108,11 +110,15 @@ func (w *World) Attempt(name, attempt string, filters selection.Filters) (backup
 	if confirm == nil {
 		confirm = func(context.Context) error { return nil }
 	}
+	object := w.Object
+	if object == nil {
+		object = json.RawMessage(`{}`)
+	}
 	use := &backup.Runner{
 		Cluster: w.Cluster, Clock: w.Clock, Listers: w.Workers, Packers: w.Workers, Writer: "test", CheckpointEvery: time.Hour,
 	}
 	return use.Run(w.T.Context(), backup.Request{
-		ID: ID(name), Attempt: attempt, LocationID: "location", ServerVersion: "v1", Object: json.RawMessage(`{}`),
+		ID: ID(name), Attempt: attempt, LocationID: "location", ServerVersion: "v1", Object: object,
 		Filters: filters, VolumeData: true, Confirm: confirm, GiveUp: w.GiveUp, Compression: w.Compression,
 	}, w.Files)
 }
