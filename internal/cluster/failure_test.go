@@ -85,6 +85,7 @@ func TestErrorsOfServer(t *testing.T) {
 	secret := &unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": "v1", "kind": "Secret", "metadata": map[string]any{"namespace": namespace, "name": "s"},
 	}}
+	awaitQuota(t, client, secret)
 
 	cases := map[string]struct {
 		do    func(context.Context) error
@@ -121,6 +122,23 @@ func TestErrorsOfServer(t *testing.T) {
 				t.Errorf("the error does not say %q: %v", tc.words, err)
 			}
 		})
+	}
+}
+
+// awaitQuota waits until the API server refuses the Secret: it learns of a quota some time after it has taken it, and nothing
+// tells when.
+func awaitQuota(t *testing.T, client *cluster.Client, secret *unstructured.Unstructured) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	for tick := time.Tick(10 * time.Millisecond); ; <-tick {
+		_, err := client.TryCreate(ctx, secrets(), secret.DeepCopy(), "test")
+		if errors.Is(err, core.ErrDenied) {
+			return
+		}
+		if err != nil {
+			t.Fatalf("waiting for the quota: %v", err)
+		}
 	}
 }
 

@@ -58,9 +58,12 @@ func selectionCases() map[string]selectionCase {
 		"WholeCluster": {
 			has: []string{
 				"configmaps NS/settings", "configmaps OTHER/settings", "namespaces /kube-system",
-				"clusterroles.rbac.authorization.k8s.io /admin", "storageclasses.storage.k8s.io /NS",
+				"clusterroles.rbac.authorization.k8s.io /admin", "storageclasses.storage.k8s.io /NS", "backuplocations.kahu.io /main",
 			},
-			lacks:    []string{"configmaps NS/kube-root-ca.crt", "backuplocations.kahu.io /main", "events NS/"},
+			lacks: []string{
+				"configmaps NS/kube-root-ca.crt", "backups.kahu.io ", "providers.kahu.io ", "events NS/",
+				"customresourcedefinitions.apiextensions.k8s.io /backuplocations.kahu.io",
+			},
 			warnings: 1,
 		},
 		"Label": {

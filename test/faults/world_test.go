@@ -131,7 +131,9 @@ func (w *world) startPrograms() {
 	w.start("meta-service", "--kubeconfig", w.proxy.Kubeconfig(), "--namespace", kahuNamespace, "--driver", endpoint,
 		"--pki", ofServer, "--server-name", serverName, "--client-name", clientName, "--lease-duration", "1m")
 	w.start("manager", "--kubeconfig", w.proxy.Kubeconfig(), "--namespace", kahuNamespace, "--pki", ofClient,
-		"--leader-elect=false", "--health-address", "0", "--location-interval", "2s", "--location-patience", "20s")
+		"--leader-elect=false", "--health-address", "0", "--location-interval", "2s", "--location-patience", "20s",
+		// What a deletion does not find in a list that is behind is collected.
+		"--collection-interval", "2s", "--collection-grace", "10s")
 }
 
 // start runs the program in one of its roles until the test ends.

@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"github.com/soda-cdm/kahu/internal/core"
+	"github.com/soda-cdm/kahu/internal/core/selection"
 	"github.com/soda-cdm/kahu/internal/engine"
 )
 
@@ -90,6 +91,9 @@ func (r *run) copyHomes(ctx context.Context) error {
 func (r *run) copyHome(ctx context.Context, kind core.Kind, name string, reason core.Reason) error {
 	if _, excluded := r.selector.Excludes(kind, "", name); excluded {
 		return nil
+	}
+	if _, never := selection.NeverObject(kind, name, nil); never {
+		return nil // Where objects of Kahu's own kinds are restored there is Kahu, with their definitions.
 	}
 	object, err := r.Cluster.Get(ctx, kind, "", name)
 	switch {

@@ -188,14 +188,15 @@ func storeTime(ctx context.Context, files CollectionFiles, clusterID string) (ti
 
 // unshared returns the segments of attempts at a backup whose manifest is gone, as far as nobody else needs them. A store
 // that cannot list has no segments that are shared, as nobody builds on a base there.
-func unshared(
-	ctx context.Context, files Files, memory *Memory, id archive.BackupID, attempts []string,
-) (free []string, err error) {
+func unshared(ctx context.Context, files Files, memory *Memory, id archive.BackupID, left traces) (free []string, err error) {
 	of := map[string]bool{}
-	for _, attempt := range attempts {
+	for _, attempt := range left.attempts {
 		of[attempt] = true
 	}
 	survey := collection.NewSurvey(id.ClusterID, collection.Terms{Running: func(archive.BackupID) bool { return true }})
+	for _, name := range left.segments {
+		survey.Segment(core.FileInfo{Name: name}) // A list that is behind may lack one that the other had.
+	}
 	surveyor := surveyor{
 		files: files, clusterID: id.ClusterID, survey: survey, memory: memory, without: id,
 		wanted: func(attempt string) bool { return of[attempt] },

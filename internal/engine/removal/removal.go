@@ -44,7 +44,7 @@ func (d *Deletion) Delete(ctx context.Context, files Files, id archive.BackupID,
 		return err
 	}
 	// Not before the manifest is gone: until then somebody may begin to build on it.
-	free, err := unshared(ctx, files, d.Memory, id, traces.attempts)
+	free, err := unshared(ctx, files, d.Memory, id, traces)
 	switch {
 	case err == nil:
 		traces.segments = free
