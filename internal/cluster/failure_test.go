@@ -131,7 +131,7 @@ func awaitQuota(t *testing.T, client *cluster.Client, secret *unstructured.Unstr
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	for tick := time.Tick(10 * time.Millisecond); ; <-tick {
+	for {
 		_, err := client.TryCreate(ctx, secrets(), secret.DeepCopy(), "test")
 		if errors.Is(err, core.ErrDenied) {
 			return
