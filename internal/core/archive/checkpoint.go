@@ -21,6 +21,8 @@ type Checkpoint struct {
 	// Backup names the backup, Attempt the attempt at it.
 	Backup  BackupID `json:"backup"`
 	Attempt string   `json:"attempt"`
+	// ServerVersion is the version of the API server that listed the kinds; empty where an earlier release wrote it.
+	ServerVersion string `json:"serverVersion,omitempty"`
 	// Kinds are the kinds, in the order of an index.
 	Kinds []CheckpointKind `json:"-"`
 	// Segments are all that the attempt has written so far; the records are in some of them.

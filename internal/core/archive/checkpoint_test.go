@@ -30,7 +30,7 @@ func aCheckpoint(tb testing.TB) (content []byte, head archive.Checkpoint, record
 			head.Segments = append(head.Segments, archive.File{Name: name, Size: 5, Digest: archive.DigestOf([]byte(name))})
 		}
 	}
-	head.Backup, head.Attempt = backupID, attempt
+	head.Backup, head.Attempt, head.ServerVersion = backupID, attempt, "v1.36.0"
 	head.Kinds = []archive.CheckpointKind{
 		{IndexedKind: archive.IndexedKind{Kind: configMaps}, Excluded: 3, Vanished: 1, Notes: []archive.CheckpointNote{
 			{Namespace: "ns-1", Name: "gone", Action: "Terminating", Message: "why"},

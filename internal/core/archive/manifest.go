@@ -25,7 +25,7 @@ type Manifest struct {
 	Attempt string `json:"attempt"`
 	// Writer is the name and version of the program that wrote the manifest.
 	Writer string `json:"writer"`
-	// ServerVersion is the version of the API server whose objects these are.
+	// ServerVersion is the version of the API server whose objects these are; empty where it is not known of all.
 	ServerVersion string `json:"serverVersion"`
 	// Started and Completed are the times of the run, by the writer's clock.
 	Started   time.Time `json:"started"`

@@ -63,6 +63,7 @@ func TestProve(t *testing.T) {
 		"Server":        {args{now: maps, base: maps}, func(a *args) { a.from = "v1.35.0" }, increment.ServerChanged},
 		"NotListed":     {args{now: maps, base: maps}, func(a *args) { a.list = "" }, increment.NotListed},
 		"UnknownServer": {args{now: maps, base: maps}, func(a *args) { a.server, a.from = "", "" }, increment.ServerChanged},
+		"UnknownBefore": {args{now: maps, base: maps}, func(a *args) { a.from = "" }, increment.ServerChanged},
 	} {
 		t.Run(name, func(t *testing.T) {
 			a := tc.args

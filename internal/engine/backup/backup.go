@@ -78,7 +78,7 @@ type Request struct {
 	Started time.Time
 	// LocationID is the identity of the place that it is written to.
 	LocationID string
-	// ServerVersion is the version of the API server, for whoever reads the backup.
+	// ServerVersion is the version of the API server: a later backup takes over unread only what the same one has listed.
 	ServerVersion string
 	// Object is the Backup as it was, as JSON, for whoever reads the backup.
 	Object json.RawMessage
@@ -193,6 +193,7 @@ type run struct {
 	keptFiles   map[string]archive.File       // the segments that they are in
 	manifestNow *archive.Manifest             // of an attempt that had finished
 	earlier     *engine.Contents              // what reads the files of earlier attempts
+	unversioned bool                          // some kinds are kept of which nobody knows the version of the API server
 
 	// set when everything is copied
 	written []archive.File

@@ -45,7 +45,7 @@ func (r *run) checkpoint(ctx context.Context) error {
 	if err := r.flush(ctx); err != nil {
 		return err
 	}
-	head := archive.Checkpoint{Backup: r.request.ID, Attempt: r.request.Attempt}
+	head := archive.Checkpoint{Backup: r.request.ID, Attempt: r.request.Attempt, ServerVersion: r.request.ServerVersion}
 	r.mu.Lock()
 	head.Segments = slices.Concat(r.packed...)
 	for _, kind := range r.points.finished {

@@ -151,6 +151,14 @@ func unopened(ctx context.Context, files engine.FileReader, segments []archive.F
 	return missing, nil
 }
 
+// serverVersion returns the version of the API server that has listed everything, and nothing where it is not known of all.
+func (r *run) serverVersion() string {
+	if r.unversioned {
+		return ""
+	}
+	return r.request.ServerVersion
+}
+
 // manifest says what the run has made.
 func (r *run) manifest() archive.Manifest {
 	counts := archive.Counts{
@@ -163,7 +171,7 @@ func (r *run) manifest() archive.Manifest {
 	}
 	return archive.Manifest{
 		LocationID: r.request.LocationID, ID: r.request.ID, Attempt: r.request.Attempt,
-		Writer: r.Writer, ServerVersion: r.request.ServerVersion,
+		Writer: r.Writer, ServerVersion: r.serverVersion(),
 		Started: r.started, Completed: r.Clock.Now(),
 		Complete: r.RowsTotal == 0, Missing: r.missingRows(), MissingCount: r.RowsTotal, Warnings: r.WarningsTotal,
 		Backup: r.request.Object, Kinds: r.indexed, Counts: counts, Sizes: sizes,

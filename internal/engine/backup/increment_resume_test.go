@@ -6,6 +6,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/soda-cdm/kahu/internal/core/archive"
 	"github.com/soda-cdm/kahu/internal/core/increment"
 	"github.com/soda-cdm/kahu/internal/engine/backup"
 	"github.com/soda-cdm/kahu/internal/testkit/world"
@@ -75,5 +76,80 @@ func TestIncrementIsGoneOnWith(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// segmentsOf counts the segments of a result that an attempt wrote.
+func segmentsOf(t *testing.T, made backup.Result, attempt string) int {
+	t.Helper()
+	found := 0
+	for _, file := range made.Manifest.Segments {
+		id, ok := archive.ParseSegmentName(file.Name)
+		if !ok {
+			t.Fatalf("%s is no name of a segment", file.Name)
+		}
+		if id.Attempt == attempt {
+			found++
+		}
+	}
+	return found
+}
+
+// goOn makes the second attempt at a backup.
+func (s *series) goOn(name string) backup.Result {
+	s.T.Helper()
+	s.earlier = []string{"attempt" + name}
+	s.change = func(request *backup.Request) { request.Attempt = "again" }
+	made := s.backup(name, increment.Incremental)
+	s.earlier, s.change = nil, nil
+	return made
+}
+
+// TestIncrementKnowsTheServerOfEarlierAttempts kills a full run that begins with one version of the API server and goes on
+// with another: what it takes over is proved by its manifest only where both attempts listed with the version that it names.
+func TestIncrementKnowsTheServerOfEarlierAttempts(t *testing.T) {
+	t.Parallel()
+	cases := map[string]struct {
+		before  string // the version at the first attempt; none is what earlier releases wrote into checkpoints
+		kept    bool   // whether something of the first attempt is taken over
+		version string // of a manifest with something of the first attempt
+	}{
+		"Same":    {"v1.36.0", true, "v1.36.0"},
+		"Another": {"v1.35.0", false, ""},
+		"Unknown": {"", true, ""},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			everKept := false
+			for at := 5; ; at += 3 {
+				s := newSeries(t)
+				s.Workers = 1
+				s.server = c.before
+				if killed, _ := s.killed("one", at); !killed {
+					break
+				}
+				s.server = "v1.36.0"
+				made := s.goOn("one")
+				if made.Adopted {
+					continue
+				}
+				want := "v1.36.0"
+				if segmentsOf(t, made, "attemptone") > 0 {
+					everKept, want = true, c.version
+				}
+				if got := made.Manifest.ServerVersion; got != want {
+					t.Errorf("killed at call %d: the manifest says %q, not %q", at, got, want)
+				}
+				next := s.backup("two", increment.Incremental).Manifest
+				if read := next.Increment.Read; (read == 0) != (want != "") {
+					t.Errorf("killed at call %d: %d of %d objects read, and the manifest of the base says %q", at, read, next.Counts.Objects, want)
+				}
+				s.check("two")
+			}
+			if everKept != c.kept {
+				t.Errorf("something of the first attempt is taken over: %t", everKept)
+			}
+		})
 	}
 }

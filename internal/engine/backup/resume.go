@@ -50,8 +50,11 @@ func (r *run) resume(ctx context.Context) error {
 	return nil
 }
 
+// errForeign marks a checkpoint of which nothing can be kept, although all of it is as it was written.
+var errForeign = errors.New("this attempt cannot go on with it")
+
 func isUnusable(err error) bool {
-	return errors.Is(err, core.ErrCorrupt) || errors.Is(err, core.ErrNotFound) || errors.Is(err, core.ErrUnsupported)
+	return errors.Is(err, errForeign) || errors.Is(err, core.ErrCorrupt) || errors.Is(err, core.ErrNotFound) || errors.Is(err, core.ErrUnsupported)
 }
 
 // tryCheckpoint reads a checkpoint, with the objects that must be looked at again, and takes it over when all of it is
@@ -74,6 +77,16 @@ func (r *run) tryCheckpoint(ctx context.Context, file engine.CheckpointFile) err
 	return r.takeCheckpoint(ctx, file, head)
 }
 
+// suits tells why nothing of a checkpoint can be kept: the manifest names one version of the API server for all that is
+// in the backup, and the next run proves by it what it need not read. A checkpoint without a version is of an earlier release;
+// what it has is kept, and a manifest with any of it names none.
+func (r *run) suits(head archive.Checkpoint) error {
+	if head.ServerVersion != "" && head.ServerVersion != r.request.ServerVersion {
+		return fmt.Errorf("it is of the API server's version %s: %w", head.ServerVersion, errForeign)
+	}
+	return nil
+}
+
 // takeCheckpoint takes over a checkpoint that was read to its end.
 func (r *run) takeCheckpoint(ctx context.Context, file engine.CheckpointFile, head archive.Checkpoint) error {
 	segments := map[string]archive.File{}
@@ -94,6 +107,7 @@ func (r *run) takeCheckpoint(ctx context.Context, file engine.CheckpointFile, he
 		// It was whole a moment ago: the store is at fault, and what is in the index cannot be taken out of it.
 		return fmt.Errorf("it changed while it was read: %s: %w", err.Error(), core.ErrUnavailable)
 	}
+	r.unversioned = r.unversioned || head.ServerVersion == "" && len(kinds) > 0
 	for _, kind := range kinds {
 		r.kept[kind.Kind.GroupResource()] = true
 		r.counts.excluded.Add(kind.Excluded)
@@ -172,13 +186,21 @@ func (r *run) walkCheckpoint(
 	return head, visitKept(window)
 }
 
-// readCheckpoint begins to read a checkpoint, which is encrypted and signed where this backup is.
+// readCheckpoint begins to read a checkpoint that suits, which is encrypted and signed where this backup is.
 func (r *run) readCheckpoint(content io.Reader) (*archive.CheckpointReader, error) {
 	plain, err := r.earlier.Decrypt(content)
 	if err != nil {
 		return nil, err
 	}
-	return archive.NewCheckpointReader(plain, r.signer())
+	reader, err := archive.NewCheckpointReader(plain, r.signer())
+	if err != nil {
+		return nil, err
+	}
+	if err := r.suits(reader.Checkpoint()); err != nil {
+		reader.Close()
+		return nil, err
+	}
+	return reader, nil
 }
 
 func sizesOf(files []archive.File) map[string]int64 {
