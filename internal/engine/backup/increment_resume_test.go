@@ -3,6 +3,7 @@ package backup_test
 import (
 	"context"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 
@@ -149,6 +150,47 @@ func TestIncrementKnowsTheServerOfEarlierAttempts(t *testing.T) {
 			}
 			if everKept != c.kept {
 				t.Errorf("something of the first attempt is taken over: %t", everKept)
+			}
+		})
+	}
+}
+
+// TestIncrementKeepsNothingOfAnotherBase kills an incremental run whose base is deleted then. The next attempt has no base,
+// or where the intent is lost another one, and takes over nothing that is in segments of the first.
+func TestIncrementKeepsNothingOfAnotherBase(t *testing.T) {
+	t.Parallel()
+	for name, mode := range map[string]increment.Mode{"None": increment.Full, "Another": increment.Incremental} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			tried := false
+			for at := 5; ; at += 3 {
+				s := newSeries(t)
+				s.Workers = 1
+				if mode == increment.Incremental {
+					s.backup("zero", increment.Full)
+				}
+				s.backup("one", increment.Full)
+				s.Cluster.Change(t, world.ConfigMaps, "shop", "settings-1", `{"data":{"key":"other"}}`)
+				if killed, _ := s.killed("two", at); !killed {
+					break
+				}
+				s.remove(world.ID("one").ManifestName())
+				left := s.Names()
+				if intent := world.ID("two").IntentName(); mode == increment.Incremental && slices.Contains(left, intent) {
+					s.remove(intent)
+				}
+				made := s.goOn("two")
+				if made.Adopted {
+					continue
+				}
+				tried = tried || slices.ContainsFunc(left, func(name string) bool { return strings.Contains(name, "/checkpoint-attempttwo-") })
+				if got := segmentsOf(t, made, "attemptone"); got > 0 || made.Choice.Mode != mode {
+					t.Errorf("killed at call %d: %+v with %d segments of the deleted base", at, made.Choice, got)
+				}
+				s.check("two")
+			}
+			if !tried {
+				t.Error("no attempt left a checkpoint")
 			}
 		})
 	}

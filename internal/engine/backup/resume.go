@@ -77,12 +77,17 @@ func (r *run) tryCheckpoint(ctx context.Context, file engine.CheckpointFile) err
 	return r.takeCheckpoint(ctx, file, head)
 }
 
-// suits tells why nothing of a checkpoint can be kept: the manifest names one version of the API server for all that is
-// in the backup, and the next run proves by it what it need not read. A checkpoint without a version is of an earlier release;
-// what it has is kept, and a manifest with any of it names none.
+// suits tells why nothing of a checkpoint can be kept: the manifest names one version of the API server and one base for all
+// that is in the backup, and the next run proves by the former what it need not read. A checkpoint without a version is of an
+// earlier release; what it has is kept, and a manifest with any of it names none.
 func (r *run) suits(head archive.Checkpoint) error {
 	if head.ServerVersion != "" && head.ServerVersion != r.request.ServerVersion {
 		return fmt.Errorf("it is of the API server's version %s: %w", head.ServerVersion, errForeign)
+	}
+	for _, segment := range head.Referred {
+		if r.base == nil || r.base.segments[segment.Name] != segment {
+			return fmt.Errorf("segment %s is of a base that this attempt does not have: %w", segment.Name, errForeign)
+		}
 	}
 	return nil
 }
