@@ -146,6 +146,9 @@ const (
 	// ReasonBaseUnreadable: the backup that it was to build on is damaged, or of a newer
 	// format.
 	ReasonBaseUnreadable = "BaseUnreadable"
+	// ReasonBaseDamaged: the backups that it could build on were read back and are
+	// damaged, or build on one that is.
+	ReasonBaseDamaged = "BaseDamaged"
 	// ReasonBaseAdopted: the manifest of the backup that it was to build on was found,
 	// and not written, by the attempt on record: nothing proves of which state of the
 	// cluster it is.

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
@@ -38,14 +40,14 @@ func (c *Controller) increment(ctx context.Context, s *scope) (enginebackup.Incr
 	if spec.Mode == "" || spec.Mode == kahuv1.BackupModeFull {
 		return enginebackup.Increment{}, nil
 	}
-	candidates, err := c.candidates(ctx, s)
+	candidates, damaged, err := c.candidates(ctx, s)
 	if err != nil {
 		return enginebackup.Increment{}, fmt.Errorf("looking for earlier backups: %w", err)
 	}
 	name, files := s.location.Name, s.files
 	return enginebackup.Increment{
 		Wish: increment.Wish{
-			Mode: increment.Mode(spec.Mode), Now: c.Clock.Now(),
+			Mode: increment.Mode(spec.Mode), Now: c.Clock.Now(), Damaged: damaged,
 			Every: increment.Every{
 				Backups: cmp.Or(int(spec.FullEvery.Backups), fullEveryBackups),
 				Age:     cmp.Or(spec.FullEvery.Age.Duration, fullEveryAge),
@@ -68,25 +70,32 @@ func (c *Controller) increment(ctx context.Context, s *scope) (enginebackup.Incr
 	}, nil
 }
 
-// candidates returns the backups that the API server itself, and no cache, says to be Completed. One that was set back to an
-// earlier state does not know of those that came after: with their objects it could not be compared.
-func (c *Controller) candidates(ctx context.Context, s *scope) ([]increment.Candidate, error) {
+// candidates returns the backups on which this one may build, and those that only damage keeps from it. They are what the API
+// server itself, and no cache, says to be Completed. One that was set back to an earlier state does not know of those that came
+// after: with their objects it could not be compared.
+func (c *Controller) candidates(ctx context.Context, s *scope) (sound, damaged []increment.Candidate, err error) {
 	var found []increment.Candidate
 	list := &kahuv1.BackupList{}
 	for begun := false; !begun || list.Continue != ""; begun = true {
 		if err := c.Direct.List(ctx, list, client.Limit(candidatePage), client.Continue(list.Continue)); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		for i := range list.Items {
-			if candidate, is := c.candidate(s, &list.Items[i]); is {
+			candidate, is := c.candidate(s, &list.Items[i])
+			switch {
+			case is:
 				found = append(found, candidate)
+			case candidate.ID.UID != "":
+				damaged = append(damaged, candidate)
 			}
 		}
 	}
-	return found, nil
+	sound, unsound := increment.Sound(found, damaged)
+	return sound, append(damaged, unsound...), nil
 }
 
-// candidate returns another backup as one on which this one may build.
+// candidate returns another backup as one on which this one may build. Where it may not only as it is damaged, it is false,
+// with what it would be.
 func (c *Controller) candidate(s *scope, other *kahuv1.Backup) (increment.Candidate, bool) {
 	status := &other.Status
 	if other.UID == s.backup.UID || other.Spec.Origin != nil || !other.DeletionTimestamp.IsZero() ||
@@ -102,7 +111,17 @@ func (c *Controller) candidate(s *scope, other *kahuv1.Backup) (increment.Candid
 	if slices.Contains(status.EarlierAttempts, status.Attempt) {
 		candidate.Attempt = "" // Its manifest was found after another attempt had begun.
 	}
-	return candidate, true
+	if base := status.Incremental; base != nil && base.BaseUID != "" {
+		candidate.Base = archive.BackupID{ClusterID: c.ClusterID, Name: base.BaseName, UID: base.BaseUID}
+	}
+	return candidate, !isDamaged(other)
+}
+
+// isDamaged tells whether a backup was read back and is not as it was written. Of one whose manifest is gone the segments
+// may be sound, and those that others need stay.
+func isDamaged(backup *kahuv1.Backup) bool {
+	found := meta.FindStatusCondition(backup.Status.Conditions, kahuv1.ConditionVerified)
+	return found != nil && found.Status == metav1.ConditionFalse && found.Reason != kahuv1.ReasonManifestNotFound
 }
 
 // alike tells whether two specs choose the same objects.

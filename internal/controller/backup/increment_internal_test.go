@@ -103,6 +103,57 @@ func TestCandidates(t *testing.T) {
 	}
 }
 
+// TestDamagedIsNoBase: neither a backup that was read back and is damaged can be the base, nor one that builds on it.
+func TestDamagedIsNoBase(t *testing.T) {
+	t.Parallel()
+	scheme := runtime.NewScheme()
+	if err := kahuv1.AddToScheme(scheme); err != nil {
+		t.Fatal(err)
+	}
+	for name, test := range map[string]struct {
+		status metav1.ConditionStatus
+		reason string
+		want   []string
+	}{
+		"damaged":           {metav1.ConditionFalse, kahuv1.ReasonArchiveCorrupt, []string{"other"}},
+		"manifest damaged":  {metav1.ConditionFalse, kahuv1.ReasonManifestInvalid, []string{"other"}},
+		"without manifest":  {metav1.ConditionFalse, kahuv1.ReasonManifestNotFound, []string{"first", "other", "second", "third"}},
+		"could not be read": {metav1.ConditionUnknown, kahuv1.ReasonStoreFailed, []string{"first", "other", "second", "third"}},
+		"sound":             {metav1.ConditionTrue, kahuv1.ReasonVerified, []string{"first", "other", "second", "third"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			on := func(base string) func(*kahuv1.Backup) {
+				return func(b *kahuv1.Backup) {
+					b.Status.Mode = kahuv1.BackupModeIncremental
+					b.Status.Incremental = &kahuv1.BackupIncrement{BaseName: base, BaseUID: "uid-of-" + base}
+				}
+			}
+			first := completed("first", func(b *kahuv1.Backup) {
+				b.Status.Conditions = []metav1.Condition{{Type: kahuv1.ConditionVerified, Status: test.status, Reason: test.reason}}
+			})
+			c := &Controller{
+				Direct: fake.NewClientBuilder().WithScheme(scheme).WithObjects(
+					first, completed("second", on("third")), completed("third", on("first")), completed("other", func(*kahuv1.Backup) {}),
+				).Build(),
+				ClusterID: thisCluster, Clock: clocktesting.NewFakePassiveClock(startTime),
+			}
+			s := &scope{backup: completed("new", func(b *kahuv1.Backup) { b.Spec.Mode = kahuv1.BackupModeIncremental }), location: &kahuv1.BackupLocation{}}
+			got, err := c.increment(t.Context(), s)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var names []string
+			for _, each := range got.Candidates {
+				names = append(names, each.ID.Name)
+			}
+			if diff := cmp.Diff(test.want, names); diff != "" || len(got.Candidates)+len(got.Wish.Damaged) != 4 {
+				t.Errorf("(-want +got):\n%s\ndamaged: %+v", diff, got.Wish.Damaged)
+			}
+		})
+	}
+}
+
 // TestFullAsksNobody: a full backup needs no other one, and none is looked for.
 func TestFullAsksNobody(t *testing.T) {
 	t.Parallel()
@@ -141,6 +192,7 @@ func TestReasonsAreThoseOfTheAPI(t *testing.T) {
 	t.Parallel()
 	for core, api := range map[increment.Reason]string{
 		increment.NoBase: kahuv1.ReasonNoBase, increment.FullDue: kahuv1.ReasonFullDue, increment.BaseGone: kahuv1.ReasonBaseGone,
+		increment.BaseDamaged:    kahuv1.ReasonBaseDamaged,
 		increment.BaseUnreadable: kahuv1.ReasonBaseUnreadable, increment.BaseAdopted: kahuv1.ReasonBaseAdopted,
 		increment.KeyChanged: kahuv1.ReasonKeyChanged, increment.KeyNeeded: kahuv1.ReasonKeyNeeded,
 		increment.SignerChanged: kahuv1.ReasonSignerChanged, increment.OwnerChanged: kahuv1.ReasonOwnerChanged,

@@ -254,7 +254,7 @@ func TestReasonsOfThePagesBeginAtZero(t *testing.T) {
 		"HasFinalizers", "OwnsKept", "NotEmpty", "DeletionRefused",
 	}
 	full := []string{ // Why a backup is full that was not to be.
-		kahuv1.ReasonNoBase, kahuv1.ReasonFullDue, kahuv1.ReasonBaseGone, kahuv1.ReasonBaseUnreadable, kahuv1.ReasonBaseAdopted,
+		kahuv1.ReasonNoBase, kahuv1.ReasonFullDue, kahuv1.ReasonBaseGone, kahuv1.ReasonBaseUnreadable, kahuv1.ReasonBaseDamaged, kahuv1.ReasonBaseAdopted,
 		kahuv1.ReasonKeyChanged, kahuv1.ReasonKeyNeeded, kahuv1.ReasonSignerChanged, kahuv1.ReasonOwnerChanged,
 		kahuv1.ReasonListingUnsupported, kahuv1.ReasonTooManySegments,
 	}

@@ -34,6 +34,8 @@ const (
 	BaseGone Reason = "BaseGone"
 	// BaseUnreadable: the base is damaged, or of a format that this program does not read.
 	BaseUnreadable Reason = "BaseUnreadable"
+	// BaseDamaged: what could be the base was read back and is damaged, or builds on what is.
+	BaseDamaged Reason = "BaseDamaged"
 	// BaseAdopted: the manifest of the base was found, and not written, by the attempt that is on record, so that nothing
 	// proves of which state of the cluster it is.
 	BaseAdopted Reason = "BaseAdopted"
@@ -57,6 +59,8 @@ type Wish struct {
 	Mode Mode
 	// Every says how often Auto is full.
 	Every Every
+	// Damaged are those that would be candidates if they, or what they build on, had not been found damaged.
+	Damaged []Candidate
 	// Now is the time of the run.
 	Now time.Time
 }
@@ -78,6 +82,8 @@ type Candidate struct {
 	// Attempt is the attempt on record, and Started when the first one began.
 	Attempt string
 	Started time.Time
+	// Base is the backup that it builds on; the zero value: none.
+	Base archive.BackupID
 	// Alike tells that it was made with the same filters.
 	Alike bool
 }
@@ -109,12 +115,12 @@ func Choose(wish Wish, candidates []Candidate) Choice {
 	}
 	candidates = ordered(candidates)
 	if len(candidates) == 0 {
-		return Refuse(NoBase, "there is no earlier backup of this cluster at the location")
+		return noBase(wish.Damaged, "there is no earlier backup of this cluster at the location")
 	}
 	fulls := slices.DeleteFunc(slices.Clone(candidates), func(c Candidate) bool { return c.Mode != Full })
 	switch {
-	case wish.Mode == Differential && len(fulls) == 0:
-		return Refuse(NoBase, "there is no earlier full backup of this cluster at the location")
+	case wish.Mode != Incremental && len(fulls) == 0:
+		return wish.noFull()
 	case wish.Mode == Differential:
 		return Choice{Mode: Differential, Bases: first(fulls)}
 	case wish.Mode == Auto:
@@ -125,11 +131,26 @@ func Choose(wish Wish, candidates []Candidate) Choice {
 	return Choice{Mode: Incremental, Bases: first(candidates)}
 }
 
+// noBase returns the choice where none is left: because of those that are damaged, if there are any.
+func noBase(damaged []Candidate, message string) Choice {
+	if len(damaged) == 0 {
+		return Refuse(NoBase, "%s", message)
+	}
+	return Refuse(BaseDamaged, "backup %s was read back and is damaged, or builds on one that is, and there is no other", ordered(damaged)[0].ID.Name)
+}
+
+// noFull returns the choice where no full one is left.
+func (w Wish) noFull() Choice {
+	const message = "there is no earlier full backup of this cluster at the location"
+	damaged := slices.DeleteFunc(slices.Clone(w.Damaged), func(c Candidate) bool { return c.Mode != Full })
+	if w.Mode == Auto && len(damaged) == 0 {
+		return Refuse(FullDue, message)
+	}
+	return noBase(damaged, message)
+}
+
 // due says why Auto is full, and nothing where it is not.
 func (w Wish) due(candidates, fulls []Candidate) string {
-	if len(fulls) == 0 {
-		return "there is no earlier full backup of this cluster at the location"
-	}
 	last := fulls[0]
 	after := slices.IndexFunc(candidates, func(c Candidate) bool { return c.ID == last.ID })
 	switch {
@@ -158,6 +179,29 @@ func ordered(candidates []Candidate) []Candidate {
 		return cmp.Or(b.Started.Compare(a.Started), cmp.Compare(b.ID.Name, a.ID.Name), cmp.Compare(b.ID.UID, a.ID.UID))
 	})
 	return sorted
+}
+
+// Sound divides candidates into those that may be a base, and those that build on one that is known to be damaged, however
+// many are between: whoever takes an object over from them does not read it, and would have the damage with it.
+func Sound(candidates, damaged []Candidate) (sound, unsound []Candidate) {
+	bad := map[archive.BackupID]bool{}
+	for _, each := range damaged {
+		bad[each.ID] = true
+	}
+	sound = slices.Clone(candidates)
+	for {
+		before := len(sound)
+		sound = slices.DeleteFunc(sound, func(c Candidate) bool {
+			if bad[c.Base] {
+				bad[c.ID] = true
+				unsound = append(unsound, c)
+			}
+			return bad[c.Base]
+		})
+		if len(sound) == before {
+			return sound, unsound
+		}
+	}
 }
 
 func first(candidates []Candidate) []Candidate { return candidates[:min(len(candidates), maxBases)] }

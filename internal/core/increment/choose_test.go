@@ -89,6 +89,26 @@ func TestChoose(t *testing.T) {
 			candidates: []increment.Candidate{i1, f, i2},
 			want:       want{Mode: increment.Incremental, Bases: []string{"i2", "i1", "f"}},
 		},
+		"Damaged": {
+			reason: "Nothing is left to build on.",
+			wish:   increment.Wish{Mode: increment.Incremental, Damaged: []increment.Candidate{f, i1}},
+			want:   want{Mode: increment.Full, Reason: increment.BaseDamaged},
+		},
+		"DamagedAuto": {
+			reason: "That the full one is damaged is said, and not that there is none.",
+			wish:   increment.Wish{Mode: increment.Auto, Damaged: []increment.Candidate{f}}, candidates: []increment.Candidate{i1},
+			want: want{Mode: increment.Full, Reason: increment.BaseDamaged},
+		},
+		"DamagedDifferential": {
+			reason: "One that is not full could not be the base anyway.",
+			wish:   increment.Wish{Mode: increment.Differential, Damaged: []increment.Candidate{i2}}, candidates: []increment.Candidate{i1},
+			want: want{Mode: increment.Full, Reason: increment.NoBase},
+		},
+		"DamagedOthers": {
+			reason: "What is sound can be the base.",
+			wish:   increment.Wish{Mode: increment.Auto, Damaged: []increment.Candidate{d, i2}}, candidates: []increment.Candidate{f},
+			want: want{Mode: increment.Incremental, Bases: []string{"f"}},
+		},
 		"AutoNumber": {
 			reason:     "One of four is full: three came since.",
 			wish:       increment.Wish{Mode: increment.Auto, Every: increment.Every{Backups: 4, Age: hours * time.Hour}},
