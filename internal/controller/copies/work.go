@@ -87,8 +87,8 @@ func (c *Controller) open(ctx context.Context, location *kahuv1.BackupLocation, 
 	return err
 }
 
-// checkTarget makes sure that a place is the location that it was, and that nobody else removes what is written there: this
-// cluster owns its own part of it, and nobody that of another cluster.
+// checkTarget makes sure that a place is the location that it was, that it has not become read-only, and that nobody else
+// removes what is written there: this cluster owns its own part of it, and nobody that of another cluster.
 func (c *Controller) checkTarget(
 	ctx context.Context, known *kahuv1.BackupLocation, files place.Files, id archive.BackupID,
 ) error {
@@ -96,6 +96,9 @@ func (c *Controller) checkTarget(
 	// As it is now: another manager that begins writes another nonce.
 	if err := c.Direct.Get(ctx, client.ObjectKeyFromObject(location), location); err != nil {
 		return fmt.Errorf("reading BackupLocation %s: %w", location.Name, err)
+	}
+	if err := place.Writable(location); err != nil {
+		return err
 	}
 	if err := c.open(ctx, known, files); err != nil {
 		return err
