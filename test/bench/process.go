@@ -100,11 +100,15 @@ func nameOf(pid int) string {
 		return etcd
 	case "kube-controller-manager":
 		return controllers
-	case "kahu-provider-filesystem":
-		return driver
 	}
-	if len(args) > 1 && (args[1] == manager || args[1] == metaService) {
-		return args[1]
+	if len(args) < 2 {
+		return ""
+	}
+	switch role := args[1]; role {
+	case manager, metaService:
+		return role
+	case "provider":
+		return driver
 	}
 	return ""
 }
