@@ -98,9 +98,7 @@ func (c *Controller) candidates(ctx context.Context, s *scope) (sound, damaged [
 // with what it would be.
 func (c *Controller) candidate(s *scope, other *kahuv1.Backup) (increment.Candidate, bool) {
 	status := &other.Status
-	if other.UID == s.backup.UID || other.Spec.Origin != nil || !other.DeletionTimestamp.IsZero() ||
-		status.Stage != kahuv1.StageFinished || status.State != kahuv1.StateCompleted || status.StartTimestamp == nil ||
-		status.LocationID != s.status().LocationID || status.ClusterID != c.ClusterID {
+	if other.UID == s.backup.UID || !c.isOwn(other) || status.LocationID != s.status().LocationID {
 		return increment.Candidate{}, false
 	}
 	candidate := increment.Candidate{
@@ -115,6 +113,13 @@ func (c *Controller) candidate(s *scope, other *kahuv1.Backup) (increment.Candid
 		candidate.Base = archive.BackupID{ClusterID: c.ClusterID, Name: base.BaseName, UID: base.BaseUID}
 	}
 	return candidate, !isDamaged(other)
+}
+
+// isOwn tells whether a backup is one of this cluster, whole, and stays.
+func (c *Controller) isOwn(backup *kahuv1.Backup) bool {
+	status := &backup.Status
+	return backup.Spec.Origin == nil && status.ClusterID == c.ClusterID && backup.DeletionTimestamp.IsZero() &&
+		status.Stage == kahuv1.StageFinished && status.State == kahuv1.StateCompleted && status.StartTimestamp != nil
 }
 
 // isDamaged tells whether a backup was read back and is not as it was written. Of one whose manifest is gone the segments
