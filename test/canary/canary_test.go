@@ -333,15 +333,15 @@ func (w *world) recoveries(hidden secrets) {
 	check(w.t, os.WriteFile(bad, []byte(hidden.broken+"\n"), 0o600))
 	environment := []string{"AWS_ACCESS_KEY_ID=" + s3server.AccessKey, "AWS_SECRET_ACCESS_KEY=" + s3server.SecretKey}
 	address := "s3://backups/sealed?endpoint=" + w.store.URL
-	w.must(w.recover(environment, "--location", address, "--identity", good), "Chosen: sealed")
-	w.must(w.recover(environment, "--location", address), "--identity")
-	w.must(w.recover(environment, "--location", address, "--identity", bad), "bad")
+	w.must(w.recover(environment, "--location", address, "--backup", "sealed", "--identity", good), "Chosen: sealed")
+	w.must(w.recover(environment, "--location", address, "--backup", "sealed"), "--identity")
+	w.must(w.recover(environment, "--location", address, "--backup", "sealed", "--identity", bad), "bad")
 	w.must(w.recover(environment, "--location", "s3://backups/empty?endpoint="+w.store.URL), "correct the bucket")
 	wrong := []string{
 		"AWS_ACCESS_KEY_ID=" + hidden.planted["a wrong access key"], "AWS_SECRET_ACCESS_KEY=" + hidden.planted["a wrong secret key"],
 		"AWS_SESSION_TOKEN=" + hidden.planted["a session token"],
 	}
-	w.must(w.recover(wrong, "--location", address), "--credentials")
+	w.must(w.recover(wrong, "--location", address, "--backup", "sealed"), "--credentials")
 	credentials := filepath.Join(folder, "credentials")
 	check(w.t, os.WriteFile(credentials, []byte("accessKeyID="+s3server.AccessKey+"\n"+hidden.planted["a wrong secret key"][:9]+"\n"), 0o600))
 	w.must(w.recover(nil, "--location", address, "--credentials", credentials), "line 2")
