@@ -116,6 +116,9 @@ func (r *run) isGone(ctx context.Context, kind core.Kind, err error) bool {
 	if !errors.Is(err, core.ErrNotFound) && !errors.Is(err, core.ErrUnsupported) {
 		return false
 	}
+	if r.isUndefined(ctx, kind) {
+		return true
+	}
 	served, unserved, err := r.Cluster.Kinds(ctx)
 	if err != nil {
 		return false
@@ -126,6 +129,17 @@ func (r *run) isGone(ctx context.Context, kind core.Kind, err error) bool {
 		}
 	}
 	return !slices.ContainsFunc(served, func(other core.Kind) bool { return other.GroupResource() == kind.GroupResource() })
+}
+
+// isUndefined tells whether the definition that a kind had when the run began is gone, or on its way out: the server goes on
+// showing such a kind for a moment when it does not serve it any more. One of an aggregated API server never had any.
+func (r *run) isUndefined(ctx context.Context, kind core.Kind) bool {
+	at := slices.IndexFunc(r.kinds, engine.IsDefinition)
+	if kind.Definition == "" || at < 0 {
+		return false
+	}
+	definition, err := r.Cluster.Get(ctx, r.kinds[at], "", kind.GroupResource().String())
+	return errors.Is(err, core.ErrNotFound) || err == nil && definition.Terminating
 }
 
 // listAgain lists, from the beginning where the position expired: the index keeps the later of two copies.
