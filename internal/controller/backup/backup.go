@@ -17,9 +17,6 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/controller"
-	"sigs.k8s.io/controller-runtime/pkg/handler"
-	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
 	"github.com/soda-cdm/kahu/internal/controller/place"
@@ -118,14 +115,12 @@ func (c *Controller) Loop() *reconcile.Loop[*kahuv1.Backup, *scope] {
 
 // SetUp registers the controller and its tasks with the manager.
 func (c *Controller) SetUp(manager ctrl.Manager) error {
-	if err := manager.Add(c.Tasks); err != nil {
+	built, err := c.Tasks.SetUp(manager, "backup", &kahuv1.Backup{}, workers)
+	if err != nil {
 		return err
 	}
-	return ctrl.NewControllerManagedBy(manager).Named("backup").
-		For(&kahuv1.Backup{}).
+	return built.
 		Watches(&kahuv1.BackupLocation{}, queue.OfLocation(c.Tasks), builder.WithPredicates(queue.LookedAt())).
-		WatchesRawSource(source.Channel(c.Tasks.Events(), &handler.EnqueueRequestForObject{})).
-		WithOptions(controller.Options{MaxConcurrentReconciles: workers}).
 		Complete(c.Loop())
 }
 

@@ -19,9 +19,6 @@ import (
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/controller"
-	"sigs.k8s.io/controller-runtime/pkg/handler"
-	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
 	"github.com/soda-cdm/kahu/internal/controller/failure"
@@ -96,14 +93,11 @@ func (c *Controller) Loop() *reconcile.Loop[*kahuv1.BackupLocation, *scope] {
 
 // SetUp registers the controller and its tasks with the manager.
 func (c *Controller) SetUp(manager ctrl.Manager) error {
-	if err := manager.Add(c.Tasks); err != nil {
+	built, err := c.Tasks.SetUp(manager, "collection", &kahuv1.BackupLocation{}, 1)
+	if err != nil {
 		return err
 	}
-	return ctrl.NewControllerManagedBy(manager).Named("collection").
-		For(&kahuv1.BackupLocation{}).
-		WatchesRawSource(source.Channel(c.Tasks.Events(), &handler.EnqueueRequestForObject{})).
-		WithOptions(controller.Options{MaxConcurrentReconciles: 1}).
-		Complete(c.Loop())
+	return built.Complete(c.Loop())
 }
 
 // leave ends the pass for a location that goes, is not ready, or of which this cluster must not remove anything.

@@ -17,9 +17,6 @@ import (
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/controller"
-	"sigs.k8s.io/controller-runtime/pkg/handler"
-	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
 	"github.com/soda-cdm/kahu/internal/controller/failure"
@@ -82,14 +79,11 @@ func (c *Controller) Loop() *reconcile.Loop[*kahuv1.Inspection, *scope] {
 
 // SetUp registers the controller and its tasks with the manager.
 func (c *Controller) SetUp(manager ctrl.Manager) error {
-	if err := manager.Add(c.Tasks); err != nil {
+	built, err := c.Tasks.SetUp(manager, "inspection", &kahuv1.Inspection{}, workers)
+	if err != nil {
 		return err
 	}
-	return ctrl.NewControllerManagedBy(manager).Named("inspection").
-		For(&kahuv1.Inspection{}).
-		WatchesRawSource(source.Channel(c.Tasks.Events(), &handler.EnqueueRequestForObject{})).
-		WithOptions(controller.Options{MaxConcurrentReconciles: workers}).
-		Complete(c.Loop())
+	return built.Complete(c.Loop())
 }
 
 // leave ends the pass, and the work, for an object that goes.

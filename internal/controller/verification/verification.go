@@ -14,9 +14,6 @@ import (
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/controller"
-	"sigs.k8s.io/controller-runtime/pkg/handler"
-	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
 	"github.com/soda-cdm/kahu/internal/controller/place"
@@ -106,14 +103,11 @@ func (c *Controller) Loop() *reconcile.Loop[*kahuv1.Backup, *scope] {
 
 // SetUp registers the controller and its tasks with the manager.
 func (c *Controller) SetUp(manager ctrl.Manager) error {
-	if err := manager.Add(c.Tasks); err != nil {
+	built, err := c.Tasks.SetUp(manager, "verification", &kahuv1.Backup{}, workers)
+	if err != nil {
 		return err
 	}
-	return ctrl.NewControllerManagedBy(manager).Named("verification").
-		For(&kahuv1.Backup{}).
-		WatchesRawSource(source.Channel(c.Tasks.Events(), &handler.EnqueueRequestForObject{})).
-		WithOptions(controller.Options{MaxConcurrentReconciles: workers}).
-		Complete(c.Loop())
+	return built.Complete(c.Loop())
 }
 
 // leaveUnasked ends the pass where there is no question, or it has its answer.
