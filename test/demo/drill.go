@@ -203,15 +203,7 @@ func (d *drill) remember(ctx context.Context, of *cluster, into map[string]strin
 }
 
 // save backs up the whole cluster.
-func (d *drill) save(ctx context.Context) error {
-	d.say.chapterf("2. A backup of the whole cluster")
-	told, err := d.first.kahu(ctx, "backup", "create", backupName, "--location", home, "--volume-data=false", "--wait")
-	if err != nil {
-		return err
-	}
-	d.say.linef("%s", told)
-	return nil
-}
+func (d *drill) save(ctx context.Context) error { return backUp(ctx, d.say, d.first, home) }
 
 // destroy ends the cluster and everything of it, Kahu included.
 func (d *drill) destroy(ctx context.Context) error {

@@ -147,13 +147,16 @@ func (s *story) accompany(ctx context.Context, to *cluster) error {
 }
 
 // save backs up the whole cluster.
-func (s *story) save(ctx context.Context) error {
-	s.say.chapterf("2. A backup of the whole cluster")
-	told, err := s.first.kahu(ctx, "backup", "create", backupName, "--location", locationName, "--volume-data=false", "--wait")
+func (s *story) save(ctx context.Context) error { return backUp(ctx, s.say, s.first, locationName) }
+
+// backUp makes the backup of a whole cluster at a location.
+func backUp(ctx context.Context, say *teller, of *cluster, location string) error {
+	say.chapterf("2. A backup of the whole cluster")
+	told, err := of.kahu(ctx, "backup", "create", backupName, "--location", location, "--volume-data=false", "--wait")
 	if err != nil {
 		return err
 	}
-	s.say.linef("%s", told)
+	say.linef("%s", told)
 	return nil
 }
 
