@@ -6,7 +6,8 @@ check=$(realpath "$1"); shift
 for module in "$@"; do
 	code=0
 	output=$(cd "$module" && timeout 600 "$check" ./... 2>&1) || code=$?
-	if grep -q 'fetching vulnerabilities' <<<"$output"; then
+	# 124: a network that swallows what is sent to it gives no error, and `timeout` ended the wait.
+	if [ "$code" = 124 ] || grep -q 'fetching vulnerabilities' <<<"$output"; then
 		printf '%s\n' "$output" '**** SKIPPED: the database of vulnerabilities is not to be had, so NOTHING was checked. ****'
 		exit 0
 	fi
