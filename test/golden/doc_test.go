@@ -5,7 +5,7 @@
 //
 //	go test ./test/golden -run TestWriteGeneration -write NAME
 //
-// which refuses a name that is there. It is never changed afterwards: a test that fails here means that a release does not read
+// or with -run TestWriteGeneration/CASE, which writes a part of the cases, and refuses a name that is there. It is never changed afterwards: a test that fails here means that a release does not read
 // what an older one has written. Write another generation when writers change: a new version of the format, another field,
 // another compressor. The identities and signing keys in it were made for it and protect nothing.
 package golden_test

@@ -16,6 +16,7 @@ import (
 
 	"github.com/soda-cdm/kahu/internal/core"
 	"github.com/soda-cdm/kahu/internal/core/archive"
+	"github.com/soda-cdm/kahu/internal/core/increment"
 	"github.com/soda-cdm/kahu/internal/core/seal"
 	"github.com/soda-cdm/kahu/internal/engine"
 	"github.com/soda-cdm/kahu/internal/engine/backup"
@@ -32,6 +33,7 @@ const (
 	otherID    = "f1d2c3b4-0000-4a3b-9d55-7f6f0f3f2b10"
 	nonce      = "5b0d7a52-1f4c-4a55-8f0e-1c6a4b1f0c77"
 	locationID = "8d9c2f40-51a7-4c1e-a3f6-2b7f1f7b9d11"
+	secondID   = "2e7b61d8-93c5-4f0a-8b1d-6c04a9e5d722"
 )
 
 // patience is short: nothing has to be waited for in a cluster in which nothing acts.
@@ -56,8 +58,10 @@ func newCluster() *fakecluster.Cluster {
 type world struct {
 	t       *testing.T
 	files   *store.Store
+	place   string // the id of the location
 	cluster *fakecluster.Cluster
 	clock   *testclock.FakePassiveClock
+	made    []increment.Candidate // the backups of a chain
 
 	identities  []seal.Identity
 	secretTexts []string // of the identities
@@ -68,7 +72,7 @@ type world struct {
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	w := &world{
-		t: t, files: store.New(memory.New(memory.Options{}), store.Options{Attempts: 1}), cluster: newCluster(),
+		t: t, files: store.New(memory.New(memory.Options{}), store.Options{Attempts: 1}), place: locationID, cluster: newCluster(),
 		clock: testclock.NewFakePassiveClock(time.Date(2026, time.November, 21, 20, 30, 0, 0, time.UTC)),
 	}
 	w.shop()
@@ -153,7 +157,7 @@ func (w *world) sealing() *backup.Sealing {
 }
 
 func (w *world) location() *location.Location {
-	return &location.Location{Files: w.files, Clock: w.clock, NewID: func() string { return locationID }}
+	return &location.Location{Files: w.files, Clock: w.clock, NewID: func() string { return w.place }}
 }
 
 func backupID(name string) archive.BackupID {
@@ -165,7 +169,7 @@ func (w *world) backup(name string, level archive.Compression) (*backup.Runner, 
 	w.t.Helper()
 	use := &backup.Runner{Cluster: w.cluster, Clock: w.clock, Listers: 1, Packers: 1, Writer: "kahu golden"}
 	return use, backup.Request{
-		ID: backupID(name), Attempt: "first" + name, LocationID: locationID, ServerVersion: "v1.36.3", Compression: level,
+		ID: backupID(name), Attempt: "first" + name, LocationID: w.place, ServerVersion: "v1.36.3", Compression: level,
 		Object: json.RawMessage(`{"apiVersion":"kahu.io/v1beta1","kind":"Backup","metadata":{"name":"` + name +
 			`"},"spec":{"metadataLocation":"shelf"}}`),
 		VolumeData: true, Sealing: w.sealing(), Confirm: func(context.Context) error { return nil },

@@ -32,10 +32,15 @@ type goldenCase struct {
 	write func(t *testing.T) *world
 }
 
-// firstCases is how many cases the first generation has.
-const firstCases = 8
+// written are the generations, each with the locations in it.
+func written() map[string][]string {
+	return map[string][]string{
+		"first":  {"plain", "balanced", "smallest", "incomplete", "sealed", "interrupted", "interrupted-sealed", "resumed"},
+		"chains": {"chain", "chain-sealed", "copied", "copied-sealed"},
+	}
+}
 
-// cases are what a generation has. A case that is added here is in the generations that are written afterwards.
+// cases are what can be written.
 func cases() []goldenCase {
 	return []goldenCase{
 		{"plain", writePlain},
@@ -46,11 +51,13 @@ func cases() []goldenCase {
 		{"interrupted", func(t *testing.T) *world { t.Helper(); return writeInterrupted(newLocation(t)) }},
 		{"interrupted-sealed", func(t *testing.T) *world {
 			t.Helper()
-			w := newLocation(t)
-			w.seal()
-			return writeInterrupted(w)
+			return writeInterrupted(sealed(t))
 		}},
 		{"resumed", writeResumed},
+		{"chain", func(t *testing.T) *world { t.Helper(); return writeChain(newLocation(t)) }},
+		{"chain-sealed", func(t *testing.T) *world { t.Helper(); return writeChain(sealed(t)) }},
+		{"copied", func(t *testing.T) *world { t.Helper(); return writeCopied(newLocation(t)) }},
+		{"copied-sealed", func(t *testing.T) *world { t.Helper(); return writeCopied(sealed(t)) }},
 	}
 }
 
@@ -58,10 +65,16 @@ func cases() []goldenCase {
 func newLocation(t *testing.T) *world {
 	t.Helper()
 	w := newWorld(t)
-	_, err := w.location().Open(t.Context(), "")
-	check(t, err)
-	check(t, w.location().TakeOwner(t.Context(), clusterID, nonce))
+	w.open()
 	return w
+}
+
+// open makes the place a location, in which the cluster owns its part.
+func (w *world) open() {
+	w.t.Helper()
+	_, err := w.location().Open(w.t.Context(), "")
+	check(w.t, err)
+	check(w.t, w.location().TakeOwner(w.t.Context(), clusterID, nonce))
 }
 
 // writePlain writes two backups, the second one of a cluster that has changed.
@@ -95,8 +108,7 @@ func writeIncomplete(t *testing.T) *world {
 // writeSealed writes an encrypted backup for two recipients, of which one is post-quantum, from which something is missing.
 func writeSealed(t *testing.T) *world {
 	t.Helper()
-	w := newLocation(t)
-	w.seal()
+	w := sealed(t)
 	w.claim()
 	w.mustBackup("nightly", archive.Fastest)
 	return w
@@ -182,7 +194,10 @@ func TestWriteGeneration(t *testing.T) {
 		t.Fatalf("a generation is written once: %v", err)
 	}
 	for _, golden := range cases() {
-		t.Run(golden.name, func(t *testing.T) { golden.write(t).save(filepath.Join(folder, golden.name)) })
+		t.Run(golden.name, func(t *testing.T) {
+			golden.write(t).save(filepath.Join(folder, golden.name))
+			t.Logf("%s: add %q to written()", *write, golden.name)
+		})
 	}
 }
 
