@@ -1,5 +1,6 @@
 #!/bin/sh
-# Builds the binary: devcluster/build.sh [OUTPUT], by default into bin/ of the repository.
+# Builds the binary: devcluster/build.sh [OUTPUT], by default into bin/ of the repository,
+# and beside it devcluster-workload, the program of the pods, which needs no libraries.
 # The version of Kubernetes that it reports is the one that go.mod requires.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
@@ -14,4 +15,5 @@ for package in k8s.io/component-base/version k8s.io/client-go/pkg/version; do
 	flags="$flags -X $package.gitVersion=$version -X $package.gitMajor=$major -X $package.gitMinor=$minor"
 	flags="$flags -X $package.gitTreeState=clean -X $package.gitCommit="
 done
+CGO_ENABLED=0 go -C "$here" build -trimpath -ldflags '-s -w' -o "$(dirname "$out")/devcluster-workload" ./cmd/devcluster-workload
 exec go -C "$here" build -trimpath -ldflags "$flags" -o "$out" .

@@ -4,6 +4,7 @@
 package component
 
 import (
+	"context"
 	"os"
 	_ "time/tzdata" // the time zones of CronJobs, on machines without zoneinfo
 
@@ -20,7 +21,9 @@ import (
 	"k8s.io/kubectl/pkg/cmd/util"
 	apiserver "k8s.io/kubernetes/cmd/kube-apiserver/app"
 	controllermanager "k8s.io/kubernetes/cmd/kube-controller-manager/app"
+	proxy "k8s.io/kubernetes/cmd/kube-proxy/app"
 	scheduler "k8s.io/kubernetes/cmd/kube-scheduler/app"
+	kubelet "k8s.io/kubernetes/cmd/kubelet/app"
 )
 
 // Main is the main function of a component: it takes the arguments of its
@@ -38,6 +41,12 @@ func Lookup(name string) (Main, bool) {
 		return command(controllermanager.NewControllerManagerCommand), true
 	case "kube-scheduler":
 		return command(func() *cobra.Command { return scheduler.NewSchedulerCommand() }), true
+	case "kubelet":
+		return command(func() *cobra.Command {
+			return kubelet.NewKubeletCommand(context.Background()) //nolint:forbidigo // it is the main of the kubelet, which handles the signals itself
+		}), true
+	case "kube-proxy":
+		return command(proxy.NewProxyCommand), true
 	case "kubectl":
 		return kubectl, true
 	}
