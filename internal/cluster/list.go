@@ -33,7 +33,7 @@ type listing struct {
 	path     string
 	selector string
 	accept   string
-	// from is where the only page begins that is asked for; nil asks for the whole list.
+	// from is the only part of the list that is asked for; nil asks for all of it.
 	from *core.Position
 }
 
@@ -59,8 +59,8 @@ func (c *Client) List(ctx context.Context, request core.ListRequest, visit func(
 	return nil
 }
 
-// ListPage visits the objects of one page of a list, which ListMetadata has visited without their contents. Errors are
-// those of List.
+// ListPage visits the objects of one page of a list, which ListMetadata has visited without their contents, and a few of the
+// next page where the server's pages of whole objects do not end where that one does. Errors are those of List.
 func (c *Client) ListPage(
 	ctx context.Context, request core.ListRequest, from core.Position, visit func(page core.Page) error,
 ) error {
@@ -133,7 +133,7 @@ func (l *lister) run(ctx context.Context) error {
 	for attempt := 1; ; attempt++ {
 		before := l.sent
 		more, err := l.readPage(ctx)
-		if err == nil && (!more || l.from != nil) {
+		if err == nil && (!more || l.from != nil && l.sent >= int64(l.from.Objects)) {
 			return nil
 		}
 		if err == nil || l.sent > before {

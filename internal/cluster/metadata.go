@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -68,14 +69,16 @@ func (c *Client) listMetadata(ctx context.Context, what listing, visit func(page
 
 func (c *Client) sendMetadata(ctx context.Context, what listing, pages chan<- core.MetadataPage) error {
 	var position core.Position
+	reader := metadataReader{client: c, listing: what, limit: pageLimit}
 	for first := true; first || position.Token != ""; first = false {
-		found, err := c.readMetadata(ctx, what, position.Token)
+		found, err := reader.read(ctx, position.Token)
 		if err != nil {
 			return err
 		}
 		if first {
 			position.Version = found.ResourceVersion
 		}
+		position.Objects = len(found.Items)
 		page := core.MetadataPage{Position: position}
 		page.ResourceVersion, page.Remaining = position.Version, remaining(found.ListMeta)
 		page.Objects = make([]core.Object, 0, len(found.Items))
@@ -106,30 +109,70 @@ func remaining(page metav1.ListMeta) int64 {
 	return *page.RemainingItemCount
 }
 
-// readMetadata reads one page whole.
-func (c *Client) readMetadata(ctx context.Context, what listing, token string) (*metav1.PartialObjectMetadataList, error) {
-	query := url.Values{"limit": {strconv.Itoa(pageLimit)}}
+// metadataReader reads pages of metadata, as long as it may: for each page an API server goes through all that comes after it,
+// to count it, so that many small pages of a large kind cost it more than their objects do.
+type metadataReader struct {
+	listing
+
+	client *Client
+	limit  int // how many objects the next page may have
+}
+
+const (
+	// metadataLimit is the most objects that a page of metadata has.
+	metadataLimit = 5000
+	// metadataBytes is how long a page of metadata is to be, in bytes: 5,000 objects of 400 bytes, or 16 with annotations as
+	// long as Kubernetes takes them.
+	metadataBytes = 2 << 20
+)
+
+// read reads one page whole.
+func (r *metadataReader) read(ctx context.Context, token string) (*metav1.PartialObjectMetadataList, error) {
+	for {
+		page, length, err := r.readOnce(ctx, token)
+		switch {
+		case errors.Is(err, errAnswerTooLong) && r.limit > 1:
+			r.limit /= 2
+		case err != nil:
+			return nil, err
+		default:
+			r.limit = limitAfter(len(page.Items), length)
+			return page, nil
+		}
+	}
+}
+
+// limitAfter returns how many objects the next page may have where one had so many, of so many bytes in all.
+func limitAfter(objects, length int) int {
+	if objects == 0 || length == 0 {
+		return pageLimit
+	}
+	return min(max(objects*metadataBytes/length, 1), metadataLimit)
+}
+
+func (r *metadataReader) readOnce(ctx context.Context, token string) (*metav1.PartialObjectMetadataList, int, error) {
+	query := url.Values{"limit": {strconv.Itoa(r.limit)}}
 	if token != "" {
 		query.Set("continue", token)
 	}
-	if what.selector != "" {
-		query.Set("labelSelector", what.selector)
+	if r.selector != "" {
+		query.Set("labelSelector", r.selector)
 	}
-	content, contentType, err := c.read(ctx, request{method: http.MethodGet, path: what.path, query: query, accept: what.accept})
+	content, contentType, err := r.client.read(ctx, request{method: http.MethodGet, path: r.path, query: query, accept: r.accept})
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	page := &metav1.PartialObjectMetadataList{}
 	if err := decodeMetadata(content, contentType, page); err != nil {
 		// The error itself is left out, as it can quote content.
-		return nil, fmt.Errorf("%w: answer of the API server that cannot be read as metadata", core.ErrCorrupt)
+		return nil, 0, fmt.Errorf("%w: answer of the API server that cannot be read as metadata", core.ErrCorrupt)
 	}
 	for i := range page.Items {
 		if page.Items[i].Name == "" {
-			return nil, fmt.Errorf("%w: object without a name", core.ErrCorrupt)
+			return nil, 0, fmt.Errorf("%w: object without a name", core.ErrCorrupt)
 		}
 	}
-	return page, nil
+	return page, len(content), nil
 }
 
 // decodeMetadata decodes an answer in the form that the server chose.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -139,6 +140,74 @@ func TestListMetadataFromOthers(t *testing.T) {
 	})
 	if diff := cmp.Diff([]string{"onemap[a:b]9", "twomap[a:b]9next"}, names); err != nil || diff != "" {
 		t.Errorf("%v\n%s", err, diff)
+	}
+}
+
+// TestListMetadataInLongPages: pages of small objects become as long as they may, and an answer that is too long is asked for
+// again with fewer objects.
+func TestListMetadataInLongPages(t *testing.T) {
+	const total, heavyFrom = 12_000, 9_000 // the objects from there on are too long to be read many at once
+	var limits []int
+	config := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		start, limit := 0, 0
+		_, _ = fmt.Sscan(r.URL.Query().Get("continue"), &start)
+		_, _ = fmt.Sscan(r.URL.Query().Get("limit"), &limit)
+		limits = append(limits, limit)
+		end, next := min(start+limit, total), ""
+		if end < total {
+			next = fmt.Sprint(end)
+		}
+		_, _ = fmt.Fprintf(w, `{"kind":"ConfigMapList","metadata":{"resourceVersion":"9","continue":%q},"items":[`, next)
+		comma := ""
+		for i := start; i < end; i++ {
+			padding := 50
+			if i >= heavyFrom {
+				padding = 60 << 10
+			}
+			_, _ = fmt.Fprintf(w, `%s{"metadata":{"name":"o%d","annotations":{"a":"%*d"}}}`, comma, i, padding, 1)
+			comma = ","
+		}
+		_, _ = fmt.Fprint(w, "]}")
+	})
+	found := 0
+	if err := newClient(t, config, cluster.Options{}).ListMetadata(t.Context(), core.ListRequest{Kind: configMaps()}, func(page core.MetadataPage) error {
+		if len(page.Objects) != page.Position.Objects {
+			t.Errorf("a page of %d objects says that it has %d", len(page.Objects), page.Position.Objects)
+		}
+		for _, object := range page.Objects {
+			if want := fmt.Sprint("o", found); object.Name != want {
+				t.Fatalf("object %q instead of %s", object.Name, want)
+			}
+			found++
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if found != total {
+		t.Errorf("%d objects", found)
+	}
+	// Twice the server sends more than can be held; then the limit follows the size.
+	if want := []int{500, 5000, 5000, 2500, 5000, 2500, 1250, 169, 34}; len(limits) < len(want) || !slices.Equal(limits[:len(want)], want) {
+		t.Errorf("limits %v, they should begin with %v", limits, want)
+	}
+	if last := limits[len(limits)-1]; last > 40 {
+		t.Errorf("the last page, of objects of 60 KiB, was asked for with a limit of %d", last)
+	}
+}
+
+// TestListPageOfManyPages reads a long page of metadata whole, in the shorter pages of whole objects.
+func TestListPageOfManyPages(t *testing.T) {
+	namespace := testcluster.Namespace(t)
+	fill(t, namespace, 1700, map[string]any{"content": "x"})
+	client := newClient(t, testcluster.Config(t), cluster.Options{})
+	request := core.ListRequest{Kind: configMaps(), Namespace: namespace}
+	pages := metadataOf(t, client, request)
+	if len(pages) != 2 || pages[0].Position.Objects != 500 || pages[1].Position.Objects < 1200 {
+		t.Fatalf("%d pages", len(pages))
+	}
+	for _, page := range pages {
+		comparePage(t, client, request, page)
 	}
 }
 

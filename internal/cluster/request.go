@@ -135,10 +135,12 @@ func readAll(body *answer) ([]byte, error) {
 		err = closeErr
 	}
 	if err == nil && len(content) > maxAnswer {
-		err = fmt.Errorf("%w: answer of more than %d MiB", core.ErrUnsupported, maxAnswer>>20)
+		err = errAnswerTooLong
 	}
 	return content, err
 }
+
+var errAnswerTooLong = fmt.Errorf("%w: answer of more than %d MiB", core.ErrUnsupported, maxAnswer>>20)
 
 func (c *Client) sendOnce(ctx context.Context, r request) (*answer, *failure) {
 	ctx, cancel := context.WithTimeout(ctx, orDefault(r.timeout, c.timeout))

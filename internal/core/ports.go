@@ -39,6 +39,8 @@ type MetadataPage struct {
 type Position struct {
 	// Version is that of the collection, Token leads to the page; empty for the first one.
 	Version, Token string
+	// Objects is how many objects the page has.
+	Objects int
 }
 
 // UnservedGroup is an API group version that the server announces and cannot describe, for example because the

@@ -31,6 +31,7 @@ func (c *Cluster) ListMetadata(ctx context.Context, request core.ListRequest, vi
 		if start > 0 {
 			page.Position.Token = strconv.Itoa(start)
 		}
+		page.Position.Objects = end - start
 		page.Remaining, page.ResourceVersion = int64(len(objects)-end), version
 		for _, object := range objects[start:end] {
 			object.JSON = nil
