@@ -117,7 +117,7 @@ func (b *IndexBuilder) WriteCheckpoint(target io.Writer, checkpoint Checkpoint) 
 
 // ended compresses the lines that write writes, and their digest as the last one, signed where there is a key.
 func ended(target io.Writer, key *seal.SigningKey, write func(target io.Writer) error) error {
-	compressor, err := newStreamEncoder(target)
+	compressor, err := newStreamEncoder(target, inStep)
 	if err != nil {
 		return err
 	}

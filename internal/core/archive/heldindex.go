@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"github.com/klauspost/compress/zstd"
+	"golang.org/x/sync/errgroup"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/soda-cdm/kahu/internal/core"
@@ -27,7 +28,7 @@ type HeldIndex struct {
 
 type heldKind struct {
 	kind   core.Kind
-	blocks []heldBlock
+	blocks []*heldBlock
 }
 
 // heldBlock is some lines of an index, compressed. First is the "namespace/name" of the first one.
@@ -36,7 +37,8 @@ type heldBlock struct {
 	packed []byte
 }
 
-// HoldIndex reads an index to its end. The errors are those of an IndexReader.
+// HoldIndex reads an index to its end. The errors are those of an IndexReader; what is wrong in a line besides the object's
+// name is an error of whoever comes to the line.
 func HoldIndex(source io.Reader) (*HeldIndex, error) {
 	reader, err := NewIndexReader(source)
 	if err != nil {
@@ -61,7 +63,10 @@ func (h *HeldIndex) fill(reader *IndexReader) error {
 		return err
 	}
 	holder := indexHolder{encoder: encoder}
-	for record, err := range reader.Records() {
+	holder.packing.SetLimit(1)
+	// Nothing packs any more when it returns.
+	defer func() { _ = holder.packing.Wait() }()
+	for record, err := range reader.names() {
 		if err != nil {
 			return err
 		}
@@ -71,25 +76,27 @@ func (h *HeldIndex) fill(reader *IndexReader) error {
 			holder.into = &heldKind{kind: record.Kind}
 			h.kinds[group] = holder.into
 		}
-		holder.add(heldName(&record), reader.lines.line)
+		holder.add(record, reader.lines.line)
 	}
 	holder.cut()
+	_ = holder.packing.Wait()
 	return encoder.Close()
 }
 
-// indexHolder gathers the lines of a kind into blocks.
+// indexHolder gathers the lines of a kind into blocks, and packs one while the next one is gathered.
 type indexHolder struct {
 	encoder *zstd.Encoder
 	into    *heldKind
 	first   string
 	plain   []byte
-	packed  []byte
+	other   []byte // the buffer of the block before, which is packed meanwhile
+	packing errgroup.Group
 }
 
 // add takes a line with its end.
-func (h *indexHolder) add(name string, line []byte) {
+func (h *indexHolder) add(record *Record, line []byte) {
 	if len(h.plain) == 0 {
-		h.first = name
+		h.first = heldName(record)
 	}
 	if h.plain = append(h.plain, line...); len(h.plain) >= runBlockSize {
 		h.cut()
@@ -100,9 +107,14 @@ func (h *indexHolder) cut() {
 	if len(h.plain) == 0 {
 		return
 	}
-	h.packed = h.encoder.EncodeAll(h.plain, h.packed[:0])
-	h.into.blocks = append(h.into.blocks, heldBlock{first: h.first, packed: bytes.Clone(h.packed)})
-	h.plain = h.plain[:0]
+	_ = h.packing.Wait() // The other buffer is free then.
+	block, plain := &heldBlock{first: h.first}, h.plain
+	h.into.blocks = append(h.into.blocks, block)
+	h.packing.Go(func() error {
+		block.packed = bytes.Clone(h.encoder.EncodeAll(plain, nil))
+		return nil
+	})
+	h.plain, h.other = h.other[:0], plain
 }
 
 // heldName is what orders the records of a kind.
@@ -121,7 +133,7 @@ func (h *HeldIndex) RecordsFrom(kind schema.GroupResource, namespace string) ite
 		if of == nil {
 			return
 		}
-		reader := newRecordReader()
+		reader, checked := newRecordReader(), segmentNames{}
 		var plain []byte
 		for _, block := range of.blocks[max(0, of.block(namespace+"/")):] {
 			var err error
@@ -131,7 +143,14 @@ func (h *HeldIndex) RecordsFrom(kind schema.GroupResource, namespace string) ite
 			}
 			for line := range bytes.Lines(plain) {
 				record, err := reader.readRecord(line[:len(line)-1], of.kind)
-				if !yield(record, err) || err != nil {
+				if err == nil {
+					err = record.check(checked)
+				}
+				if err != nil {
+					yield(Record{}, corrupt("held index", err))
+					return
+				}
+				if !yield(record, nil) {
 					return
 				}
 			}
@@ -163,7 +182,7 @@ func (h *HeldIndex) Find(key core.Key) (record Record, ok bool, err error) {
 
 // block returns the block in which a record of that name would be, -1 where it would be before the first one.
 func (k *heldKind) block(name string) int {
-	at, exact := slices.BinarySearchFunc(k.blocks, name, func(block heldBlock, name string) int {
+	at, exact := slices.BinarySearchFunc(k.blocks, name, func(block *heldBlock, name string) int {
 		return strings.Compare(block.first, name)
 	})
 	if !exact {

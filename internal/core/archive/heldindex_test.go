@@ -113,6 +113,39 @@ func TestHeldIndexRefusesWhatIsNoIndex(t *testing.T) {
 	}
 }
 
+// TestHeldIndexTellsOfLies: what is wrong in a line is an error of whoever comes to it, and nothing of it is handed out.
+func TestHeldIndexTellsOfLies(t *testing.T) {
+	records := someRecords(300)
+	content, _ := buildIndex(t, records...)
+	for name, lie := range map[string][2]string{
+		"Digest": {`"digest":"sha256:`, `"digest":"sha257:`},
+		"Length": {`"length":`, `"length":-`},
+		"Line":   {`"reason":`, `"reason";`},
+	} {
+		lines := decompress(t, content)
+		at := bytes.LastIndex(lines, []byte(lie[0]))
+		lied := slices.Concat(lines[:at], []byte(lie[1]), lines[at+len(lie[0]):])
+		held, err := archive.HoldIndex(bytes.NewReader(compress(t, lied)))
+		if err != nil {
+			if !errors.Is(err, core.ErrCorrupt) {
+				t.Errorf("%s: %v", name, err)
+			}
+			continue
+		}
+		last := records[len(records)-1]
+		var found error
+		count := 0
+		for _, err := range held.Records(last.Kind.GroupResource()) {
+			if found = err; err == nil {
+				count++
+			}
+		}
+		if !errors.Is(found, core.ErrCorrupt) {
+			t.Errorf("%s: %d records and the error %v, want %v", name, count, found, core.ErrCorrupt)
+		}
+	}
+}
+
 // TestHeldIndexIsSmall makes sure that what is held grows by a small record for each object.
 func TestHeldIndexIsSmall(t *testing.T) {
 	const objects = 20_000

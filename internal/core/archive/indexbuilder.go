@@ -80,10 +80,10 @@ type choice map[schema.GroupResource]bool
 func (c choice) has(kind schema.GroupResource) bool { return c == nil || c[kind] }
 
 // merge visits the entries of the chosen kinds that are in the index, in order.
-func (b *IndexBuilder) merge(chosen choice, visit func(kind schema.GroupResource, line []byte) error) error {
+func (b *IndexBuilder) merge(chosen choice, of part, visit func(kind schema.GroupResource, line []byte) error) error {
 	var kind schema.GroupResource
 	var prefix []byte // of the keys of the kind
-	return b.sorter.merge(func(key, line []byte) error {
+	return b.sorter.merge(of, func(key, line []byte) error {
 		end := bytes.LastIndexByte(key, 0) + 1
 		if !bytes.Equal(prefix, key[:end]) {
 			prefix = append(prefix[:0], key[:end]...)
@@ -191,7 +191,7 @@ func (b *IndexBuilder) WriteIndex(target io.Writer) ([]IndexedKind, error) {
 	if err != nil {
 		return nil, fmt.Errorf("counting the index: %w", err)
 	}
-	compressor, err := newStreamEncoder(target)
+	compressor, err := newStreamEncoder(target, ahead)
 	if err != nil {
 		return nil, fmt.Errorf("writing index: %w", err)
 	}
@@ -212,7 +212,7 @@ func (b *IndexBuilder) count(chosen choice) ([]IndexedKind, int64, error) {
 		kind.Count = 0
 	}
 	var objects int64
-	err := b.merge(chosen, func(kind schema.GroupResource, _ []byte) error {
+	err := b.merge(chosen, keysOnly, func(kind schema.GroupResource, _ []byte) error {
 		b.kinds[kind].Count++
 		objects++
 		return nil
@@ -249,7 +249,7 @@ func (b *IndexBuilder) write(target io.Writer, kinds []IndexedKind, objects int6
 	if err := encoder.Encode(header); err != nil {
 		return err
 	}
-	err := b.merge(chosen, func(_ schema.GroupResource, line []byte) error {
+	err := b.merge(chosen, allOf, func(_ schema.GroupResource, line []byte) error {
 		if err := heads(); err != nil {
 			return err
 		}

@@ -80,35 +80,65 @@ func (r *IndexReader) Records() iter.Seq2[Record, error] {
 // Close gives back the memory of the decompressor. It does not close the source.
 func (r *IndexReader) Close() { r.lines.close() }
 
+// names returns records of which nothing is set but what names the object. Each is valid until the next one.
+func (r *IndexReader) names() iter.Seq2[*Record, error] {
+	return func(yield func(*Record, error) bool) {
+		var record Record
+		for {
+			err := r.nextOf(&record, func(line []byte, record *Record) error {
+				if err := r.records.readName(line, record); err != nil {
+					return err
+				}
+				return checkObjectName(record.Kind, record.Namespace, record.Name)
+			})
+			if errors.Is(err, errEnd) {
+				return
+			}
+			if !yield(&record, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
 // next returns the next record, or errEnd after the last one.
 func (r *IndexReader) next() (Record, error) {
+	var record Record
+	err := r.nextOf(&record, func(line []byte, record *Record) (err error) {
+		if *record, err = r.records.readRecord(line, r.kind.Kind); err != nil {
+			return err
+		}
+		return record.check(r.checked)
+	})
+	return record, err
+}
+
+// nextOf reads the next line that is one of a record, in order, or returns errEnd after the last one.
+func (r *IndexReader) nextOf(record *Record, read func(line []byte, record *Record) error) error {
 	for r.left == 0 {
 		if r.kinds == r.header.Kinds {
-			return Record{}, r.end()
+			return r.end()
 		}
 		if err := r.nextKind(); err != nil {
-			return Record{}, err
+			return err
 		}
 	}
 	line, err := r.line()
 	if err != nil {
-		return Record{}, err
+		return err
 	}
-	record, err := r.records.readRecord(line, r.kind.Kind)
-	if err != nil {
-		return Record{}, r.lines.corrupt(err)
-	}
-	if err := record.check(r.checked); err != nil {
-		return Record{}, r.lines.corrupt(err)
+	record.Kind = r.kind.Kind
+	if err := read(line, record); err != nil {
+		return r.lines.corrupt(err)
 	}
 	key := record.Key()
 	if r.read > 0 && r.last.Compare(key) >= 0 {
-		return Record{}, r.lines.corrupt(fmt.Errorf("%s comes after %s", key, r.last))
+		return r.lines.corrupt(fmt.Errorf("%s comes after %s", key, r.last))
 	}
 	r.last = key
 	r.read++
 	r.left--
-	return record, nil
+	return nil
 }
 
 func (r *IndexReader) nextKind() error {

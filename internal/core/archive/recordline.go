@@ -41,9 +41,20 @@ func (r *recordReader) read(line []byte, record *Record) bool {
 
 // identity reads what names the object.
 func (r *recordReader) identity(record *Record) bool {
+	var uid, version []byte
+	if !r.name(record) || !r.member(`,"uid":`, &uid) || !r.member(`,"resourceVersion":`, &version) {
+		return false
+	}
+	record.UID, record.ResourceVersion = types.UID(uid), string(version)
+	return true
+}
+
+// name reads by what the object is known in the cluster.
+func (r *recordReader) name(record *Record) bool {
 	if !r.skip(`{`) {
 		return false
 	}
+	record.Namespace = ""
 	if r.skip(`"namespace":`) {
 		namespace, ok := r.text()
 		if !ok || !r.skip(`,`) {
@@ -51,11 +62,11 @@ func (r *recordReader) identity(record *Record) bool {
 		}
 		record.Namespace = same(&r.namespace, namespace)
 	}
-	var name, uid, version []byte
-	if !r.member(`"name":`, &name) || !r.member(`,"uid":`, &uid) || !r.member(`,"resourceVersion":`, &version) {
+	var name []byte
+	if !r.member(`"name":`, &name) {
 		return false
 	}
-	record.Name, record.UID, record.ResourceVersion = string(name), types.UID(uid), string(version)
+	record.Name = string(name)
 	return true
 }
 
@@ -305,6 +316,16 @@ func (w *recordWriter) text(key, value string) {
 
 func (w *recordWriter) number(key string, value int64) {
 	w.line = strconv.AppendInt(append(w.line, key...), value, 10)
+}
+
+// readName reads of a line by what the object is known in the cluster, and nothing else.
+func (r *recordReader) readName(line []byte, record *Record) error {
+	if r.line = line; r.name(record) && r.skip(`,`) {
+		return nil
+	}
+	other, err := r.readRecord(line, record.Kind)
+	record.Namespace, record.Name = other.Namespace, other.Name
+	return err
 }
 
 // readRecord reads the line of a record of the kind.

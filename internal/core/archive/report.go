@@ -71,7 +71,7 @@ type ReportWriter struct {
 
 // NewReportWriter begins a report. Close must be called at the end; it does not close the target.
 func NewReportWriter(target io.Writer) (*ReportWriter, error) {
-	compressor, err := newStreamEncoder(target)
+	compressor, err := newStreamEncoder(target, inStep)
 	if err != nil {
 		return nil, err
 	}

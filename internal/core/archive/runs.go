@@ -15,18 +15,28 @@ import (
 
 // runSorter sorts pairs of a key and a line, more than it may hold in plain: sorted runs, compressed in blocks.
 type runSorter struct {
-	encoder *zstd.Encoder
 	decoder *zstd.Decoder
 	// runs are in the order of their age, the oldest first; levels never rise along them.
 	runs    []run
-	scratch []byte
+	builder runBuilder
 }
 
 // run is a sorted sequence of pairs. A run of level n+1 was merged from runFan runs of level n.
 type run struct {
 	level  int
-	blocks [][]byte
+	blocks []runBlock
 }
+
+// runBlock is some pairs of a run, compressed: the keys by themselves, as a walk that only counts needs nothing else.
+type runBlock struct{ keys, lines []byte }
+
+// part says how much of the pairs a walk is about.
+type part bool
+
+const (
+	keysOnly part = false
+	allOf    part = true
+)
 
 // runEntry is one pair in a buffer: the key, then the line.
 type runEntry struct{ start, keyEnd, end int }
@@ -45,7 +55,7 @@ func newRunSorter() (*runSorter, error) {
 	if err != nil {
 		return nil, fmt.Errorf("making a zstd decoder: %w", err)
 	}
-	return &runSorter{encoder: encoder, decoder: decoder}, nil
+	return &runSorter{decoder: decoder, builder: runBuilder{encoder: encoder}}, nil
 }
 
 // add makes the pairs in the buffer a run. Of pairs with the same key the last one stays.
@@ -57,14 +67,13 @@ func (s *runSorter) add(buffer []byte, entries []runEntry) error {
 	slices.SortFunc(entries, func(x, y runEntry) int {
 		return cmp.Or(bytes.Compare(key(x), key(y)), cmp.Compare(x.start, y.start))
 	})
-	builder := runBuilder{encoder: s.encoder, block: s.scratch[:0]}
+	builder := &s.builder
 	for i, entry := range entries {
 		if i+1 == len(entries) || !bytes.Equal(key(entry), key(entries[i+1])) {
 			builder.add(key(entry), buffer[entry.keyEnd:entry.end])
 		}
 	}
 	s.runs = append(s.runs, run{blocks: builder.finish()})
-	s.scratch = builder.block
 	return s.compact()
 }
 
@@ -80,59 +89,67 @@ func (s *runSorter) compact() error {
 		if len(s.runs)-first < runFan {
 			return nil
 		}
-		builder := runBuilder{encoder: s.encoder, block: s.scratch[:0]}
-		err := mergeRuns(s.decoder, s.runs[first:], func(key, line []byte) error {
-			builder.add(key, line)
+		err := mergeRuns(s.decoder, s.runs[first:], allOf, func(key, line []byte) error {
+			s.builder.add(key, line)
 			return nil
 		})
 		if err != nil {
 			return err
 		}
 		clear(s.runs[first:])
-		s.runs = append(s.runs[:first], run{level: level + 1, blocks: builder.finish()})
-		s.scratch = builder.block
+		s.runs = append(s.runs[:first], run{level: level + 1, blocks: s.builder.finish()})
 	}
 }
 
-// merge visits all pairs in the order of their keys, each key once with its last line.
-func (s *runSorter) merge(visit func(key, line []byte) error) error {
-	return mergeRuns(s.decoder, s.runs, visit)
+// merge visits all pairs in the order of their keys, each key once with its last line, or with none where only the keys are
+// wanted.
+func (s *runSorter) merge(of part, visit func(key, line []byte) error) error {
+	return mergeRuns(s.decoder, s.runs, of, visit)
 }
 
-// runBuilder writes the blocks of a run: for each pair the length of the key, the length of the line, both.
+// runBuilder writes the blocks of a run: for each pair the length of the key, the length of the line and the key, and beside
+// them the lines.
 type runBuilder struct {
 	encoder *zstd.Encoder
-	block   []byte
+	keys    []byte
+	lines   []byte
 	packed  []byte
-	blocks  [][]byte
+	blocks  []runBlock
 }
 
 func (b *runBuilder) add(key, line []byte) {
-	b.block = binary.AppendUvarint(b.block, uint64(len(key)))
-	b.block = binary.AppendUvarint(b.block, uint64(len(line)))
-	b.block = append(append(b.block, key...), line...)
-	if len(b.block) >= runBlockSize {
+	b.keys = binary.AppendUvarint(b.keys, uint64(len(key)))
+	b.keys = binary.AppendUvarint(b.keys, uint64(len(line)))
+	b.keys = append(b.keys, key...)
+	if b.lines = append(b.lines, line...); len(b.lines)+len(b.keys) >= runBlockSize {
 		b.cut()
 	}
 }
 
 func (b *runBuilder) cut() {
-	if len(b.block) > 0 {
-		b.packed = b.encoder.EncodeAll(b.block, b.packed[:0])
-		b.blocks = append(b.blocks, bytes.Clone(b.packed))
-		b.block = b.block[:0]
+	if len(b.keys) > 0 {
+		b.blocks = append(b.blocks, runBlock{keys: b.pack(b.keys), lines: b.pack(b.lines)})
+		b.keys, b.lines = b.keys[:0], b.lines[:0]
 	}
 }
 
-func (b *runBuilder) finish() [][]byte {
-	b.cut()
-	return b.blocks
+func (b *runBuilder) pack(plain []byte) []byte {
+	b.packed = b.encoder.EncodeAll(plain, b.packed[:0])
+	return bytes.Clone(b.packed)
 }
 
-func mergeRuns(decoder *zstd.Decoder, runs []run, visit func(key, line []byte) error) error {
+// finish returns the blocks, and begins another run.
+func (b *runBuilder) finish() []runBlock {
+	b.cut()
+	blocks := b.blocks
+	b.blocks = nil
+	return blocks
+}
+
+func mergeRuns(decoder *zstd.Decoder, runs []run, of part, visit func(key, line []byte) error) error {
 	cursors := make(cursorHeap, 0, len(runs))
 	for age, run := range runs {
-		cursor := &runCursor{decoder: decoder, blocks: run.blocks, age: age}
+		cursor := &runCursor{decoder: decoder, blocks: run.blocks, of: of, age: age}
 		if more, err := cursor.next(); err != nil {
 			return err
 		} else if !more {
@@ -160,35 +177,56 @@ func mergeRuns(decoder *zstd.Decoder, runs []run, visit func(key, line []byte) e
 // runCursor walks along a run. Key and line are valid until the next step.
 type runCursor struct {
 	decoder *zstd.Decoder
-	blocks  [][]byte
+	blocks  []runBlock
+	of      part
 	age     int
-	plain   []byte
-	rest    []byte
 	key     []byte
 	line    []byte
+
+	keys, lines         []byte // of the block, in plain
+	keysLeft, linesLeft []byte // what of them is still to come
 }
 
 var errBrokenRun = errors.New("a run of the index is damaged in memory")
 
 func (c *runCursor) next() (bool, error) {
-	if len(c.rest) == 0 {
+	if len(c.keysLeft) == 0 {
 		if len(c.blocks) == 0 {
 			return false, nil
 		}
-		plain, err := c.decoder.DecodeAll(c.blocks[0], c.plain[:0])
-		if err != nil {
+		if err := c.open(c.blocks[0]); err != nil {
 			return false, fmt.Errorf("%w: %w", errBrokenRun, err)
 		}
-		c.blocks, c.plain, c.rest = c.blocks[1:], plain, plain
+		c.blocks = c.blocks[1:]
 	}
-	key, n := binary.Uvarint(c.rest)
-	line, m := binary.Uvarint(c.rest[max(n, 0):])
-	if n <= 0 || m <= 0 || line > math.MaxInt32 || key > math.MaxInt32 || int(key+line) > len(c.rest)-n-m {
+	key, n := binary.Uvarint(c.keysLeft)
+	line, m := binary.Uvarint(c.keysLeft[max(n, 0):])
+	if n <= 0 || m <= 0 || key > math.MaxInt32 || int(key) > len(c.keysLeft)-n-m {
 		return false, errBrokenRun
 	}
-	c.rest = c.rest[n+m:]
-	c.key, c.line, c.rest = c.rest[:key], c.rest[key:key+line], c.rest[key+line:]
+	c.keysLeft = c.keysLeft[n+m:]
+	c.key, c.keysLeft = c.keysLeft[:key], c.keysLeft[key:]
+	if c.of == keysOnly {
+		return true, nil
+	}
+	if line > uint64(len(c.linesLeft)) {
+		return false, errBrokenRun
+	}
+	c.line, c.linesLeft = c.linesLeft[:line], c.linesLeft[line:]
 	return true, nil
+}
+
+func (c *runCursor) open(block runBlock) (err error) {
+	if c.keys, err = c.decoder.DecodeAll(block.keys, c.keys[:0]); err != nil {
+		return err
+	}
+	c.keysLeft = c.keys
+	if c.of == keysOnly {
+		return nil
+	}
+	c.lines, err = c.decoder.DecodeAll(block.lines, c.lines[:0])
+	c.linesLeft = c.lines
+	return err
 }
 
 // cursorHeap has the cursor with the smallest key first, and of those with the same key the youngest.

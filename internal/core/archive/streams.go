@@ -10,9 +10,16 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// newStreamEncoder compresses a stream without goroutines of its own and with a small window.
-func newStreamEncoder(target io.Writer) (*zstd.Encoder, error) {
-	encoder, err := zstd.NewWriter(target, zstd.WithEncoderConcurrency(1), zstd.WithEncoderCRC(true),
+// How an encoder works: without goroutines of its own, or so that the next block is taken while one is compressed. Then the
+// target is written to by another goroutine until the encoder is closed.
+const (
+	inStep = 1
+	ahead  = 2
+)
+
+// newStreamEncoder compresses a stream with a small window.
+func newStreamEncoder(target io.Writer, concurrency int) (*zstd.Encoder, error) {
+	encoder, err := zstd.NewWriter(target, zstd.WithEncoderConcurrency(concurrency), zstd.WithEncoderCRC(true),
 		zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithWindowSize(windowSize), zstd.WithLowerEncoderMem(true))
 	if err != nil {
 		return nil, fmt.Errorf("making a zstd encoder: %w", err)

@@ -105,6 +105,11 @@ func BenchmarkModes(b *testing.B) {
 					b.Fatalf("%+v", made.Choice)
 				}
 				b.ReportMetric(float64(made.Manifest.Index.Size)/count, "index-bytes/object")
+				for _, timing := range made.Timings {
+					if timing.Took > 5*time.Millisecond {
+						b.ReportMetric(float64(timing.Took.Milliseconds()), timing.Step+"-ms")
+					}
+				}
 			}
 			b.ReportMetric(count*float64(b.N)/b.Elapsed().Seconds(), "objects/s")
 		})
