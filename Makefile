@@ -76,7 +76,7 @@ test: build bin/testcount bin/versitygw ## Run all unit and integration tests; t
 CAMPAIGNTIME ?= 10m
 
 .PHONY: campaign
-campaign: ## Let processes back up, delete, collect and die on one store for CAMPAIGNTIME, and look for what is lost.
+campaign: ## Let processes back up, copy, delete, collect and die on two stores for CAMPAIGNTIME, and look for what is lost.
 	KAHU_COLLECTION_TIME=$(CAMPAIGNTIME) $(GO) test -trimpath -count 1 -v -timeout 24h -run TestCollection ./test/collection
 
 .PHONY: race

@@ -5,57 +5,89 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"path/filepath"
+	"slices"
 	"time"
 
 	"k8s.io/utils/clock"
 
 	"github.com/soda-cdm/kahu/internal/core"
 	"github.com/soda-cdm/kahu/internal/core/archive"
+	"github.com/soda-cdm/kahu/internal/engine"
 	"github.com/soda-cdm/kahu/internal/engine/removal"
 	"github.com/soda-cdm/kahu/internal/store"
 	"github.com/soda-cdm/kahu/providers/filesystem"
 )
 
 const (
-	clusterID  = "11111111-2222-3333-4444-555555555555"
-	locationID = "location"
+	clusterID = "11111111-2222-3333-4444-555555555555"
+	// atLeast and atMost are how many backups are on record at a place.
+	atLeast, atMost = 5, 25
+	// takeOnce: once in so many times an attempt is taken over that lives.
+	takeOnce = 20
+	// idleTime is how long a worker waits that finds nothing to do.
+	idleTime = 5 * time.Millisecond
+	// manifestTime is how long an attempt may still write its manifest after it asked whether it is wanted.
+	manifestTime = 300 * time.Millisecond
+)
+
+// The places: backups are made at the first one, and copied to the other.
+const (
+	mainPlace = "main"
+	offsite   = "offsite"
 )
 
 // orders are what a worker is told.
 type orders struct {
 	Seed    uint64        `json:"seed"`
-	Store   string        `json:"store"`
-	Records string        `json:"records"`
+	Cluster uint64        `json:"cluster"` // the seed of its objects
+	Folder  string        `json:"folder"`  // with the stores and the records of the places
 	Grace   time.Duration `json:"grace"`
 	// Last: collect once, and end.
 	Last bool `json:"last"`
-	// WithoutIntents: deletions and collections do not see intents.
+	// WithoutIntents: deletions and collections do not see intents, and nothing is copied.
 	WithoutIntents bool `json:"withoutIntents"`
-	// LongestPause is before a call to the store, LongestDoubt before a manifest is made real.
-	LongestPause time.Duration `json:"longestPause"`
-	LongestDoubt time.Duration `json:"longestDoubt"`
+	// Nap is the longest of many sleeps, Doubt that between the question whether a manifest is wanted and its writing.
+	Nap   time.Duration `json:"nap"`
+	Doubt time.Duration `json:"doubt"`
+}
+
+// site is a place, and what is on record of what is there.
+type site struct {
+	name    string
+	records records
+	files   *files
+	memory  removal.Memory
+}
+
+func siteAt(folder, name string, its *fate) *site {
+	driver := filesystem.New(filesystem.Options{Root: filepath.Join(folder, name), Now: clock.RealClock{}.Now})
+	return &site{
+		name: name, records: records{folder: filepath.Join(folder, name+"-records")},
+		files: &files{Store: store.New(driver, store.Options{Attempts: 1}), fate: its},
+	}
 }
 
 // worker does one thing after the other at random.
 type worker struct {
 	orders
 
-	random  *rand.Rand
-	records records
-	files   *files
-	memory  removal.Memory
+	fate    *fate
+	main    *site
+	offsite *site
+	cluster *living
 }
 
-func work(its orders) error {
+// work works until the worker dies.
+func work(ctx context.Context, its orders) error {
 	random := rand.New(rand.NewPCG(its.Seed, 3))
-	driver := filesystem.New(filesystem.Options{Root: its.Store, Now: clock.RealClock{}.Now})
-	w := &worker{
-		orders: its, random: random, records: records{folder: its.Records},
-		files: &files{Store: store.New(driver, store.Options{}), random: random, longest: its.LongestPause},
-	}
-	ctx := context.Background() //nolint:forbidigo // It is a main.
+	w := &worker{orders: its, fate: &fate{random: random, nap: its.Nap, long: 2 * its.Grace, left: 30 + random.IntN(700)}}
 	if its.Last {
-		return w.collect(ctx)
+		w.fate.left, w.fate.long = -1, 0
+	}
+	w.main, w.offsite = siteAt(its.Folder, mainPlace, w.fate), siteAt(its.Folder, offsite, w.fate)
+	if its.Last {
+		return errors.Join(w.collect(ctx, w.main), w.collect(ctx, w.offsite))
 	}
 	for {
 		if err := w.one(ctx); err != nil {
@@ -66,80 +98,116 @@ func work(its orders) error {
 
 // one does one thing.
 func (w *worker) one(ctx context.Context) error {
-	all, err := w.records.all()
+	at := w.main
+	if w.fate.number(3) == 0 && !w.WithoutIntents {
+		at = w.offsite
+	}
+	all, err := at.records.all()
 	if err != nil {
 		return err
 	}
-	var at record
+	var chosen record
 	if len(all) > 0 {
-		at = all[w.random.IntN(len(all))]
+		chosen = all[w.fate.number(len(all))]
 	}
-	switch dice := w.random.IntN(10); {
-	case dice < 3 && len(all) < 30:
-		return w.begin(ctx)
-	case dice < 5:
-		return w.collect(ctx)
-	case at.State == completed && dice < 8:
-		return w.remove(ctx, at)
-	case at.State != completed && at.State != "":
-		return w.recover(ctx, at)
+	switch dice := w.fate.number(20); {
+	case dice < 8 && len(all) < atMost:
+		return w.begin(ctx, at)
+	case dice < 11:
+		return w.collect(ctx, at)
+	case dice == 11 && chosen.State == processing && w.fate.number(3) == 0:
+		return w.lose(at, chosen)
+	case chosen.State == completed && len(all) > atLeast:
+		return w.remove(ctx, at, chosen)
+	case chosen.State == processing:
+		return w.takeOver(ctx, at, chosen)
+	case chosen.State == deleting:
+		return w.finishRemoval(ctx, at, chosen)
 	}
+	return w.idle()
+}
+
+// idle waits a moment: there was nothing to do.
+func (w *worker) idle() error {
+	time.Sleep(idleTime) //nolint:forbidigo // What others do is not told.
 	return nil
 }
 
-// begin makes a new backup.
-func (w *worker) begin(ctx context.Context) error {
-	name := fmt.Sprintf("b%08x", w.random.Uint32())
-	made := record{
-		ID: archive.BackupID{ClusterID: clusterID, Name: name, UID: "u-" + name}, State: processing, Attempt: w.attempt(),
+// lose loses the record of a run, as a Backup object is lost whose finalizers somebody removes. Who makes a backup is not asked;
+// copies are lost when nobody makes them.
+func (w *worker) lose(at *site, its record) error {
+	if w.isAlive(at, its) && at == w.offsite {
+		return w.idle()
 	}
-	letGo, ok := w.records.hold(name)
-	if !ok {
-		return nil
-	}
-	defer letGo()
-	if err := w.records.change(name, func(record *record) error { *record = made; return nil }); err != nil {
-		return err
-	}
-	return w.run(ctx, made)
+	at.records.tell("lost")
+	return at.records.lose(its.ID.Name)
 }
 
-func (w *worker) attempt() string { return fmt.Sprintf("a%016x", w.random.Uint64()) }
-
-// run makes a backup real, or gives it up.
-func (w *worker) run(ctx context.Context, its record) error {
-	run := &run{worker: w, record: its}
-	err := run.do(ctx)
-	if err == nil {
-		w.records.tell("backup")
-		return nil
+// isAlive tells whether somebody makes the attempt.
+func (w *worker) isAlive(at *site, its record) bool {
+	letGo, dead := at.records.hold(its.Attempt)
+	if dead {
+		letGo()
 	}
-	w.records.tell("failed " + err.Error())
-	err = w.records.change(its.ID.Name, func(record *record) error {
+	return !dead
+}
+
+func (w *worker) begin(ctx context.Context, at *site) error {
+	if at == w.main {
+		return w.beginBackup(ctx)
+	}
+	return w.beginCopy(ctx)
+}
+
+// name returns a name that nothing else has.
+func (w *worker) name(prefix string) string {
+	return fmt.Sprintf("%s%08x%06x", prefix, w.Seed, w.fate.number(1<<24))
+}
+
+// take begins an attempt that is on record by now.
+func (w *worker) take(ctx context.Context, at *site, its record) error {
+	letGo, ok := at.records.hold(its.Attempt)
+	if !ok {
+		return fmt.Errorf("attempt %s is somebody else's", its.Attempt)
+	}
+	defer letGo()
+	if at == w.main {
+		return w.backup(ctx, its)
+	}
+	return w.copy(ctx, its)
+}
+
+// takeOver goes on with what a worker that died had begun, or, now and then, one that lives. Of that one nobody knows whether it
+// is about to write its manifest.
+func (w *worker) takeOver(ctx context.Context, at *site, its record) error {
+	alive, attempt := w.isAlive(at, its), w.name("a")
+	if alive && (at == w.offsite || w.fate.number(takeOnce) > 0) {
+		return w.idle()
+	}
+	err := at.records.change(its.ID.Name, func(record *record) error {
 		if record.State != processing || record.Attempt != its.Attempt {
 			return errOthers
 		}
-		record.State = deleting
+		record.Earlier, record.Attempt = append(record.Earlier, record.Attempt), attempt
+		if alive {
+			record.Fence = clock.RealClock{}.Now().Add(2 * manifestTime)
+		}
+		its = *record
 		return nil
 	})
 	if errors.Is(err, errOthers) {
-		return removal.Discard(ctx, w.seen(), its.ID, its.Attempt)
+		return nil
 	}
 	if err != nil {
 		return err
 	}
-	return w.finishRemoval(ctx, its)
+	return w.take(ctx, at, its)
 }
 
 // remove deletes a backup, or forgets it and leaves it in the store.
-func (w *worker) remove(ctx context.Context, its record) error {
-	letGo, ok := w.records.hold(its.ID.Name)
-	if !ok {
-		return nil
-	}
-	defer letGo()
-	forgotten := w.random.IntN(20) == 0
-	err := w.records.change(its.ID.Name, func(record *record) error {
+func (w *worker) remove(ctx context.Context, at *site, its record) error {
+	forgotten := w.fate.number(40) == 0
+	err := at.records.change(its.ID.Name, func(record *record) error {
 		if record.State != completed {
 			return errOthers
 		}
@@ -147,6 +215,7 @@ func (w *worker) remove(ctx context.Context, its record) error {
 		if forgotten {
 			record.State = ""
 		}
+		its = *record
 		return nil
 	})
 	if errors.Is(err, errOthers) || forgotten {
@@ -155,127 +224,90 @@ func (w *worker) remove(ctx context.Context, its record) error {
 	if err != nil {
 		return err
 	}
-	return w.finishRemoval(ctx, its)
+	return w.finishRemoval(ctx, at, its)
 }
 
-func (w *worker) finishRemoval(ctx context.Context, its record) error {
-	var err error
-	if its.Finished {
-		err = (&removal.Deletion{Memory: &w.memory}).Delete(ctx, w.seen(), its.ID, its.attempts()...)
-	} else {
-		err = removal.Erase(ctx, w.seen(), its.ID, its.attempts()...)
-	}
-	if err != nil {
-		return err
-	}
-	w.records.tell("deletion")
-	return w.records.change(its.ID.Name, func(record *record) error { record.State = ""; return nil })
-}
-
-// recover goes on with what a worker that died had begun, or loses its record.
-func (w *worker) recover(ctx context.Context, its record) error {
-	letGo, ok := w.records.hold(its.ID.Name)
+// finishRemoval removes what is there of a backup, and its record.
+func (w *worker) finishRemoval(ctx context.Context, at *site, its record) error {
+	letGo, ok := at.records.hold(its.ID.Name)
 	if !ok {
 		return nil
 	}
 	defer letGo()
-	now, err := w.records.read(its.ID.Name)
-	if err != nil || now.State == "" || now.State == completed {
+	leave, free := at.records.remove()
+	if !free {
+		return w.idle() // A copy may need what would be removed.
+	}
+	defer leave()
+	if (clock.RealClock{}).Now().Before(its.Fence) {
+		return w.idle()
+	}
+	err := w.erase(ctx, at, its)
+	if errors.Is(err, errWhole) {
+		return at.records.change(its.ID.Name, func(record *record) error {
+			record.State, record.Finished = completed, true
+			return nil
+		})
+	}
+	if err != nil {
 		return err
 	}
-	lost := w.random.IntN(4) == 0
-	err = w.records.change(now.ID.Name, func(record *record) error {
-		switch {
-		case lost:
-			record.State = ""
-		case record.State == processing:
-			record.Earlier, record.Attempt = append(record.Earlier, record.Attempt), w.attempt()
-		}
-		now = *record
-		return nil
-	})
-	if err != nil || lost {
-		return err
+	at.records.tell("deletion")
+	return at.records.lose(its.ID.Name)
+}
+
+var errWhole = errors.New("it has its manifest")
+
+func (w *worker) erase(ctx context.Context, at *site, its record) error {
+	deletion := &removal.Deletion{Memory: &at.memory}
+	if its.Finished {
+		return deletion.Delete(ctx, w.seen(at), its.ID, its.attempts()...)
 	}
-	if now.State == deleting {
-		return w.finishRemoval(ctx, now)
+	_, err := engine.ReadManifest(ctx, at.files, its.ID)
+	if !errors.Is(err, core.ErrNotFound) {
+		return errors.Join(err, errWhole)
 	}
-	return w.run(ctx, now)
+	return removal.Erase(ctx, w.seen(at), its.ID, its.attempts()...)
 }
 
 // collect collects once.
-func (w *worker) collect(ctx context.Context) error {
-	collection := &removal.Collection{
-		ClusterID: clusterID, Grace: w.Grace, Memory: &w.memory,
-		Running: func(context.Context) (func(id archive.BackupID) bool, error) {
-			all, err := w.records.all()
-			if err != nil {
-				return nil, err
-			}
-			running := map[archive.BackupID]bool{}
-			for _, each := range all {
-				running[each.ID] = each.State != completed
-			}
-			return func(id archive.BackupID) bool { return running[id] }, nil
-		},
-		Owned: func(context.Context) error { return nil },
+func (w *worker) collect(ctx context.Context, at *site) error {
+	leave, free := at.records.remove()
+	if !free {
+		return w.idle() // A copy may need what would be removed.
 	}
-	collected, err := collection.Run(ctx, w.seen())
+	defer leave()
+	collection := &removal.Collection{
+		ClusterID: clusterID, Grace: w.Grace, Memory: &at.memory, Owned: func(context.Context) error { return nil },
+		Running: func(context.Context) (func(id archive.BackupID) bool, error) {
+			all, err := at.records.all()
+			running := slices.DeleteFunc(all, func(each record) bool { return each.State == completed })
+			return func(id archive.BackupID) bool {
+				return slices.ContainsFunc(running, func(each record) bool { return each.ID == id })
+			}, err
+		},
+	}
+	collected, err := collection.Run(ctx, w.seen(at))
 	if collected.Segments+collected.Others > 0 {
-		w.records.tell("collection")
+		at.records.tell("collection")
 	}
 	if len(collected.Unknown) > 0 {
-		w.records.tell("unknown")
+		at.records.tell("unknown")
 	}
 	return err
 }
 
 // seen returns the files as deletions and collections see them.
-func (w *worker) seen() removal.CollectionFiles { //nolint:ireturn // What a worker is told to see.
+func (w *worker) seen(at *site) removal.CollectionFiles { //nolint:ireturn // What a worker is told to see.
 	if w.WithoutIntents {
-		return blind{w.files}
+		return blind{at.files}
 	}
-	return w.files
+	return at.files
 }
 
-// files are a store that is slow now and then.
-type files struct {
-	*store.Store
-
-	random  *rand.Rand
-	longest time.Duration
-}
-
-// pause waits now and then: so that others come in between.
-func (f *files) pause() {
-	if f.longest > 0 && f.random.IntN(4) == 0 {
-		time.Sleep(time.Duration(f.random.Int64N(int64(f.longest)))) //nolint:forbidigo // To sleep is what it is for.
+// doubt sleeps between the question and the manifest.
+func (w *worker) doubt() {
+	if w.Doubt > 0 && w.fate.number(3) == 0 {
+		time.Sleep(time.Duration(w.fate.number(int(w.Doubt)))) //nolint:forbidigo // So that others come in between.
 	}
-}
-
-func (f *files) List(ctx context.Context, prefix string, visit func(file core.FileInfo) error) error {
-	f.pause()
-	return f.Store.List(ctx, prefix, visit)
-}
-
-func (f *files) Remove(ctx context.Context, name string) error {
-	f.pause()
-	return f.Store.Remove(ctx, name)
-}
-
-func (f *files) Create(ctx context.Context, name string) (core.FileWriter, error) {
-	f.pause()
-	return f.Store.Create(ctx, name)
-}
-
-// blind does not see intents.
-type blind struct{ *files }
-
-func (b blind) List(ctx context.Context, prefix string, visit func(file core.FileInfo) error) error {
-	return b.files.List(ctx, prefix, func(file core.FileInfo) error {
-		if id, is := archive.ParseBackupFile(file.Name); is && id.IsIntent(file.Name) {
-			return nil
-		}
-		return visit(file)
-	})
 }
