@@ -133,7 +133,7 @@ func (l *lister) run(ctx context.Context) error {
 	for attempt := 1; ; attempt++ {
 		before := l.sent
 		more, err := l.readPage(ctx)
-		if err == nil && (!more || l.from != nil && l.sent >= int64(l.from.Objects)) {
+		if err == nil && (!more || l.hasEnough()) {
 			return nil
 		}
 		if err == nil || l.sent > before {
@@ -147,6 +147,9 @@ func (l *lister) run(ctx context.Context) error {
 		}
 	}
 }
+
+// hasEnough tells whether the part that is asked for was read.
+func (l *lister) hasEnough() bool { return l.from != nil && l.sent >= int64(l.from.Objects) }
 
 // recover waits until a page that broke off may be read again, or returns why it may not.
 func (l *lister) recover(ctx context.Context, err error, attempt int) error {

@@ -10,7 +10,6 @@ import (
 	"sync"
 
 	"github.com/klauspost/compress/zstd"
-	"golang.org/x/sync/errgroup"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/soda-cdm/kahu/internal/core"
@@ -63,9 +62,8 @@ func (h *HeldIndex) fill(reader *IndexReader) error {
 		return err
 	}
 	holder := indexHolder{encoder: encoder}
-	holder.packing.SetLimit(1)
 	// Nothing packs any more when it returns.
-	defer func() { _ = holder.packing.Wait() }()
+	defer holder.packing.Wait()
 	for record, err := range reader.names() {
 		if err != nil {
 			return err
@@ -79,7 +77,7 @@ func (h *HeldIndex) fill(reader *IndexReader) error {
 		holder.add(record, reader.lines.line)
 	}
 	holder.cut()
-	_ = holder.packing.Wait()
+	holder.packing.Wait()
 	return encoder.Close()
 }
 
@@ -90,7 +88,7 @@ type indexHolder struct {
 	first   string
 	plain   []byte
 	other   []byte // the buffer of the block before, which is packed meanwhile
-	packing errgroup.Group
+	packing sync.WaitGroup
 }
 
 // add takes a line with its end.
@@ -107,13 +105,10 @@ func (h *indexHolder) cut() {
 	if len(h.plain) == 0 {
 		return
 	}
-	_ = h.packing.Wait() // The other buffer is free then.
+	h.packing.Wait() // The other buffer is free then.
 	block, plain := &heldBlock{first: h.first}, h.plain
 	h.into.blocks = append(h.into.blocks, block)
-	h.packing.Go(func() error {
-		block.packed = bytes.Clone(h.encoder.EncodeAll(plain, nil))
-		return nil
-	})
+	h.packing.Go(func() { block.packed = bytes.Clone(h.encoder.EncodeAll(plain, nil)) })
 	h.plain, h.other = h.other[:0], plain
 }
 
@@ -134,23 +129,30 @@ func (h *HeldIndex) RecordsFrom(kind schema.GroupResource, namespace string) ite
 			return
 		}
 		reader, checked := newRecordReader(), segmentNames{}
+		for line, err := range h.lines(of.blocks[max(0, of.block(namespace+"/")):]) {
+			var record Record
+			if err == nil {
+				record, err = reader.readChecked(line, of.kind, checked)
+			}
+			if !yield(record, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// lines returns the lines of blocks without their ends.
+func (h *HeldIndex) lines(blocks []*heldBlock) iter.Seq2[[]byte, error] {
+	return func(yield func([]byte, error) bool) {
 		var plain []byte
-		for _, block := range of.blocks[max(0, of.block(namespace+"/")):] {
+		for _, block := range blocks {
 			var err error
 			if plain, err = h.decoder.DecodeAll(block.packed, plain[:0]); err != nil {
-				yield(Record{}, fmt.Errorf("%w: %w", errBrokenRun, err))
+				yield(nil, fmt.Errorf("%w: %w", errBrokenRun, err))
 				return
 			}
 			for line := range bytes.Lines(plain) {
-				record, err := reader.readRecord(line[:len(line)-1], of.kind)
-				if err == nil {
-					err = record.check(checked)
-				}
-				if err != nil {
-					yield(Record{}, corrupt("held index", err))
-					return
-				}
-				if !yield(record, nil) {
+				if !yield(line[:len(line)-1], nil) {
 					return
 				}
 			}

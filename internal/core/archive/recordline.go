@@ -328,6 +328,18 @@ func (r *recordReader) readName(line []byte, record *Record) error {
 	return err
 }
 
+// readChecked reads the line of a record of the kind, or gives core.ErrCorrupt where that cannot be true.
+func (r *recordReader) readChecked(line []byte, kind core.Kind, segments segmentNames) (Record, error) {
+	record, err := r.readRecord(line, kind)
+	if err == nil {
+		err = record.check(segments)
+	}
+	if err != nil {
+		return Record{}, corrupt("held index", err)
+	}
+	return record, nil
+}
+
 // readRecord reads the line of a record of the kind.
 func (r *recordReader) readRecord(line []byte, kind core.Kind) (Record, error) {
 	record := Record{Kind: kind}
