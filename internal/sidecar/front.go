@@ -39,7 +39,7 @@ func (f *front) Upload(ctx context.Context, name string, attributes provider.Att
 	if err != nil {
 		return err
 	}
-	return to.secrets.clean(f.driver.Upload(ctx, name, to.attributes, content))
+	return to.secrets.Clean(f.driver.Upload(ctx, name, to.attributes, content))
 }
 
 // Create implements provider.Creator.
@@ -48,7 +48,7 @@ func (f *front) Create(ctx context.Context, name string, attributes provider.Att
 	if err != nil {
 		return err
 	}
-	return to.secrets.clean(f.driver.Create(ctx, name, to.attributes, content))
+	return to.secrets.Clean(f.driver.Create(ctx, name, to.attributes, content))
 }
 
 // Exists implements provider.ObjectStore.
@@ -58,7 +58,7 @@ func (f *front) Exists(ctx context.Context, name string, attributes provider.Att
 		return false, err
 	}
 	found, err := f.driver.Exists(ctx, name, at.attributes)
-	return found, at.secrets.clean(err)
+	return found, at.secrets.Clean(err)
 }
 
 // Delete implements provider.ObjectStore.
@@ -67,7 +67,7 @@ func (f *front) Delete(ctx context.Context, name string, attributes provider.Att
 	if err != nil {
 		return err
 	}
-	return at.secrets.clean(f.driver.Delete(ctx, name, at.attributes))
+	return at.secrets.Clean(f.driver.Delete(ctx, name, at.attributes))
 }
 
 // Stat implements provider.Stater.
@@ -77,7 +77,7 @@ func (f *front) Stat(ctx context.Context, name string, attributes provider.Attri
 		return provider.ObjectInfo{}, err
 	}
 	found, err := f.driver.Stat(ctx, name, at.attributes)
-	return found, at.secrets.clean(err)
+	return found, at.secrets.Clean(err)
 }
 
 // List implements provider.Lister.
@@ -88,7 +88,7 @@ func (f *front) List(ctx context.Context, request provider.ListRequest) (provide
 	}
 	request.Attributes = at.attributes
 	found, err := f.driver.List(ctx, request)
-	return found, at.secrets.clean(err)
+	return found, at.secrets.Clean(err)
 }
 
 // Download implements provider.ObjectStore.
@@ -115,7 +115,7 @@ func (f *front) DownloadRange(ctx context.Context, request provider.RangeRequest
 // stream cleans the errors of a stream.
 func (p place) stream(content io.ReadCloser, err error) (io.ReadCloser, error) {
 	if err != nil {
-		return nil, p.secrets.clean(err)
+		return nil, p.secrets.Clean(err)
 	}
-	return cleanReader{ReadCloser: content, secrets: p.secrets}, nil
+	return p.secrets.CleanReader(content), nil
 }

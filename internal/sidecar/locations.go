@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -26,7 +27,7 @@ type locations struct {
 // place is a location as the driver sees it.
 type place struct {
 	attributes provider.Attributes
-	secrets    redactor
+	secrets    provider.Redactor
 }
 
 // find returns the place that the attributes of a call name. That there is no such location is never ErrNotFound: it
@@ -61,7 +62,7 @@ func (l *locations) find(ctx context.Context, called provider.Attributes) (place
 		return place{}, err
 	}
 	maps.Copy(attributes, secrets) // Where both have a key, the Secret counts.
-	return place{attributes: attributes, secrets: newRedactor(secrets)}, nil
+	return place{attributes: attributes, secrets: provider.NewRedactor(slices.Collect(maps.Values(secrets))...)}, nil
 }
 
 // credentials reads the Secret of a location, if it has one.

@@ -96,6 +96,7 @@ type location struct {
 	roleARN, stsEndpoint               string
 
 	encryption   encrypt.ServerSide
+	customer     string // its key, as it was given
 	storageClass string
 	lockMode     minio.RetentionMode
 	lockTime     time.Duration
@@ -117,6 +118,7 @@ func parse(attributes provider.Attributes) (*location, error) {
 		accessKey: attributes[AttributeAccessKeyID], secretKey: attributes[AttributeSecretAccessKey],
 		sessionToken: attributes[AttributeSessionToken], roleARN: attributes[AttributeRoleARN],
 		storageClass: attributes[AttributeStorageClass], trusted: attributes[AttributeCACertificate],
+		customer: attributes[AttributeCustomerKey],
 	}
 	if l.region == "" {
 		l.region = defaultRegion

@@ -37,6 +37,19 @@ const (
 type bucket struct {
 	*location
 	*minio.Core
+
+	identity *credentials.Credentials
+}
+
+// redactor knows the credentials with which the bucket is asked. Those that have run out are asked for no more.
+func (b *bucket) redactor() provider.Redactor {
+	secrets := []string{b.accessKey, b.secretKey, b.sessionToken, b.customer}
+	if b.accessKey == "" && !b.identity.IsExpired() {
+		if now, err := b.identity.GetWithContext(nil); err == nil { // They are there: nobody is asked for them.
+			secrets = append(secrets, now.AccessKeyID, now.SecretAccessKey, now.SessionToken)
+		}
+	}
+	return provider.NewRedactor(secrets...)
 }
 
 // open returns the bucket that the attributes of a call are about.
@@ -64,7 +77,7 @@ func (s *Store) open(attributes provider.Attributes) (*bucket, error) {
 	if err != nil {
 		return nil, problem(AttributeEndpoint, "cannot be used")
 	}
-	return &bucket{location: l, Core: core}, nil
+	return &bucket{location: l, Core: core, identity: identity}, nil
 }
 
 // transport returns the connections for all locations that trust the same certificates.

@@ -74,7 +74,13 @@ func classes() []answers {
 	}
 }
 
-// classify wraps an error of the service with what was being done, the class that it is of, and what a person can do.
+// classify wraps an error of the service with what was being done, the class that it is of, and what a person can do. A service
+// may quote who asks: that is not told.
+func (b *bucket) classify(ctx context.Context, doing string, err error) error {
+	return b.redactor().Clean(classify(ctx, doing, err))
+}
+
+// classify is that of a bucket, with the words of the service as they are.
 func classify(ctx context.Context, doing string, err error) error {
 	if ctx.Err() != nil {
 		return fmt.Errorf("%s: %w", doing, context.Cause(ctx))
@@ -137,12 +143,13 @@ type classifyingReader struct {
 
 	ctx  context.Context //nolint:containedctx // It belongs to the call that returned the reader, and ends with it.
 	name string
+	of   *bucket
 }
 
 func (r *classifyingReader) Read(buffer []byte) (int, error) {
 	n, err := r.ReadCloser.Read(buffer)
 	if err != nil && err != io.EOF { //nolint:errorlint // Only io.EOF itself is the end; one that is wrapped is a cut.
-		err = classify(r.ctx, "reading "+r.name, err)
+		err = r.of.classify(r.ctx, "reading "+r.name, err)
 	}
 	return n, err
 }

@@ -35,7 +35,7 @@ func (s *Store) Stat(ctx context.Context, name string, attributes provider.Attri
 	}
 	found, err := b.StatObject(ctx, b.bucket, b.key(name), minio.StatObjectOptions{ServerSideEncryption: b.customerKey()})
 	if err != nil {
-		return provider.ObjectInfo{}, classify(ctx, "looking for "+name, err)
+		return provider.ObjectInfo{}, b.classify(ctx, "looking for "+name, err)
 	}
 	info := describe(name, found)
 	info.Digest = digestOf(found)
@@ -119,9 +119,9 @@ func (b *bucket) get(ctx context.Context, name string, options minio.GetObjectOp
 		return nil, errBehindEnd
 	}
 	if err != nil {
-		return nil, classify(ctx, "opening "+name, err)
+		return nil, b.classify(ctx, "opening "+name, err)
 	}
-	return &classifyingReader{ReadCloser: content, ctx: ctx, name: name}, nil
+	return &classifyingReader{ReadCloser: content, ctx: ctx, name: name, of: b}, nil
 }
 
 // Delete implements provider.ObjectStore. In a bucket with versions the versions stay, as the bucket's own rules say.
@@ -134,7 +134,7 @@ func (s *Store) Delete(ctx context.Context, name string, attributes provider.Att
 	if err == nil {
 		return nil
 	}
-	if err = classify(ctx, "deleting "+name, err); errors.Is(err, provider.ErrNotFound) {
+	if err = b.classify(ctx, "deleting "+name, err); errors.Is(err, provider.ErrNotFound) {
 		return nil
 	}
 	return err
@@ -169,7 +169,7 @@ func (b *bucket) page(ctx context.Context, options minio.ListObjectsOptions, siz
 	page, seen, last := provider.ListPage{}, 0, ""
 	for found := range b.ListObjectsIter(ctx, b.bucket, options) {
 		if found.Err != nil {
-			return provider.ListPage{}, classify(ctx, "listing", found.Err)
+			return provider.ListPage{}, b.classify(ctx, "listing", found.Err)
 		}
 		name := strings.TrimPrefix(found.Key, b.prefix)
 		seen, last = seen+1, name

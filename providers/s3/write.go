@@ -141,7 +141,7 @@ func (b *bucket) again(ctx context.Context, doing string, request func() error) 
 		cancel()
 	}
 	if err != nil {
-		return classify(ctx, doing, err)
+		return b.classify(ctx, doing, err)
 	}
 	return nil
 }
@@ -176,7 +176,7 @@ func (p *parts) store(ctx context.Context, first []byte, content io.Reader, size
 	}
 	id, err := p.NewMultipartUpload(ctx, p.bucket.bucket, p.key(p.name), p.options)
 	if err != nil {
-		return classify(ctx, "beginning to store "+p.name, err)
+		return p.classify(ctx, "beginning to store "+p.name, err)
 	}
 	p.id = id
 	if err := p.send(ctx, first, content, size); err != nil {
@@ -228,7 +228,7 @@ func (p *parts) sendPart(ctx context.Context, part []byte) error {
 	}
 	sent, err := p.PutObjectPart(ctx, p.bucket.bucket, p.key(p.name), p.id, number, bytes.NewReader(part), int64(len(part)), options)
 	if err != nil {
-		return classify(ctx, fmt.Sprintf("storing part %d of %s", number, p.name), err)
+		return p.classify(ctx, fmt.Sprintf("storing part %d of %s", number, p.name), err)
 	}
 	done.ETag = sent.ETag
 	p.done = append(p.done, done)

@@ -57,7 +57,7 @@ func (w *world) gatherStore(found map[string][]byte) {
 			return err
 		}
 		inside := strings.TrimPrefix(path, w.store.Root)
-		if strings.Contains(inside, "/plain/") && strings.Contains(inside, "/segments/") {
+		if strings.HasPrefix(inside, "/backups/plain") && strings.Contains(inside, "/segments/") {
 			return nil
 		}
 		content, err := os.ReadFile(path)
