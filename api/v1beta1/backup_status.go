@@ -322,6 +322,12 @@ type BackupSizes struct {
 	// +kubebuilder:validation:Minimum=0
 	IndexBytes int64 `json:"indexBytes,omitempty"`
 
+	// comparisonBytes is the size of the file with which a cluster that cannot read its
+	// backups compares the next one.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	ComparisonBytes int64 `json:"comparisonBytes,omitempty"`
+
 	// reportBytes is the size of the report.
 	// +optional
 	// +kubebuilder:validation:Minimum=0

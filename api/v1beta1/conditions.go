@@ -158,6 +158,14 @@ const (
 	ReasonKeyChanged = "KeyChanged"
 	// ReasonSignerChanged: the backup that it was to build on is signed by somebody else.
 	ReasonSignerChanged = "SignerChanged"
+	// ReasonComparisonMissing: this cluster cannot read the backup that it was to build
+	// on, and there is no file to compare with.
+	ReasonComparisonMissing = "ComparisonMissing"
+	// ReasonComparisonKeyChanged: the file to compare with is encrypted to a key that
+	// this cluster does not have any more.
+	ReasonComparisonKeyChanged = "ComparisonKeyChanged"
+	// ReasonComparisonDamaged: the file to compare with is not as it was written.
+	ReasonComparisonDamaged = "ComparisonDamaged"
 	// ReasonOwnerChanged: somebody else has written at the location in the name of this
 	// cluster.
 	ReasonOwnerChanged = "OwnerChanged"

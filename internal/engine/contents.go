@@ -65,6 +65,11 @@ func ContentsOf(ctx context.Context, files FileReader, keys Keys, manifest *arch
 // PlainContents returns what reads files that are not encrypted.
 func PlainContents(files FileReader) *Contents { return &Contents{files: files} }
 
+// SealedContents returns what reads files that are encrypted to the key.
+func SealedContents(files FileReader, key *seal.Key) *Contents {
+	return &Contents{files: files, key: key}
+}
+
 // Decrypt returns what was encrypted, or the source itself.
 func (c *Contents) Decrypt(source io.Reader) (io.Reader, error) {
 	if c.key == nil {

@@ -195,7 +195,9 @@ func TestReasonsAreThoseOfTheAPI(t *testing.T) {
 		increment.BaseDamaged:    kahuv1.ReasonBaseDamaged,
 		increment.BaseUnreadable: kahuv1.ReasonBaseUnreadable, increment.BaseAdopted: kahuv1.ReasonBaseAdopted,
 		increment.KeyChanged: kahuv1.ReasonKeyChanged, increment.KeyNeeded: kahuv1.ReasonKeyNeeded,
-		increment.SignerChanged: kahuv1.ReasonSignerChanged, increment.OwnerChanged: kahuv1.ReasonOwnerChanged,
+		increment.ComparisonMissing: kahuv1.ReasonComparisonMissing, increment.ComparisonKeyChanged: kahuv1.ReasonComparisonKeyChanged,
+		increment.ComparisonDamaged: kahuv1.ReasonComparisonDamaged,
+		increment.SignerChanged:     kahuv1.ReasonSignerChanged, increment.OwnerChanged: kahuv1.ReasonOwnerChanged,
 		increment.Unlistable: kahuv1.ReasonListingUnsupported, increment.TooManySegments: kahuv1.ReasonTooManySegments,
 	} {
 		if string(core) != api {

@@ -257,6 +257,7 @@ func TestReasonsOfThePagesBeginAtZero(t *testing.T) {
 		kahuv1.ReasonNoBase, kahuv1.ReasonFullDue, kahuv1.ReasonBaseGone, kahuv1.ReasonBaseUnreadable, kahuv1.ReasonBaseDamaged, kahuv1.ReasonBaseAdopted,
 		kahuv1.ReasonKeyChanged, kahuv1.ReasonKeyNeeded, kahuv1.ReasonSignerChanged, kahuv1.ReasonOwnerChanged,
 		kahuv1.ReasonListingUnsupported, kahuv1.ReasonTooManySegments,
+		kahuv1.ReasonComparisonMissing, kahuv1.ReasonComparisonKeyChanged, kahuv1.ReasonComparisonDamaged,
 	}
 	for kind, besides := range map[string][]string{
 		"backup": append(

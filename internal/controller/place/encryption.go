@@ -168,10 +168,12 @@ func (f *Finder) Sealing(ctx context.Context, location *kahuv1.BackupLocation, f
 		return nil, err
 	}
 	keeper := &keyring.Keeper{Files: files, Clock: clock.RealClock{}}
-	return &backup.Sealing{
+	sealing := &backup.Sealing{
 		Epoch: state.Epoch, Signing: signing, Keys: f.Keys(location, files),
 		Check: func(ctx context.Context) error { return keeper.Check(ctx, state) },
-	}, nil
+	}
+	sealing.Comparison, sealing.NoComparison, err = f.comparison(ctx, location, state)
+	return sealing, err
 }
 
 // KeyState returns what this cluster remembers of the key with which it encrypts.

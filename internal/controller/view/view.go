@@ -127,6 +127,7 @@ func Fill(status *kahuv1.BackupStatus, manifest archive.Manifest) {
 	status.Sizes = kahuv1.BackupSizes{
 		ObjectBytes: manifest.Sizes.Objects, SegmentBytes: manifest.Sizes.Segments,
 		IndexBytes: manifest.Index.Size, ReportBytes: manifest.Report.Size,
+		ComparisonBytes: manifest.Encryption.Comparison.File.Size,
 	}
 	status.Mode, status.Incremental = incrementOf(manifest)
 	status.Kinds = kindsOf(manifest)

@@ -111,7 +111,7 @@ func (b *IndexBuilder) WriteCheckpoint(target io.Writer, checkpoint Checkpoint) 
 		if err := newLineEncoder(target).Encode(&body); err != nil {
 			return err
 		}
-		return b.write(target, kinds, objects, chosen)
+		return b.write(target, indexLines{kinds: kinds, objects: objects, chosen: chosen})
 	})
 }
 

@@ -179,6 +179,11 @@ func (b *IndexBuilder) flush() error {
 // WriteIndex writes the index, compressed, and returns the kinds in it with their counts, in the order of the index,
 // as they belong in the manifest. It can be called again, for example when the target failed.
 func (b *IndexBuilder) WriteIndex(target io.Writer) ([]IndexedKind, error) {
+	return b.writeStream("index", target, nil)
+}
+
+// writeStream writes all records, compressed, each line as change, if there is one, makes it.
+func (b *IndexBuilder) writeStream(what string, target io.Writer, change func(line []byte) ([]byte, error)) ([]IndexedKind, error) {
 	b.mutex.Lock()
 	defer b.mutex.Unlock()
 	if b.err == nil {
@@ -189,18 +194,19 @@ func (b *IndexBuilder) WriteIndex(target io.Writer) ([]IndexedKind, error) {
 	}
 	kinds, objects, err := b.count(nil)
 	if err != nil {
-		return nil, fmt.Errorf("counting the index: %w", err)
+		return nil, fmt.Errorf("counting the %s: %w", what, err)
 	}
 	compressor, err := newStreamEncoder(target, ahead)
 	if err != nil {
-		return nil, fmt.Errorf("writing index: %w", err)
+		return nil, fmt.Errorf("writing %s: %w", what, err)
 	}
-	err = b.write(compressor, kinds, objects, nil)
+	lines := indexLines{kinds: kinds, objects: objects, change: change}
+	err = b.write(compressor, lines)
 	if closeErr := compressor.Close(); err == nil {
 		err = closeErr
 	}
 	if err != nil {
-		return nil, fmt.Errorf("writing index: %w", err)
+		return nil, fmt.Errorf("writing %s: %w", what, err)
 	}
 	return kinds, nil
 }
@@ -231,30 +237,45 @@ func compareKinds(x, y core.Kind) int {
 	return cmp.Or(strings.Compare(x.Group, y.Group), strings.Compare(x.Resource, y.Resource))
 }
 
+// indexLines says what is written of an index.
+type indexLines struct {
+	// kinds are the chosen kinds with their counts, objects is the number of all objects of these.
+	kinds   []IndexedKind
+	objects int64
+	chosen  choice
+	// change makes another line of that of a record; nil leaves them as they are.
+	change func(line []byte) ([]byte, error)
+}
+
 // write writes the lines of the chosen kinds, which are those that are given. The kinds are in the order of the
 // records, so that each takes as many as its count says.
-func (b *IndexBuilder) write(target io.Writer, kinds []IndexedKind, objects int64, chosen choice) error {
+func (b *IndexBuilder) write(target io.Writer, lines indexLines) error {
 	encoder := newLineEncoder(target)
-	header := indexHeader{FormatVersion: FormatVersion, Kinds: len(kinds), Objects: objects}
+	header := indexHeader{FormatVersion: FormatVersion, Kinds: len(lines.kinds), Objects: lines.objects}
 	next, left := 0, int64(0)
 	heads := func() error { // writes the lines of kinds until records are due
-		for ; left == 0 && next < len(kinds); next++ {
-			if err := encoder.Encode(kinds[next].line()); err != nil {
+		for ; left == 0 && next < len(lines.kinds); next++ {
+			if err := encoder.Encode(lines.kinds[next].line()); err != nil {
 				return err
 			}
-			left = kinds[next].Count
+			left = lines.kinds[next].Count
 		}
 		return nil
 	}
 	if err := encoder.Encode(header); err != nil {
 		return err
 	}
-	err := b.merge(chosen, allOf, func(_ schema.GroupResource, line []byte) error {
+	err := b.merge(lines.chosen, allOf, func(_ schema.GroupResource, line []byte) (err error) {
 		if err := heads(); err != nil {
 			return err
 		}
 		left--
-		_, err := target.Write(line)
+		if lines.change != nil {
+			if line, err = lines.change(line); err != nil {
+				return err
+			}
+		}
+		_, err = target.Write(line)
 		return err
 	})
 	if err != nil {

@@ -25,6 +25,8 @@ type IndexReader struct {
 	records *recordReader
 	checked segmentNames
 	ending  *ending // set where the last line is a digest
+	// nameless tells that it is a comparison file, whose records have no names and no order.
+	nameless bool
 }
 
 // NewIndexReader reads the first line. Close must be called at the end. The errors are core.ErrCorrupt,
@@ -108,6 +110,9 @@ func (r *IndexReader) next() (Record, error) {
 		if *record, err = r.records.readRecord(line, r.kind.Kind); err != nil {
 			return err
 		}
+		if r.nameless {
+			return record.checkPlace(r.checked)
+		}
 		return record.check(r.checked)
 	})
 	return record, err
@@ -131,11 +136,12 @@ func (r *IndexReader) nextOf(record *Record, read func(line []byte, record *Reco
 	if err := read(line, record); err != nil {
 		return r.lines.corrupt(err)
 	}
-	key := record.Key()
-	if r.read > 0 && r.last.Compare(key) >= 0 {
-		return r.lines.corrupt(fmt.Errorf("%s comes after %s", key, r.last))
+	if key := record.Key(); !r.nameless {
+		if r.read > 0 && r.last.Compare(key) >= 0 {
+			return r.lines.corrupt(fmt.Errorf("%s comes after %s", key, r.last))
+		}
+		r.last = key
 	}
-	r.last = key
 	r.read++
 	r.left--
 	return nil

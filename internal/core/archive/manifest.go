@@ -69,6 +69,8 @@ type Encryption struct {
 	Epoch string `json:"epoch"`
 	// Details is the file with what the manifest does not say.
 	Details File `json:"details"`
+	// Comparison is the file with which the cluster that wrote the backup compares a later one; there may be none.
+	Comparison Comparison `json:"comparison,omitzero"`
 }
 
 // SchemeAge is the format of age-encryption.org/v1.
@@ -145,7 +147,7 @@ type manifestBody struct {
 }
 
 // Files returns every file of the backup but the manifest: intent, where the manifest names it, index, report,
-// segments.
+// segments. The comparison file, which only the cluster that wrote it can use, is not among them.
 func (m *Manifest) Files() []File {
 	files := make([]File, 0, 4+len(m.Segments))
 	if m.Intent != (File{}) {
@@ -269,7 +271,7 @@ func (m *Manifest) checkFiles() error {
 	if !m.Encryption.IsZero() && m.Encryption.Details.Name != m.ID.DetailsNameOf(attempt) {
 		return invalid("details %q are not in the backup's folder", clip(m.Encryption.Details.Name))
 	}
-	return m.checkSizes()
+	return errors.Join(m.Encryption.Comparison.check(m.ID, attempt), m.checkSizes())
 }
 
 // checkSizes checks what is said of all files.

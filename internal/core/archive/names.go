@@ -26,6 +26,7 @@ const (
 	reportStem      = "report"
 	detailsStem     = "details"
 	detailsSuffix   = ".json"
+	comparisonStem  = "comparison"
 	checkpointStem  = "checkpoint"
 	intentSuffix    = ".json"
 	indexSuffix     = ".zst"
@@ -94,6 +95,11 @@ func (b BackupID) ReportNameOf(attempt string) string {
 // DetailsNameOf returns the name of the encrypted file with what the manifest of an attempt does not say.
 func (b BackupID) DetailsNameOf(attempt string) string {
 	return b.Folder() + ofAttempt(detailsStem, attempt, detailsSuffix)
+}
+
+// ComparisonNameOf returns the name of the encrypted file with which the cluster compares a later backup.
+func (b BackupID) ComparisonNameOf(attempt string) string {
+	return b.Folder() + ofAttempt(comparisonStem, attempt, indexSuffix)
 }
 
 // IsIntent tells whether a file is the intent of an attempt at the backup.
@@ -189,7 +195,11 @@ func (b BackupID) IsOwnFile(name string) bool {
 		return false
 	}
 	for _, file := range []struct{ stem, suffix string }{
-		{intentStem, intentSuffix}, {indexStem, indexSuffix}, {reportStem, reportSuffix}, {detailsStem, detailsSuffix},
+		{intentStem, intentSuffix},
+		{indexStem, indexSuffix},
+		{comparisonStem, indexSuffix},
+		{reportStem, reportSuffix},
+		{detailsStem, detailsSuffix},
 	} {
 		attempt, isOne := strings.CutPrefix(rest, file.stem)
 		if attempt, isOne = cutSuffix(attempt, file.suffix, isOne); isOne && isAttemptPart(attempt) {

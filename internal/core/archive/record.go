@@ -71,6 +71,11 @@ func (r *Record) check(segments segmentNames) error {
 	if err := checkObjectName(r.Kind, r.Namespace, r.Name); err != nil {
 		return err
 	}
+	return r.checkPlace(segments)
+}
+
+// checkPlace returns core.ErrInvalid where what is said of the object's bytes cannot be true.
+func (r *Record) checkPlace(segments segmentNames) error {
 	if err := r.Digest.Check(); err != nil {
 		return fmt.Errorf("%s: %w", r.Key(), err)
 	}

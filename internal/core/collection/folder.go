@@ -15,7 +15,7 @@ func OwnFiles(manifest archive.Manifest) []string {
 		intent = manifest.ID.IntentNameOf(manifest.Attempt)
 	}
 	own := []string{manifest.ID.ManifestName(), intent}
-	for _, file := range manifest.Files() {
+	for _, file := range append(manifest.Files(), manifest.Encryption.Comparison.File) {
 		if strings.HasPrefix(file.Name, manifest.ID.Folder()) && file.Name != intent {
 			own = append(own, file.Name)
 		}

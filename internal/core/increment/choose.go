@@ -41,8 +41,14 @@ const (
 	BaseAdopted Reason = "BaseAdopted"
 	// KeyChanged: the base is encrypted with another key, or the other of the two is encrypted.
 	KeyChanged Reason = "KeyChanged"
-	// KeyNeeded: this cluster cannot read what it writes, and so cannot compare.
+	// KeyNeeded: this cluster cannot read what it writes, and has no key to compare with.
 	KeyNeeded Reason = "KeyNeeded"
+	// ComparisonMissing: this cluster cannot read the base, and there is no file to compare with.
+	ComparisonMissing Reason = "ComparisonMissing"
+	// ComparisonKeyChanged: the file to compare with is encrypted to a key that this cluster does not have any more.
+	ComparisonKeyChanged Reason = "ComparisonKeyChanged"
+	// ComparisonDamaged: the file to compare with is not as it was written.
+	ComparisonDamaged Reason = "ComparisonDamaged"
 	// SignerChanged: the base is signed by somebody else.
 	SignerChanged Reason = "SignerChanged"
 	// OwnerChanged: somebody else has written in this cluster's name.

@@ -56,6 +56,8 @@ const (
 	DefinitionChanged Reason = "DefinitionChanged"
 	// NotListed: the base has single objects of the kind, because others need them, and no list of it.
 	NotListed Reason = "NotListed"
+	// ContentUnreadable: it matters what is in the objects, and this cluster cannot read what the base has of them.
+	ContentUnreadable Reason = "ContentUnreadable"
 	// VersionsWentBack: the list of the kind has an earlier resourceVersion than it had in the base.
 	VersionsWentBack Reason = "VersionsWentBack"
 )

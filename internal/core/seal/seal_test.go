@@ -359,3 +359,28 @@ func TestWrapNames(t *testing.T) {
 		}
 	}
 }
+
+// TestKeysAreKept writes a key down and reads it again.
+func TestKeysAreKept(t *testing.T) {
+	key, err := seal.NewKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	content := key.Encode()
+	again, err := seal.ParseKey(content)
+	if err != nil || again.Epoch().ID() != key.Epoch().ID() {
+		t.Fatalf("%v, %v", again, err)
+	}
+	secret := strings.TrimSpace(string(content))
+	if shown := fmt.Sprintf("%v %#v", again, again); strings.Contains(shown, secret) {
+		t.Error("the key is shown")
+	}
+	for name, damaged := range map[string]string{
+		"nothing": "", "half": secret[:len(secret)/2], "another letter": secret[:30] + "7" + secret[31:],
+		"too much": strings.Repeat(secret, 1000), "a recipient": key.Epoch().String(),
+	} {
+		if _, err := seal.ParseKey([]byte(damaged)); !errors.Is(err, core.ErrInvalid) || strings.Contains(err.Error(), secret[20:50]) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

@@ -205,6 +205,7 @@ type run struct {
 	reportFile archive.File
 	// of an encrypted backup
 	detailsFile archive.File
+	comparison  archive.Comparison
 }
 
 // counts are the counts that many goroutines change.
@@ -254,6 +255,7 @@ func (r *run) do(ctx context.Context) (Result, error) {
 		{Word: "Resume", Name: "reading checkpoints", Do: r.resume},
 		{Word: "Copy", Name: "copying objects", Do: r.copy},
 		{Word: "Index", Name: "writing the index", Do: r.writeIndex},
+		{Word: "Comparison", Name: "writing the file to compare with", Do: r.writeComparison},
 		{Word: "Report", Name: "writing the report", Do: r.writeReport},
 		{Word: "Details", Name: "writing the details", Do: r.writeDetails},
 		{Word: "Key", Name: "checking that the key is there", Do: r.checkKey},

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"slices"
 	"sync"
@@ -15,7 +14,6 @@ import (
 	"github.com/soda-cdm/kahu/internal/core"
 	"github.com/soda-cdm/kahu/internal/core/archive"
 	"github.com/soda-cdm/kahu/internal/core/increment"
-	"github.com/soda-cdm/kahu/internal/core/seal"
 	"github.com/soda-cdm/kahu/internal/engine"
 )
 
@@ -34,8 +32,8 @@ type base struct {
 	manifest archive.Manifest
 	kinds    map[schema.GroupResource]archive.IndexedKind
 	segments map[string]archive.File
-	contents *engine.Contents
-	index    *archive.HeldIndex // set by holdBase
+	contents *engine.Contents // nil where this cluster cannot read the base, and compares all the same
+	past     past             // set by holdBase
 
 	mu       sync.Mutex
 	referred map[string]archive.File // the segments to which records point; guarded by mu
@@ -172,7 +170,11 @@ func (r *run) tryBase(ctx context.Context, candidate increment.Candidate) (incre
 		return increment.Refuse(reason, "%s", message), nil
 	}
 	contents, err := r.baseContents(ctx, &manifest)
-	if err != nil {
+	if isKeyNeeded(err) {
+		if refusal := r.refuseComparison(&manifest, err); refusal.Reason != "" {
+			return refusal, nil
+		}
+	} else if err != nil {
 		return unreadable(candidate.ID, err)
 	}
 	made := &base{
@@ -208,10 +210,7 @@ func (r *run) baseContents(ctx context.Context, manifest *archive.Manifest) (*en
 
 // unreadable says what it means that a candidate cannot be read; what may pass is an error.
 func unreadable(id archive.BackupID, err error) (increment.Choice, error) {
-	_, needed := errors.AsType[*seal.KeyNeededError](err)
 	switch {
-	case needed:
-		return increment.Refuse(increment.KeyNeeded, "this cluster cannot read what it has written: %v", err), nil
 	case errors.Is(err, core.ErrNotFound):
 		return increment.Refuse(increment.BaseGone, "backup %s is not at the location any more", id.Name), nil
 	case errors.Is(err, core.ErrCorrupt), errors.Is(err, core.ErrUnsupported):
@@ -220,7 +219,7 @@ func unreadable(id archive.BackupID, err error) (increment.Choice, error) {
 	return increment.Choice{}, err
 }
 
-// holdBase reads the index of the base, now that the intent keeps its segments from being removed: when its manifest is
+// holdBase reads what the base has, now that the intent keeps its segments from being removed: when its manifest is
 // still there, nobody has begun to remove them before.
 func (r *run) holdBase(ctx context.Context) error {
 	if r.base == nil {
@@ -233,7 +232,7 @@ func (r *run) holdBase(ctx context.Context) error {
 	if refusal.Reason == "" {
 		return nil
 	}
-	if refusal.Reason == increment.BaseUnreadable {
+	if refusal.Reason == increment.BaseUnreadable || refusal.Reason == increment.ComparisonDamaged {
 		r.Warn(core.Key{}, "the backup is full, as its base is damaged: "+refusal.Message)
 	}
 	r.base, r.choice = nil, refusal
@@ -246,7 +245,7 @@ func (r *run) readBase(ctx context.Context) (increment.Choice, error) {
 	if err != nil {
 		return unreadable(id, err)
 	}
-	if manifest.Attempt != r.base.manifest.Attempt || manifest.Index != r.base.manifest.Index {
+	if manifest.Attempt != r.base.manifest.Attempt || manifest.Index != r.base.manifest.Index || manifest.Encryption != r.base.manifest.Encryption {
 		return increment.Refuse(increment.BaseGone, "backup %s is not the one any more that it was", id.Name), nil
 	}
 	missing, err := missingSegments(ctx, r.files, manifest.Segments)
@@ -257,14 +256,7 @@ func (r *run) readBase(ctx context.Context) (increment.Choice, error) {
 		return increment.Refuse(increment.BaseUnreadable, "backup %s lacks %s, the first is %s",
 			id.Name, core.Count(int64(len(missing)), "segment"), missing[0]), nil
 	}
-	err = r.base.contents.Read(ctx, manifest.Index, func(content io.Reader) (err error) {
-		r.base.index, err = archive.HoldIndex(content)
-		return err
-	})
-	if err != nil {
-		return unreadable(id, err)
-	}
-	return increment.Choice{}, nil
+	return r.holdPast(ctx)
 }
 
 // refer notes to which segments of earlier backups records point.

@@ -30,6 +30,9 @@ func (r *run) listOnce(ctx context.Context, request core.ListRequest, seen *tall
 		return r.listWhole(ctx, request, nil, seen)
 	}
 	reason := increment.Prove(request.Kind, r.request.ServerVersion, before, r.base.manifest.ServerVersion)
+	if reason == "" && r.base.contents == nil && r.readsContent(request.Kind) {
+		reason = increment.ContentUnreadable
+	}
 	if reason == "" {
 		err := r.listUnread(ctx, request, before, seen)
 		if !errors.Is(err, errWentBack) {
@@ -38,19 +41,15 @@ func (r *run) listOnce(ctx context.Context, request core.ListRequest, seen *tall
 		reason = increment.VersionsWentBack
 	}
 	r.Note(engine.KeyOfKind(request.Kind, request.Namespace), "ReadInFull", string(reason))
-	walk := r.walk(request)
-	defer walk.End()
-	return r.listWhole(ctx, request, walk, seen)
-}
-
-func (r *run) walk(request core.ListRequest) *increment.Walk {
-	return increment.NewWalk(r.base.index.RecordsFrom(request.Kind.GroupResource(), request.Namespace))
+	find, end := r.base.past.along(request)
+	defer end()
+	return r.listWhole(ctx, request, find, seen)
 }
 
 // listWhole reads every object, and writes those whose content is not that of the base.
-func (r *run) listWhole(ctx context.Context, request core.ListRequest, walk *increment.Walk, seen *tally) error {
+func (r *run) listWhole(ctx context.Context, request core.ListRequest, find finder, seen *tally) error {
 	return r.Cluster.List(ctx, request, func(page core.Page) error {
-		if walk == nil {
+		if find == nil {
 			return r.take(ctx, request.Kind, page, seen)
 		}
 		if err := r.index.Begin(request.Kind, page.ResourceVersion); err != nil {
@@ -61,7 +60,7 @@ func (r *run) listWhole(ctx context.Context, request core.ListRequest, walk *inc
 			if !r.choose(object, seen) {
 				continue
 			}
-			one, err := find(walk, object)
+			one, err := compare(find, object)
 			if err != nil {
 				return err
 			}
@@ -79,10 +78,10 @@ type comparison struct {
 	known  bool // whether the base has the object
 }
 
-func find(walk *increment.Walk, object core.Object) (comparison, error) {
-	record, known, err := walk.Find(object.Key())
+func compare(find finder, object core.Object) (comparison, error) {
+	record, known, err := find(object)
 	if err != nil {
-		return comparison{}, fmt.Errorf("%w: walking along the index of the base: %w", errPacking, err)
+		return comparison{}, fmt.Errorf("%w: looking for it in the base: %w", errPacking, err)
 	}
 	return comparison{object: object, base: record, known: known}, nil
 }
@@ -128,8 +127,8 @@ func (r *run) takeOver(records []archive.Record) error {
 func (r *run) listUnread(
 	ctx context.Context, request core.ListRequest, before archive.IndexedKind, seen *tally,
 ) error {
-	walk := r.walk(request)
-	defer walk.End()
+	find, end := r.base.past.along(request)
+	defer end()
 	return r.Cluster.ListMetadata(ctx, request, func(page core.MetadataPage) error {
 		if increment.WentBack(before.ListResourceVersion, page.ResourceVersion) {
 			return errWentBack
@@ -137,13 +136,13 @@ func (r *run) listUnread(
 		if err := r.index.Begin(request.Kind, page.ResourceVersion); err != nil {
 			return fmt.Errorf("%w: %w", errPacking, err)
 		}
-		return r.takeUnread(ctx, request, page, walk, seen)
+		return r.takeUnread(ctx, request, page, find, seen)
 	})
 }
 
 // takeUnread divides a page into what is unchanged and what must be read.
 func (r *run) takeUnread(
-	ctx context.Context, request core.ListRequest, page core.MetadataPage, walk *increment.Walk, seen *tally,
+	ctx context.Context, request core.ListRequest, page core.MetadataPage, find finder, seen *tally,
 ) error {
 	unchanged := make([]archive.Record, 0, len(page.Objects))
 	var others []comparison
@@ -151,7 +150,7 @@ func (r *run) takeUnread(
 		if !r.choose(object, seen) {
 			continue
 		}
-		one, err := find(walk, object)
+		one, err := compare(find, object)
 		if err != nil {
 			return err
 		}
@@ -322,7 +321,7 @@ func (r *run) baseHas(object core.Object, reason core.Reason) (archive.Record, b
 	if r.base == nil {
 		return archive.Record{}, false, nil
 	}
-	before, known, err := r.base.index.Find(object.Key())
+	before, known, err := r.base.past.find(object)
 	if err != nil || !known {
 		return archive.Record{}, false, err
 	}

@@ -84,7 +84,7 @@ func (r *run) copyKind(ctx context.Context, kind core.Kind, plan selection.KindP
 		}
 	}
 	if r.base != nil && r.selector.Everything() {
-		r.base.index.Drop(kind.GroupResource()) // Nothing that is needed is looked for besides.
+		r.base.past.drop(kind.GroupResource()) // Nothing that is needed is looked for besides.
 	}
 	if !whole || len(done.Notes) > engine.MaxRows {
 		return nil

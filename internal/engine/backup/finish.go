@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"slices"
 	"strings"
@@ -39,30 +40,38 @@ func (r *run) writeIntent(ctx context.Context) error {
 }
 
 // writeIndex writes the index as a stream.
-func (r *run) writeIndex(ctx context.Context) error {
-	name := r.request.ID.IndexNameOf(r.own())
+func (r *run) writeIndex(ctx context.Context) (err error) {
+	r.indexFile, err = r.writeStream(ctx, r.request.ID.IndexNameOf(r.own()), r.sealTo, func(target io.Writer) (err error) {
+		r.indexed, err = r.index.WriteIndex(target)
+		return err
+	})
+	return err
+}
+
+// writeStream writes a file piece by piece, encrypted by what seals.
+func (r *run) writeStream(
+	ctx context.Context, name string, seals func(target io.Writer) (io.WriteCloser, error), write func(target io.Writer) error,
+) (archive.File, error) {
 	writer, err := r.files.Create(ctx, name)
 	if err != nil {
-		return err
+		return archive.File{}, err
 	}
 	defer writer.Abort()
 	measured := archive.NewMeasuringWriter(writer)
-	sealed, err := r.sealTo(measured)
+	sealed, err := seals(measured)
 	if err != nil {
-		return err
+		return archive.File{}, err
 	}
-	indexed, err := r.index.WriteIndex(sealed)
-	if err != nil {
-		return err
+	if err := write(sealed); err != nil {
+		return archive.File{}, err
 	}
 	if err := sealed.Close(); err != nil {
-		return err
+		return archive.File{}, err
 	}
 	if err := writer.Commit(); err != nil {
-		return err
+		return archive.File{}, err
 	}
-	r.indexed, r.indexFile = indexed, measured.File(name)
-	return nil
+	return measured.File(name), nil
 }
 
 // writeReport writes what happened.

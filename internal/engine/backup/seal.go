@@ -20,6 +20,10 @@ type Sealing struct {
 	Check func(ctx context.Context) error
 	// Keys opens what an interrupted attempt has encrypted. Where it cannot, everything is copied again.
 	Keys engine.Keys
+	// Comparison is this cluster's own key, which opens what it compares the next backup with, and nothing else; nil where the
+	// cluster can read what it writes, and where it has none, as NoComparison says.
+	Comparison   *seal.Key
+	NoComparison string
 }
 
 // nothingToEnd is a writer that needs no end.
@@ -128,5 +132,5 @@ func (r *run) encryption() archive.Encryption {
 	if r.request.Sealing == nil {
 		return archive.Encryption{}
 	}
-	return archive.Encryption{Scheme: archive.SchemeAge, Epoch: r.request.Sealing.Epoch.ID(), Details: r.detailsFile}
+	return archive.Encryption{Scheme: archive.SchemeAge, Epoch: r.request.Sealing.Epoch.ID(), Details: r.detailsFile, Comparison: r.comparison}
 }

@@ -107,7 +107,7 @@ func Discard(ctx context.Context, files Files, id archive.BackupID, attempt stri
 	}
 	// Without an intent the files of the first attempt are nobody's, whoever has removed it.
 	if intent.Attempt == attempt || intent.Attempt == "" {
-		traces.others = append(traces.others, id.IndexName(), id.ReportName(), id.DetailsNameOf(""))
+		traces.others = append(traces.others, id.IndexName(), id.ReportName(), id.DetailsNameOf(""), id.ComparisonNameOf(""))
 		traces.intents = append(traces.intents, id.IntentName())
 	}
 	names := slices.Concat(traces.segments, traces.others, traces.intents)
@@ -164,7 +164,7 @@ func findTraces(ctx context.Context, files Files, id archive.BackupID, attempts 
 	if err != nil {
 		return traces{}, err
 	}
-	found := traces{attempts: known, others: []string{id.IndexName(), id.ReportName(), id.DetailsNameOf("")}}
+	found := traces{attempts: known, others: []string{id.IndexName(), id.ReportName(), id.DetailsNameOf(""), id.ComparisonNameOf("")}}
 	for _, attempt := range known {
 		if err := found.addAttempt(ctx, files, id, attempt); err != nil {
 			return traces{}, err
@@ -245,7 +245,7 @@ func (t *traces) addAttempt(ctx context.Context, files Files, id archive.BackupI
 	for _, checkpoint := range checkpoints {
 		t.others = append(t.others, checkpoint.Name)
 	}
-	t.others = append(t.others, id.IndexNameOf(attempt), id.ReportNameOf(attempt), id.DetailsNameOf(attempt))
+	t.others = append(t.others, id.IndexNameOf(attempt), id.ReportNameOf(attempt), id.DetailsNameOf(attempt), id.ComparisonNameOf(attempt))
 	t.intents = append(t.intents, id.IntentNameOf(attempt))
 	return nil
 }

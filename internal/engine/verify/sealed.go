@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/soda-cdm/kahu/internal/core"
 	"github.com/soda-cdm/kahu/internal/core/archive"
 	"github.com/soda-cdm/kahu/internal/core/seal"
 	"github.com/soda-cdm/kahu/internal/engine"
@@ -46,6 +47,26 @@ func (v *run) checkSealed(ctx context.Context) error {
 	return checking.Wait()
 }
 
+// checkComparison compares the comparison file with its digest: only the cluster that wrote it has its key. That it is not
+// there is no damage, as copies have none.
+func (v *run) checkComparison(ctx context.Context) error {
+	file := v.manifest.Encryption.Comparison.File
+	if file == (archive.File{}) {
+		return nil
+	}
+	err := v.readWhole(ctx, file, &v.read.bytes, func(io.Reader) error { return nil })
+	if errors.Is(err, core.ErrNotFound) {
+		return nil
+	}
+	v.read.files.Add(1)
+	if row, damaged := rowOf(file, err); damaged {
+		row.Message += unneeded + ", only the next incremental backup of the cluster that wrote it"
+		v.found.Add(row)
+		return nil
+	}
+	return err
+}
+
 // checkDetails reads the details of an encrypted backup.
 func (v *run) checkDetails(ctx context.Context) error {
 	if v.manifest.Encryption.IsZero() {
@@ -72,7 +93,7 @@ func (v *run) checkDetails(ctx context.Context) error {
 
 // decrypt returns what is in a file, if it is encrypted and there is a key.
 func (v *run) decrypt(file archive.File, source io.Reader) (io.Reader, error) {
-	if v.contents == nil || file.Name == v.manifest.Intent.Name {
+	if v.contents == nil || file.Name == v.manifest.Intent.Name || file == v.manifest.Encryption.Comparison.File {
 		return source, nil
 	}
 	return v.contents.Decrypt(source)

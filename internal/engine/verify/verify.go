@@ -74,6 +74,7 @@ func (v *Runner) Run(ctx context.Context, request Request, files engine.FileRead
 	}{
 		{"reading the manifest", work.readManifest},
 		{"finding the key", work.findKey},
+		{"reading the file to compare with", work.checkComparison},
 		{"reading the encrypted files", work.checkSealed},
 		{"reading the details", work.checkDetails},
 		{"reading the intent", work.checkIntent},

@@ -76,6 +76,7 @@ func Debris(ctx context.Context, files Files, names []string) []string {
 			return []string{fmt.Sprintf("manifest %s: %v", name, err)}
 		}
 		known[name] = true
+		known[manifest.Encryption.Comparison.File.Name] = true // It may be gone.
 		for _, file := range manifest.Files() {
 			known[file.Name] = true
 			if !slices.Contains(names, file.Name) {

@@ -27,6 +27,8 @@ type Sealed struct {
 	// Signing is the key with which backups are signed, State what the cluster remembers of the keys.
 	Signing *seal.SigningKey
 	State   keyring.State
+	// Comparison is the key with which the cluster compares, where it has one.
+	Comparison *seal.Key
 }
 
 // NewIdentity returns an identity that nobody else has.
@@ -82,7 +84,7 @@ func (w *Sealed) Keys(held ...seal.Identity) *keyring.Ring {
 // Sealing says how backups are encrypted now; the identities open what an earlier attempt wrote.
 func (w *Sealed) Sealing(held ...seal.Identity) *backup.Sealing {
 	return &backup.Sealing{
-		Epoch: w.State.Epoch, Signing: w.Signing, Keys: w.Keys(held...),
+		Epoch: w.State.Epoch, Signing: w.Signing, Keys: w.Keys(held...), Comparison: w.Comparison,
 		Check: func(ctx context.Context) error { return w.keeper().Check(ctx, w.State) },
 	}
 }
