@@ -6,7 +6,8 @@ import (
 
 // AnnotationTakeOwnership on a BackupLocation, with the location's id as its value,
 // makes this cluster the owner of its part of the location whoever wrote there last.
-// It is a person's decision, and is taken back once it is carried out.
+// With "/" and the id of a cluster of spec.inheritedClusters after it, it is about the
+// part of that one. It is a person's decision, and is taken back once it is carried out.
 const AnnotationTakeOwnership = "kahu.io/take-ownership"
 
 // BackupLocation is a provider with its configuration: a place that holds
@@ -92,6 +93,19 @@ type BackupLocationSpec struct {
 	// it away leaves them encrypted, and those that come later not.
 	// +optional
 	Encryption *LocationEncryption `json:"encryption,omitempty"`
+
+	// inheritedClusters are the ids of clusters that are gone and whose parts of the
+	// location this cluster takes over: from then on it deletes and collects there as
+	// in its own part. A part in which something was written not long ago is not
+	// taken over until that is long enough ago, as its cluster may live. To remove an
+	// id ends it, and removes nothing.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=16
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=63
+	// +kubebuilder:validation:items:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`
+	InheritedClusters []string `json:"inheritedClusters,omitempty"`
 }
 
 // LocationAccessMode says what may be done with a location.
@@ -219,6 +233,26 @@ type BackupLocationStatus struct {
 	// +optional
 	Owner LocationOwner `json:"owner,omitzero"`
 
+	// clusterID is the id of this cluster, which is the name of its part.
+	// +optional
+	// +kubebuilder:validation:MaxLength=63
+	ClusterID string `json:"clusterID,omitempty"`
+
+	// clusters are the clusters that have something at the location, this one too.
+	// Of more than 100 it has those that wrote last.
+	// +optional
+	// +listType=map
+	// +listMapKey=id
+	// +kubebuilder:validation:MaxItems=100
+	Clusters []LocationCluster `json:"clusters,omitempty"`
+
+	// inherited is how it stands with the parts that spec.inheritedClusters names.
+	// +optional
+	// +listType=map
+	// +listMapKey=clusterID
+	// +kubebuilder:validation:MaxItems=16
+	Inherited []InheritedCluster `json:"inherited,omitempty"`
+
 	// collection is what the last look for files that nobody needs came to.
 	// +optional
 	Collection *LocationCollection `json:"collection,omitempty"`
@@ -233,8 +267,63 @@ type BackupLocationStatus struct {
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 }
 
+// LocationCluster is what one cluster has at a location. All times are those that the
+// store gave its files.
+type LocationCluster struct {
+	// id is the id of the cluster, which is the name of its part.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=128
+	ID string `json:"id,omitempty"`
+
+	// backups is how many backups of it are there.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	Backups int32 `json:"backups,omitempty"`
+
+	// lastBackupTime is when the newest of them became real.
+	// +optional
+	// +nullable
+	LastBackupTime *metav1.Time `json:"lastBackupTime,omitempty"`
+
+	// lastWriteTime is when something was last written in its part.
+	// +optional
+	// +nullable
+	LastWriteTime *metav1.Time `json:"lastWriteTime,omitempty"`
+
+	// ownerWriteTime is when its owner file was last written: at the latest when its
+	// last manager began. Absent means that it has none.
+	// +optional
+	// +nullable
+	OwnerWriteTime *metav1.Time `json:"ownerWriteTime,omitempty"`
+}
+
+// InheritedCluster is how it stands with the part of another cluster that this one
+// takes over.
+type InheritedCluster struct {
+	// clusterID is the id of that cluster.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	ClusterID string `json:"clusterID,omitempty"`
+
+	// owner is this cluster's proof that the part is its own.
+	// +optional
+	Owner LocationOwner `json:"owner,omitzero"`
+
+	// reason is Inherited where this cluster owns the part, or else why it does not.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	Reason string `json:"reason,omitempty"`
+
+	// message says what to do.
+	// +optional
+	// +kubebuilder:validation:MaxLength=2048
+	Message string `json:"message,omitempty"`
+}
+
 // LocationCollection is what a look for files came to that no backup of this
-// cluster, and no run that is under way, needs.
+// cluster, or of one that it inherited, and no run that is under way, needs.
 type LocationCollection struct {
 	// time is when the look ended.
 	// +optional

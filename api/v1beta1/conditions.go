@@ -43,6 +43,10 @@ const (
 	// False when another cluster with the same id has written there: deletion
 	// stops until a person decides.
 	ConditionOwned = "Owned"
+	// ConditionInherited is True when this cluster owns the parts of all clusters that
+	// spec.inheritedClusters of the location names, and False, with the reason, when
+	// one of them is not its own, or not yet.
+	ConditionInherited = "Inherited"
 	// ConditionCollected is True when the last look for files at a location that
 	// nobody needs could be made, and False, with the reason, when it could not:
 	// then nothing is removed.
@@ -211,6 +215,18 @@ const (
 	// ReasonNotOwner: somebody whom this cluster does not know wrote the owner file of
 	// its part: a copy of this cluster, perhaps.
 	ReasonNotOwner = "NotOwner"
+	// ReasonInherited: this cluster owns the part of the other one.
+	ReasonInherited = "Inherited"
+	// ReasonWrittenRecently: something was written in the part not long ago, so that
+	// its cluster may live. It is taken over when that is long enough ago.
+	ReasonWrittenRecently = "WrittenRecently"
+	// ReasonAgeUnknown: the store does not say when the part was last written, so that
+	// a person has to say that its cluster is gone.
+	ReasonAgeUnknown = "AgeUnknown"
+	// ReasonClusterNotFound: no cluster of that id has anything at the location.
+	ReasonClusterNotFound = "ClusterNotFound"
+	// ReasonOwnCluster: the id is that of this cluster itself.
+	ReasonOwnCluster = "OwnCluster"
 	// ReasonLocationReadOnly: the accessMode of the location is ReadOnly.
 	ReasonLocationReadOnly = "LocationReadOnly"
 	// ReasonCollected: what nobody needs was removed.

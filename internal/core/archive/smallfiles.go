@@ -31,6 +31,8 @@ type Owner struct {
 	Nonce string `json:"nonce"`
 	// Written is the time of writing.
 	Written time.Time `json:"written"`
+	// Heir is the cluster that wrote it, where another one has taken the folder over.
+	Heir string `json:"heir,omitempty"`
 }
 
 // Intent is the file that an attempt writes before everything else.
@@ -111,6 +113,9 @@ func (o *Owner) check() error {
 	}
 	if !isID(o.Nonce) {
 		return invalid("nonce %q", clip(o.Nonce))
+	}
+	if o.Heir != "" && !isID(o.Heir) {
+		return invalid("heir %q", clip(o.Heir))
 	}
 	return CheckClusterID(o.ClusterID)
 }

@@ -107,15 +107,8 @@ func (l *Location) mark(ctx context.Context) (string, error) {
 // CheckOwner returns ErrNotOwner where the owner file of the cluster's part holds a nonce that is none of those that
 // this cluster remembers having written. A part without an owner file belongs to whoever asks.
 func (l *Location) CheckOwner(ctx context.Context, clusterID string, remembered ...string) error {
-	content, err := engine.ReadSmall(ctx, l.Files, archive.OwnerName(clusterID))
-	if errors.Is(err, core.ErrNotFound) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	owner, err := archive.DecodeOwner(bytes.NewReader(content))
-	if err != nil {
+	owner, there, err := l.OwnerOf(ctx, clusterID)
+	if err != nil || !there {
 		return err
 	}
 	for _, nonce := range remembered {
@@ -123,15 +116,42 @@ func (l *Location) CheckOwner(ctx context.Context, clusterID string, remembered 
 			return nil
 		}
 	}
-	return fmt.Errorf("%s was last written at %s by somebody else: %w",
-		archive.OwnerName(clusterID), owner.Written.UTC().Format("2006-01-02 15:04:05 MST"), ErrNotOwner)
+	by := "somebody else"
+	if owner.Heir != "" {
+		by = "cluster " + owner.Heir + ", which has taken it over"
+	}
+	return fmt.Errorf("%s was last written at %s by %s: %w",
+		archive.OwnerName(clusterID), owner.Written.UTC().Format("2006-01-02 15:04:05 MST"), by, ErrNotOwner)
 }
 
-// TakeOwner writes the nonce into the owner file. The nonce must be remembered by the cluster before.
+// OwnerOf returns what the owner file of a cluster's part says, if there is one.
+func (l *Location) OwnerOf(ctx context.Context, clusterID string) (owner archive.Owner, there bool, err error) {
+	content, err := engine.ReadSmall(ctx, l.Files, archive.OwnerName(clusterID))
+	if errors.Is(err, core.ErrNotFound) {
+		return archive.Owner{}, false, nil
+	}
+	if err != nil {
+		return archive.Owner{}, false, err
+	}
+	owner, err = archive.DecodeOwner(bytes.NewReader(content))
+	return owner, err == nil, err
+}
+
+// TakeOwner writes the nonce into the owner file of the cluster's part. The nonce must be remembered by the cluster before.
 func (l *Location) TakeOwner(ctx context.Context, clusterID, nonce string) error {
-	content, err := archive.EncodeOwner(archive.Owner{ClusterID: clusterID, Nonce: nonce, Written: l.Clock.Now()})
+	return l.writeOwner(ctx, archive.Owner{ClusterID: clusterID, Nonce: nonce})
+}
+
+// Inherit is TakeOwner for the part of another cluster, which an heir takes over.
+func (l *Location) Inherit(ctx context.Context, clusterID, nonce, heir string) error {
+	return l.writeOwner(ctx, archive.Owner{ClusterID: clusterID, Nonce: nonce, Heir: heir})
+}
+
+func (l *Location) writeOwner(ctx context.Context, owner archive.Owner) error {
+	owner.Written = l.Clock.Now()
+	content, err := archive.EncodeOwner(owner)
 	if err != nil {
 		return err
 	}
-	return l.Files.Replace(ctx, archive.OwnerName(clusterID), content)
+	return l.Files.Replace(ctx, archive.OwnerName(owner.ClusterID), content)
 }

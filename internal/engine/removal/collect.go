@@ -81,7 +81,7 @@ func (c *Collection) Run(ctx context.Context, files CollectionFiles) (Collected,
 
 // judge surveys the cluster's part, by the store's time at which it began.
 func (c *Collection) judge(ctx context.Context, files CollectionFiles) (collection.Verdict, time.Time, error) {
-	now, err := storeTime(ctx, files, c.ClusterID)
+	now, err := engine.StoreTime(ctx, files, c.ClusterID)
 	if err != nil {
 		return collection.Verdict{}, now, fmt.Errorf("asking the store for its time: %w", err)
 	}
@@ -167,23 +167,6 @@ func isEmpty(ctx context.Context, files engine.FileLister, clusterID string) (bo
 		}
 	}
 	return true, nil
-}
-
-// storeTime returns the time by the store's own clock: that of a file just written. It is zero where the store does not
-// say when files were written. The file stays: two who collect at once write the same.
-func storeTime(ctx context.Context, files CollectionFiles, clusterID string) (time.Time, error) {
-	name := archive.ClockName(clusterID)
-	if err := files.Replace(ctx, name, []byte("{}\n")); err != nil {
-		return time.Time{}, err
-	}
-	var now time.Time
-	err := files.List(ctx, name, func(file core.FileInfo) error {
-		if file.Name == name {
-			now = file.Modified
-		}
-		return nil
-	})
-	return now, err
 }
 
 // unshared returns the segments of attempts at a backup whose manifest is gone, as far as nobody else needs them. A store
