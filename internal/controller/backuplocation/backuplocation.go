@@ -61,21 +61,27 @@ type Controller struct {
 	NewID func() string
 	// Every is the time between two looks at a location.
 	Every time.Duration
+	// InheritAfter is for how long nothing must have been written in the part of another cluster that is taken over.
+	InheritAfter time.Duration
 
 	mu      sync.Mutex
-	claimed map[string]bool                    // by location id: the locations whose nonce this process has written
+	claimed map[string]bool                    // by memoryKey: the parts whose nonce this process has written
+	nonces  map[string]string                  // by memoryKey: those with which this process takes parts of others over
+	waits   map[string]waits                   // by memoryKey: when a part of another cluster is looked at again
 	looks   map[string]context.CancelCauseFunc // the looks at locations that go on
 	there   map[string]bool                    // by name: the locations that this process has seen
 }
 
 type scope struct {
 	location *kahuv1.BackupLocation
-	files    place.Files // set by find
+	files    place.Files   // set by find
+	again    time.Duration // set by inherit: after which time there is more to do; 0 for never
 }
 
 // Loop returns the controller as a loop of steps, which has claimed and looks at nothing yet.
 func (c *Controller) Loop() *reconcile.Loop[*kahuv1.BackupLocation, *scope] {
 	c.claimed, c.looks, c.there = map[string]bool{}, map[string]context.CancelCauseFunc{}, map[string]bool{}
+	c.nonces, c.waits = map[string]string{}, map[string]waits{}
 	return &reconcile.Loop[*kahuv1.BackupLocation, *scope]{
 		Client:     c.Client,
 		New:        func() *kahuv1.BackupLocation { return &kahuv1.BackupLocation{} },
@@ -89,6 +95,7 @@ func (c *Controller) Loop() *reconcile.Loop[*kahuv1.BackupLocation, *scope] {
 			{Name: "finding the files", Do: c.find},
 			{Name: "checking the marker", Do: c.looking(c.checkMarker)},
 			{Name: "claiming ownership", Do: c.looking(c.unlessReadOnly(c.claim))},
+			{Name: "taking over parts of others", Do: c.looking(c.inherit)},
 			{Name: "keeping keys", Do: c.looking(c.keepKeys)},
 			{Name: "showing what lies there", Do: c.looking(c.discover)},
 		},
@@ -263,7 +270,7 @@ func (c *Controller) checkMarker(ctx context.Context, s *scope) error {
 	if err := c.refuseSecond(ctx, s, id); err != nil {
 		return err
 	}
-	s.location.Status.LocationID = id
+	s.location.Status.LocationID, s.location.Status.ClusterID = id, c.ClusterID
 	return nil
 }
 

@@ -3,6 +3,7 @@ package backuplocation
 import (
 	"context"
 	"errors"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -58,17 +59,21 @@ func (c *Controller) take(ctx context.Context, s *scope, files *location.Locatio
 		return err
 	}
 	*owner = written
-	c.mu.Lock()
-	c.claimed[id] = true
-	c.mu.Unlock()
+	c.setClaimed(id)
 	c.setOwned(s, metav1.ConditionTrue, kahuv1.ReasonOwned, "This cluster wrote the owner file last.")
 	return c.forgetDecision(ctx, s)
 }
 
-func (c *Controller) hasClaimed(locationID string) bool {
+func (c *Controller) hasClaimed(part string) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.claimed[locationID]
+	return c.claimed[part]
+}
+
+func (c *Controller) setClaimed(part string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.claimed[part] = true
 }
 
 // decided tells whether a person decided that this cluster is the owner.
@@ -79,9 +84,14 @@ func (c *Controller) decided(s *scope) bool {
 
 // forgetDecision removes the annotation once it is carried out, so that it does not decide again later.
 func (c *Controller) forgetDecision(ctx context.Context, s *scope) error {
-	if _, there := s.location.Annotations[kahuv1.AnnotationTakeOwnership]; !there {
+	decision, there := s.location.Annotations[kahuv1.AnnotationTakeOwnership]
+	if !there || strings.Contains(decision, "/") { // It is about the part of another cluster.
 		return nil
 	}
+	return c.removeDecision(ctx, s)
+}
+
+func (c *Controller) removeDecision(ctx context.Context, s *scope) error {
 	before := &kahuv1.BackupLocation{ObjectMeta: *s.location.ObjectMeta.DeepCopy()}
 	after := before.DeepCopy()
 	delete(after.Annotations, kahuv1.AnnotationTakeOwnership)

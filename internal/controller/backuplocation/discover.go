@@ -1,9 +1,12 @@
 package backuplocation
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -26,11 +29,8 @@ type identity struct{ clusterID, uid string }
 // without a backup goes. The store is listed first and the objects after it, from the API server itself, so that a
 // backup of this cluster is never taken for one without an object.
 func (c *Controller) discover(ctx context.Context, s *scope) error {
-	var found []archive.BackupID
-	err := location.Discover(ctx, s.files, func(id archive.BackupID) error {
-		found = append(found, id)
-		return nil
-	})
+	lies, err := location.Survey(ctx, s.files)
+	found := lies.Backups
 	if errors.Is(err, core.ErrUnsupported) {
 		c.setDiscoverable(s, metav1.ConditionFalse, kahuv1.ReasonListingUnsupported,
 			"the provider cannot list: backups of other clusters, and those whose Backup object is lost, are not shown")
@@ -47,7 +47,7 @@ func (c *Controller) discover(ctx context.Context, s *scope) error {
 		return ofListing(err)
 	}
 	number := int32(min(len(found), 1<<30))
-	s.location.Status.Backups = &number
+	s.location.Status.Backups, s.location.Status.Clusters = &number, clustersOf(lies.Parts)
 	message := "The backups at the location are shown as Backup objects."
 	if len(hidden) > 0 {
 		message += fmt.Sprintf(" %d of them are not: %s", len(hidden), hidden[0])
@@ -68,7 +68,33 @@ func ofListing(err error) error {
 // ready ends a pass in which nothing was wrong.
 func (c *Controller) ready(s *scope) error {
 	reconcile.SetReady(&s.location.Status.Conditions, kahuv1.ReasonAvailable, "The location can be used.", s.location.Generation)
+	if s.again > 0 && s.again < c.Every {
+		return reconcile.After(s.again)
+	}
 	return nil
+}
+
+// maxClusters is how many clusters the status has.
+const maxClusters = 100
+
+// clustersOf returns what the status says of the parts of clusters: of those that wrote last, in the order of their ids.
+func clustersOf(parts []location.Part) []kahuv1.LocationCluster {
+	timeOf := func(at time.Time) *metav1.Time {
+		if at.IsZero() {
+			return nil
+		}
+		return &metav1.Time{Time: at.Truncate(time.Second)}
+	}
+	newest := slices.SortedStableFunc(slices.Values(parts), func(a, b location.Part) int { return b.Newest.Compare(a.Newest) })
+	var rows []kahuv1.LocationCluster
+	for _, part := range newest[:min(len(newest), maxClusters)] {
+		rows = append(rows, kahuv1.LocationCluster{
+			ID: part.ClusterID, Backups: int32(min(part.Backups, 1<<30)), //nolint:gosec // It is bounded.
+			LastBackupTime: timeOf(part.NewestBackup), LastWriteTime: timeOf(part.Newest), OwnerWriteTime: timeOf(part.Owner),
+		})
+	}
+	slices.SortFunc(rows, func(a, b kahuv1.LocationCluster) int { return cmp.Compare(a.ID, b.ID) })
+	return rows
 }
 
 func (c *Controller) setDiscoverable(s *scope, status metav1.ConditionStatus, reason, message string) {

@@ -43,7 +43,18 @@ const (
 
 // recall fills in what an earlier BackupLocation of the same location knew of its owner file.
 func (c *Controller) recall(ctx context.Context, s *scope) error {
-	owner, id := &s.location.Status.Owner, s.location.Status.LocationID
+	return c.recallOf(ctx, s, c.ClusterID, &s.location.Status.Owner)
+}
+
+// memoryKey is the name of the row about the part of another cluster; that about the cluster's own is the location's id.
+func memoryKey(locationID, clusterID string) string { return locationID + "." + clusterID }
+
+// recallOf is recall for the part of any cluster.
+func (c *Controller) recallOf(ctx context.Context, s *scope, clusterID string, owner *kahuv1.LocationOwner) error {
+	id := s.location.Status.LocationID
+	if clusterID != c.ClusterID {
+		id = memoryKey(id, clusterID)
+	}
 	if owner.Nonce != "" || owner.PendingNonce != "" {
 		return nil
 	}
@@ -63,9 +74,10 @@ func (c *Controller) recall(ctx context.Context, s *scope) error {
 	return nil
 }
 
-// remember notes what this cluster has written, or is about to write, into the owner file of a location.
-func (c *Controller) remember(ctx context.Context, locationID string, owner kahuv1.LocationOwner) error {
-	if len(validation.IsConfigMapKey(locationID)) > 0 {
+// remember notes what this cluster has written, or is about to write, into an owner file, under the id of the location or a
+// memoryKey.
+func (c *Controller) remember(ctx context.Context, name string, owner kahuv1.LocationOwner) error {
+	if len(validation.IsConfigMapKey(name)) > 0 {
 		return nil // No id of Kahu's: its location is known for as long as its object is there.
 	}
 	content, err := json.Marshal(memory{
@@ -74,7 +86,7 @@ func (c *Controller) remember(ctx context.Context, locationID string, owner kahu
 	if err != nil {
 		return err
 	}
-	row := map[string]*string{locationID: new(string(content))}
+	row := map[string]*string{name: new(string(content))}
 	remembered, err := c.writeRows(ctx, row, "")
 	if apierrors.IsInvalid(err) || apierrors.IsRequestEntityTooLargeError(err) { // It is full.
 		if err := c.Direct.Get(ctx, client.ObjectKey{Namespace: c.Namespace, Name: OwnedLocations}, remembered); err != nil {
@@ -129,7 +141,11 @@ func (c *Controller) forgetOld(ctx context.Context, remembered *corev1.ConfigMap
 	}
 	inUse := map[string]bool{}
 	for i := range locations.Items {
-		inUse[locations.Items[i].Status.LocationID] = true
+		at := &locations.Items[i]
+		inUse[at.Status.LocationID] = true
+		for _, clusterID := range at.Spec.InheritedClusters {
+			inUse[memoryKey(at.Status.LocationID, clusterID)] = true
+		}
 	}
 	rows := map[string]*string{}
 	for _, id := range forgettable(remembered.Data, inUse, c.Clock.Now()) {
