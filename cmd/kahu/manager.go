@@ -50,6 +50,9 @@ func newManagerCommand() *cobra.Command {
 		"time between two looks for files at a location that nobody needs")
 	flags.DurationVar(&options.CollectGrace, "collection-grace", controller.DefaultCollectGrace,
 		"for how long nothing of a run must have been written, by the clock of the store, before what nobody needs of it is removed")
+	flags.DurationVar(&options.InheritAfter, "inherit-after", controller.DefaultInheritAfter,
+		"for how long nothing must have been written in the part of another cluster, by the clock of the store, before this one takes it over: "+
+			"longer than the collection-interval of that cluster")
 	flags.DurationVar(&options.KeepAnswers, "inspection-ttl", manager.DefaultKeepAnswers, "how long the answer to an Inspection stays")
 	flags.IntVar(&options.verbosity, "verbosity", 0, "how much is logged, from 0 to 5")
 	return command

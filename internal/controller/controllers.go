@@ -71,6 +71,8 @@ type Options struct {
 	// must have been written before anything of it is removed.
 	CollectEvery time.Duration
 	CollectGrace time.Duration
+	// InheritAfter is for how long nothing must have been written in the part of another cluster that is taken over.
+	InheritAfter time.Duration
 	// KeepAnswers is how long the answer to an Inspection stays.
 	KeepAnswers time.Duration
 	// Metrics and News are told of what changes.
@@ -129,7 +131,8 @@ func SetUp(manager ctrl.Manager, options Options) error {
 		{"backuplocation", (&backuplocation.Controller{
 			Client: options.Client, Direct: options.Direct, Finder: finder, ClusterID: options.ClusterID, Namespace: options.Namespace,
 			Clock: options.Clock, NewID: options.NewID, Every: options.LocationEvery,
-			Changed: told.tells.LocationChanged, BackupChanged: told.tells.BackupChanged, Gone: told.counts.ForgetLocation,
+			InheritAfter: cmp.Or(options.InheritAfter, DefaultInheritAfter),
+			Changed:      told.tells.LocationChanged, BackupChanged: told.tells.BackupChanged, Gone: told.counts.ForgetLocation,
 		}).SetUp},
 		{"backup", newBackup(options, finder, told).SetUp},
 		{"restore", newRestore(options, finder, told).SetUp},
@@ -137,7 +140,7 @@ func SetUp(manager ctrl.Manager, options Options) error {
 		{"inspection", newInspection(options, finder).SetUp},
 		{"verification", newVerification(options, finder, told).SetUp},
 		{"copies", newCopies(options, finder, told).SetUp},
-		{"collection", newCollection(options, finder).SetUp},
+		{"collection", newCollection(options, finder, told).SetUp},
 		{"transformset", (&transformset.Controller{Client: options.Client}).SetUp},
 	}
 	for _, each := range controllers {
@@ -230,11 +233,14 @@ const (
 	DefaultCollectEvery = time.Hour
 	// DefaultCollectGrace is long against what a manifest takes to be written, and against how long a run may show no life.
 	DefaultCollectGrace = 2 * time.Hour
+	// DefaultInheritAfter is long against the hour in which a cluster that lives writes at least once, as it collects.
+	DefaultInheritAfter = 3 * time.Hour
 )
 
-func newCollection(options Options, finder *place.Finder) *collection.Controller {
+func newCollection(options Options, finder *place.Finder, told listeners) *collection.Controller {
 	return &collection.Controller{
-		Client: options.Client, Direct: options.Direct, Finder: finder, ClusterID: options.ClusterID, Clock: options.Clock,
+		Removed: told.counts.Collected,
+		Client:  options.Client, Direct: options.Direct, Finder: finder, ClusterID: options.ClusterID, Clock: options.Clock,
 		Tasks: reconcile.NewTasks[struct{}, removal.Collected](collection.AtOnce),
 		Every: cmp.Or(options.CollectEvery, DefaultCollectEvery), Grace: cmp.Or(options.CollectGrace, DefaultCollectGrace),
 	}

@@ -181,7 +181,7 @@ func (d *dependencies) controllers(made ctrl.Manager, options Options) controlle
 		Clock: clock.RealClock{}, NewID: uuid.NewString, NewAttempt: newAttempt,
 		Runs: options.Runs, RunsPerLocation: options.RunsPerLocation, LocationEvery: options.LocationEvery, Patience: options.Patience,
 		Metrics: kahumetrics.New(made.GetClient()), News: made.GetEventRecorder("kahu"),
-		CollectEvery: options.CollectEvery, CollectGrace: options.CollectGrace,
+		CollectEvery: options.CollectEvery, CollectGrace: options.CollectGrace, InheritAfter: options.InheritAfter,
 		KeepAnswers: options.KeepAnswers, Writer: "kahu/" + options.Version,
 	}
 }

@@ -46,6 +46,8 @@ type Options struct {
 	// must have been written before anything of it is removed.
 	CollectEvery time.Duration
 	CollectGrace time.Duration
+	// InheritAfter is for how long nothing must have been written in the part of another cluster that is taken over.
+	InheritAfter time.Duration
 	// KeepAnswers is how long the answer to an Inspection stays.
 	KeepAnswers time.Duration
 }
@@ -85,6 +87,9 @@ func (o Options) Validate() error {
 	}
 	if o.CollectEvery < 0 || o.CollectGrace < 0 {
 		return fmt.Errorf("--collection-interval %s, --collection-grace %s: they must not be below zero", o.CollectEvery, o.CollectGrace)
+	}
+	if o.InheritAfter < 0 {
+		return fmt.Errorf("--inherit-after %s: it must not be below zero", o.InheritAfter)
 	}
 	if err := o.ValidateAddresses(); err != nil {
 		return err

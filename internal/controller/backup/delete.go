@@ -20,7 +20,6 @@ import (
 	"github.com/soda-cdm/kahu/internal/controller/view"
 	"github.com/soda-cdm/kahu/internal/core"
 	"github.com/soda-cdm/kahu/internal/engine"
-	enginelocation "github.com/soda-cdm/kahu/internal/engine/location"
 	"github.com/soda-cdm/kahu/internal/engine/removal"
 	"github.com/soda-cdm/kahu/internal/reconcile"
 )
@@ -72,7 +71,7 @@ func (c *Controller) delay(s *scope, err error) error {
 	reason, _ := place.Reason(err)
 	message := "the data is not deleted yet: " + err.Error()
 	if reason == kahuv1.ReasonNotOwner && s.location != nil {
-		message += ". " + place.HowToTake(s.location)
+		message += ". " + c.part(s).HowToOwn(s.location)
 	}
 	meta.SetStatusCondition(&s.status().Conditions, metav1.Condition{
 		Type: kahuv1.ConditionDataDeleted, Status: metav1.ConditionFalse, Reason: reason,
@@ -117,8 +116,8 @@ func (c *Controller) isRetained(ctx context.Context, s *scope) (bool, error) {
 	if s.backup.Spec.DeletionPolicy == kahuv1.DeletionPolicyRetain {
 		return true, nil
 	}
-	if s.status().ClusterID != "" && s.status().ClusterID != c.ClusterID || c.id(s).ClusterID != c.ClusterID {
-		return true, nil
+	if owned, err := c.isOwned(ctx, s, true); err != nil || !owned {
+		return true, err
 	}
 	definition := &metav1.PartialObjectMetadata{}
 	definition.SetGroupVersionKind(apiextensionsv1.SchemeGroupVersion.WithKind("CustomResourceDefinition"))
@@ -138,13 +137,8 @@ func (c *Controller) openOwned(ctx context.Context, s *scope) error {
 	if err := c.findWritable(ctx, s); err != nil {
 		return err
 	}
-	location := &enginelocation.Location{Files: s.files, Clock: c.Clock, NewID: c.NewAttempt}
 	// Of a view whose manifest could not be read, the location alone knows.
-	if _, err := location.Open(ctx, cmp.Or(s.status().LocationID, s.location.Status.LocationID)); err != nil {
-		return err
-	}
-	owner := s.location.Status.Owner
-	return location.CheckOwner(ctx, c.ClusterID, owner.Nonce, owner.PendingNonce)
+	return c.part(s).CheckOwner(ctx, s.location, cmp.Or(s.status().LocationID, s.location.Status.LocationID))
 }
 
 // adopt concludes a run whose manifest is in the store although its process ended before it could say so: the last

@@ -18,10 +18,6 @@ import (
 	"github.com/soda-cdm/kahu/internal/engine/location"
 )
 
-// DefaultInheritAfter is for how long nothing must have been written in the part of another cluster until it is taken over:
-// long against the hour in which a cluster that lives writes at least once, as it collects.
-const DefaultInheritAfter = 3 * time.Hour
-
 // inherit makes this cluster the owner of the parts that the spec wishes it to take over. What keeps it from that is shown,
 // and holds up nothing else at the location.
 func (c *Controller) inherit(ctx context.Context, s *scope) error {
@@ -115,7 +111,9 @@ func (s *scope) lookAgain(after time.Duration) {
 }
 
 // keyOf names the part of another cluster among all that this process has claimed, and in the memory of the cluster.
-func keyOf(s *scope, clusterID string) string { return memoryKey(s.location.Status.LocationID, clusterID) }
+func keyOf(s *scope, clusterID string) string {
+	return memoryKey(s.location.Status.LocationID, clusterID)
+}
 
 // survey finds out what there is to know of the part of another cluster. Where that is known already, nothing is listed.
 func (c *Controller) survey(ctx context.Context, s *scope, row *kahuv1.InheritedCluster) (ownership.Part, error) {

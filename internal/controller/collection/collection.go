@@ -26,7 +26,6 @@ import (
 	"github.com/soda-cdm/kahu/internal/core"
 	"github.com/soda-cdm/kahu/internal/core/archive"
 	"github.com/soda-cdm/kahu/internal/core/collection"
-	"github.com/soda-cdm/kahu/internal/engine/location"
 	"github.com/soda-cdm/kahu/internal/engine/removal"
 	"github.com/soda-cdm/kahu/internal/reconcile"
 )
@@ -235,26 +234,53 @@ func (c *Controller) find(ctx context.Context, s *scope) error {
 
 // begin starts a look.
 func (c *Controller) begin(_ context.Context, s *scope) error {
-	look := &removal.Collection{
-		ClusterID: c.ClusterID, Grace: c.Grace, Running: c.running, Memory: c.Finder.Memory(s.location),
-		Owned: func(ctx context.Context) error { return c.owned(ctx, s.location.Name, s.files) },
-	}
-	files := s.files
+	location, files := s.location.DeepCopy(), s.files
 	leave, free := c.Finder.Remove(s.location)
 	if !free {
 		return reconcile.After(retryTime) // A copy counts on what is there.
 	}
-	begun := c.Tasks.Begin(s.location.DeepCopy(), func(ctx context.Context, _ func(struct{})) (removal.Collected, error) {
+	begun := c.Tasks.Begin(location, func(ctx context.Context, _ func(struct{})) (removal.Collected, error) {
 		defer leave()
 		ctx, cancel := context.WithTimeout(ctx, longest)
 		defer cancel()
-		return look.Run(ctx, files)
+		return c.look(ctx, location, files)
 	})
 	if !begun {
 		leave()
 		return reconcile.After(retryTime)
 	}
 	return reconcile.ErrDone
+}
+
+// look goes through this cluster's part of a location and those that it has inherited. What keeps one from being looked
+// through keeps no other.
+func (c *Controller) look(ctx context.Context, location *kahuv1.BackupLocation, files place.Files) (removal.Collected, error) {
+	all, wrong := removal.Collected{}, []error(nil)
+	for _, clusterID := range append([]string{c.ClusterID}, inherited(location)...) {
+		part := &place.Part{ClusterID: clusterID, Self: c.ClusterID, Files: files, Clock: c.Clock}
+		found, err := (&removal.Collection{
+			ClusterID: clusterID, Grace: c.Grace, Running: c.running, Memory: c.Finder.Memory(location),
+			Owned: func(ctx context.Context) error { return c.owned(ctx, location.Name, part) },
+		}).Run(ctx, files)
+		all.Add(found)
+		if err != nil && clusterID != c.ClusterID {
+			err = fmt.Errorf("in the part of cluster %s: %w", clusterID, err)
+		}
+		wrong = append(wrong, err)
+	}
+	return all, errors.Join(wrong...)
+}
+
+// inherited returns the clusters whose parts of a location are this cluster's.
+func inherited(location *kahuv1.BackupLocation) []string {
+	var ids []string
+	for i := range location.Status.Inherited {
+		row := &location.Status.Inherited[i]
+		if row.Reason == kahuv1.ReasonInherited && place.Inherits(location, row.ClusterID) {
+			ids = append(ids, row.ClusterID)
+		}
+	}
+	return ids
 }
 
 // running tells which backups an attempt of this cluster could make real, or somebody is removing.
@@ -283,21 +309,11 @@ func (c *Controller) running(ctx context.Context) (func(id archive.BackupID) boo
 func isGoingOn(copying kahuv1.BackupCopyStatus) bool { return copying.State == kahuv1.StateProcessing }
 
 // owned returns an error unless the place is still the one that it should be, and this cluster the one that wrote the owner
-// file last. It asks the API server itself: what is remembered there may have changed since the look began.
-func (c *Controller) owned(ctx context.Context, name string, files place.Files) error {
+// file of the part last. It asks the API server itself: what is remembered there may have changed since the look began.
+func (c *Controller) owned(ctx context.Context, name string, part *place.Part) error {
 	now := &kahuv1.BackupLocation{}
 	if err := c.Direct.Get(ctx, client.ObjectKey{Name: name}, now); err != nil {
 		return err
 	}
-	if now.Spec.AccessMode == kahuv1.AccessReadOnly {
-		return place.ErrReadOnly
-	}
-	if now.Status.LocationID == "" {
-		return fmt.Errorf("BackupLocation %q has not been looked at: %w", name, core.ErrUnavailable)
-	}
-	at := &location.Location{Files: files, Clock: c.Clock}
-	if _, err := at.Open(ctx, now.Status.LocationID); err != nil {
-		return err
-	}
-	return at.CheckOwner(ctx, c.ClusterID, now.Status.Owner.Nonce, now.Status.Owner.PendingNonce)
+	return part.CheckOwner(ctx, now, now.Status.LocationID)
 }

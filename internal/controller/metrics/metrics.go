@@ -34,6 +34,7 @@ type Set struct {
 	copiedBytes      *prometheus.CounterVec
 	undos            *prometheus.CounterVec
 	undoObjects      *prometheus.CounterVec
+	collected        *prometheus.CounterVec
 	standing         *standing
 }
 
@@ -77,6 +78,7 @@ func New(from client.Reader) *Set {
 		copiedBytes:      counter("kahu_copy_sent_bytes_total", "Bytes that were sent for copies that were made, by the location of the copy.", location),
 		undos:            counter("kahu_undo_runs_total", "Restores that were taken back, by what became of it.", location, "result"),
 		undoObjects:      counter("kahu_undo_objects_total", "Objects of restores that were taken back, by what became of them.", location, "result"),
+		collected:        counter("kahu_collection_removed_files_total", "Files that nobody needed and that were removed: segments, and others.", location, "kind"),
 		standing:         newStanding(from),
 	}
 }
@@ -91,7 +93,7 @@ func (s *Set) collectors() []prometheus.Collector {
 func (s *Set) ofLocations() []prometheus.Collector {
 	all := []prometheus.Collector{
 		s.backupBytes, s.storedBytes, s.backupObjects, s.unchangedObjects, s.restoreObjects, s.undos, s.undoObjects,
-		s.copies, s.copyFailures, s.copiedBytes,
+		s.copies, s.copyFailures, s.copiedBytes, s.collected,
 	}
 	for _, of := range []runs{s.backup, s.restore} {
 		all = append(all, of.total, of.failures, of.steps, of.duration)
@@ -202,6 +204,12 @@ func reasonOf(conditions []metav1.Condition) string {
 		}
 	}
 	return kahuv1.ReasonFailed
+}
+
+// Collected counts what a look for files that nobody needs has removed.
+func (s *Set) Collected(at string, segments, others int) {
+	s.collected.WithLabelValues(at, kindSegment).Add(float64(segments))
+	s.collected.WithLabelValues(at, kindOther).Add(float64(others))
 }
 
 // verified counts the answer to a question whether a backup can be read back.

@@ -367,3 +367,19 @@ func TestAlertsAskWhatIsThere(t *testing.T) {
 		}
 	}
 }
+
+// TestCollected: what a look removed is counted by kind, and forgotten with its location.
+func TestCollected(t *testing.T) {
+	t.Parallel()
+	made, registry := newSet(t, newLocation())
+	made.Collected("main", 3, 1)
+	made.Collected("main", 2, 0)
+	found := series(t, registry, "kahu_collection_removed_files_total")
+	if found["kind=segment"] != "5" || found["kind=other"] != "1" {
+		t.Errorf("it counts %v", found)
+	}
+	made.ForgetLocation("main")
+	if found := series(t, registry, "kahu_collection_removed_files_total"); found["kind=segment"] != "0" {
+		t.Errorf("of a location that is gone: %v", found)
+	}
+}

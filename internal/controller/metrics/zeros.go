@@ -27,6 +27,12 @@ const (
 	resultKept    = "kept"
 )
 
+// The values of the label kind.
+const (
+	kindSegment = "segment"
+	kindOther   = "other"
+)
+
 // backupReasons are why backups fail.
 func backupReasons() []string {
 	return append(commonReasons(), kahuv1.ReasonStoreFull, kahuv1.ReasonLocationReadOnly)
@@ -67,6 +73,7 @@ func (s *Set) addZeros(locations []string) {
 		s.unchangedObjects.WithLabelValues(at)
 		s.damagedObjects.WithLabelValues(at)
 		s.addCopyZeros(at)
+		s.Collected(at, 0, 0)
 		for _, result := range []string{resultCreated, resultUpdated, resultSkipped, resultFailed} {
 			s.restoreObjects.WithLabelValues(at, result)
 		}

@@ -8,6 +8,7 @@ import (
 	"k8s.io/utils/clock"
 
 	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
+	"github.com/soda-cdm/kahu/internal/core"
 	enginelocation "github.com/soda-cdm/kahu/internal/engine/location"
 )
 
@@ -52,11 +53,22 @@ type Part struct {
 	Clock clock.PassiveClock
 }
 
+// HowToOwn says how a person decides that this cluster owns the part.
+func (p *Part) HowToOwn(location *kahuv1.BackupLocation) string {
+	if p.ClusterID != p.Self {
+		return HowToInherit(location, p.ClusterID)
+	}
+	return HowToTake(location)
+}
+
 // CheckOwner makes sure that the place is the one that a location knows, that something may be removed there, and that this
 // cluster is the owner of the part: of its own, or of one that the location's spec has it take over.
 func (p *Part) CheckOwner(ctx context.Context, location *kahuv1.BackupLocation, known string) error {
 	if location.Spec.AccessMode == kahuv1.AccessReadOnly {
 		return ErrReadOnly
+	}
+	if known == "" {
+		return fmt.Errorf("BackupLocation %q has not been looked at: %w", location.Name, core.ErrUnavailable)
 	}
 	at := &enginelocation.Location{Files: p.Files, Clock: p.Clock}
 	if _, err := at.Open(ctx, known); err != nil {

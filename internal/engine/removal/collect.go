@@ -47,6 +47,18 @@ type Collected struct {
 	Again bool
 }
 
+// Add adds what became of another collection.
+func (c *Collected) Add(other Collected) {
+	c.Segments, c.Others, c.Again = c.Segments+other.Segments, c.Others+other.Others, c.Again || other.Again
+	c.Unknown = append(c.Unknown, other.Unknown...)
+	for why, number := range other.Kept {
+		if c.Kept == nil {
+			c.Kept = map[collection.Reason]int{}
+		}
+		c.Kept[why] += number
+	}
+}
+
 // Run collects once. A store that cannot list gives core.ErrUnsupported.
 func (c *Collection) Run(ctx context.Context, files CollectionFiles) (Collected, error) {
 	if err := c.Owned(ctx); err != nil {
