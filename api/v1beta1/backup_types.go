@@ -213,7 +213,7 @@ type BackupSpec struct {
 	// deletionPolicy says what the deletion of this Backup does to its data:
 	// Delete, the default, removes the data first; Retain keeps it. It can be
 	// changed at any time. Of a view, Delete has an effect where this cluster made
-	// the backup.
+	// the backup, or has taken over the part of the location in which it lies.
 	// +optional
 	// +kubebuilder:default=Delete
 	DeletionPolicy DeletionPolicy `json:"deletionPolicy,omitempty"`

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/spf13/cobra"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -22,8 +23,9 @@ func newBackupDelete(shared *session) *cobra.Command {
 		Long: `Delete a backup, its data at the location first.
 
 The data stays where the Backup says deletionPolicy: Retain, and where the object
-only shows what lies at a location. With --data it goes all the same, unless it is
-that of another cluster: so is a copy deleted, or a backup whose object was lost.
+only shows what lies at a location. With --data it goes all the same: so is a copy
+deleted, or a backup whose object was lost. That of another cluster goes only
+where this one has taken over its part of the location: see location inherit.
 Copies of a backup are not deleted with it.`,
 		Args: someNames,
 		RunE: func(command *cobra.Command, args []string) error {
@@ -48,6 +50,9 @@ func (s *session) claimData(ctx context.Context, to client.Client, name string) 
 	if err := to.Get(ctx, client.ObjectKey{Name: name}, backup); err != nil {
 		return fmt.Errorf("reading Backup %s: %w", name, err)
 	}
+	if err := s.mayDeleteData(ctx, to, backup); err != nil {
+		return err
+	}
 	before := backup.DeepCopy()
 	backup.Spec.DeletionPolicy = kahuv1.DeletionPolicyDelete
 	if backup.Spec.Origin != nil {
@@ -61,6 +66,27 @@ func (s *session) claimData(ctx context.Context, to client.Client, name string) 
 		return fmt.Errorf("changing spec.deletionPolicy of Backup %s: %w", name, err)
 	}
 	return nil
+}
+
+// mayDeleteData refuses what would remove the object and leave the data.
+func (*session) mayDeleteData(ctx context.Context, from client.Client, backup *kahuv1.Backup) error {
+	origin, location := backup.Spec.Origin, &kahuv1.BackupLocation{}
+	if origin == nil {
+		return nil
+	}
+	err := from.Get(ctx, client.ObjectKey{Name: backup.Spec.MetadataLocation}, location)
+	if apierrors.IsNotFound(err) {
+		return nil // The manager waits for it.
+	}
+	if err != nil {
+		return fmt.Errorf("reading BackupLocation %s: %w", backup.Spec.MetadataLocation, err)
+	}
+	own := location.Status.ClusterID
+	if own == "" || origin.ClusterID == own || slices.Contains(location.Spec.InheritedClusters, origin.ClusterID) {
+		return nil
+	}
+	return fmt.Errorf("backup %s is of cluster %s, and its data is not this cluster's to delete. If that cluster is gone: "+
+		"kubectl kahu location inherit %s --cluster %s --wait", backup.Name, origin.ClusterID, location.Name, origin.ClusterID)
 }
 
 func (s *session) deleteBackup(ctx context.Context, name string, wish deletion) error {

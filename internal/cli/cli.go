@@ -139,7 +139,7 @@ waited for failed, 4 the time for waiting ran out, 130 interrupted while waiting
 			newRestoreCreate, newRestoreGet, newRestoreDescribe, newRestoreLogs, newRestorePlan, newRestoreCancel, newRestoreUndo,
 			newRestoreDelete),
 		newGroup("location", "Make, show and forget the places that hold backups", shared,
-			newLocationCreate, newLocationGet, newLocationDescribe, newLocationRecipient, newLocationOwn, newLocationDelete),
+			newLocationCreate, newLocationGet, newLocationDescribe, newLocationRecipient, newLocationOwn, newLocationInherit, newLocationDelete),
 	)
 	return root
 }

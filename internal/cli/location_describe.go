@@ -57,6 +57,7 @@ func locationText(location *kahuv1.BackupLocation) string {
 	d.line("Compression", string(cmp.Or(location.Spec.Compression.Level, kahuv1.CompressionFastest)))
 	d.line("Encrypted for", encryptionText(location))
 	d.line("Location id", status.LocationID)
+	d.block("Clusters", clustersText(location))
 	d.line("Last looked at", timeOf(status.LastProbeTime))
 	d.line("Collected", collectionText(status.Collection))
 	d.conditions(status.Conditions)

@@ -134,7 +134,7 @@ func TestInheritance(t *testing.T) {
 
 	before := b.listing()
 	startManagerWith(t, testcluster.Config(t), stores, inheriting)
-	a.awaitOwned("main", metav1.ConditionFalse)
+	a.awaitOwned(metav1.ConditionFalse)
 	a.drop(next)
 	held := await(a.api, next, func(backup *kahuv1.Backup) bool {
 		return reason(backup.Status.Conditions, kahuv1.ConditionDataDeleted) == kahuv1.ReasonNotOwner
@@ -153,21 +153,21 @@ func TestInheritance(t *testing.T) {
 }
 
 // notInherited deletes a view of a cluster whose part is not inherited, with all its might, and nothing is removed.
-func (b *world) notInherited(ofA, garbage string) {
-	b.t.Helper()
-	before := b.listing()
-	row := b.rowOf(ofA)
+func (w *world) notInherited(ofA, garbage string) {
+	w.t.Helper()
+	before := w.listing()
+	row := w.rowOf(ofA)
 	if row.Backups != 2 || row.LastBackupTime == nil || row.LastWriteTime == nil || row.OwnerWriteTime == nil {
-		b.t.Errorf("it says of cluster A: %+v", row)
+		w.t.Errorf("it says of cluster A: %+v", row)
 	}
-	b.awaitGone(b.deleteData("full"))
-	again := b.awaitView("full")
+	w.awaitGone(w.deleteData("full"))
+	again := w.awaitView("full")
 	if len(again.Finalizers) > 0 {
-		b.t.Errorf("the view has finalizers: %v", again.Finalizers)
+		w.t.Errorf("the view has finalizers: %v", again.Finalizers)
 	}
-	b.unchanged(before)
-	if !b.has(garbage) {
-		b.t.Error("a part that is not inherited was collected")
+	w.unchanged(before)
+	if !w.has(garbage) {
+		w.t.Error("a part that is not inherited was collected")
 	}
 }
 
@@ -186,36 +186,36 @@ func (w *world) rowOf(clusterID string) (row kahuv1.LocationCluster) {
 }
 
 // takesOver takes the part over, against the objection that its cluster may live.
-func (b *world) takesOver(ofA string) {
-	b.t.Helper()
-	owner := string(b.store.read(archive.OwnerName(ofA)))
-	b.inherits("nobody", ofA)
-	b.eventually("both to be answered", func() bool {
+func (w *world) takesOver(ofA string) {
+	w.t.Helper()
+	owner := string(w.store.read(archive.OwnerName(ofA)))
+	w.inherits("nobody", ofA)
+	w.eventually("both to be answered", func() bool {
 		location := &kahuv1.BackupLocation{ObjectMeta: named("main")}
-		b.get(location)
+		w.get(location)
 		answers := map[string]string{}
 		for _, row := range location.Status.Inherited {
 			answers[row.ClusterID] = row.Reason
 		}
 		return answers["nobody"] == kahuv1.ReasonClusterNotFound && answers[ofA] == kahuv1.ReasonWrittenRecently
 	})
-	if b.has(archive.OwnerName("nobody")) || string(b.store.read(archive.OwnerName(ofA))) != owner {
-		b.t.Error("an owner file was written")
+	if w.has(archive.OwnerName("nobody")) || string(w.store.read(archive.OwnerName(ofA))) != owner {
+		w.t.Error("an owner file was written")
 	}
-	b.inherits(ofA)
-	location := b.awaitInherited(kahuv1.ReasonWrittenRecently)
+	w.inherits(ofA)
+	location := w.awaitInherited(kahuv1.ReasonWrittenRecently)
 	if message := meta.FindStatusCondition(location.Status.Conditions, kahuv1.ConditionInherited).Message; !strings.Contains(message, "location inherit main --cluster "+ofA+" --force") {
-		b.t.Errorf("it does not say what to do: %s", message)
+		w.t.Errorf("it does not say what to do: %s", message)
 	}
-	b.decide(location.Status.LocationID + "/" + ofA)
-	location = b.awaitInherited(kahuv1.ReasonInherited)
+	w.decide(location.Status.LocationID + "/" + ofA)
+	location = w.awaitInherited(kahuv1.ReasonInherited)
 	now := &kahuv1.BackupLocation{ObjectMeta: named("main")}
-	b.get(now)
+	w.get(now)
 	if now.Annotations[kahuv1.AnnotationTakeOwnership] != "" {
-		b.t.Error("the decision is not taken back")
+		w.t.Error("the decision is not taken back")
 	}
-	if text := string(b.store.read(archive.OwnerName(ofA))); !strings.Contains(text, location.Status.Inherited[0].Owner.Nonce) || !strings.Contains(text, location.Status.ClusterID) {
-		b.t.Errorf("the owner file is %s", text)
+	if text := string(w.store.read(archive.OwnerName(ofA))); !strings.Contains(text, location.Status.Inherited[0].Owner.Nonce) || !strings.Contains(text, location.Status.ClusterID) {
+		w.t.Errorf("the owner file is %s", text)
 	}
 }
 

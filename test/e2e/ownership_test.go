@@ -16,9 +16,9 @@ import (
 )
 
 // awaitOwned returns the location when it says that of its owner file.
-func (w *world) awaitOwned(name string, owned metav1.ConditionStatus) {
+func (w *world) awaitOwned(owned metav1.ConditionStatus) {
 	w.t.Helper()
-	await(w.api, &kahuv1.BackupLocation{ObjectMeta: named(name)}, func(location *kahuv1.BackupLocation) bool {
+	await(w.api, &kahuv1.BackupLocation{ObjectMeta: named("main")}, func(location *kahuv1.BackupLocation) bool {
 		found := meta.FindStatusCondition(location.Status.Conditions, kahuv1.ConditionOwned)
 		return found != nil && found.Status == owned
 	})
@@ -44,14 +44,14 @@ func TestLocationMadeAgain(t *testing.T) {
 	third := w.completedBackup("third", only(namespace))
 
 	w.remake(func() {})
-	w.awaitOwned("main", metav1.ConditionTrue)
+	w.awaitOwned(metav1.ConditionTrue)
 	w.remove(first)
 
 	w.stop()
 	w.remove(&kahuv1.BackupLocation{ObjectMeta: named("main")})
 	startManager(t, testcluster.Config(t), stores)
 	w.remake(func() {})
-	w.awaitOwned("main", metav1.ConditionTrue)
+	w.awaitOwned(metav1.ConditionTrue)
 	w.remove(second)
 
 	w.remake(func() {
@@ -61,7 +61,7 @@ func TestLocationMadeAgain(t *testing.T) {
 		}
 		w.store.write(archive.OwnerName(third.Status.ClusterID), content)
 	})
-	w.awaitOwned("main", metav1.ConditionFalse)
+	w.awaitOwned(metav1.ConditionFalse)
 	w.drop(third)
 	held := await(w.api, third, func(backup *kahuv1.Backup) bool {
 		return reason(backup.Status.Conditions, kahuv1.ConditionDataDeleted) == kahuv1.ReasonNotOwner

@@ -32,7 +32,9 @@ func (c *Controller) inherit(ctx context.Context, s *scope) error {
 	}
 	status.Inherited = rows
 	for i := range rows {
-		if err := c.inheritOne(ctx, s, &rows[i]); err != nil {
+		if s.isReadOnly() {
+			rows[i].Reason, rows[i].Message = kahuv1.ReasonLocationReadOnly, "The location is read-only: nothing is taken over."
+		} else if err := c.inheritOne(ctx, s, &rows[i]); err != nil {
 			return outcome(err)
 		}
 	}
@@ -60,10 +62,6 @@ func (c *Controller) setInherited(s *scope) {
 // inheritOne takes one part over, or says in its row why not. As with its own part, the cluster remembers a nonce before it
 // writes it, in two passes, and writes another one once in the life of a leader.
 func (c *Controller) inheritOne(ctx context.Context, s *scope, row *kahuv1.InheritedCluster) error {
-	if s.isReadOnly() {
-		row.Reason, row.Message = kahuv1.ReasonLocationReadOnly, "The location is read-only: nothing is taken over."
-		return nil
-	}
 	if err := c.recallOf(ctx, s, row.ClusterID, &row.Owner); err != nil {
 		return err
 	}
