@@ -3,6 +3,7 @@ package location_test
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -140,4 +141,47 @@ func TestOwner(t *testing.T) {
 			t.Errorf("got %v", err)
 		}
 	})
+}
+
+// TestSurvey: what lies there of which cluster is told by the store's own times, and nothing of it is read.
+func TestSurvey(t *testing.T) {
+	w := world.New(t)
+	id := archive.BackupID{ClusterID: world.ClusterID, Name: "nightly", UID: "a-uid"}
+	for _, name := range []string{
+		archive.MarkerName, archive.OwnerName(world.ClusterID), id.ManifestName(), id.IndexName(), "clusters/no id!/owner.json", archive.OwnerName("b"),
+	} {
+		w.Put(name, "x")
+	}
+	found, err := enginelocation.Survey(t.Context(), w.Files)
+	if err != nil || len(found.Parts) != 2 || len(found.Backups) != 1 || found.Backups[0] != id {
+		t.Fatalf("found %+v (%v)", found, err)
+	}
+	alone, err := enginelocation.PartOf(t.Context(), w.Files, world.ClusterID)
+	for _, part := range found.Parts {
+		if part.ClusterID == world.ClusterID && (err != nil || part != alone || part.Files != 3 || part.Backups != 1 || part.Owner.IsZero() || part.Newest.IsZero() ||
+			part.NewestBackup.IsZero()) {
+			t.Errorf("found %+v, and alone %+v (%v)", part, alone, err)
+		}
+	}
+	if none, err := enginelocation.PartOf(t.Context(), w.Files, "nobody"); err != nil || none.Files != 0 {
+		t.Errorf("of nobody: %+v (%v)", none, err)
+	}
+}
+
+// TestInherit: an owner file that another cluster wrote says so, to the one whose part it is.
+func TestInherit(t *testing.T) {
+	w := world.New(t)
+	location := locationOf(w, "x")
+	if err := location.Inherit(t.Context(), world.ClusterID, "nonce", "heir-of-it"); err != nil {
+		t.Fatal(err)
+	}
+	if owner, there, err := location.OwnerOf(t.Context(), world.ClusterID); err != nil || !there || owner.Heir != "heir-of-it" || owner.Nonce != "nonce" {
+		t.Errorf("it says %+v, %t (%v)", owner, there, err)
+	}
+	if err := location.CheckOwner(t.Context(), world.ClusterID, "nonce"); err != nil {
+		t.Errorf("to the heir: %v", err)
+	}
+	if err := location.CheckOwner(t.Context(), world.ClusterID, "mine"); !errors.Is(err, enginelocation.ErrNotOwner) || !strings.Contains(err.Error(), "heir-of-it") {
+		t.Errorf("to the one whose part it is: %v", err)
+	}
 }

@@ -36,9 +36,6 @@ func Survey(ctx context.Context, files engine.FileLister) (Findings, error) {
 	found, parts := Findings{}, map[string]*Part{}
 	err := files.List(ctx, archive.ClustersFolder, func(file core.FileInfo) error {
 		clusterID, _, _ := strings.Cut(strings.TrimPrefix(file.Name, archive.ClustersFolder), "/")
-		if archive.CheckClusterID(clusterID) != nil {
-			return nil
-		}
 		if parts[clusterID] == nil {
 			parts[clusterID] = &Part{ClusterID: clusterID}
 		}
@@ -48,8 +45,10 @@ func Survey(ctx context.Context, files engine.FileLister) (Findings, error) {
 		}
 		return nil
 	})
-	for _, part := range parts {
-		found.Parts = append(found.Parts, *part)
+	for clusterID, part := range parts {
+		if archive.CheckClusterID(clusterID) == nil {
+			found.Parts = append(found.Parts, *part)
+		}
 	}
 	slices.SortFunc(found.Parts, func(a, b Part) int { return cmp.Compare(a.ClusterID, b.ClusterID) })
 	return found, err
