@@ -3,7 +3,8 @@
 // and the binary executes itself once for each of them.
 //
 // Under its own name it is the command that starts and ends clusters; under
-// the name of a component (a symlink, or argv[0]) it is that component.
+// the name of a component (a symlink, or argv[0]) it is that component. For
+// clusters with nodes the kubelet and kube-proxy are compiled in as well.
 package main
 
 import (
@@ -18,13 +19,25 @@ import (
 
 	"github.com/soda-cdm/kahu/devcluster/internal/cli"
 	"github.com/soda-cdm/kahu/devcluster/internal/component"
+	"github.com/soda-cdm/kahu/devcluster/internal/node"
+	"github.com/soda-cdm/kahu/devcluster/internal/nodeinit"
 )
 
 func main() {
 	if run, found := component.Lookup(filepath.Base(os.Args[0])); found {
 		os.Exit(run(os.Args)) //nolint:forbidigo // this is main
 	}
+	if filepath.Base(os.Args[0]) == node.Program {
+		os.Exit(firstProcess()) //nolint:forbidigo // this is main
+	}
 	os.Exit(devcluster()) //nolint:forbidigo // this is main
+}
+
+// firstProcess runs a node and gives the exit code.
+func firstProcess() int {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT) //nolint:forbidigo // this is main
+	defer stop()
+	return nodeinit.Main(ctx, os.Args[1:], os.Stderr)
 }
 
 // devcluster runs the command line and gives the exit code.

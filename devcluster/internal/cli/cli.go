@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
-	"time"
+	"strconv"
 
 	"github.com/spf13/cobra"
 	"k8s.io/utils/clock"
@@ -50,17 +50,19 @@ var errShown = errors.New("already shown")
 func newRoot(world World) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "devcluster",
-		Short: "A real Kubernetes control plane in one binary",
+		Short: "A real Kubernetes in one binary",
 		Long: `Devcluster runs etcd, the API server, the controller manager and the scheduler of
-Kubernetes ` + world.Version + ` on loopback, without root and without containers.
-There is no kubelet: pods are accepted and never run.`,
+Kubernetes ` + world.Version + ` on loopback, without root and without containers: pods
+are accepted and never run. With --node, which takes root and some Debian packages
+(devcluster/packages.sh), it has a kubelet and containerd in namespaces of its own,
+and pods run.`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
 	app := &app{World: world}
 	root.AddCommand(
 		app.up(), app.down(), app.status(), app.list(), app.kubeconfig(),
-		app.kubectl(), app.run(), app.supervise(), app.version(),
+		app.kubectl(), app.image(), app.run(), app.supervise(), app.version(),
 	)
 	return root
 }
@@ -95,10 +97,11 @@ func (a *app) fleet() (fleet.Fleet, error) {
 	return fleet.Fleet{
 		Root:  root,
 		Clock: a.Clock,
-		Supervise: func(layout plane.Layout, limit time.Duration) []string {
+		Supervise: func(layout plane.Layout, options fleet.UpOptions) []string {
 			return []string{
 				executable, "supervise",
-				"--name", layout.Name, "--data", layout.Folder, "--timeout", limit.String(),
+				"--name", layout.Name, "--data", layout.Folder, "--timeout", options.Limit.String(),
+				"--nodes", strconv.Itoa(options.Nodes),
 			}
 		},
 	}, nil

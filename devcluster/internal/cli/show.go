@@ -69,6 +69,9 @@ func showText(out io.Writer, state plane.State) error {
 	row("Phase", string(state.Phase))
 	row("Server", state.Server)
 	row("Kubeconfig", state.Kubeconfig)
+	for _, node := range state.Nodes {
+		row(node.Name, fmt.Sprintf("at %s, its /var is %s", node.Address, node.Folder))
+	}
 	for _, component := range state.Components {
 		life := "ended"
 		if component.Process.Alive() {

@@ -24,7 +24,7 @@ const grace = 4 * time.Second
 
 // supervise is what up runs in the background.
 func (a *app) supervise() *cobra.Command {
-	layout, limit := plane.Layout{}, time.Duration(0)
+	layout, limit, nodes := plane.Layout{}, time.Duration(0), 0
 	command := &cobra.Command{
 		Use:    "supervise",
 		Short:  "Run a cluster for the command up, which listens on file descriptor 3",
@@ -41,7 +41,7 @@ func (a *app) supervise() *cobra.Command {
 				reported = true
 				return errors.Join(json.NewEncoder(pipe).Encode(report), pipe.Close())
 			}
-			supervisor, err := a.supervisor(layout, limit)
+			supervisor, err := a.supervisor(layout, limit, nodes)
 			if err == nil {
 				supervisor.Grace = grace
 				err = supervisor.Run(command.Context(), func(state plane.State) error {
@@ -57,12 +57,13 @@ func (a *app) supervise() *cobra.Command {
 	command.Flags().StringVar(&layout.Name, "name", "default", "name of the cluster")
 	command.Flags().StringVar(&layout.Folder, "data", "", "folder of the cluster")
 	command.Flags().DurationVar(&limit, "timeout", startLimit, "how long it may take to be ready")
+	command.Flags().IntVar(&nodes, "nodes", 0, "how many nodes")
 	return command
 }
 
 // run is the cluster of a test: it lives as long as the test holds its stdin.
 func (a *app) run() *cobra.Command {
-	folder, copyTo, limit := "", "", time.Duration(0)
+	folder, copyTo, limit, nodes := "", "", time.Duration(0), nodeFlags{}
 	command := &cobra.Command{
 		Use:   "run",
 		Short: "Run a cluster in the foreground until stdin closes",
@@ -71,11 +72,15 @@ gives its "kubeconfig" and "server". It ends, and its data with it, on SIGTERM, 
 SIGINT, or when stdin closes: so it never outlives the program that started it.`,
 		Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
+			count, err := nodes.wanted()
+			if err != nil {
+				return err
+			}
 			layout, err := emptyFolder(folder)
 			if err != nil {
 				return err
 			}
-			supervisor, err := a.supervisor(layout, limit)
+			supervisor, err := a.supervisor(layout, limit, count)
 			if err != nil {
 				return err
 			}
@@ -91,16 +96,22 @@ SIGINT, or when stdin closes: so it never outlives the program that started it.`
 	command.Flags().StringVar(&folder, "data", "", "folder for the data, empty or not there yet (default a temporary one)")
 	command.Flags().StringVar(&copyTo, "kubeconfig-out", "", "also write the kubeconfig to this file")
 	command.Flags().DurationVar(&limit, "timeout", startLimit, "how long it may take to be ready")
+	nodes.add(command)
 	return command
 }
 
-func (a *app) supervisor(layout plane.Layout, limit time.Duration) (plane.Supervisor, error) {
+func (a *app) supervisor(layout plane.Layout, limit time.Duration, count int) (plane.Supervisor, error) {
 	executable, err := a.Executable()
 	if err != nil {
 		return plane.Supervisor{}, fmt.Errorf("finding the own binary: %w", err)
 	}
+	nodes, err := a.nodes(count)
+	if err != nil {
+		return plane.Supervisor{}, err
+	}
 	return plane.Supervisor{
 		Layout:      layout,
+		Nodes:       nodes,
 		Executable:  executable,
 		Environment: plain(a.Environment),
 		Clock:       a.Clock,

@@ -14,7 +14,7 @@ import (
 const startLimit = 2 * time.Minute
 
 func (a *app) up() *cobra.Command {
-	options := fleet.UpOptions{}
+	options, nodes := fleet.UpOptions{}, nodeFlags{}
 	command := &cobra.Command{
 		Use:   "up",
 		Short: "Start a cluster in the background and print the path of its kubeconfig",
@@ -22,6 +22,9 @@ func (a *app) up() *cobra.Command {
 		RunE: func(command *cobra.Command, _ []string) error {
 			clusters, err := a.fleet()
 			if err != nil {
+				return err
+			}
+			if options.Nodes, err = nodes.wanted(); err != nil {
 				return err
 			}
 			state, found, err := clusters.Up(command.Context(), a.name, options)
@@ -42,6 +45,7 @@ func (a *app) up() *cobra.Command {
 		},
 	}
 	a.places(command)
+	nodes.add(command)
 	command.Flags().BoolVar(&options.Fresh, "fresh", false, "remove what the cluster held before")
 	command.Flags().DurationVar(&options.Limit, "timeout", startLimit, "how long it may take to be ready")
 	return command

@@ -37,7 +37,7 @@ type Fleet struct {
 	Clock clock.Clock
 	// Supervise gives the executable and the arguments that supervise a cluster
 	// and tell of it on file descriptor 3, see Report.
-	Supervise func(layout plane.Layout, limit time.Duration) []string
+	Supervise func(layout plane.Layout, options UpOptions) []string
 }
 
 // Layout gives the place of a cluster. Fails when the name is not a DNS label of at most 40 letters.
@@ -91,9 +91,12 @@ func (f Fleet) Up(ctx context.Context, name string, options UpOptions) (plane.St
 	}
 	if found == Running {
 		state, err := plane.Read(layout)
+		if err == nil && options.Nodes > 0 && options.Nodes != len(state.Nodes) {
+			err = fmt.Errorf("cluster %s is up with %d nodes and not %d: take it down first", name, len(state.Nodes), options.Nodes)
+		}
 		return state, found, err
 	}
-	state, err := f.launch(ctx, layout, options.Limit)
+	state, err := f.launch(ctx, layout, options)
 	return state, found, err
 }
 
@@ -101,6 +104,8 @@ func (f Fleet) Up(ctx context.Context, name string, options UpOptions) (plane.St
 type UpOptions struct {
 	// Fresh has the data of an earlier life removed.
 	Fresh bool
+	// Nodes is how many nodes with containers it gets; 0 for a control plane alone.
+	Nodes int
 	// Limit bounds the time until the cluster is ready.
 	Limit time.Duration
 }
@@ -127,7 +132,7 @@ func (f Fleet) clear(layout plane.Layout, options UpOptions) (Found, error) {
 	if state.Phase == plane.Ready && !options.Fresh {
 		return Running, nil
 	}
-	if err := end(state); err != nil {
+	if err := f.end(layout, state); err != nil {
 		return "", err
 	}
 	if options.Fresh {
@@ -159,7 +164,7 @@ func (f Fleet) Down(ctx context.Context, name string, options DownOptions) (bool
 	if err != nil {
 		return false, err
 	}
-	if err := end(state); err != nil {
+	if err := f.end(layout, state); err != nil {
 		return true, err
 	}
 	if options.KeepData {
@@ -176,9 +181,17 @@ type DownOptions struct {
 	Limit time.Duration
 }
 
-// end ends the processes of a cluster: the supervisor, which ends the others
-// in good order, and then whatever of them is there still.
-func end(state plane.State) error {
+// end ends a cluster and removes what its processes leave behind, but for its data.
+func (f Fleet) end(layout plane.Layout, state plane.State) error {
+	if err := endProcesses(state); err != nil {
+		return err
+	}
+	return plane.Sweep(layout, state, f.Clock)
+}
+
+// endProcesses ends the processes of a cluster: the supervisor, which ends the
+// others in good order, and then whatever of them is there still.
+func endProcesses(state plane.State) error {
 	if err := signalAndWait(state.Supervisor, unix.SIGTERM, endLimit); err != nil && !errors.Is(err, errStillThere) {
 		return fmt.Errorf("ending the supervisor: %w", err)
 	}

@@ -23,7 +23,7 @@ func clusters(t *testing.T, script string) fleet.Fleet {
 	return fleet.Fleet{
 		Root:  filepath.Join(t.TempDir(), "clusters"),
 		Clock: clock.RealClock{},
-		Supervise: func(plane.Layout, time.Duration) []string {
+		Supervise: func(plane.Layout, fleet.UpOptions) []string {
 			return []string{"/bin/sh", "-c", script}
 		},
 	}
@@ -82,7 +82,7 @@ func TestUpTellsWhyTheSupervisorFailed(t *testing.T) {
 func TestUpAtOnceStartsOneSupervisor(t *testing.T) {
 	fleets := clusters(t, "")
 	var starts atomic.Int32
-	fleets.Supervise = func(layout plane.Layout, _ time.Duration) []string {
+	fleets.Supervise = func(layout plane.Layout, _ fleet.UpOptions) []string {
 		starts.Add(1)
 		// Its process records itself by the test's process, which is alive.
 		state := readyState(t, layout.Name)

@@ -10,7 +10,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"syscall"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -29,18 +28,18 @@ type Report struct {
 }
 
 // launch starts a supervisor into the background and waits for its report.
-func (f Fleet) launch(ctx context.Context, layout plane.Layout, limit time.Duration) (plane.State, error) {
+func (f Fleet) launch(ctx context.Context, layout plane.Layout, options UpOptions) (plane.State, error) {
 	reader, writer, err := os.Pipe()
 	if err != nil {
 		return plane.State{}, fmt.Errorf("making a pipe: %w", err)
 	}
 	defer func() { _ = reader.Close() }() // was only read
-	supervisor, err := f.detach(layout, limit, writer)
+	supervisor, err := f.detach(layout, options, writer)
 	if err := errors.Join(err, writer.Close()); err != nil {
 		return plane.State{}, fmt.Errorf("starting the supervisor: %w", err)
 	}
 	// The supervisor keeps its own limit: the rest is for its clearing up.
-	if err := reader.SetReadDeadline(f.Clock.Now().Add(limit + endLimit)); err != nil {
+	if err := reader.SetReadDeadline(f.Clock.Now().Add(options.Limit + endLimit)); err != nil {
 		return plane.State{}, fmt.Errorf("limiting the wait for the supervisor: %w", err)
 	}
 	defer context.AfterFunc(ctx, func() { _ = reader.SetReadDeadline(f.Clock.Now()) })()
@@ -60,7 +59,7 @@ func (f Fleet) launch(ctx context.Context, layout plane.Layout, limit time.Durat
 }
 
 // detach starts the supervisor in a session of its own, so that it stays when the terminal goes.
-func (f Fleet) detach(layout plane.Layout, limit time.Duration, report *os.File) (process.Identity, error) {
+func (f Fleet) detach(layout plane.Layout, options UpOptions, report *os.File) (process.Identity, error) {
 	path := layout.Log("supervisor")
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return process.Identity{}, err
@@ -70,7 +69,7 @@ func (f Fleet) detach(layout plane.Layout, limit time.Duration, report *os.File)
 		return process.Identity{}, err
 	}
 	defer func() { _ = log.Close() }() // the supervisor has its own
-	arguments := f.Supervise(layout, limit)
+	arguments := f.Supervise(layout, options)
 	command := &exec.Cmd{
 		Path:        arguments[0],
 		Args:        arguments,

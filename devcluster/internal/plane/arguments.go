@@ -45,34 +45,55 @@ func etcdArguments() []string {
 	}
 }
 
-func apiServerArguments(layout Layout, port int) []string {
-	return []string{
-		"--etcd-servers=" + etcdSocket,
-		"--bind-address=127.0.0.1",
-		"--advertise-address=127.0.0.1",
-		"--secure-port=" + strconv.Itoa(port),
-		"--permit-port-sharing=true", // with the supervisor, which holds the port
-		// An endpoint on loopback is invalid, and no pod is there to use it.
-		"--endpoint-reconciler-type=none",
-		"--service-cluster-ip-range=" + serviceRange,
-		"--authorization-mode=RBAC",
+func apiServerArguments(layout Layout, where site) []string {
+	return append(whereArguments(layout, where),
+		"--etcd-servers="+etcdSocket,
+		"--bind-address="+where.server.Addr().String(),
+		"--advertise-address="+where.server.Addr().String(),
+		"--secure-port="+strconv.Itoa(int(where.server.Port())),
+		"--service-cluster-ip-range="+serviceRange,
 		"--allow-privileged=true",
-		"--client-ca-file=" + layout.key(pki.CA+pki.CertEnding),
-		"--tls-cert-file=" + layout.key(pki.APIServer+pki.CertEnding),
-		"--tls-private-key-file=" + layout.key(pki.APIServer+pki.KeyEnding),
-		"--service-account-issuer=" + issuer,
-		"--service-account-key-file=" + layout.key(pki.ServiceAccountPublic),
-		"--service-account-signing-key-file=" + layout.key(pki.ServiceAccountKey),
-		"--requestheader-client-ca-file=" + layout.key(pki.FrontProxyCA+pki.CertEnding),
-		"--requestheader-allowed-names=" + pki.FrontProxyClient,
+		"--client-ca-file="+layout.key(pki.CA+pki.CertEnding),
+		"--service-account-issuer="+issuer,
+		"--service-account-key-file="+layout.key(pki.ServiceAccountPublic),
+		"--service-account-signing-key-file="+layout.key(pki.ServiceAccountKey),
+		"--requestheader-client-ca-file="+layout.key(pki.FrontProxyCA+pki.CertEnding),
+		"--requestheader-allowed-names="+pki.FrontProxyClient,
 		"--requestheader-username-headers=X-Remote-User",
 		"--requestheader-group-headers=X-Remote-Group",
 		"--requestheader-extra-headers-prefix=X-Remote-Extra-",
-		"--proxy-client-cert-file=" + layout.key(pki.FrontProxyClient+pki.CertEnding),
-		"--proxy-client-key-file=" + layout.key(pki.FrontProxyClient+pki.KeyEnding),
+		"--proxy-client-cert-file="+layout.key(pki.FrontProxyClient+pki.CertEnding),
+		"--proxy-client-key-file="+layout.key(pki.FrontProxyClient+pki.KeyEnding),
 		// A test may well be all the load there is, and is not to be held back.
 		"--max-requests-inflight=2000",
 		"--max-mutating-requests-inflight=1000",
+	)
+}
+
+// whereArguments are those that differ with and without nodes.
+func whereArguments(layout Layout, where site) []string {
+	if where.network == nil {
+		return []string{
+			"--permit-port-sharing=true", // with the supervisor, which holds the port
+			// An endpoint on loopback is invalid, and no pod is there to use it.
+			"--endpoint-reconciler-type=none",
+			"--authorization-mode=RBAC",
+			"--tls-cert-file=" + layout.key(pki.APIServer+pki.CertEnding),
+			"--tls-private-key-file=" + layout.key(pki.APIServer+pki.KeyEnding),
+		}
+	}
+	serving := pki.Serving(where.server.Addr().AsSlice())
+	return []string{
+		"--authorization-mode=Node,RBAC",
+		"--enable-admission-plugins=NodeRestriction",
+		"--tls-cert-file=" + layout.key(serving+pki.CertEnding),
+		"--tls-private-key-file=" + layout.key(serving+pki.KeyEnding),
+		"--kubelet-certificate-authority=" + layout.key(pki.CA+pki.CertEnding),
+		"--kubelet-client-certificate=" + layout.key(pki.Admin+pki.CertEnding),
+		"--kubelet-client-key=" + layout.key(pki.Admin+pki.KeyEnding),
+		"--kubelet-preferred-address-types=InternalIP",
+		// Where the control plane runs, no addresses of services are translated: it goes to the pods themselves.
+		"--enable-aggregator-routing=true",
 	}
 }
 

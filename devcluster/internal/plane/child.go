@@ -44,22 +44,32 @@ type child struct {
 	done     chan struct{}
 }
 
+// program is what a component runs.
+type program struct {
+	// name is what the binary becomes.
+	name      string
+	arguments []string
+	// namespaces are the flags of those that it has for itself, clone(2).
+	namespaces uintptr
+}
+
 // newChild starts a component. The calling thread has to live as long as the component.
-func (r *run) newChild(name string, arguments []string) (*child, error) {
+func (r *run) newChild(name string, what program) (*child, error) {
 	log, err := os.OpenFile(r.Layout.Log(name), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("opening the log of %s: %w", name, err)
 	}
 	command := &exec.Cmd{
 		Path:   r.Executable,
-		Args:   append([]string{name}, arguments...), // the name is what it becomes
+		Args:   append([]string{what.name}, what.arguments...),
 		Dir:    r.Layout.Folder,
 		Env:    r.Environment,
 		Stdout: log,
 		Stderr: log,
 		SysProcAttr: &syscall.SysProcAttr{
-			Pdeathsig: syscall.SIGKILL, // nothing outlives the supervisor
-			Setpgid:   true,            // an interrupt at the terminal is for the supervisor alone
+			Pdeathsig:  syscall.SIGKILL, // nothing outlives the supervisor
+			Setpgid:    true,            // an interrupt at the terminal is for the supervisor alone
+			Cloneflags: what.namespaces,
 		},
 	}
 	if err := command.Start(); err != nil {

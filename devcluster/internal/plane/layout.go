@@ -64,11 +64,14 @@ type State struct {
 	ReadySeconds float64          `json:"readySeconds,omitempty"`
 	Error        string           `json:"error,omitempty"`
 	Supervisor   process.Identity `json:"supervisor"`
+	// Network is the number of the cluster's own network, and Nodes what is in it; 0 without nodes.
+	Network int    `json:"network,omitempty"`
+	Nodes   []Node `json:"nodes,omitempty"`
 	// Components are in the order of their start.
 	Components []Component `json:"components"`
 }
 
-// Component is one process of the control plane.
+// Component is one process of the control plane, or the first process of a node.
 type Component struct {
 	Name    string           `json:"name"`
 	Process process.Identity `json:"process"`

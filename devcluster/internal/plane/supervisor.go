@@ -14,7 +14,6 @@ import (
 	"k8s.io/utils/clock"
 
 	"github.com/soda-cdm/kahu/devcluster/internal/pki"
-	"github.com/soda-cdm/kahu/devcluster/internal/port"
 	"github.com/soda-cdm/kahu/devcluster/internal/process"
 )
 
@@ -28,6 +27,7 @@ type Supervisor struct {
 	Clock       clock.Clock
 	// StartLimit bounds the time until the cluster is ready.
 	StartLimit time.Duration
+	Nodes      Nodes
 	// Grace is how long each component may take to end by itself; with 0 it is killed at once.
 	Grace time.Duration
 }
@@ -42,19 +42,20 @@ func (s Supervisor) Run(ctx context.Context, ready func(State) error) error {
 	defer runtime.UnlockOSThread()
 
 	begun := s.Clock.Now()
-	hold, state, err := s.prepare(begun)
+	where, state, err := s.prepare(ctx, begun)
 	if err != nil {
 		return err
 	}
 	ctx, fail := context.WithCancelCause(ctx)
 	defer fail(nil)
-	r := &run{Supervisor: s, state: state, fail: fail}
+	r := &run{Supervisor: s, site: where, state: state, fail: fail}
 	err = r.untilEnd(ctx, begun, ready)
 	if err != nil {
 		r.Grace = 0 // it is broken already: there is nothing to end in good order
 	}
 	r.stop()
-	return errors.Join(err, r.record(outcome(err)), hold.Release())
+	cleared := errors.Join(where.release(ctx), Sweep(s.Layout, state, s.Clock))
+	return errors.Join(err, r.record(outcome(err)), cleared)
 }
 
 func outcome(err error) func(*State) {
@@ -66,43 +67,48 @@ func outcome(err error) func(*State) {
 	}
 }
 
-// prepare makes all the files that the components read, and takes the port.
-func (s Supervisor) prepare(now time.Time) (*port.Hold, State, error) {
+// prepare makes all the files that the components read, and takes the port or the network.
+func (s Supervisor) prepare(ctx context.Context, now time.Time) (site, State, error) {
 	self, err := process.Identify(os.Getpid())
 	if err != nil {
-		return nil, State{}, err
+		return site{}, State{}, err
 	}
 	if err := os.MkdirAll(filepath.Dir(s.Layout.Log(etcd)), 0o700); err != nil {
-		return nil, State{}, fmt.Errorf("making the cluster's folder: %w", err)
+		return site{}, State{}, fmt.Errorf("making the cluster's folder: %w", err)
 	}
 	previous, _ := Read(s.Layout) // a state that cannot be read offers no port to use again
 	if err := pki.Ensure(s.Layout.PKI(), serviceAddress(), now); err != nil {
-		return nil, State{}, fmt.Errorf("making the keys: %w", err)
+		return site{}, State{}, fmt.Errorf("making the keys: %w", err)
 	}
-	hold, err := port.Take(previous.Port)
+	where, err := s.take(ctx, previous)
 	if err != nil {
-		return nil, State{}, fmt.Errorf("taking a port: %w", err)
+		return site{}, State{}, err
 	}
 	state := State{
 		Name:       s.Layout.Name,
 		Phase:      Starting,
-		Server:     fmt.Sprintf("https://127.0.0.1:%d", hold.Number()),
-		Port:       hold.Number(),
+		Server:     "https://" + where.server.String(),
+		Port:       int(where.server.Port()),
+		Network:    where.plan().Number,
 		Kubeconfig: s.Layout.Kubeconfig(),
 		StartedAt:  now,
 		Supervisor: self,
 	}
 	err = errors.Join(s.Layout.write(state), writeKubeconfigs(s.Layout, state.Server))
-	if err != nil {
-		return nil, State{}, errors.Join(err, hold.Release())
+	if err == nil && s.Nodes.Count > 0 {
+		err = s.prepareNodes(where.plan(), state.Server, now)
 	}
-	return hold, state, nil
+	if err != nil {
+		return site{}, State{}, errors.Join(err, where.release(ctx))
+	}
+	return where, state, nil
 }
 
 // run is one life of a cluster.
 type run struct {
 	Supervisor
 
+	site     site
 	state    State
 	children []*child
 	waiters  sync.WaitGroup
@@ -143,28 +149,39 @@ func (r *run) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := r.launch(etcd, etcdArguments()); err != nil {
+	if err := r.launchPlane(etcd, etcdArguments()); err != nil {
 		return err
 	}
-	if err := r.launch(apiServer, apiServerArguments(r.Layout, r.state.Port)); err != nil {
+	if err := r.launchPlane(apiServer, apiServerArguments(r.Layout, r.site)); err != nil {
 		return err
 	}
 	if err := probe.untilServing(ctx); err != nil {
 		return err
 	}
-	if err := r.launch(controllerManager, controllerManagerArguments(r.Layout)); err != nil {
+	if err := r.launchPlane(controllerManager, controllerManagerArguments(r.Layout)); err != nil {
 		return err
 	}
-	if err := r.launch(scheduler, schedulerArguments(r.Layout)); err != nil {
+	if err := r.launchPlane(scheduler, schedulerArguments(r.Layout)); err != nil {
 		return err
 	}
-	return probe.untilDefaults(ctx)
+	if err := r.startNodes(); err != nil {
+		return fmt.Errorf("starting nodes: %w", err)
+	}
+	if err := probe.untilDefaults(ctx); err != nil {
+		return err
+	}
+	return probe.untilNodes(ctx, r.site.plan().Nodes)
+}
+
+// launchPlane starts a component of the control plane where that is to run.
+func (r *run) launchPlane(name string, arguments []string) error {
+	return r.site.do(func() error { return r.launch(name, program{name: name, arguments: arguments}) })
 }
 
 // launch starts a component and records it, so that it can be found and ended
 // whatever becomes of this process.
-func (r *run) launch(name string, arguments []string) error {
-	c, err := r.newChild(name, arguments)
+func (r *run) launch(name string, what program) error {
+	c, err := r.newChild(name, what)
 	if err != nil {
 		return err
 	}
