@@ -62,7 +62,7 @@ and pods run.`,
 	app := &app{World: world}
 	root.AddCommand(
 		app.up(), app.down(), app.status(), app.list(), app.kubeconfig(),
-		app.kubectl(), app.image(), app.run(), app.supervise(), app.version(),
+		app.kubectl(), app.image(), app.check(), app.run(), app.supervise(), app.version(),
 	)
 	return root
 }

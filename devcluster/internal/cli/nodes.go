@@ -45,6 +45,21 @@ func (n *nodeFlags) wanted() (int, error) {
 	return count, nil
 }
 
+func (a *app) check() *cobra.Command {
+	return &cobra.Command{
+		Use:   "check",
+		Short: "Say whether nodes can be made here; exits with 1 if not",
+		Args:  cobra.NoArgs,
+		RunE: func(command *cobra.Command, _ []string) error {
+			if err := tool.Check(); err != nil {
+				return fmt.Errorf("no nodes can be made here: %w", err)
+			}
+			command.PrintErrln("nodes can be made here")
+			return nil
+		},
+	}
+}
+
 // nodes gives what a supervisor is told of its nodes.
 func (a *app) nodes(count int) (plane.Nodes, error) {
 	if count == 0 {

@@ -1,5 +1,6 @@
 // Package workload is what a pod of a test does: it serves, writes files whose
-// content is known, appends numbered lines, gives checksums, or sleeps.
+// content is known, appends numbered lines, gives checksums, asks another
+// server, holds memory, or sleeps.
 //
 // Everything is written so that a test can tell from outside what happened:
 // files depend on a seed alone, each line carries its number and a checksum,
@@ -20,6 +21,8 @@ const usage = `usage: devcluster-workload FUNCTION [FLAGS] [ARGUMENTS]
 serve [--address :8080] [--folder DIR]           answer HTTP: /name, /healthz, and the folder's files
 write [--files N] [--size BYTES] [--seed S] DIR  write files whose content depends on the seed alone
 append [--every D] [--count N] FILE TEXT         append numbered lines, each on disk before the next; - is stdout
+fetch [--ca FILE] [--token FILE] URL             print what a server answers
+hold MIB                                         keep so much memory
 checksum PATH...                                 print one SHA-256 for each file or whole folder
 sleep [DURATION]                                 do nothing, by default until a signal comes`
 
@@ -28,6 +31,7 @@ sleep [DURATION]                                 do nothing, by default until a 
 func Main(ctx context.Context, arguments []string, stdout, stderr io.Writer) int {
 	functions := map[string]func(context.Context, []string, io.Writer) error{
 		"serve": serve, "write": write, "append": appendLines, "checksum": checksum, "sleep": sleep,
+		"fetch": fetch, "hold": hold,
 	}
 	if len(arguments) == 0 || functions[arguments[0]] == nil {
 		_, _ = fmt.Fprintln(stderr, usage)

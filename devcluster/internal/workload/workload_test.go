@@ -3,10 +3,12 @@ package workload_test
 import (
 	"bytes"
 	"context"
+	"encoding/pem"
 	"fmt"
 	"hash/crc32"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -48,6 +50,8 @@ func TestWrongUseIsToldWithTheUsage(t *testing.T) {
 		"a text of two lines":  {"append", "/x", "a\nb"},
 		"a duration of a word": {"sleep", "long"},
 		"too much for serve":   {"serve", "x"},
+		"a word of memory":     {"hold", "much"},
+		"no address":           {"fetch"},
 	}
 	for name, arguments := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -161,6 +165,7 @@ func TestEndlessFunctionsEndWithTheirContext(t *testing.T) {
 		"sleep for a time": {"sleep", "1h"},
 		"append":           {"append", "--count", "0", "--every", "1h", "-", "x"},
 		"serve":            {"serve", "--address", "127.0.0.1:0"},
+		"hold":             {"hold", "1"},
 	}
 	for name, arguments := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -208,5 +213,43 @@ func TestServe(t *testing.T) {
 	cancel()
 	if code := <-done; code != 0 {
 		t.Errorf("it ends with %d", code)
+	}
+}
+
+func TestFetchShowsItsTokenAndBelievesItsAuthority(t *testing.T) {
+	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Authorization") != "Bearer secret" {
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		_, _ = io.WriteString(w, "hello")
+	}))
+	defer server.Close()
+	folder := t.TempDir()
+	authority := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
+	for name, content := range map[string]string{"ca": string(authority), "token": "secret\n", "other": "made up"} {
+		if err := os.WriteFile(filepath.Join(folder, name), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if out := must(t, "fetch", "--ca", folder+"/ca", "--token", folder+"/token", server.URL); out != "hello" {
+		t.Errorf("got %q", out)
+	}
+	cases := map[string]struct {
+		arguments []string
+		says      string
+	}{
+		"another token":       {[]string{"--ca", folder + "/ca", "--token", folder + "/other", server.URL}, "401"},
+		"no authority":        {[]string{"--token", folder + "/token", server.URL}, "certificate"},
+		"authority of nobody": {[]string{"--ca", folder + "/token", server.URL}, "no certificate"},
+		"no such token":       {[]string{"--token", folder + "/none", server.URL}, "reading the token"},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			_, errs, code := run(t, append([]string{"fetch"}, c.arguments...)...)
+			if code != 1 || !strings.Contains(errs, c.says) {
+				t.Errorf("got %d: %s", code, errs)
+			}
+		})
 	}
 }
