@@ -59,12 +59,17 @@ func TestWriteOnlyIncremental(t *testing.T) {
 	w.patch(&corev1.ConfigMap{ObjectMeta: in(namespace, "canary-011")}, `{"metadata":{"labels":{"l":"m"}}}`)
 	backup("3-third", kahuv1.BackupModeIncremental, "2-second", "")
 	backup("4-fourth", kahuv1.BackupModeDifferential, "1-first", "")
-	w.expectComparisonsNameNothing(comparing, 4)
+	w.expectComparisonsNameNothing(comparing, 2) // Of the first and the fourth.
 
-	// A key that is lost costs one full backup.
+	// A key that is lost costs one full backup, and one that is none costs one each time.
 	w.remove(&corev1.Secret{ObjectMeta: in(kahuNamespace, comparing)})
 	backup("5-fifth", kahuv1.BackupModeIncremental, "", kahuv1.ReasonComparisonKeyChanged)
 	backup("6-sixth", kahuv1.BackupModeIncremental, "5-fifth", "")
+	w.patch(&corev1.Secret{ObjectMeta: in(kahuNamespace, comparing)}, `{"data":{"identity":"bm8ga2V5"}}`)
+	unusable := backup("7-seventh", kahuv1.BackupModeIncremental, "", kahuv1.ReasonKeyNeeded)
+	if got := unusable.Status.Incremental.Message; !strings.Contains(got, comparing) || !strings.Contains(got, "delete the Secret") {
+		t.Errorf("%s", got)
+	}
 
 	w.create(&corev1.Secret{ObjectMeta: in(kahuNamespace, identities), StringData: map[string]string{"identity": anna.secret}})
 	w.encrypt(&kahuv1.LocationEncryption{Recipients: []string{anna.recipient}, IdentitySecretRef: kahuv1.SecretReference{Name: identities}})
@@ -77,7 +82,7 @@ func TestWriteOnlyIncremental(t *testing.T) {
 		}
 	}
 	// What it can read it needs no such file for.
-	if made := backup("7-seventh", kahuv1.BackupModeIncremental, "6-sixth", ""); made.Status.Sizes.ComparisonBytes != 0 {
+	if made := backup("8-eighth", kahuv1.BackupModeIncremental, "7-seventh", ""); made.Status.Sizes.ComparisonBytes != 0 {
 		t.Errorf("%+v", made.Status.Sizes)
 	}
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/soda-cdm/kahu/internal/core"
 	"github.com/soda-cdm/kahu/internal/core/archive"
+	"github.com/soda-cdm/kahu/internal/core/increment"
 	"github.com/soda-cdm/kahu/internal/engine"
 	"github.com/soda-cdm/kahu/internal/engine/removal"
 )
@@ -100,8 +101,24 @@ func (r *run) writeManifest(ctx context.Context) (Result, error) {
 	}
 	return Result{
 		Manifest: manifest, ManifestBytes: int64(len(content)), Missing: r.Rows, Warnings: r.Warnings,
-		Unswept: r.sweep(ctx, manifest),
+		Unswept: cmp.Or(r.sweep(ctx, manifest), r.supersede(ctx)),
 	}, nil
+}
+
+// supersede removes the comparison files of those on which nobody builds any more, now that there is this backup: what is not
+// there tells nobody how objects have changed. One without such a file supersedes nothing.
+func (r *run) supersede(ctx context.Context) string {
+	if r.comparison == (archive.Comparison{}) {
+		return ""
+	}
+	for _, earlier := range increment.Superseded(r.choice.Mode, r.request.Increment.Candidates) {
+		for _, attempt := range []string{"", earlier.Attempt} { // The first one's file does not bear its name.
+			if err := r.files.Remove(ctx, earlier.ID.ComparisonNameOf(attempt)); err != nil {
+				return err.Error()
+			}
+		}
+	}
+	return ""
 }
 
 // createManifest confirms and writes within ManifestTime, and tells whether that was too short.

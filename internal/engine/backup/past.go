@@ -106,9 +106,10 @@ func (r *run) holdComparison(ctx context.Context, id archive.BackupID, file arch
 	return increment.Choice{}, err
 }
 
-// writeComparison writes the file with which this cluster compares the next backup, where it cannot read this one.
+// writeComparison writes the file with which this cluster compares the next backup, where it cannot read this one. One that is
+// incomplete is nobody's base.
 func (r *run) writeComparison(ctx context.Context) error {
-	if r.request.Sealing == nil || r.request.Sealing.Comparison == nil {
+	if r.request.Sealing == nil || r.request.Sealing.Comparison == nil || r.RowsTotal > 0 {
 		return nil
 	}
 	to := r.request.Sealing.Comparison.Epoch()
