@@ -59,8 +59,12 @@ func backupText(backup *kahuv1.Backup, missing, warnings []string) string {
 	d.line("Objects", fmt.Sprintf("%d of %s in %s, %d of them because others need them", status.Counts.Objects,
 		plural(status.Counts.Kinds, "kind"), plural(status.Counts.Namespaces, "namespace"), status.Counts.NeededObjects))
 	d.line("Left out", fmt.Sprintf("%d by a rule, %d that were being deleted", status.Counts.SkippedObjects, status.Counts.VanishedObjects))
-	d.line("Size", fmt.Sprintf("%s of JSON, %s stored in %s, index %s", size(status.Sizes.ObjectBytes),
-		size(status.Sizes.SegmentBytes), plural(status.Counts.Segments, "segment"), size(status.Sizes.IndexBytes)))
+	sizes := fmt.Sprintf("%s of JSON, %s stored in %s, index %s", size(status.Sizes.ObjectBytes),
+		size(status.Sizes.SegmentBytes), plural(status.Counts.Segments, "segment"), size(status.Sizes.IndexBytes))
+	if compared := status.Sizes.ComparisonBytes; compared > 0 {
+		sizes += ", comparison file " + size(compared)
+	}
+	d.line("Size", sizes)
 	d.line("Segments", sharedText(status))
 	d.line("Folder", status.ArchivePath)
 	d.block("Wrong in the spec", status.ValidationErrors)
