@@ -161,7 +161,7 @@ func (s *session) waitForInheritance(ctx context.Context, to client.WithWatch, n
 		case rows[at].Reason == kahuv1.ReasonInherited:
 			return true, nil
 		case rows[at].Reason != kahuv1.ReasonWrittenRecently:
-			return false, fmt.Errorf("location %s: %s", name, rows[at].Message)
+			return false, fmt.Errorf("location %s: %s: %w", name, rows[at].Message, ErrFailed)
 		case said == "":
 			said = rows[at].Message
 			s.say(said)

@@ -67,7 +67,7 @@ func TestLocationMadeAgain(t *testing.T) {
 		return reason(backup.Status.Conditions, kahuv1.ConditionDataDeleted) == kahuv1.ReasonNotOwner
 	})
 	message := meta.FindStatusCondition(held.Status.Conditions, kahuv1.ConditionDataDeleted).Message
-	if want := "kubectl annotate backuplocation main kahu.io/take-ownership=" + third.Status.LocationID; !strings.Contains(message, want) {
+	if want := "kubectl kahu location own main --location-id " + third.Status.LocationID; !strings.Contains(message, want) {
 		t.Errorf("it does not say what to do: %s", message)
 	}
 	w.patch(&kahuv1.BackupLocation{ObjectMeta: named("main")},

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -211,6 +212,17 @@ func (c *Controller) nonceFor(key string) string {
 	return c.nonces[key]
 }
 
+// inWords is a duration without the minutes and seconds that it does not have.
+func inWords(duration time.Duration) string {
+	text := duration.String()
+	for _, none := range []string{"m0s", "h0m"} {
+		if strings.HasSuffix(text, none) {
+			text = text[:len(text)-len("0s")]
+		}
+	}
+	return text
+}
+
 // refusal says why a part is not taken over, and what to do.
 func refusal(at *kahuv1.BackupLocation, clusterID string, why ownership.Reason, part ownership.Part) string {
 	text := func(format string, arguments ...any) string {
@@ -224,8 +236,8 @@ func refusal(at *kahuv1.BackupLocation, clusterID string, why ownership.Reason, 
 		return text("nothing of it lies at the location: correct the id in spec.inheritedClusters; status.clusters has those that are there.")
 	case ownership.WrittenRecently:
 		return text("something was written in its part %s ago, by the time of the store, so that it may live. The part is taken over "+
-			"when nothing was written there for %s. If the cluster is certainly gone: kubectl kahu location inherit %s --cluster %s --force",
-			part.Now.Sub(part.Newest).Round(time.Second), part.Patience, at.Name, clusterID)
+			"once nothing was written there for %s. If the cluster is certainly gone: kubectl kahu location inherit %s --cluster %s --force",
+			part.Now.Sub(part.Newest).Round(time.Second), inWords(part.Patience), at.Name, clusterID)
 	case ownership.AgeUnknown:
 		return text("the store does not say when something was last written in its part. If the cluster is gone: "+
 			"kubectl kahu location inherit %s --cluster %s --force. %s", at.Name, clusterID, withdraw)

@@ -14,8 +14,8 @@ import (
 
 // HowToTake says how a person decides that this cluster is the owner.
 func HowToTake(location *kahuv1.BackupLocation) string {
-	return fmt.Sprintf("If this cluster alone should own them: kubectl annotate backuplocation %s %s=%s",
-		location.Name, kahuv1.AnnotationTakeOwnership, location.Status.LocationID)
+	return fmt.Sprintf("If this cluster alone should own them: kubectl kahu location own %s --location-id %s",
+		location.Name, location.Status.LocationID)
 }
 
 // HowToInherit says how a person decides that this cluster owns the part of another one.
