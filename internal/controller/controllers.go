@@ -111,6 +111,7 @@ func SetUp(manager ctrl.Manager, options Options) error {
 	finder := &place.Finder{
 		Client: options.Client, Direct: options.Direct, Stores: options.Stores,
 		Secrets: &place.Secrets{Direct: options.Direct, Client: options.Client, Namespace: options.Namespace},
+		Clock:   options.Clock, Fence: cmp.Or(options.Fence, defaultFence),
 	}
 	// It begins with the controllers: when this process leads.
 	begin := func(context.Context) error {
@@ -243,5 +244,6 @@ func newCollection(options Options, finder *place.Finder, told listeners) *colle
 		Client:  options.Client, Direct: options.Direct, Finder: finder, ClusterID: options.ClusterID, Clock: options.Clock,
 		Tasks: reconcile.NewTasks[struct{}, removal.Collected](collection.AtOnce),
 		Every: cmp.Or(options.CollectEvery, DefaultCollectEvery), Grace: cmp.Or(options.CollectGrace, DefaultCollectGrace),
+		Window: cmp.Or(options.Fence, defaultFence) / 2,
 	}
 }

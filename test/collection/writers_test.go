@@ -218,7 +218,8 @@ func (w *worker) unwanted(its record) bool {
 
 // abandon removes what attempts at a copy have sent.
 func (w *worker) abandon(ctx context.Context, its record) error {
-	if err := copies.Abandon(ctx, its.ID, w.offsite.files, its.attempts()...); err != nil {
+	use := &copies.Copy{ManifestTime: manifestTime}
+	if err := use.Abandon(ctx, copies.Leaving{Backup: its.ID, Attempts: its.attempts()}, w.offsite.files); err != nil {
 		return err
 	}
 	return w.offsite.records.change(its.ID.Name, func(record *record) error {

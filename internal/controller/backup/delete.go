@@ -20,6 +20,7 @@ import (
 	"github.com/soda-cdm/kahu/internal/controller/view"
 	"github.com/soda-cdm/kahu/internal/core"
 	"github.com/soda-cdm/kahu/internal/engine"
+	enginelocation "github.com/soda-cdm/kahu/internal/engine/location"
 	"github.com/soda-cdm/kahu/internal/engine/removal"
 	"github.com/soda-cdm/kahu/internal/reconcile"
 )
@@ -99,7 +100,11 @@ func (c *Controller) deleteData(ctx context.Context, s *scope) error {
 		return fmt.Errorf("%s: %w", busy(s.backup.Spec.MetadataLocation), core.ErrUnavailable)
 	}
 	defer leave()
-	if err := c.openOwned(ctx, s); err != nil {
+	hold, err := c.openOwned(ctx, s)
+	if errors.Is(err, enginelocation.ErrNotClaimed) {
+		return reconcile.Waiting(kahuv1.ReasonDeleting, "The data is deleted when this manager has claimed the location: "+err.Error(), waitTime)
+	}
+	if err != nil {
 		return err
 	}
 	done, free := c.Finder.Remove(s.location)
@@ -107,7 +112,7 @@ func (c *Controller) deleteData(ctx context.Context, s *scope) error {
 		return reconcile.Waiting(kahuv1.ReasonDeleting, "A copy to the location goes on, which may need what would be removed.", heldTime)
 	}
 	defer done()
-	deletion := &removal.Deletion{Memory: c.Finder.Memory(s.location)}
+	deletion := &removal.Deletion{Memory: c.Finder.Memory(s.location), Owned: hold.Check, Window: c.Fence / 2}
 	return deletion.Delete(ctx, s.files, c.id(s), attempts(s.status())...)
 }
 
@@ -131,14 +136,19 @@ func (c *Controller) isRetained(ctx context.Context, s *scope) (bool, error) {
 	return !definition.DeletionTimestamp.IsZero(), nil
 }
 
-// openOwned finds the files, and makes sure that the place is the one that was written to and that this cluster still
-// owns its part of it.
-func (c *Controller) openOwned(ctx context.Context, s *scope) error {
+// openOwned finds the files, and makes sure that the place is the one that was written to and that this process claimed this
+// cluster's part of it last.
+func (c *Controller) openOwned(ctx context.Context, s *scope) (*place.Hold, error) {
 	if err := c.findWritable(ctx, s); err != nil {
-		return err
+		return nil, err
 	}
 	// Of a view whose manifest could not be read, the location alone knows.
-	return c.part(s).CheckOwner(ctx, s.location, cmp.Or(s.status().LocationID, s.location.Status.LocationID))
+	at := &enginelocation.Location{Files: s.files}
+	if _, err := at.Open(ctx, cmp.Or(s.status().LocationID, s.location.Status.LocationID)); err != nil {
+		return nil, err
+	}
+	hold := c.Finder.Hold(c.Direct, s.location, c.part(s))
+	return hold, hold.Check(ctx)
 }
 
 // adopt concludes a run whose manifest is in the store although its process ended before it could say so: the last

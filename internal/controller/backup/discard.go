@@ -144,19 +144,24 @@ func (c *Controller) fenced(s *scope) time.Duration {
 	status := s.status()
 	if s.backup.Spec.Origin != nil {
 		// A manager that copied it here was stopped before another one did, which was before this view.
-		return c.Fence - c.Clock.Since(s.backup.CreationTimestamp.Time)
+		return c.fencedSince(s.backup.CreationTimestamp.Time)
 	}
 	if status.Stage == kahuv1.StageFinished {
 		if status.Interruptions == 0 || status.CompletionTimestamp == nil {
 			return 0
 		}
-		return c.Fence - c.Clock.Since(status.CompletionTimestamp.Time)
+		return c.fencedSince(status.CompletionTimestamp.Time)
 	}
 	since, alone := c.heldFor(s)
 	if alone {
 		return 0
 	}
 	return c.Fence - since
+}
+
+// fencedSince returns what is left of the fence since a time that another clock gave: never more than all of it.
+func (c *Controller) fencedSince(since time.Time) time.Duration {
+	return min(c.Fence, c.Fence-c.Clock.Since(since))
 }
 
 // maySoonPass tells whether what keeps a run's debris in the store may pass without a person, in the time that a new
@@ -183,17 +188,19 @@ func (c *Controller) removeDebris(ctx context.Context, s *scope) error {
 		return fmt.Errorf("%s: %w", busy(s.backup.Spec.MetadataLocation), core.ErrUnavailable)
 	}
 	defer leave()
-	if err := c.openOwned(ctx, s); err != nil {
+	hold, err := c.openOwned(ctx, s)
+	if err != nil {
 		return err
 	}
-	_, err := engine.ReadManifest(ctx, s.files, c.id(s))
+	_, err = engine.ReadManifest(ctx, s.files, c.id(s))
 	switch {
 	case err == nil:
 		return errFinished
 	case !errors.Is(err, core.ErrNotFound) && !errors.Is(err, core.ErrCorrupt):
 		return err
 	}
-	return removal.Erase(ctx, s.files, c.id(s), attempts(s.status())...)
+	deletion := &removal.Deletion{Owned: hold.Check, Window: c.Fence / 2}
+	return deletion.Erase(ctx, s.files, c.id(s), attempts(s.status())...)
 }
 
 // attempts returns all attempts at a run.

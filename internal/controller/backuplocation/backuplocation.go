@@ -65,6 +65,7 @@ type Controller struct {
 	InheritAfter time.Duration
 
 	mu      sync.Mutex
+	claims  map[string]*claiming               // by location id: this cluster's part
 	claimed map[string]bool                    // by memoryKey: the parts whose nonce this process has written
 	nonces  map[string]string                  // by memoryKey: those with which this process takes parts of others over
 	waits   map[string]waits                   // by memoryKey: when a part of another cluster is looked at again
@@ -80,7 +81,8 @@ type scope struct {
 
 // Loop returns the controller as a loop of steps, which has claimed and looks at nothing yet.
 func (c *Controller) Loop() *reconcile.Loop[*kahuv1.BackupLocation, *scope] {
-	c.claimed, c.looks, c.there = map[string]bool{}, map[string]context.CancelCauseFunc{}, map[string]bool{}
+	c.claims, c.claimed = map[string]*claiming{}, map[string]bool{}
+	c.looks, c.there = map[string]context.CancelCauseFunc{}, map[string]bool{}
 	c.nonces, c.waits = map[string]string{}, map[string]waits{}
 	return &reconcile.Loop[*kahuv1.BackupLocation, *scope]{
 		Client:     c.Client,

@@ -67,7 +67,8 @@ type world struct {
 	id     archive.BackupID
 	pass   func() error
 	again  func() // begins a new life of the controller
-	rows   int    // how many rows a ConfigMap can have, where it is not 0
+	clock  *clocktesting.FakeClock
+	rows   int // how many rows a ConfigMap can have, where it is not 0
 }
 
 // newWorld returns a world whose controller reaches the location through a driver.
@@ -91,16 +92,19 @@ func newWorld(t *testing.T, through func(plain *memory.Store) provider.Driver) *
 	to := fake.NewClientBuilder().WithScheme(scheme).WithObjects(registered, location).
 		WithStatusSubresource(registered, location, view).Build()
 	plain := memory.New(memory.Options{})
-	w := &world{client: to, direct: &later{Reader: to}, files: store.New(plain, store.Options{}), view: view, id: id}
+	w := &world{client: to, clock: clocktesting.NewFakeClock(noon), direct: &later{Reader: to}, files: store.New(plain, store.Options{}), view: view, id: id}
 	ids := 0
 	newID := func() string { ids++; return fmt.Sprintf("id-%d", ids) }
 	controller := &backuplocation.Controller{
 		Client: interceptor.NewClient(to, interceptor.Funcs{Patch: w.patch}), Direct: w.direct, ClusterID: cluster, Namespace: "kahu-system", NewID: newID, Every: time.Minute,
 		Finder: &place.Finder{Client: to, Stores: oneStore{store.New(through(plain), store.Options{})}},
-		Clock:  clocktesting.NewFakeClock(noon),
+		Clock:  w.clock,
 	}
 	loop := controller.Loop()
-	w.again = func() { loop = controller.Loop() }
+	w.again = func() {
+		controller.Finder = &place.Finder{Client: to, Stores: controller.Finder.Stores}
+		loop = controller.Loop()
+	}
 	w.pass = func() error {
 		_, err := loop.Reconcile(t.Context(), ctrl.Request{NamespacedName: types.NamespacedName{Name: "main"}})
 		return err

@@ -58,6 +58,8 @@ type Controller struct {
 	ClusterID string
 	// Every is the time between two looks at a location, Grace how long nothing of an attempt must have been written.
 	Every, Grace time.Duration
+	// Window is that of engine.Remover.
+	Window time.Duration
 	// Removed is told how many segments and other files were removed at a location; it may be nil.
 	Removed func(location string, segments, others int)
 	// Clock gives times.
@@ -234,6 +236,9 @@ func (c *Controller) find(ctx context.Context, s *scope) error {
 
 // begin starts a look.
 func (c *Controller) begin(_ context.Context, s *scope) error {
+	if c.Finder.Nonce(s.location.Status.LocationID) == "" {
+		return reconcile.After(retryTime) // It is Ready as an earlier manager left it.
+	}
 	location, files := s.location.DeepCopy(), s.files
 	leave, free := c.Finder.Remove(s.location)
 	if !free {
@@ -260,7 +265,7 @@ func (c *Controller) look(ctx context.Context, location *kahuv1.BackupLocation, 
 		part := &place.Part{ClusterID: clusterID, Self: c.ClusterID, Files: files, Clock: c.Clock}
 		found, err := (&removal.Collection{
 			ClusterID: clusterID, Grace: c.Grace, Running: c.running, Memory: c.Finder.Memory(location),
-			Owned: func(ctx context.Context) error { return c.owned(ctx, location.Name, part) },
+			Owned: c.Finder.Hold(c.Direct, location, part).Check, Window: c.Window,
 		}).Run(ctx, files)
 		all.Add(found)
 		if err != nil && clusterID != c.ClusterID {
@@ -307,13 +312,3 @@ func (c *Controller) running(ctx context.Context) (func(id archive.BackupID) boo
 
 // isGoingOn tells whether a copy is being made: its intent says what it counts on, however long nothing else is written.
 func isGoingOn(copying kahuv1.BackupCopyStatus) bool { return copying.State == kahuv1.StateProcessing }
-
-// owned returns an error unless the place is still the one that it should be, and this cluster the one that wrote the owner
-// file of the part last. It asks the API server itself: what is remembered there may have changed since the look began.
-func (c *Controller) owned(ctx context.Context, name string, part *place.Part) error {
-	now := &kahuv1.BackupLocation{}
-	if err := c.Direct.Get(ctx, client.ObjectKey{Name: name}, now); err != nil {
-		return err
-	}
-	return part.CheckOwner(ctx, now, now.Status.LocationID)
-}

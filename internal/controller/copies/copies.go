@@ -33,6 +33,8 @@ const (
 	AtOnce = 2
 	// waitTime is how soon a pass that found a manager that ends looks again.
 	waitTime = 5 * time.Second
+	// claimTime is how soon a location is looked at again that this process has not claimed yet.
+	claimTime = time.Second
 )
 
 // Tasks are the backups that are being copied in this process.
@@ -42,6 +44,8 @@ type Tasks = reconcile.Tasks[enginecopies.Progress, enginecopies.Result]
 type Runner interface {
 	// Run makes a copy, or leaves none behind.
 	Run(ctx context.Context, request enginecopies.Request, from enginecopies.Source, to enginecopies.Target) (enginecopies.Result, error)
+	// Abandon removes what was sent of a copy that nobody wants any more.
+	Abandon(ctx context.Context, leaving enginecopies.Leaving, to enginecopies.Target) error
 }
 
 // Controller makes the copies.
@@ -100,6 +104,7 @@ func (c *Controller) Loop() *reconcile.Loop[*kahuv1.Backup, *scope] {
 			{Name: "ending what is not wanted", Do: c.telling(c.endEarlier)},
 			{Name: "waiting for the run", Do: c.telling(c.awaitRun)},
 			{Name: "choosing a copy", Do: c.telling(c.choose)},
+			{Name: "waiting for the locations", Do: c.telling(c.awaitLocations)},
 			{Name: "beginning", Do: c.telling(c.begin)},
 			{Name: "taking over", Do: c.telling(c.takeOver)},
 			{Name: "copying", Do: c.telling(c.run)},
@@ -209,6 +214,23 @@ func (c *Controller) choose(_ context.Context, s *scope) error {
 		return reconcile.Waiting(kahuv1.ReasonRetrying, "a copy is tried again", wait)
 	}
 	return reconcile.ErrDone
+}
+
+// awaitLocations ends the pass while a location is about to be looked at, or to be claimed, as after a restart: that is no try.
+func (c *Controller) awaitLocations(ctx context.Context, s *scope) error {
+	row, _ := s.row()
+	if _, there := c.Tasks.Look(s.backup.UID); there {
+		return nil
+	}
+	target, _, err := c.Finder.Ready(ctx, row.Location)
+	if place.Unseen(err) || err == nil && c.Finder.IsUnclaimed(target) {
+		return reconcile.After(claimTime)
+	}
+	_, _, err = c.Finder.Ready(ctx, s.backup.Spec.MetadataLocation)
+	if row.Phase != copyplan.Leaving && place.Unseen(err) {
+		return reconcile.After(claimTime)
+	}
+	return nil // What else is wrong with them is found by who needs them.
 }
 
 // id returns the backup's name in its store.

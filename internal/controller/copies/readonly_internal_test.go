@@ -8,6 +8,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 
 	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
+	"github.com/soda-cdm/kahu/internal/controller/place"
 	"github.com/soda-cdm/kahu/internal/core/archive"
 )
 
@@ -21,8 +22,10 @@ func TestTargetBecameReadOnly(t *testing.T) {
 	known := &kahuv1.BackupLocation{ObjectMeta: metav1.ObjectMeta{Name: "offsite"}}
 	now := known.DeepCopy()
 	now.Spec.AccessMode = kahuv1.AccessReadOnly
-	c := &Controller{Direct: fake.NewClientBuilder().WithScheme(scheme).WithObjects(now).Build(), ClusterID: "this"}
-	err := c.checkTarget(t.Context(), known, nil, archive.BackupID{ClusterID: "this"})
+	c := &Controller{
+		Direct: fake.NewClientBuilder().WithScheme(scheme).WithObjects(now).Build(), Finder: &place.Finder{}, ClusterID: "this",
+	}
+	err := c.holdOf(known, nil, archive.BackupID{ClusterID: "this"})(t.Context())
 	if err == nil || reasonOf(err) != kahuv1.ReasonLocationReadOnly {
 		t.Errorf("got %v", err)
 	}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
@@ -28,12 +27,11 @@ func (c *Controller) work(ctx context.Context, s *scope) (reconcile.Work[enginec
 		return nil, err
 	}
 	id, attempt := c.id(s.backup), shows.Attempt
+	owned := c.holdOf(target, to, id)
 	if row.Phase == copyplan.Leaving {
 		return func(ctx context.Context, _ func(enginecopies.Progress)) (enginecopies.Result, error) {
-			if err := c.checkTarget(ctx, target, to, id); err != nil {
-				return enginecopies.Result{}, err
-			}
-			return enginecopies.Result{}, enginecopies.Abandon(ctx, id, to, attempt)
+			leaving := enginecopies.Leaving{Backup: id, Attempts: []string{attempt}, Owned: owned}
+			return enginecopies.Result{}, c.Runner.Abandon(ctx, leaving, to)
 		}, nil
 	}
 	source, from, err := c.Finder.Ready(ctx, s.backup.Spec.MetadataLocation)
@@ -44,9 +42,9 @@ func (c *Controller) work(ctx context.Context, s *scope) (reconcile.Work[enginec
 	request := enginecopies.Request{
 		Backup: id, Attempt: attempt, From: placeOf(source), To: placeOf(target),
 		Confirm: func(ctx context.Context) error {
-			return errors.Join(c.confirm(ctx, question), c.checkTarget(ctx, target, to, id))
+			return errors.Join(c.confirm(ctx, question), owned(ctx))
 		},
-		Unwanted: func(ctx context.Context) bool { return c.unwanted(ctx, question) },
+		Unwanted: func(ctx context.Context) bool { return c.unwanted(ctx, question) }, Owned: owned,
 	}
 	return func(ctx context.Context, show func(enginecopies.Progress)) (enginecopies.Result, error) {
 		request.Show = show
@@ -59,7 +57,7 @@ func (c *Controller) work(ctx context.Context, s *scope) (reconcile.Work[enginec
 			return enginecopies.Result{}, err
 		}
 		defer leave()
-		if err := c.checkTarget(ctx, target, to, id); err != nil {
+		if err := owned(ctx); err != nil {
 			return enginecopies.Result{}, err
 		}
 		result, err := c.Runner.Run(ctx, request, from, to)
@@ -87,37 +85,30 @@ func (c *Controller) open(ctx context.Context, location *kahuv1.BackupLocation, 
 	return err
 }
 
-// checkTarget makes sure that a place is the location that it was, that it has not become read-only, and that nobody else
-// removes what is written there: this cluster owns its own part of it, and nobody that of another cluster.
-func (c *Controller) checkTarget(
-	ctx context.Context, known *kahuv1.BackupLocation, files place.Files, id archive.BackupID,
-) error {
-	location := &kahuv1.BackupLocation{ObjectMeta: metav1.ObjectMeta{Name: known.Name}}
-	// As it is now: another manager that begins writes another nonce.
-	if err := c.Direct.Get(ctx, client.ObjectKeyFromObject(location), location); err != nil {
-		return fmt.Errorf("reading BackupLocation %s: %w", location.Name, err)
-	}
-	if err := place.Writable(location); err != nil {
-		return err
-	}
-	if err := c.open(ctx, known, files); err != nil {
-		return err
-	}
-	here := &enginelocation.Location{Files: files, Clock: c.Clock, NewID: c.NewID}
-	if id.ClusterID != c.ClusterID {
-		err := here.CheckOwner(ctx, id.ClusterID)
+// holdOf returns what makes sure that a place is the location that it was, that it has not become read-only, and that nobody
+// else removes what is written there: this process claimed this cluster's part of it last, and nobody that of another cluster,
+// whose backup it is.
+func (c *Controller) holdOf(target *kahuv1.BackupLocation, files place.Files, id archive.BackupID) func(ctx context.Context) error {
+	part := &place.Part{ClusterID: id.ClusterID, Self: c.ClusterID, Files: files, Clock: c.Clock}
+	hold := c.Finder.Hold(c.Direct, target, part)
+	return func(ctx context.Context) error {
+		now, err := hold.Claimed(ctx)
+		if errors.Is(err, enginelocation.ErrNotOwner) {
+			return fmt.Errorf("%w. %s", err, place.HowToTake(target))
+		}
+		if err != nil || id.ClusterID == c.ClusterID {
+			return err
+		}
+		if place.Inherits(now, id.ClusterID) {
+			return part.CheckOwner(ctx, now, now.Status.LocationID)
+		}
+		err = (&enginelocation.Location{Files: files}).CheckOwner(ctx, id.ClusterID)
 		if errors.Is(err, enginelocation.ErrNotOwner) {
 			return fmt.Errorf("%w: cluster %s has a part of this location of its own: let that cluster copy its backup, or name "+
 				"another location", err, id.ClusterID)
 		}
 		return err
 	}
-	owner := location.Status.Owner
-	err := here.CheckOwner(ctx, id.ClusterID, owner.Nonce, owner.PendingNonce)
-	if errors.Is(err, enginelocation.ErrNotOwner) {
-		return fmt.Errorf("%w. %s", err, place.HowToTake(location))
-	}
-	return err
 }
 
 // question is a try at a copy, as it is looked up in the API server.

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
@@ -51,7 +52,12 @@ type Finder struct {
 	Stores Stores
 	// Secrets reads the keys of encrypted locations.
 	Secrets *Secrets
+	// Clock and Fence say how long somebody who counts on what is at a location waits after this process claimed it: twice as long
+	// as a window of engine.Remover. Without a clock nobody waits.
+	Clock clock.PassiveClock
+	Fence time.Duration
 
+	claims   sync.Map     // by location id: claim
 	memories sync.Map     // by location id: *removal.Memory
 	sharings sync.Map     // by location id: *sharing
 	began    atomic.Int64 // when this process began to look at locations, in seconds since 1970; 0 before

@@ -14,8 +14,8 @@ const politeTime = time.Minute
 
 // sharing keeps apart at one location who removes segments that nobody needs, and who is about to need segments that lie there
 // already and that perhaps nobody needs yet, as a copy is: it says so with its intent, which comes too late for a look that is
-// over. Several of one sort may be at work at once. Another manager of this cluster that was deposed does nothing any more, and
-// other clusters remove nothing in this one's part.
+// over. Several of one sort may be at work at once. Another manager of this cluster that was deposed is kept out by the owner file
+// (see engine.Remover), and other clusters remove nothing in this one's part.
 type sharing struct {
 	mu       sync.Mutex
 	removers int
@@ -98,8 +98,12 @@ func (f *Finder) Remove(location *kahuv1.BackupLocation) (leave func(), ok bool)
 	return f.sharing(location).remove()
 }
 
-// Use waits until nobody removes segments at a location, and lets somebody count on those that lie there, until leave is called.
+// Use waits until nobody removes segments at a location, nor another manager that was deposed, and lets somebody count on those
+// that lie there, until leave is called.
 func (f *Finder) Use(ctx context.Context, location *kahuv1.BackupLocation) (leave func(), err error) {
+	if err := f.settle(ctx, location.Status.LocationID); err != nil {
+		return nil, err
+	}
 	return f.sharing(location).use(ctx)
 }
 

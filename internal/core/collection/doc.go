@@ -15,7 +15,12 @@
 // So whoever collects, or deletes, looks in this order, and a [Survey] is filled in it: the segments; the manifests, and
 // what is in them; then, with another listing, the intents. A run whose intent is not seen in that order begins so late that
 // whatever it builds on is seen in a manifest or in another intent: either way its segments are kept. Two who collect at
-// once, or one who falls asleep between decision and removal, do no harm, as garbage never comes to be used again.
+// once, or one who falls asleep between decision and removal, do no backup any harm, as garbage never comes to be used again by
+// one.
+//
+// It may by a copy of a backup from another location, which counts on whatever lies there already. So who removes makes sure
+// again and again that it is still the owner, and who copies that it is, and nobody was who could still remove: engine.Remover
+// says how.
 //
 // What may still be somebody's is judged by age: a run that no Backup object knows is taken for abandoned when nothing of
 // it was written for a time of grace, and garbage goes when nothing of its attempt was written for that time. All times are

@@ -52,11 +52,13 @@ type Request struct {
 	// From and To are the locations.
 	From, To copyplan.Place
 	// Confirm is asked before the manifest is written whether the copy is still wanted and the target still the location
-	// that it was.
+	// that it was, and this process the one that claimed it last: since before the run, so long ago that nothing is removed
+	// any more on the word of an earlier one (see engine.Remover).
 	Confirm func(ctx context.Context) error
 	// Unwanted is asked when the run could not end well whether nobody wants the copy any more: what it sent is then
-	// removed. It may be nil.
+	// removed while Owned returns no error. Both may be nil.
 	Unwanted func(ctx context.Context) bool
+	Owned    func(ctx context.Context) error
 	// Show receives the progress, at most once a second. It must not block.
 	Show func(progress Progress)
 }

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/utils/clock"
@@ -304,20 +306,28 @@ func TestCopyUnwanted(t *testing.T) {
 	for name, unwanted := range map[string]bool{"Unwanted": true, "Superseded": false} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t)
-			w.plain("a", 2)
-			wish := request("a")
-			wish.Confirm = func(context.Context) error { return errUnwanted }
-			wish.Unwanted = func(context.Context) bool { return unwanted }
-			if _, err := w.copy(t.Context(), w.from, w.to, wish); !errors.Is(err, errUnwanted) {
-				t.Fatal(err)
-			}
-			left := slices.DeleteFunc(names(contents(t, w.to)), func(name string) bool { return strings.Contains(name, "/segments/") })
-			if (len(left) == 0) != unwanted || slices.Contains(left, id("a").ManifestName()) {
-				t.Errorf("the target has %v", left)
-			}
+			synctest.Test(t, func(t *testing.T) { // Who removes waits before.
+				left := leftOfCopy(t, func(context.Context) bool { return unwanted })
+				if (len(left) == 0) != unwanted || slices.Contains(left, id("a").ManifestName()) {
+					t.Errorf("the target has %v", left)
+				}
+			})
 		})
 	}
+}
+
+// leftOfCopy returns what a copy that is not confirmed leaves at the target besides segments.
+func leftOfCopy(t *testing.T, unwanted func(context.Context) bool) []string {
+	t.Helper()
+	w := newWorld(t)
+	w.plain("a", 2)
+	wish := request("a")
+	wish.Confirm = func(context.Context) error { return errUnwanted }
+	wish.Unwanted = unwanted
+	if _, err := w.copy(t.Context(), w.from, w.to, wish); !errors.Is(err, errUnwanted) {
+		t.Fatal(err)
+	}
+	return slices.DeleteFunc(names(contents(t, w.to)), func(name string) bool { return strings.Contains(name, "/segments/") })
 }
 
 // TestAbandonLeavesCopies: what is abandoned when the copy is there is the intent alone.
@@ -329,7 +339,8 @@ func TestAbandonLeavesCopies(t *testing.T) {
 		t.Fatal(err)
 	}
 	put(t, w.to, id("a").IntentNameOf("late"), []byte("{}"))
-	if err := copies.Abandon(t.Context(), id("a"), files(w.to), "late"); err != nil {
+	use := &copies.Copy{ManifestTime: time.Millisecond}
+	if err := use.Abandon(t.Context(), copies.Leaving{Backup: id("a"), Attempts: []string{"late"}}, files(w.to)); err != nil {
 		t.Fatal(err)
 	}
 	if there, err := isWhole(t, w.to, "a"); !there || err != nil {

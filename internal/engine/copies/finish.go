@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/soda-cdm/kahu/internal/core"
 	"github.com/soda-cdm/kahu/internal/core/archive"
@@ -180,65 +179,4 @@ func (r *run) removeIntents(ctx context.Context) error {
 		r.left = err.Error()
 	}
 	return nil
-}
-
-// removalTime bounds the removal of what a run has sent that nobody wants any more.
-const removalTime = 30 * time.Second
-
-// removeUnwanted removes what this run sent, if nobody wants the copy any more. The run's context may have ended for that very
-// reason.
-func (r *run) removeUnwanted(ctx context.Context) error {
-	if !r.begun || r.real {
-		return nil
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), removalTime)
-	defer cancel()
-	if !r.request.Unwanted(ctx) {
-		return nil
-	}
-	return Abandon(ctx, r.request.Backup, r.to, r.request.Attempt)
-}
-
-// Abandon removes from a location what attempts at a copy have sent, unless the copy is there. Its segments are left to the
-// collection at the location: other backups may have come to refer to them. The intents go first, so that no attempt makes
-// the copy real any more.
-func Abandon(ctx context.Context, id archive.BackupID, to Target, attempts ...string) error {
-	if err := id.Check(); err != nil {
-		return err
-	}
-	var own []string
-	for _, attempt := range attempts {
-		own = append(own, id.IntentNameOf(attempt))
-	}
-	found, others, err := unreal(ctx, id, to)
-	if err != nil && !errors.Is(err, core.ErrUnsupported) {
-		return err
-	}
-	for _, name := range slices.Concat(own, found, others) {
-		if err := to.Remove(ctx, name); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// unreal lists what lies in the folder of a copy that is not there: the intents, and the other files. Nothing of a copy that is
-// there is unreal.
-func unreal(ctx context.Context, id archive.BackupID, to Target) (intents, others []string, err error) {
-	there := false
-	err = to.List(ctx, id.Folder(), func(file core.FileInfo) error {
-		switch {
-		case file.Name == id.ManifestName():
-			there = true
-		case id.IsIntent(file.Name):
-			intents = append(intents, file.Name)
-		default:
-			others = append(others, file.Name)
-		}
-		return nil
-	})
-	if there || err != nil {
-		return nil, nil, err
-	}
-	return intents, others, nil
 }

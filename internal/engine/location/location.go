@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"k8s.io/utils/clock"
 
@@ -25,6 +26,9 @@ var (
 	ErrNotEmpty = errors.New("the place holds files and no marker")
 	// ErrNotOwner: the part of the location that belongs to this cluster was last claimed by somebody else.
 	ErrNotOwner = errors.New("not the owner")
+	// ErrNotClaimed: this cluster owns its part, and another manager of it has claimed it last, or nobody yet. This one passes by
+	// itself, as whoever leads claims it.
+	ErrNotClaimed = fmt.Errorf("not claimed by this process: %w", core.ErrUnavailable)
 )
 
 // Files is what making and checking a location asks of a store.
@@ -116,12 +120,39 @@ func (l *Location) CheckOwner(ctx context.Context, clusterID string, remembered 
 			return nil
 		}
 	}
-	by := "somebody else"
-	if owner.Heir != "" {
-		by = "cluster " + owner.Heir + ", which has taken it over"
+	return fmt.Errorf("%s was last written at %s by %s: %w", archive.OwnerName(clusterID), written(owner), stranger(owner), ErrNotOwner)
+}
+
+// CheckClaim returns nil while the owner file of the cluster's part holds the nonce that this process wrote there. Where it
+// holds one that the cluster remembers it returns ErrNotClaimed, where it is not there core.ErrNotFound besides, and where it
+// holds any other one ErrNotOwner. Remembered nonces are known to all managers of a cluster, so that a manager that slept
+// finds the one of its successor among them.
+func (l *Location) CheckClaim(ctx context.Context, clusterID, own string, remembered ...string) error {
+	name := archive.OwnerName(clusterID)
+	owner, there, err := l.OwnerOf(ctx, clusterID)
+	switch {
+	case err != nil:
+		return err
+	case !there:
+		return fmt.Errorf("%s: %w: %w", name, core.ErrNotFound, ErrNotClaimed)
+	case own != "" && owner.Nonce == own:
+		return nil
+	case slices.Contains(remembered, owner.Nonce):
+		return fmt.Errorf("%s was last written at %s by another manager of this cluster: %w", name, written(owner), ErrNotClaimed)
 	}
-	return fmt.Errorf("%s was last written at %s by %s: %w",
-		archive.OwnerName(clusterID), owner.Written.UTC().Format("2006-01-02 15:04:05 MST"), by, ErrNotOwner)
+	return fmt.Errorf("%s was last written at %s by %s: %w", name, written(owner), stranger(owner), ErrNotOwner)
+}
+
+func written(owner archive.Owner) string {
+	return owner.Written.UTC().Format("2006-01-02 15:04:05 MST")
+}
+
+// stranger says who has written an owner file that is not this cluster's.
+func stranger(owner archive.Owner) string {
+	if owner.Heir != "" {
+		return "cluster " + owner.Heir + ", which has taken it over"
+	}
+	return "somebody else"
 }
 
 // OwnerOf returns what the owner file of a cluster's part says, if there is one.

@@ -185,3 +185,38 @@ func TestInherit(t *testing.T) {
 		t.Errorf("to the one whose part it is: %v", err)
 	}
 }
+
+// TestClaim: what this process wrote is told from what another manager of the cluster wrote, and that from what somebody else did.
+func TestClaim(t *testing.T) {
+	for name, test := range map[string]struct {
+		written, own string
+		err          error
+	}{
+		"this process":                      {"own", "own", nil},
+		"another manager":                   {"successor", "own", enginelocation.ErrNotClaimed},
+		"another manager, this one not yet": {"successor", "", enginelocation.ErrNotClaimed},
+		"nobody":                            {"", "own", enginelocation.ErrNotClaimed},
+		"nobody yet":                        {"", "", enginelocation.ErrNotClaimed},
+		"somebody else":                     {"stranger", "own", enginelocation.ErrNotOwner},
+		"somebody else, this one not yet":   {"stranger", "", enginelocation.ErrNotOwner},
+	} {
+		t.Run(name, func(t *testing.T) {
+			at := locationOf(world.New(t), "x")
+			if test.written != "" {
+				if err := at.TakeOwner(t.Context(), world.ClusterID, test.written); err != nil {
+					t.Fatal(err)
+				}
+			}
+			err := at.CheckClaim(t.Context(), world.ClusterID, test.own, "successor", "")
+			if !errors.Is(err, test.err) || (err == nil) != (test.err == nil) {
+				t.Errorf("got %v, want %v", err, test.err)
+			}
+			if errors.Is(err, core.ErrNotFound) != (test.written == "") {
+				t.Errorf("%v does not say whether nobody has claimed it ever", err)
+			}
+			if errors.Is(err, enginelocation.ErrNotClaimed) != errors.Is(err, core.ErrUnavailable) {
+				t.Errorf("%v does not pass by itself", err)
+			}
+		})
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/soda-cdm/kahu/internal/core"
@@ -28,9 +29,10 @@ type Collection struct {
 	Grace time.Duration
 	// Running returns a function that tells which backups an attempt could make real at the time of the call.
 	Running func(ctx context.Context) (func(id archive.BackupID) bool, error)
-	// Owned returns an error unless the place is the one that it should be and this cluster owns its part of it. It is asked
-	// again and again while files are removed.
-	Owned func(ctx context.Context) error
+	// Owned returns an error unless the place is the one that it should be and this process claimed this cluster's part of it
+	// last. It is asked again and again while files are removed: see engine.Remover, of which Window is the bound.
+	Owned  func(ctx context.Context) error
+	Window time.Duration
 	// Memory may be nil.
 	Memory *Memory
 }
@@ -72,23 +74,25 @@ func (c *Collection) Run(ctx context.Context, files CollectionFiles) (Collected,
 		return Collected{}, err
 	}
 	result := Collected{Kept: verdict.Kept, Unknown: verdict.Unknown, Again: verdict.Kept[collection.Abandoned] > 0}
-	remover := &remover{files: files, owned: c.Owned}
 	for _, id := range verdict.Folders {
-		removed, err := c.clear(ctx, remover, id, now)
+		removed, err := c.clear(ctx, files, id, now)
 		result.Others += removed
 		if err != nil {
 			return result, err
 		}
 	}
 	for _, garbage := range verdict.Garbage {
-		for name := range garbage.Names() {
-			if err := remover.remove(ctx, name); err != nil {
-				return result, err
-			}
-			result.Segments++
+		removed, err := c.remover(files).Remove(ctx, slices.Collect(garbage.Names()))
+		result.Segments += removed
+		if err != nil {
+			return result, err
 		}
 	}
 	return result, nil
+}
+
+func (c *Collection) remover(files engine.FileRemover) *engine.Remover {
+	return &engine.Remover{Files: files, Owned: c.Owned, Window: c.Window}
 }
 
 // judge surveys the cluster's part, by the store's time at which it began.
@@ -113,10 +117,10 @@ func (c *Collection) judge(ctx context.Context, files CollectionFiles) (collecti
 
 // clear removes what lies in a backup's folder and belongs to no backup. What was written there since the survey says that
 // somebody lives.
-func (c *Collection) clear(ctx context.Context, remover *remover, id archive.BackupID, now time.Time) (int, error) {
+func (c *Collection) clear(ctx context.Context, files CollectionFiles, id archive.BackupID, now time.Time) (int, error) {
 	var names []string
 	lives := false
-	err := remover.files.List(ctx, id.Folder(), func(file core.FileInfo) error {
+	err := files.List(ctx, id.Folder(), func(file core.FileInfo) error {
 		names = append(names, file.Name)
 		lives = lives || now.Sub(file.Modified) < c.Grace
 		return nil
@@ -125,7 +129,7 @@ func (c *Collection) clear(ctx context.Context, remover *remover, id archive.Bac
 		return 0, err
 	}
 	var made *archive.Manifest
-	manifest, err := engine.ReadManifest(ctx, remover.files, id)
+	manifest, err := engine.ReadManifest(ctx, files, id)
 	switch {
 	case err == nil:
 		made = &manifest
@@ -134,35 +138,7 @@ func (c *Collection) clear(ctx context.Context, remover *remover, id archive.Bac
 	case !errors.Is(err, core.ErrNotFound):
 		return 0, err
 	}
-	for at, name := range collection.Leftovers(id, names, made) {
-		if err := remover.remove(ctx, name); err != nil {
-			return at, err
-		}
-	}
-	return len(collection.Leftovers(id, names, made)), nil
-}
-
-// remover removes files while the place is owned.
-type remover struct {
-	files   CollectionFiles
-	owned   func(ctx context.Context) error
-	removed int
-}
-
-// ownedFor is how many files are removed until the ownership is looked at again.
-const ownedFor = 100
-
-func (r *remover) remove(ctx context.Context, name string) error {
-	if r.removed%ownedFor == 0 {
-		if err := r.owned(ctx); err != nil {
-			return err
-		}
-	}
-	r.removed++
-	if err := r.files.Remove(ctx, name); err != nil {
-		return fmt.Errorf("removing %s: %w", name, err)
-	}
-	return nil
+	return c.remover(files).Remove(ctx, collection.Leftovers(id, names, made))
 }
 
 var errThere = errors.New("something is there")

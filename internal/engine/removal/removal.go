@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/soda-cdm/kahu/internal/core"
 	"github.com/soda-cdm/kahu/internal/core/archive"
@@ -20,10 +21,15 @@ type Files interface {
 	engine.FileRemover
 }
 
-// Deletion removes backups that are whole.
+// Deletion removes backups.
 type Deletion struct {
 	// Memory may be nil.
 	Memory *Memory
+	// Owned returns an error unless the place is the one that it should be and this process claimed this cluster's part of it
+	// last. It is asked again and again while files are removed: see engine.Remover, of which Window is the bound. Nil asks
+	// nobody.
+	Owned  func(ctx context.Context) error
+	Window time.Duration
 }
 
 // Delete removes a backup from a store. The manifest goes first: from then on the backup does not exist, whatever else is
@@ -40,7 +46,8 @@ func (d *Deletion) Delete(ctx context.Context, files Files, id archive.BackupID,
 	if err != nil {
 		return fmt.Errorf("finding the files of backup %s: %w", id, err)
 	}
-	if err := removeAll(ctx, files, []string{id.ManifestName()}); err != nil {
+	remover := d.remover(files)
+	if _, err := remover.Remove(ctx, []string{id.ManifestName()}); err != nil {
 		return err
 	}
 	// Not before the manifest is gone: until then somebody may begin to build on it.
@@ -51,17 +58,22 @@ func (d *Deletion) Delete(ctx context.Context, files Files, id archive.BackupID,
 	case !errors.Is(err, core.ErrUnsupported): // Where nobody can list nobody shares.
 		return fmt.Errorf("finding out who else needs the segments of backup %s: %w", id, err)
 	}
-	return traces.removeAll(ctx, files, id)
+	_, err = remover.Remove(ctx, traces.inOrder(id))
+	return err
 }
 
-// Delete is what a Deletion does that remembers nothing.
+func (d *Deletion) remover(files engine.FileRemover) *engine.Remover {
+	return &engine.Remover{Files: files, Owned: d.Owned, Window: d.Window}
+}
+
+// Delete is what a Deletion does that remembers nothing and asks nobody.
 func Delete(ctx context.Context, files Files, id archive.BackupID, attempts ...string) error {
 	return (&Deletion{}).Delete(ctx, files, id, attempts...)
 }
 
 // Erase removes what the attempts at a backup left that never was whole: nobody can have built on it, and nobody is asked.
 // Otherwise it is Delete.
-func Erase(ctx context.Context, files Files, id archive.BackupID, attempts ...string) error {
+func (d *Deletion) Erase(ctx context.Context, files Files, id archive.BackupID, attempts ...string) error {
 	if err := id.Check(); err != nil {
 		return err
 	}
@@ -69,15 +81,21 @@ func Erase(ctx context.Context, files Files, id archive.BackupID, attempts ...st
 	if err != nil {
 		return fmt.Errorf("finding the files of backup %s: %w", id, err)
 	}
-	return traces.removeAll(ctx, files, id)
+	_, err = d.remover(files).Remove(ctx, traces.inOrder(id))
+	return err
 }
 
-// removeAll removes everything in its order.
-func (t *traces) removeAll(ctx context.Context, files engine.FileRemover, id archive.BackupID) error {
+// Erase is what a Deletion does that asks nobody: a run that has failed removes what is its own alone.
+func Erase(ctx context.Context, files Files, id archive.BackupID, attempts ...string) error {
+	return (&Deletion{}).Erase(ctx, files, id, attempts...)
+}
+
+// inOrder returns everything in the order in which it is removed.
+func (t *traces) inOrder(id archive.BackupID) []string {
 	names := append([]string{id.ManifestName()}, t.segments...)
 	// The manifest a second time: a run that does not know yet that it was given up may have written it just now.
 	names = append(append(names, t.others...), id.ManifestName())
-	return removeAll(ctx, files, append(names, t.intents...))
+	return append(names, t.intents...)
 }
 
 // Sweep removes what the attempts at a backup left besides the files that its manifest names, which were checked to be
@@ -134,12 +152,8 @@ func withoutNamed(names []string, manifest archive.Manifest) []string {
 }
 
 func removeAll(ctx context.Context, files engine.FileRemover, names []string) error {
-	for _, name := range names {
-		if err := files.Remove(ctx, name); err != nil {
-			return fmt.Errorf("removing %s: %w", name, err)
-		}
-	}
-	return nil
+	_, err := (&engine.Remover{Files: files}).Remove(ctx, names)
+	return err
 }
 
 // traces are the names of the files that attempts at a backup may have left, but the manifest.
