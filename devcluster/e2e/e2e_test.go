@@ -222,3 +222,26 @@ func (c cluster) untilDone(t *testing.T, name string) string {
 	}
 	return c.must(t, "logs", name)
 }
+
+// untilThere waits until objects are there. Their definitions may come with
+// them, and what is not defined cannot be watched: so this asks again and again.
+func (c cluster) untilThere(t *testing.T, objects ...string) {
+	t.Helper()
+	deadline := time.NewTimer(endLimit)
+	defer deadline.Stop()
+	again := time.NewTicker(200 * time.Millisecond)
+	defer again.Stop()
+	for _, one := range objects {
+		for {
+			out, err := c.try(t, "get", one)
+			if err == nil {
+				break
+			}
+			select {
+			case <-deadline.C:
+				t.Fatalf("%s is not there: %v\n%s", one, err, out)
+			case <-again.C:
+			}
+		}
+	}
+}

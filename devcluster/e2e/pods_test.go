@@ -210,8 +210,6 @@ func testKahu(t *testing.T, f fleet, c cluster) {
 		}
 	}))
 	c.untilReady(t, "kahu")
-	c.must(t, "wait", "--for=create", "--timeout=50s", "crd/providers.kahu.io", "crd/backups.kahu.io")
-	c.must(t, "wait", "--for=condition=Established", "--timeout=50s", "crd/providers.kahu.io", "crd/backups.kahu.io")
-	c.must(t, "wait", "--for=create", "--timeout=50s", "providers.kahu.io/filesystem")
+	c.untilThere(t, "crd/providers.kahu.io", "providers.kahu.io/filesystem")
 	c.must(t, "wait", "--for=condition=Ready", "--timeout=50s", "providers.kahu.io/filesystem")
 }

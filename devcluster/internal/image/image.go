@@ -77,9 +77,9 @@ func Write(out io.Writer, images ...Image) error {
 
 // entry is an image in the archive's manifest.
 type entry struct {
-	Config   string   `json:"Config"`
-	RepoTags []string `json:"RepoTags"`
-	Layers   []string `json:"Layers"`
+	Config   string   `json:"Config"`   //nolint:tagliatelle // the name is the specification's
+	RepoTags []string `json:"RepoTags"` //nolint:tagliatelle // the name is the specification's
+	Layers   []string `json:"Layers"`   //nolint:tagliatelle // the name is the specification's
 }
 
 func (i Image) write(archive *tar.Writer, written map[string]bool) (entry, error) {
@@ -124,16 +124,16 @@ type configuration struct {
 }
 
 type command struct {
-	User       string   `json:"User,omitempty"`
-	Env        []string `json:"Env,omitempty"`
-	Entrypoint []string `json:"Entrypoint,omitempty"`
-	Cmd        []string `json:"Cmd,omitempty"`
-	WorkingDir string   `json:"WorkingDir,omitempty"`
+	User       string   `json:"User,omitempty"`       //nolint:tagliatelle // the name is the specification's
+	Env        []string `json:"Env,omitempty"`        //nolint:tagliatelle // the name is the specification's
+	Entrypoint []string `json:"Entrypoint,omitempty"` //nolint:tagliatelle // the name is the specification's
+	Cmd        []string `json:"Cmd,omitempty"`        //nolint:tagliatelle // the name is the specification's
+	WorkingDir string   `json:"WorkingDir,omitempty"` //nolint:tagliatelle // the name is the specification's
 }
 
 type rootFS struct {
 	Type    string   `json:"type"`
-	DiffIDs []string `json:"diff_ids"`
+	DiffIDs []string `json:"diff_ids"` //nolint:tagliatelle // the name is the specification's
 }
 
 func (i Image) configuration(layer string) configuration {

@@ -71,8 +71,9 @@ func digest(content []byte) string {
 func TestArchiveIsWhatRuntimesImport(t *testing.T) {
 	names, files, _ := unpack(t, write(t, example("kahu.local/one:1"), example("kahu.local/two:1")))
 	var manifest []struct {
-		Config           string
-		RepoTags, Layers []string
+		Config   string   `json:"Config"`   //nolint:tagliatelle // the name is the specification's
+		RepoTags []string `json:"RepoTags"` //nolint:tagliatelle // the name is the specification's
+		Layers   []string `json:"Layers"`   //nolint:tagliatelle // the name is the specification's
 	}
 	if err := json.Unmarshal(files["manifest.json"], &manifest); err != nil {
 		t.Fatal(err)
@@ -94,11 +95,12 @@ func TestArchiveIsWhatRuntimesImport(t *testing.T) {
 	var config struct {
 		OS     string `json:"os"`
 		Config struct {
-			User            string
-			Entrypoint, Cmd []string
+			User       string   `json:"User"`       //nolint:tagliatelle // the name is the specification's
+			Entrypoint []string `json:"Entrypoint"` //nolint:tagliatelle // the name is the specification's
+			Cmd        []string `json:"Cmd"`        //nolint:tagliatelle // the name is the specification's
 		} `json:"config"`
 		RootFS struct {
-			DiffIDs []string `json:"diff_ids"`
+			DiffIDs []string `json:"diff_ids"` //nolint:tagliatelle // the name is the specification's
 		} `json:"rootfs"`
 	}
 	if err := json.Unmarshal(content, &config); err != nil {

@@ -1,7 +1,7 @@
 // Package network gives a cluster with nodes a network of its own: a network
 // namespace for the control plane, one for each node, a bridge between them and
-// one link to the machine. Nothing of it is forwarded any further, and all that
-// listens listens inside.
+// one link to the machine. Nothing of it is forwarded any further, and every
+// server listens inside.
 //
 //	machine ── kahuN ══ host ── [ plane: bridge "nodes" ] ── node-1 ══ eth0 [ node-1 ] ── pods
 //	                                                     └── node-2 ══ eth0 [ node-2 ] ── pods
@@ -96,33 +96,35 @@ func (p Plan) hostRoutes() string {
 
 // planeBatch are the commands for the control plane's namespace: nodes are the paths of the nodes'.
 func (p Plan) planeBatch(nodes []string) string {
-	batch := lines("link set lo up") +
+	var batch strings.Builder
+	batch.WriteString(lines("link set lo up") +
 		lines("link add %s type bridge", bridge) +
 		lines("addr add %s/24 dev %s", p.Plane(), bridge) +
 		lines("link set %s up", bridge) +
 		lines("link set %s master %s", hostPort, bridge) +
-		lines("link set %s up", hostPort)
+		lines("link set %s up", hostPort))
 	for i, node := range p.Nodes {
-		batch += lines("link add %s type veth peer name %s netns %s", node.Name, nodePort, nodes[i]) +
+		batch.WriteString(lines("link add %s type veth peer name %s netns %s", node.Name, nodePort, nodes[i]) +
 			lines("link set %s master %s", node.Name, bridge) +
 			lines("link set %s up", node.Name) +
-			lines("route add %s via %s", node.Pods, node.Address)
+			lines("route add %s via %s", node.Pods, node.Address))
 	}
-	return batch
+	return batch.String()
 }
 
 // nodeBatch are the commands for a node's namespace. The pods' own routes are made with the pods.
 func (p Plan) nodeBatch(index int) string {
-	batch := lines("link set lo up") +
+	var batch strings.Builder
+	batch.WriteString(lines("link set lo up") +
 		lines("addr add %s/24 dev %s", p.Nodes[index].Address, nodePort) +
 		lines("link set %s up", nodePort) +
-		lines("route add default via %s", p.Plane())
+		lines("route add default via %s", p.Plane()))
 	for i, other := range p.Nodes {
 		if i != index {
-			batch += lines("route add %s via %s", other.Pods, other.Address)
+			batch.WriteString(lines("route add %s via %s", other.Pods, other.Address))
 		}
 	}
-	return batch
+	return batch.String()
 }
 
 func lines(format string, values ...any) string {

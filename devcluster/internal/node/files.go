@@ -112,6 +112,7 @@ disabled_plugins = [
 func (c Config) kubelet() *kubelet.KubeletConfiguration {
 	full, no, yes := int32(100), false, true
 	almost, score := int32(99), int32(0)
+	resolver := "/etc/resolv.conf"
 	return &kubelet.KubeletConfiguration{
 		TypeMeta: metav1.TypeMeta{APIVersion: "kubelet.config.k8s.io/v1beta1", Kind: "KubeletConfiguration"},
 		Address:  c.Address.String(),
@@ -125,7 +126,7 @@ func (c Config) kubelet() *kubelet.KubeletConfiguration {
 		TLSPrivateKeyFile:           keys + "/serving.key",
 		ContainerRuntimeEndpoint:    "unix://" + Socket,
 		ClusterDomain:               "cluster.local",
-		ResolverConfig:              ptr("/etc/resolv.conf"),
+		ResolverConfig:              &resolver,
 		CgroupDriver:                "cgroupfs",
 		CgroupRoot:                  "/" + c.Cgroup,
 		FailCgroupV1:                &no,
@@ -231,5 +232,3 @@ func Sysctls() map[string]string {
 
 // Archive is the path, in the node, of an archive of the images' folder.
 func Archive(name string) string { return filepath.Join(ImageFolder, name) }
-
-func ptr[T any](value T) *T { return &value }

@@ -58,7 +58,7 @@ func makeFolders(root string, _ node.Config) error {
 
 // bindMachine shows the machine's programs, devices and cgroups.
 func bindMachine(root string, _ node.Config) error {
-	if err := bind("/usr", filepath.Join(root, "usr"), true); err != nil {
+	if err := show("/usr", filepath.Join(root, "usr")); err != nil {
 		return err
 	}
 	for _, name := range []string{"bin", "sbin", "lib", "lib32", "lib64", "libx32", "etc/alternatives"} {
@@ -67,7 +67,7 @@ func bindMachine(root string, _ node.Config) error {
 		}
 	}
 	for _, name := range []string{"dev", "sys"} {
-		if err := bind("/"+name, filepath.Join(root, name), false); err != nil {
+		if err := bind("/"+name, filepath.Join(root, name)); err != nil {
 			return err
 		}
 	}
@@ -93,7 +93,7 @@ func sameAs(machine, here string) error {
 	if err := os.Mkdir(here, 0o755); err != nil { //nolint:gosec // as in every system
 		return err
 	}
-	return bind(machine, here, true)
+	return show(machine, here)
 }
 
 // bindOwn gives the node its folder, where all that is large lies, and the images.
@@ -108,10 +108,10 @@ func bindOwn(root string, config node.Config) error {
 	if err != nil && !errors.Is(err, fs.ErrExist) { // it is there in the node's second life
 		return err
 	}
-	if err := bind(own, filepath.Join(root, "var"), false); err != nil {
+	if err := bind(own, filepath.Join(root, "var")); err != nil {
 		return err
 	}
-	return bind(config.Images, filepath.Join(root, node.ImageFolder), true)
+	return show(config.Images, filepath.Join(root, node.ImageFolder))
 }
 
 // mountProc mounts the processes of the node, with the settings that a kubelet wants to see.
@@ -131,7 +131,7 @@ func mountProc(root string, _ node.Config) error {
 		if err := write(shown, value+"\n"); err != nil {
 			return err
 		}
-		if err := bind(shown, setting, false); err != nil {
+		if err := bind(shown, setting); err != nil {
 			return err
 		}
 	}
@@ -157,12 +157,15 @@ func pivot(root string) error {
 	return mount("", "/", "", unix.MS_REC|unix.MS_SHARED, "")
 }
 
-func bind(from, to string, readOnly bool) error {
-	if err := mount(from, to, "", unix.MS_BIND|unix.MS_REC, ""); err != nil {
+// bind shows what lies at one place at another one, too.
+func bind(from, to string) error {
+	return mount(from, to, "", unix.MS_BIND|unix.MS_REC, "")
+}
+
+// show is bind to look at only.
+func show(from, to string) error {
+	if err := bind(from, to); err != nil {
 		return err
-	}
-	if !readOnly {
-		return nil
 	}
 	return mount("", to, "", unix.MS_BIND|unix.MS_REMOUNT|unix.MS_RDONLY, "")
 }

@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
-	"time"
 
 	"github.com/soda-cdm/kahu/devcluster/internal/pki"
 )
@@ -24,17 +23,17 @@ func load(t *testing.T, folder, name string) *x509.Certificate {
 }
 
 func TestKeysOfNodes(t *testing.T) {
-	folder, now := filepath.Join(t.TempDir(), "pki"), time.Now()
+	folder, at := filepath.Join(t.TempDir(), "pki"), now()
 	service, plane := net.IPv4(10, 96, 0, 1), net.IPv4(10, 210, 1, 1)
-	if err := pki.Ensure(folder, service, now); err != nil {
+	if err := pki.Ensure(folder, service, at); err != nil {
 		t.Fatal(err)
 	}
 	issue := func(address net.IP) {
 		t.Helper()
 		for _, err := range []error{
-			pki.EnsureServing(folder, plane, service, now),
-			pki.EnsureProxy(folder, now),
-			pki.EnsureNode(folder, "node-1", address, now),
+			pki.EnsureServing(folder, plane, service, at),
+			pki.EnsureProxy(folder, at),
+			pki.EnsureNode(folder, "node-1", address, at),
 		} {
 			if err != nil {
 				t.Fatal(err)
@@ -58,7 +57,7 @@ func TestKeysOfNodes(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			certificate := load(t, folder, c.file)
 			_, err := certificate.Verify(x509.VerifyOptions{
-				Roots: roots, DNSName: c.host, CurrentTime: now, KeyUsages: []x509.ExtKeyUsage{c.usage},
+				Roots: roots, DNSName: c.host, CurrentTime: at, KeyUsages: []x509.ExtKeyUsage{c.usage},
 			})
 			if err != nil {
 				t.Error(err)

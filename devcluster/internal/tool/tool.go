@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 )
 
 // needed are the programs by name, each with its package. A path is one of a plug-in.
@@ -52,6 +54,21 @@ func find(name string, folders []string) (string, error) {
 	return "", fmt.Errorf("%s is not installed", name)
 }
 
+// namespaces fails where root may make none, as in many containers.
+func namespaces() error {
+	path, err := Find("true")
+	if err != nil {
+		return err
+	}
+	command := &exec.Cmd{Path: path, SysProcAttr: &syscall.SysProcAttr{
+		Cloneflags: syscall.CLONE_NEWNET | syscall.CLONE_NEWPID | syscall.CLONE_NEWNS | syscall.CLONE_NEWUTS | syscall.CLONE_NEWIPC,
+	}}
+	if err := command.Run(); err != nil {
+		return fmt.Errorf("making namespaces: %w", err)
+	}
+	return nil
+}
+
 // Check fails unless this process can make nodes: it names everything that is missing.
 func Check() error {
 	return check(os.Geteuid(), filepath.SplitList(Path))
@@ -67,6 +84,9 @@ func check(user int, folders []string) error {
 		if _, err := find(program.name, folders); err != nil {
 			missing = append(missing, fmt.Sprintf("%s (package %s)", program.name, program.pkg))
 		}
+	}
+	if err == nil {
+		err = namespaces()
 	}
 	if len(missing) > 0 {
 		err = errors.Join(err, fmt.Errorf("not installed: %s; devcluster/packages.sh installs it", strings.Join(missing, ", ")))

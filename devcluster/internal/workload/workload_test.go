@@ -93,7 +93,7 @@ func TestChecksumSeesEveryDifference(t *testing.T) {
 		"link":       func(f string) error { return os.Symlink("nowhere", f+"/l") },
 		"file moved": func(f string) error { return os.Rename(f+"/a", f+"/sub/a") },
 	}
-	make := func(t *testing.T) string {
+	made := func(t *testing.T) string {
 		t.Helper()
 		folder := t.TempDir()
 		for _, err := range []error{
@@ -105,12 +105,12 @@ func TestChecksumSeesEveryDifference(t *testing.T) {
 		}
 		return folder
 	}
-	if sum(t, make(t)) != sum(t, make(t)) {
+	if first, second := sum(t, made(t)), sum(t, made(t)); first != second {
 		t.Error("two folders with the same content differ")
 	}
 	for name, change := range cases {
 		t.Run(name, func(t *testing.T) {
-			folder := make(t)
+			folder := made(t)
 			before := sum(t, folder)
 			if err := change(folder); err != nil {
 				t.Fatal(err)

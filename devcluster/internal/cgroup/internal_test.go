@@ -10,6 +10,7 @@ import (
 	"k8s.io/utils/clock"
 )
 
+//nolint:dupword // cgroup is the name and the kind
 const mounts = `22 1 254:0 / / rw,relatime - ext4 /dev/vda rw
 30 25 0:26 / /sys/fs/cgroup rw,relatime - tmpfs tmpfs rw,mode=755
 31 30 0:27 / /sys/fs/cgroup/memory rw,relatime shared:9 - cgroup cgroup rw,memory
