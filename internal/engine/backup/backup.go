@@ -92,7 +92,9 @@ type Request struct {
 	Confirm func(ctx context.Context) error
 	// GiveUp is called when the run has failed with cause, before anything is removed. It writes down that the run has
 	// failed, for all to see, so that no attempt goes on with what is there: nil means that it has. ErrSuperseded and
-	// ErrOver say that this run is not this attempt's to give up; any other error, that nobody knows. A cause that is
+	// ErrOver say that this run is not this attempt's to give up; any other error, that nobody knows. Of a run that had
+	// Earlier attempts nothing is removed then: who keeps the record has it removed by removal.Erase, when none of them can
+	// write its manifest any more. A cause that is
 	// ErrLeft only asks whether the run is over: what the attempt wrote since then is nobody's. Without GiveUp every
 	// failed run is given up, and every one whose context ended is left.
 	GiveUp func(ctx context.Context, cause error) error
@@ -128,8 +130,8 @@ type Result struct {
 // cleaningTime bounds the removal of a failed run's files.
 const cleaningTime = 30 * time.Second
 
-// Run makes one backup. When it returns an error, the backup does not exist. The files of all its attempts are then
-// removed as far as the store allows, unless the context ended: whoever ended it lets another attempt go on, or calls
+// Run makes one backup. When it returns an error, the backup does not exist. Its files are then removed as far as the
+// store allows, unless GiveUp says otherwise or the context ended: whoever ended it lets another attempt go on, or calls
 // Delete. What this attempt wrote when its run was over already is removed in any case.
 func (b *Runner) Run(ctx context.Context, request Request, files Files) (Result, error) {
 	work, err := newRun(b, request, files)

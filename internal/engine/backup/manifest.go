@@ -27,7 +27,8 @@ import (
 //     more and finds a manifest after its own last write removes its files itself: the sweep may have been before.
 //   - An attempt that fails removes files only after GiveUp has put the failure on record, by compare and swap with the
 //     attempt that was on record: from then on no attempt begins, and Confirm refuses all. That the record came first
-//     is what makes it harmless to sleep between the decision and the removal.
+//     is what makes it harmless to sleep between the decision and the removal. An attempt that took the run over removes
+//     nothing itself: see below.
 //   - What is left is a sleeper between a Confirm that succeeded and the manifest that it then writes, while another
 //     manager gives the run up and removes its files. Confirm and manifest together have ManifestTime, by one deadline
 //     that the call to the provider carries: after it no manifest of that Confirm can come any more. Whoever removes files
@@ -153,7 +154,8 @@ func (r *run) checkIntent(ctx context.Context) error {
 // isLate tells whether the window ended, and not the run.
 func isLate(ctx, window context.Context) bool { return ctx.Err() == nil && window.Err() != nil }
 
-// giveUp ends a run that failed: what all its attempts wrote is removed, once it is on record that the run has failed.
+// giveUp ends a run that failed: what it wrote is removed, once it is on record that the run has failed. Where there were other
+// attempts, whoever has it on record removes it.
 func (r *run) giveUp(ctx context.Context, cause error) error {
 	var refused error
 	if r.request.GiveUp != nil {
@@ -161,6 +163,8 @@ func (r *run) giveUp(ctx context.Context, cause error) error {
 	}
 	var err error
 	switch {
+	case refused == nil && r.mayBeMadeReal():
+		// It is not this attempt's to wait until no manifest can come any more.
 	case refused == nil:
 		err = removal.Erase(ctx, r.files, r.request.ID, append(r.request.Earlier, r.request.Attempt)...)
 	case errors.Is(refused, ErrOver):
@@ -180,3 +184,7 @@ func (r *run) giveUp(ctx context.Context, cause error) error {
 	}
 	return cause
 }
+
+// mayBeMadeReal tells whether an earlier attempt may sleep between its confirmation and its manifest, as far as this one knows.
+// Without a record there is nobody else.
+func (r *run) mayBeMadeReal() bool { return r.request.GiveUp != nil && len(r.request.Earlier) > 0 }

@@ -7,9 +7,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/soda-cdm/kahu/internal/core"
 	"github.com/soda-cdm/kahu/internal/core/archive"
 	"github.com/soda-cdm/kahu/internal/core/increment"
+	"github.com/soda-cdm/kahu/internal/core/selection"
 	"github.com/soda-cdm/kahu/internal/engine"
 	"github.com/soda-cdm/kahu/internal/engine/backup"
 	"github.com/soda-cdm/kahu/internal/engine/removal"
@@ -195,5 +198,34 @@ func TestSegmentsAreThereAtTheEnd(t *testing.T) {
 				t.Errorf("the base is gone with it: %v", err)
 			}
 		})
+	}
+}
+
+// TestSleeperMayStillWriteItsManifest: an attempt was confirmed, and sleeps before its manifest is written. Another one takes the
+// run over meanwhile, fails at once and puts that on record: it removes nothing that the manifest names, as nobody has waited
+// until it cannot come any more.
+func TestSleeperMayStillWriteItsManifest(t *testing.T) {
+	t.Parallel()
+	w := world.New(t)
+	w.Shop()
+	w.GiveUp = func(context.Context, error) error { return nil }
+	overtaken := false
+	w.Driver.Before = func(_ int, call, name string) error {
+		if call != "create" || name != world.ID("one").ManifestName() || overtaken {
+			return nil
+		}
+		overtaken = true
+		w.Confirm = func(context.Context) error { return world.ErrRefused }
+		if _, err := w.Try(t.Context(), 1, selection.Filters{}); !errors.Is(err, world.ErrRefused) {
+			t.Errorf("got %v", err)
+		}
+		return nil
+	}
+	if _, err := w.Try(t.Context(), 0, selection.Filters{}); err != nil || !overtaken {
+		t.Fatalf("overtaken: %t, %v", overtaken, err)
+	}
+	w.Driver.Before = nil
+	if diff := cmp.Diff(w.Cluster.Contents(), w.Restored()); diff != "" {
+		t.Error(diff)
 	}
 }
