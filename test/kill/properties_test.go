@@ -15,6 +15,7 @@ import (
 	"github.com/soda-cdm/kahu/internal/core/archive"
 	"github.com/soda-cdm/kahu/internal/engine"
 	"github.com/soda-cdm/kahu/internal/engine/restore"
+	"github.com/soda-cdm/kahu/internal/store"
 	"github.com/soda-cdm/kahu/internal/testkit/fakecluster"
 )
 
@@ -29,7 +30,7 @@ func idOf(backup *kahuv1.Backup) archive.BackupID {
 // contents returns what a full restore of the backup gives back.
 func (w *world) contents(backup *kahuv1.Backup) map[string]string {
 	w.t.Helper()
-	found, err := w.restored(idOf(backup))
+	found, err := w.restored(idOf(backup), w.files)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -37,8 +38,8 @@ func (w *world) contents(backup *kahuv1.Backup) map[string]string {
 }
 
 // restored restores a whole backup into a cluster in memory, every byte of it checked on the way.
-func (w *world) restored(id archive.BackupID) (map[string]string, error) {
-	manifest, err := engine.ReadManifest(w.t.Context(), w.files, id)
+func (w *world) restored(id archive.BackupID, from *store.Store) (map[string]string, error) {
+	manifest, err := engine.ReadManifest(w.t.Context(), from, id)
 	if err != nil {
 		return nil, err
 	}
@@ -48,7 +49,7 @@ func (w *world) restored(id archive.BackupID) (map[string]string, error) {
 	}
 	target := fakecluster.New(kinds...)
 	use := &restore.Runner{Cluster: target, Clock: clock.RealClock{}, Creators: 4}
-	result, err := use.Run(w.t.Context(), restore.Request{Backup: id}, w.files)
+	result, err := use.Run(w.t.Context(), restore.Request{Backup: id}, from)
 	if err != nil {
 		return nil, err
 	}
@@ -61,7 +62,13 @@ func (w *world) restored(id archive.BackupID) (map[string]string, error) {
 // compare says whether a full restore of a backup gives back exactly what was selected.
 func (w *world) compare(backup *kahuv1.Backup, want map[string]string) []string {
 	w.t.Helper()
-	found, err := w.restored(idOf(backup))
+	return w.compareAt(w.files, backup, want)
+}
+
+// compareAt does so with the backup as it is at one of the locations.
+func (w *world) compareAt(from *store.Store, backup *kahuv1.Backup, want map[string]string) []string {
+	w.t.Helper()
+	found, err := w.restored(idOf(backup), from)
 	if err != nil {
 		return []string{"it is Completed and cannot be restored: " + err.Error()}
 	}
@@ -71,16 +78,21 @@ func (w *world) compare(backup *kahuv1.Backup, want map[string]string) []string 
 	return nil
 }
 
-// named returns the files of the store, those to which something leads, and which manifests name files that are not there.
-func (w *world) named() (names []string, known map[string]bool, wrong []string) {
+// places are the files of the locations.
+func (w *world) places() map[string]*store.Store {
+	return map[string]*store.Store{location: w.files, offsite: w.copied}
+}
+
+// named returns the files of a location, those to which something leads, and which manifests name files that are not there.
+func (w *world) named(at string) (names []string, known map[string]bool, wrong []string) {
 	w.t.Helper()
-	names, known = w.names(), map[string]bool{archive.MarkerName: true}
+	names, known = w.namesAt(at), map[string]bool{archive.MarkerName: true}
 	for _, name := range names {
 		id, is := archive.ParseManifestName(name)
 		if !is {
 			continue
 		}
-		manifest, err := engine.ReadManifest(w.t.Context(), w.files, id)
+		manifest, err := engine.ReadManifest(w.t.Context(), w.places()[at], id)
 		if errors.Is(err, core.ErrNotFound) {
 			continue // A manager that works on has removed it meanwhile.
 		}
@@ -92,7 +104,7 @@ func (w *world) named() (names []string, known map[string]bool, wrong []string) 
 		for _, file := range manifest.Files() {
 			known[file.Name] = true
 			if !slices.Contains(names, file.Name) {
-				wrong = append(wrong, fmt.Sprintf("manifest %s names %s, which is not there", name, file.Name))
+				wrong = append(wrong, fmt.Sprintf("manifest %s at %s names %s, which is not there", name, at, file.Name))
 			}
 		}
 	}
@@ -102,18 +114,26 @@ func (w *world) named() (names []string, known map[string]bool, wrong []string) 
 // broken returns the manifests that name files that are not there.
 func (w *world) broken() []string {
 	w.t.Helper()
-	_, _, wrong := w.named()
-	return wrong
+	var all []string
+	for at := range w.places() {
+		_, _, wrong := w.named(at)
+		all = append(all, wrong...)
+	}
+	return all
 }
 
 // debris returns the files that nothing leads to, and the manifests that are broken.
 func (w *world) debris() []string {
 	w.t.Helper()
-	names, known, debris := w.named()
-	for _, name := range names {
-		if !known[name] && !strings.HasSuffix(name, "/owner.json") && !strings.Contains(name, "/restores/") {
-			debris = append(debris, "nothing leads to "+name)
+	var all []string
+	for at := range w.places() {
+		names, known, debris := w.named(at)
+		for _, name := range names {
+			if !known[name] && !strings.HasSuffix(name, "/owner.json") && !strings.Contains(name, "/restores/") {
+				debris = append(debris, fmt.Sprintf("at %s nothing leads to %s", at, name))
+			}
 		}
+		all = append(all, debris...)
 	}
-	return debris
+	return all
 }

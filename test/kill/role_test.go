@@ -261,8 +261,13 @@ func changes(request *http.Request) bool {
 	default:
 		return false
 	}
-	return !strings.Contains(request.URL.Path, "/leases") && !strings.Contains(request.URL.Path, "/events") &&
+	return !strings.Contains(request.URL.Path, "/leases") && !strings.Contains(request.URL.Path, "/events") && !isOfView(request) &&
 		!strings.Contains(request.URL.RawQuery, "dryRun=All") && !strings.Contains(request.URL.Path, "/authorization.k8s.io/")
+}
+
+// isOfView tells whether a request is about a Backup that shows a copy: that is made whenever somebody looks at the location.
+func isOfView(request *http.Request) bool {
+	return strings.HasSuffix(request.URL.Path, "/v1beta1/backups") || strings.HasSuffix(strings.TrimSuffix(request.URL.Path, "/status"), "-"+offsite)
 }
 
 // lists tells whether a request reads the objects of a kind that is not Kahu's own, from the first page on.

@@ -19,6 +19,8 @@ type subject struct {
 	name string
 	// creates tells that each run has every object of the application created once in its target, if only by prepare.
 	creates bool
+	// resembles tells that most of its calls are those of another subject, which was disturbed at all of them.
+	resembles bool
 	// replaces tells that what prepare made is deleted, and created once more.
 	replaces bool
 	// prepare makes what the run needs, with a manager at work. It may be nil.
@@ -104,13 +106,15 @@ func restores() subject { return restoring("restore", kahuv1.ExistingResourcePol
 // updates are runs of a Restore into a namespace of their own in which some objects are, others than those of the backup.
 // They are changed and not replaced.
 func updates() subject {
-	return restoring("update", kahuv1.ExistingResourcePolicyUpdate, (*world).makeOthers)
+	made := restoring("update", kahuv1.ExistingResourcePolicyUpdate, (*world).makeOthers)
+	made.resembles = true
+	return made
 }
 
 // recreations are the same, and what is there is replaced.
 func recreations() subject {
 	made := restoring("recreate", kahuv1.ExistingResourcePolicyRecreate, (*world).makeOthers)
-	made.replaces = true
+	made.resembles, made.replaces = true, true
 	return made
 }
 

@@ -35,9 +35,11 @@ import (
 
 const (
 	kahuNamespace = "kahu-system"
-	location      = "main"
-	serverName    = "filesystem.kahu.local"
-	clientName    = "kahu-manager"
+	// Backups are made at the one location, and copied to the other.
+	location   = "main"
+	offsite    = "offsite"
+	serverName = "filesystem.kahu.local"
+	clientName = "kahu-manager"
 	// waitLimit bounds every wait, for a busy machine; and with it the end of every run.
 	waitLimit = 90 * time.Second
 )
@@ -50,8 +52,10 @@ type world struct {
 	root   string // of the store's
 	pki    string
 	files  *store.Store
-	app    string // the namespace of the application
-	starts int    // of managers
+	copied *store.Store // the files of the other location
+	app    string       // the namespace of the application
+	starts int          // of managers
+	tried  []point      // by campaigns
 	// others are the UIDs of what was in the target of a restore before it, by its name.
 	others map[string]map[string]string
 
@@ -86,6 +90,7 @@ func newWorld(t *testing.T) *world {
 	w.others = map[string]map[string]string{}
 	driver := filesystem.New(filesystem.Options{Root: w.root, Now: clock.RealClock{}.Now})
 	w.files = store.New(driver, store.Options{Attributes: map[string]string{"path": location}})
+	w.copied = store.New(driver, store.Options{Attributes: map[string]string{"path": offsite}})
 	w.startProvider()
 	w.makeApplication()
 	t.Cleanup(w.clear)
@@ -271,26 +276,32 @@ func (w *world) awaitRestore(name string) (*kahuv1.Restore, bool) {
 	})
 }
 
-// awaitLocation returns when the location can be used.
-func (w *world) awaitLocation() {
+// awaitLocation returns when the location of the backups can be used.
+func (w *world) awaitLocation() { w.awaitReady(location) }
+
+// awaitReady returns when a location can be used.
+func (w *world) awaitReady(name string) {
 	w.t.Helper()
-	w.create(&kahuv1.BackupLocation{ObjectMeta: named(location), Spec: kahuv1.BackupLocationSpec{
-		ProviderName: "filesystem", Config: map[string]string{"path": location},
+	w.create(&kahuv1.BackupLocation{ObjectMeta: named(name), Spec: kahuv1.BackupLocationSpec{
+		ProviderName: "filesystem", Config: map[string]string{"path": name},
 	}})
-	found, is := await(w, &kahuv1.BackupLocationList{}, &kahuv1.BackupLocation{ObjectMeta: named(location)},
+	found, is := await(w, &kahuv1.BackupLocationList{}, &kahuv1.BackupLocation{ObjectMeta: named(name)},
 		func(found *kahuv1.BackupLocation, gone bool) bool {
 			return !gone && meta.IsStatusConditionTrue(found.Status.Conditions, kahuv1.ConditionReady)
 		})
 	if !is {
-		w.t.Fatalf("the location is not ready: %+v", found.Status)
+		w.t.Fatalf("location %s is not ready: %+v", name, found.Status)
 	}
 }
 
-// names returns the names of all files of the store.
-func (w *world) names() []string {
+// names returns the names of all files of the location of the backups.
+func (w *world) names() []string { return w.namesAt(location) }
+
+// namesAt returns the names of all files of a location.
+func (w *world) namesAt(at string) []string {
 	w.t.Helper()
 	var names []string
-	root := filepath.Join(w.root, location)
+	root := filepath.Join(w.root, at)
 	err := filepath.WalkDir(root, func(path string, entry os.DirEntry, err error) error {
 		if os.IsNotExist(err) {
 			return nil
