@@ -25,10 +25,12 @@ type fate struct {
 	left   int // so many calls to stores; less than 0: it lives for ever
 }
 
-// once in so many calls a worker sleeps, and sleeps for long.
+// once in so many calls a worker sleeps, and sleeps for long, and where what it knows may become old just then.
 const (
-	napOnce  = 4
-	longOnce = 400
+	napOnce   = 4
+	longOnce  = 400
+	dwellOnce = 4
+	dwellTime = time.Second
 )
 
 // before is called before each call.
@@ -47,6 +49,13 @@ func (f *fate) before() {
 		die()
 	}
 	time.Sleep(nap) //nolint:forbidigo // So that others come in between.
+}
+
+// dwell is called where somebody has looked, and is about to act on what was seen: with an intent, or with a removal.
+func (f *fate) dwell() {
+	if f.long > 0 && f.number(dwellOnce) == 0 {
+		time.Sleep(time.Duration(f.number(int(dwellTime)))) //nolint:forbidigo // So that others come in between.
+	}
 }
 
 // after is called after each call.
@@ -110,6 +119,10 @@ func (f *files) Replace(ctx context.Context, name string, content []byte) error 
 }
 
 func (f *files) Remove(ctx context.Context, name string) error {
+	_, isSegment := archive.ParseSegmentName(name)
+	if _, isManifest := archive.ParseManifestName(name); isSegment || isManifest {
+		f.fate.dwell()
+	}
 	f.fate.before()
 	defer f.fate.after()
 	return f.Store.Remove(ctx, name)
@@ -122,17 +135,22 @@ func (f *files) Create(ctx context.Context, name string) (core.FileWriter, error
 	if err != nil {
 		return nil, err
 	}
-	return &writing{FileWriter: writer, fate: f.fate}, nil
+	id, is := archive.ParseBackupFile(name)
+	return &writing{FileWriter: writer, fate: f.fate, intent: is && id.IsIntent(name)}, nil
 }
 
 // writing is a file that becomes real.
 type writing struct {
 	core.FileWriter
 
-	fate *fate
+	fate   *fate
+	intent bool
 }
 
 func (w *writing) Commit() error {
+	if w.intent {
+		w.fate.dwell()
+	}
 	w.fate.before()
 	defer w.fate.after()
 	return w.FileWriter.Commit()

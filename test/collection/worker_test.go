@@ -110,6 +110,9 @@ func (w *worker) one(ctx context.Context) error {
 	if len(all) > 0 {
 		chosen = all[w.fate.number(len(all))]
 	}
+	if len(all) > 0 && chosen.State == completed && w.fate.number(2) == 0 {
+		chosen = slices.MaxFunc(all, func(a, b record) int { return a.Started.Compare(b.Started) }) // What others build on.
+	}
 	switch dice := w.fate.number(20); {
 	case dice < 8 && len(all) < atMost:
 		return w.begin(ctx, at)
