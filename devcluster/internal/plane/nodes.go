@@ -155,25 +155,28 @@ type nodeEvent struct {
 		} `json:"spec"`
 		Status struct {
 			Conditions []struct {
-				Type   string `json:"type"`
-				Status string `json:"status"`
+				Type              string    `json:"type"`
+				Status            string    `json:"status"`
+				LastHeartbeatTime time.Time `json:"lastHeartbeatTime"`
 			} `json:"conditions"`
 		} `json:"status"`
 	} `json:"object"`
 }
 
-// usable reports whether pods can run on the node.
-func (e nodeEvent) usable() bool {
+// usable reports whether pods can run on the node. What a kubelet said before
+// the cluster's start is from an earlier life. Its times are in whole seconds.
+func (e nodeEvent) usable(started time.Time) bool {
 	for _, condition := range e.Object.Status.Conditions {
 		if condition.Type == "Ready" {
-			return condition.Status == "True" && len(e.Object.Spec.Taints) == 0
+			said := !condition.LastHeartbeatTime.Before(started.Truncate(time.Second))
+			return said && condition.Status == "True" && len(e.Object.Spec.Taints) == 0
 		}
 	}
 	return false
 }
 
 // untilNodes waits until pods can run on every node. The watch begins with what is there already.
-func (p probe) untilNodes(ctx context.Context, nodes []network.Node) error {
+func (p probe) untilNodes(ctx context.Context, nodes []network.Node, started time.Time) error {
 	if len(nodes) == 0 {
 		return nil
 	}
@@ -183,15 +186,17 @@ func (p probe) untilNodes(ctx context.Context, nodes []network.Node) error {
 	}
 	defer func() { _ = response.Body.Close() }() // a watch has no end to read to
 	events := json.NewDecoder(response.Body)
-	usable := map[string]bool{}
-	for len(usable) < len(nodes) {
+	missing := map[string]bool{}
+	for _, one := range nodes {
+		missing[one.Name] = true
+	}
+	for len(missing) > 0 {
 		var event nodeEvent
 		if err := events.Decode(&event); err != nil {
 			return fmt.Errorf("waiting for the nodes: %w", cause(ctx, err))
 		}
-		delete(usable, event.Object.Metadata.Name)
-		if event.usable() {
-			usable[event.Object.Metadata.Name] = true
+		if event.usable(started) {
+			delete(missing, event.Object.Metadata.Name)
 		}
 	}
 	return nil

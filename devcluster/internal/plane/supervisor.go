@@ -170,7 +170,7 @@ func (r *run) start(ctx context.Context) error {
 	if err := probe.untilDefaults(ctx); err != nil {
 		return err
 	}
-	return probe.untilNodes(ctx, r.site.plan().Nodes)
+	return probe.untilNodes(ctx, r.site.plan().Nodes, r.state.StartedAt)
 }
 
 // launchPlane starts a component of the control plane where that is to run.
