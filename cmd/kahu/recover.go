@@ -18,7 +18,7 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
+	"github.com/soda-cdm/kahu/internal/cluster"
 	"github.com/soda-cdm/kahu/internal/core/archive"
 	"github.com/soda-cdm/kahu/internal/core/recovery"
 	"github.com/soda-cdm/kahu/internal/core/seal"
@@ -197,8 +197,8 @@ func (r *recovering) bringBack(ctx context.Context, choice recovery.Choice) erro
 	if err != nil {
 		return err
 	}
-	if before, _, err := target.Find(ctx, choice); err != nil || rescue.IsOver(before) {
-		return r.toldOver(before, err)
+	if over, err := r.isOver(ctx, target, choice); err != nil || over {
+		return err
 	}
 	r.tellf("Kahu's definitions are installed; what its processes say is in %s", log.Name())
 	if err := r.bringSigningKey(ctx, config, choice); err != nil {
@@ -208,12 +208,17 @@ func (r *recovering) bringBack(ctx context.Context, choice recovery.Choice) erro
 	return r.beside(logr.NewContext(ctx, logger), tree, log, func(ctx context.Context) error { return r.restore(ctx, target, choice) })
 }
 
-// toldOver says that nothing is left to do.
-func (r *recovering) toldOver(before *kahuv1.Restore, err error) error {
-	if err == nil {
+// isOver tells whether an earlier run has done all that there is to do, and says so.
+func (r *recovering) isOver(ctx context.Context, target *rescue.Cluster, choice recovery.Choice) (bool, error) {
+	before, _, err := target.Find(ctx, choice)
+	if err != nil || !rescue.IsOver(before) {
+		return false, err
+	}
+	tidy, err := target.IsTidy(ctx)
+	if err == nil && tidy {
 		r.tellf("Restore %s has brought it back already; delete that object to restore once more what has been lost since", before.Name)
 	}
-	return err
+	return tidy, err
 }
 
 // enter returns the new cluster with Kahu's definitions in it.
@@ -239,10 +244,8 @@ func (r *recovering) mayEnter(ctx context.Context, target *rescue.Cluster, choic
 	if err != nil || len(names) == 0 {
 		return err
 	}
-	const most = 5
-	return fmt.Errorf("the cluster is not empty: it has namespaces such as %s. See whether --kubeconfig is the one of the new cluster. "+
-		"With --into-inhabited everything is restored into it all the same, and what is there stays as it is",
-		strings.Join(names[:min(len(names), most)], ", "))
+	return fmt.Errorf("the cluster is not empty: it has %s. See whether --kubeconfig is the one of the new cluster. "+
+		"With --into-inhabited everything is restored into it all the same, and what is there stays as it is", strings.Join(names, ", "))
 }
 
 func (r *recovering) openLog() (*os.File, error) {
@@ -333,8 +336,12 @@ func (r *recovering) target(config *rest.Config) (*rescue.Cluster, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reaching the cluster: %w", err)
 	}
+	lister, err := cluster.New(config, cluster.Options{Version: version})
+	if err != nil {
+		return nil, fmt.Errorf("reaching the cluster: %w", err)
+	}
 	return &rescue.Cluster{
-		Client: made, Namespace: r.options.namespace, Clock: clock.RealClock{}, Patience: placePatience,
+		Client: made, Lister: lister, Namespace: r.options.namespace, Clock: clock.RealClock{}, Patience: placePatience,
 		Tell: func(line string) { r.tellf("%s", line) },
 	}, nil
 }

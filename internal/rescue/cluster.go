@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -38,8 +37,9 @@ const (
 
 // Cluster is the new cluster, in which Kahu's definitions and its namespace are installed and a manager runs.
 type Cluster struct {
-	// Client reaches it.
+	// Client reaches it, and Lister lists what is in it.
 	Client client.WithWatch
+	Lister Lister
 	// Namespace is Kahu's own.
 	Namespace string
 	// Clock tells how long things take.
@@ -58,11 +58,14 @@ type Key struct {
 }
 
 // MakeKnown makes the location known, and returns when it is ready. What is there from an earlier run is brought up to date.
+// It is only read: what opens the place need not permit to write.
 func (c *Cluster) MakeKnown(ctx context.Context, place *Place, key Key, choice recovery.Choice) error {
 	location := &kahuv1.BackupLocation{
 		TypeMeta:   metav1.TypeMeta{APIVersion: kahuv1.GroupVersion.String(), Kind: "BackupLocation"},
 		ObjectMeta: metav1.ObjectMeta{Name: LocationName},
-		Spec:       kahuv1.BackupLocationSpec{ProviderName: place.Provider, Config: place.Config},
+		Spec: kahuv1.BackupLocationSpec{
+			ProviderName: place.Provider, Config: place.Config, AccessMode: kahuv1.AccessReadOnly,
+		},
 	}
 	if len(place.Credentials) > 0 {
 		if err := c.applySecret(ctx, credentialsSecret, place.Credentials); err != nil {
@@ -174,31 +177,6 @@ func (c *Cluster) Find(ctx context.Context, choice recovery.Choice) (*kahuv1.Res
 	return nil, "", fmt.Errorf("%d restores of this backup have failed: delete them when it is known why", restoreTries)
 }
 
-// Inhabitants returns namespaces of a cluster that are neither Kubernetes' nor Kahu's own. A cluster into which this backup is
-// already being restored has none: what is there is expected.
-func (c *Cluster) Inhabitants(ctx context.Context, choice recovery.Choice) ([]string, error) {
-	begun := &kahuv1.Restore{}
-	err := c.Client.Get(ctx, client.ObjectKey{Name: restoreName(choice)}, begun)
-	if err == nil {
-		return nil, nil
-	}
-	if !apierrors.IsNotFound(err) && !meta.IsNoMatchError(err) {
-		return nil, fmt.Errorf("looking for an earlier restore: %w", err)
-	}
-	namespaces := &corev1.NamespaceList{}
-	if err := c.Client.List(ctx, namespaces); err != nil {
-		return nil, fmt.Errorf("listing namespaces: %w", err)
-	}
-	var names []string
-	for i := range namespaces.Items {
-		name := namespaces.Items[i].Name
-		if name != metav1.NamespaceDefault && name != c.Namespace && !strings.HasPrefix(name, "kube-") {
-			names = append(names, name)
-		}
-	}
-	return names, nil
-}
-
 func restoreName(choice recovery.Choice) string {
 	return fmt.Sprintf("recover-%s-%.*s", choice.ID.Name, shortUID, choice.ID.UID)
 }
@@ -215,7 +193,7 @@ func (c *Cluster) Restore(ctx context.Context, choice recovery.Choice, wish reco
 		return nil, err
 	}
 	if restore != nil {
-		c.Tell("Restore " + name + " was begun before: going on with it")
+		c.Tell("Restore " + name + " was begun before: " + progressOf(restore))
 	} else if err := c.create(ctx, name, choice, wish); err != nil {
 		return nil, err
 	}
@@ -230,6 +208,13 @@ func (c *Cluster) Restore(ctx context.Context, choice recovery.Choice, wish reco
 		return found.Status.Stage == kahuv1.StageFinished, nil
 	})
 	return restore, err
+}
+
+func progressOf(begun *kahuv1.Restore) string {
+	if IsOver(begun) {
+		return "it is over, and what is left is to tidy up"
+	}
+	return "going on with it"
 }
 
 func (c *Cluster) create(ctx context.Context, name string, choice recovery.Choice, wish recovery.Wish) error {
@@ -253,13 +238,29 @@ func (c *Cluster) TidyUp(ctx context.Context) (string, error) {
 	if err != nil || name == "" {
 		return "", err
 	}
-	location := &kahuv1.BackupLocation{ObjectMeta: metav1.ObjectMeta{Name: LocationName}}
-	failures := []error{client.IgnoreNotFound(c.Client.Delete(ctx, location))}
-	for _, each := range []string{credentialsSecret, identitySecret} {
-		secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: c.Namespace, Name: each}}
-		failures = append(failures, client.IgnoreNotFound(c.Client.Delete(ctx, secret)))
+	// The location last: as long as it is there, another run tidies up.
+	for _, each := range []client.Object{
+		&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: c.Namespace, Name: credentialsSecret}},
+		&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: c.Namespace, Name: identitySecret}},
+		&kahuv1.BackupLocation{ObjectMeta: metav1.ObjectMeta{Name: LocationName}},
+	} {
+		if err := client.IgnoreNotFound(c.Client.Delete(ctx, each)); err != nil {
+			return "", fmt.Errorf("taking %s away: %w", each.GetName(), err)
+		}
 	}
-	return name, errors.Join(failures...)
+	return name, nil
+}
+
+// IsTidy tells whether the location of the rescue is not there.
+func (c *Cluster) IsTidy(ctx context.Context) (bool, error) {
+	err := c.Client.Get(ctx, client.ObjectKey{Name: LocationName}, &kahuv1.BackupLocation{})
+	if apierrors.IsNotFound(err) {
+		return true, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("looking for BackupLocation %s: %w", LocationName, err)
+	}
+	return false, nil
 }
 
 // judging is how long a location that has come back may take to be looked at.

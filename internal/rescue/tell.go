@@ -5,6 +5,7 @@ import (
 	"time"
 
 	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
+	"github.com/soda-cdm/kahu/internal/core"
 	"github.com/soda-cdm/kahu/internal/core/recovery"
 )
 
@@ -13,11 +14,11 @@ const maxShown = 10
 
 // Describe says which backup was chosen, in lines.
 func Describe(choice recovery.Choice, now time.Time) []string {
-	lines := []string{fmt.Sprintf("Chosen: %s of %s (%s ago), of cluster %s: %d objects, %s", choice.ID.Name,
-		choice.Completed.UTC().Format("2006-01-02 15:04 UTC"), ago(now.Sub(choice.Completed)), choice.ID.ClusterID, choice.Objects, size(choice.Bytes))}
+	lines := []string{fmt.Sprintf("Chosen: %s of %s (%s), of cluster %s: %s, %s", choice.ID.Name,
+		recovery.Day(choice.Completed), ago(now.Sub(choice.Completed)), choice.ID.ClusterID, core.Count(choice.Objects, "object"), size(choice.Bytes))}
 	lines = append(lines, "  It is of: "+choice.Covers())
 	if choice.Missing > 0 {
-		lines = append(lines, fmt.Sprintf("  %d things are missing from it", choice.Missing))
+		lines = append(lines, "  "+recovery.MissingWords(choice.Missing))
 	}
 	switch {
 	case choice.Signer == "":
@@ -32,21 +33,25 @@ func Describe(choice recovery.Choice, now time.Time) []string {
 			lines = append(lines, fmt.Sprintf("  Passed over: %d more", len(choice.Passed)-maxShown))
 			break
 		}
-		lines = append(lines, fmt.Sprintf("  Passed over: %s of %s: %s", each.ID.Name, each.Completed.UTC().Format("2006-01-02 15:04 UTC"), each.Why))
+		lines = append(lines, fmt.Sprintf("  Passed over: %s of %s: %s", each.ID.Name, recovery.Day(each.Completed), each.Why))
 	}
 	return lines
 }
 
-// ago is a length of time for people.
+// ago says for people how long something is past. The clock that said when may be ahead of this one.
 func ago(passed time.Duration) string {
 	const day = 24 * time.Hour
 	switch {
 	case passed >= 2*day:
-		return fmt.Sprintf("%d days", passed/day)
+		return core.Count(int64(passed/day), "day") + " ago"
 	case passed >= 2*time.Hour:
-		return fmt.Sprintf("%d hours", passed/time.Hour)
+		return core.Count(int64(passed/time.Hour), "hour") + " ago"
+	case passed >= time.Minute:
+		return core.Count(int64(passed/time.Minute), "minute") + " ago"
+	case passed > -time.Minute:
+		return "just now"
 	}
-	return fmt.Sprintf("%d minutes", passed/time.Minute)
+	return "by a clock that is ahead of this one"
 }
 
 func size(bytes int64) string {
@@ -66,8 +71,9 @@ func size(bytes int64) string {
 // Outcome says what became of a restore: what is back, what is not, and why.
 func Outcome(restore *kahuv1.Restore) []string {
 	counts := restore.Status.Counts
-	lines := []string{fmt.Sprintf("Restored: %d objects created, %d were there already, %d are made again by controllers, %d failed, %d warnings%s",
-		counts.Created, counts.SkippedExisting, counts.SkippedControlled, counts.Failed, counts.Warnings, took(restore))}
+	lines := []string{fmt.Sprintf("Restored: %s created, %d already there, %d made again by controllers, %d failed, %s%s",
+		core.Count(counts.Created, "object"), counts.SkippedExisting, counts.SkippedControlled, counts.Failed,
+		core.Count(counts.Warnings, "warning"), took(restore))}
 	for i, row := range restore.Status.Failed {
 		if i == maxShown {
 			break
@@ -104,7 +110,7 @@ func Next(restore *kahuv1.Restore, home string) []string {
 	lines := []string{
 		"What to do now:",
 		"  - See which pods run: kubectl get pods -A. Volumes come back empty, as objects only are backed up.",
-		"  - Every object and what became of it: kubectl kahu restore logs " + restore.Name + ", while a manager runs",
+		"  - What failed and all warnings, up to 100 of each: kubectl get restores.kahu.io " + restore.Name + " -o yaml",
 	}
 	if restore.Status.Counts.Failed > 0 {
 		lines = append(lines, "  - When it is mended why objects failed, run the same command again: what is there stays as it is")

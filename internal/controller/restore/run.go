@@ -70,6 +70,7 @@ func (c *Controller) begin(ctx context.Context, s *scope) (bool, error) {
 		Confirm: func(ctx context.Context) error { return c.confirm(ctx, restore) },
 		Backup:  s.id, Filters: wish, AllowIncomplete: s.restore.Spec.AllowIncomplete,
 		Keys: c.Finder.Keys(s.location, s.files), Trust: trust, Epoch: reportEpoch(s.location),
+		ReadOnly: s.location.Spec.AccessMode == kahuv1.AccessReadOnly,
 		DryRun:   s.restore.Spec.DryRun,
 		Existing: restoreplan.Policy(s.restore.Spec.ExistingResourcePolicy),
 		Status:   filters.OfStatus(&s.restore.Spec), RunFinished: s.restore.Spec.FinishedJobs == kahuv1.FinishedJobsRunAgain,

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/soda-cdm/kahu/internal/core"
 	"github.com/soda-cdm/kahu/internal/core/archive"
 	"github.com/soda-cdm/kahu/internal/core/seal"
 )
@@ -147,7 +148,7 @@ func listClusters(found []Found) string {
 	var lines []string
 	for id, backups := range of {
 		slices.SortStableFunc(backups, newerFirst)
-		lines = append(lines, fmt.Sprintf("  %s  %d backups, the newest %s of %s", id, len(backups), backups[0].ID.Name, day(backups[0].Completed)))
+		lines = append(lines, fmt.Sprintf("  %s  %s, the newest %s of %s", id, core.Count(int64(len(backups)), "backup"), backups[0].ID.Name, Day(backups[0].Completed)))
 	}
 	slices.Sort(lines)
 	if len(lines) > maxNamed {
@@ -216,7 +217,10 @@ func believedSigners(found []Found, wish Wish) ([]seal.Signer, error) {
 func signedBy(found []Found, signer seal.Signer) string {
 	own := slices.DeleteFunc(slices.Clone(found), func(each Found) bool { return each.Signer != signer })
 	slices.SortStableFunc(own, newerFirst)
-	return fmt.Sprintf("%d backups, from %s to %s", len(own), day(own[len(own)-1].Completed), day(own[0].Completed))
+	if len(own) == 1 {
+		return "1 backup, of " + Day(own[0].Completed)
+	}
+	return fmt.Sprintf("%d backups, from %s to %s", len(own), Day(own[len(own)-1].Completed), Day(own[0].Completed))
 }
 
 // refuse says why a backup is passed over; nothing where it is not.
@@ -229,7 +233,7 @@ func refuse(each Found, wish Wish, believed []seal.Signer) string {
 	case len(believed) > 0 && !slices.Contains(believed, each.Signer):
 		return fmt.Sprintf("it is signed by %s, which is not believed: --signer names whom to believe", each.Signer)
 	case each.Missing > 0 && !wish.AllowIncomplete:
-		return fmt.Sprintf("%d things are missing from it: --allow-incomplete takes what it has", each.Missing)
+		return MissingWords(each.Missing) + ": --allow-incomplete takes what it has"
 	}
 	return tooLittle(each, wish)
 }
@@ -241,7 +245,7 @@ func tooLittle(each Found, wish Wish) string {
 		return "it has no objects"
 	case len(each.Limits) > 0 && wish.Backup == "":
 		// The last backup may be one that somebody made by hand, of one object: a cluster does not come back from that.
-		return fmt.Sprintf("it has %d objects and is not of everything, but of %s: --backup %s takes it", each.Objects, each.Covers(), each.ID.Name)
+		return fmt.Sprintf("it has %s and is not of everything, but of %s: --backup %s takes it", core.Count(each.Objects, "object"), each.Covers(), each.ID.Name)
 	}
 	return ""
 }
@@ -250,16 +254,28 @@ func tooLittle(each Found, wish Wish) string {
 func noneLeft(passed []Passed) error {
 	var lines []string
 	for _, each := range passed[:min(len(passed), maxNamed)] {
-		lines = append(lines, fmt.Sprintf("  %s of %s: %s", each.ID.Name, day(each.Completed), each.Why))
+		lines = append(lines, fmt.Sprintf("  %s of %s: %s", each.ID.Name, Day(each.Completed), each.Why))
 	}
 	if len(passed) > maxNamed {
 		lines = append(lines, fmt.Sprintf("  and %d more", len(passed)-maxNamed))
 	}
-	return fmt.Errorf("none of the %d backups can be taken:\n%s", len(passed), strings.Join(lines, "\n"))
+	which := fmt.Sprintf("none of the %d backups can be taken", len(passed))
+	if len(passed) == 1 {
+		which = "the only backup cannot be taken"
+	}
+	return fmt.Errorf("%s:\n%s", which, strings.Join(lines, "\n"))
 }
 
-// day is a time for people.
-func day(at time.Time) string {
+// MissingWords say how much is missing from a backup.
+func MissingWords(missing int64) string {
+	if missing == 1 {
+		return "1 thing is missing from it"
+	}
+	return fmt.Sprintf("%d things are missing from it", missing)
+}
+
+// Day is a time for people.
+func Day(at time.Time) string {
 	if at.IsZero() {
 		return "an unknown time"
 	}

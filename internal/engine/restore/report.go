@@ -26,6 +26,10 @@ func (r *run) finishReport(ctx context.Context, failure error) {
 	if r.request.ID == (archive.RestoreID{}) {
 		return
 	}
+	if r.request.ReadOnly {
+		r.Warn(core.Key{}, "this restore has no report, as its location is read-only")
+		return
+	}
 	if err == nil {
 		name := r.request.ID.ReportName(r.request.Attempt)
 		err = r.writeFile(ctx, name, content)

@@ -110,6 +110,8 @@ type Request struct {
 	Trust engine.Trust
 	// Epoch is what the report is encrypted to; the zero value means not at all.
 	Epoch seal.Epoch
+	// ReadOnly says that nothing is written to the location: the restore has no report.
+	ReadOnly bool
 	// Show receives the progress, at most once a second. It must not block.
 	Show func(progress engine.Progress)
 }
