@@ -319,6 +319,8 @@ const (
 	ReasonSourceNotEncrypted = "SourceNotEncrypted"
 	// ReasonSameLocation: the copy would be at the place of the backup itself.
 	ReasonSameLocation = "SameLocation"
+	// ReasonCopyGone: a copy that was made is not at its location any more.
+	ReasonCopyGone = "CopyGone"
 	// ReasonCopyDiffers: another file is in the place of one of the copy.
 	ReasonCopyDiffers = "CopyDiffers"
 	// ReasonUndone: what the restore created and what had not changed is gone.

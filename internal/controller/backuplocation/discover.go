@@ -128,6 +128,9 @@ func (c *Controller) sync(ctx context.Context, s *scope, found []archive.BackupI
 		}
 		delete(shown, key)
 	}
+	if err := c.tellOfCopies(ctx, s, found, objects.Items); err != nil {
+		return nil, err
+	}
 	return hidden, c.settle(ctx, s, shown)
 }
 

@@ -16,6 +16,9 @@ func (s *Set) copied(before, after *kahuv1.Backup) {
 		if at >= 0 && before.Status.Copies[at].State == now.State {
 			continue
 		}
+		if now.State == kahuv1.StateCompleted && at >= 0 && before.Status.Copies[at].Reason == kahuv1.ReasonCopyGone {
+			continue // It was counted when it was made.
+		}
 		switch now.State {
 		case kahuv1.StateCompleted:
 			s.copies.WithLabelValues(now.Location, resultMade).Inc()
@@ -37,7 +40,8 @@ func copyReasons() []string {
 	return []string{
 		kahuv1.ReasonBackupFailed, kahuv1.ReasonSourceNotEncrypted, kahuv1.ReasonSameLocation, kahuv1.ReasonCopyDiffers,
 		kahuv1.ReasonArchiveCorrupt, kahuv1.ReasonFileMissing, kahuv1.ReasonManifestNotFound, kahuv1.ReasonManifestTooNew,
-		kahuv1.ReasonListingUnsupported, kahuv1.ReasonInterrupted,
+		kahuv1.ReasonListingUnsupported, kahuv1.ReasonInterrupted, kahuv1.ReasonCopyGone,
+		kahuv1.ReasonLocationReadOnly,
 		kahuv1.ReasonLocationNotFound, kahuv1.ReasonLocationNotReady, kahuv1.ReasonLocationUnreachable, kahuv1.ReasonMarkerMissing,
 		kahuv1.ReasonMarkerMismatch, kahuv1.ReasonNotOwner, kahuv1.ReasonStoreFull, kahuv1.ReasonStoreDenied, kahuv1.ReasonStoreFailed,
 	}

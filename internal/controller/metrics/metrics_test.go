@@ -262,7 +262,7 @@ func TestReasonsOfThePagesBeginAtZero(t *testing.T) {
 	for kind, besides := range map[string][]string{
 		"backup": append(
 			full, "ManifestNotFound", "ManifestTooNew", "ManifestInvalid",
-			"Copied", "Copying", "BackupFailed", "SourceNotEncrypted", "SameLocation", "CopyDiffers", // of copies
+			"Copied", "Copying", "BackupFailed", "SourceNotEncrypted", "SameLocation", "CopyDiffers", "CopyGone", // of copies
 		),
 		"restore": {},
 	} {

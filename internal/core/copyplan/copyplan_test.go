@@ -280,3 +280,41 @@ func TestEveryWishSettles(t *testing.T) {
 		}
 	}
 }
+
+// TestSeen: a copy that was made and is gone says so and is not made again by itself; one that was found again is made; what
+// is there or not says nothing of all others.
+func TestSeen(t *testing.T) {
+	wish := copyplan.Wish{Location: "offsite"}
+	gone, changed := copyplan.Seen(copyplan.Row{Wish: wish, Phase: copyplan.Made, Tries: 1}, false)
+	if !changed || gone.Phase != copyplan.GivenUp || gone.Reason != copyplan.Gone || gone.Message == "" || gone.Tries != 1 {
+		t.Fatalf("gone: %+v", gone)
+	}
+	if at, wait := copyplan.Next([]copyplan.Row{gone}, time.Unix(1e10, 0)); at >= 0 || wait != 0 {
+		t.Error("it is made again, though somebody may have deleted it")
+	}
+	if verdict := copyplan.Judge([]copyplan.Row{gone}); verdict.Made != 0 || verdict.Reason != copyplan.Gone {
+		t.Errorf("the verdict is %+v", verdict)
+	}
+	asked := copyplan.Sync([]copyplan.Wish{{Location: "offsite", Token: "again"}}, []copyplan.Row{gone})
+	if at, _ := copyplan.Next(asked, time.Unix(1e10, 0)); at != 0 {
+		t.Errorf("it is asked for again, and not made: %+v", asked)
+	}
+	if back, changed := copyplan.Seen(gone, true); !changed || back.Phase != copyplan.Made {
+		t.Errorf("back: %+v", back)
+	}
+	for name, row := range map[string]copyplan.Row{
+		"waits": {Phase: copyplan.Waiting}, "goes on": {Phase: copyplan.Running}, "leaves": {Phase: copyplan.Leaving},
+		"was given up": {Phase: copyplan.GivenUp, Reason: copyplan.Differs},
+	} {
+		for _, there := range []bool{true, false} {
+			if _, changed := copyplan.Seen(row, there); changed {
+				t.Errorf("one that %s is changed when it is there: %t", name, there)
+			}
+		}
+	}
+	for row, there := range map[copyplan.Row]bool{gone: false, {Wish: wish, Phase: copyplan.Made}: true} {
+		if _, changed := copyplan.Seen(row, there); changed {
+			t.Errorf("%+v is as it was, and changed", row)
+		}
+	}
+}

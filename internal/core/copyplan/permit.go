@@ -17,6 +17,8 @@ const (
 	SamePlace = "SameLocation"
 	// Differs: something else is in the place of a file of the copy.
 	Differs = "CopyDiffers"
+	// Gone: a copy that was made is not at its location any more. It is the reason of a row, and of no error.
+	Gone = "CopyGone"
 )
 
 // RefusedError says that a copy is not made, whenever it is tried.

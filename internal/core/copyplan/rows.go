@@ -156,6 +156,25 @@ func Ended(row Row, err error, reason string, now time.Time) Row {
 	return row
 }
 
+// Seen returns the row of a copy after its location was looked through, and whether that changes it. One that is gone is not made
+// again by itself: a person may have deleted it. One that comes back, from a copy of the store, is made.
+func Seen(row Row, there bool) (seen Row, changed bool) {
+	switch {
+	case row.Phase == Made && !there:
+		row.Phase, row.Reason = GivenUp, Gone
+		row.Message = "the copy was made, and its manifest is not there any more: unless somebody has deleted it on purpose, find " +
+			"out who removed it; ask for it again with kubectl kahu backup copy, or take its entry out of spec.copies"
+	case row.Phase == GivenUp && row.Reason == Gone && there:
+		row.Phase, row.Reason, row.Message = Made, Back, "it was gone for a while"
+	default:
+		return row, false
+	}
+	return row, true
+}
+
+// Back is the reason of a copy that was gone and is there again.
+const Back = "Copied"
+
 // Verdict is what all copies of a backup together are like.
 type Verdict struct {
 	// Made, GivenUp and Failing count the copies that are there, will not be, and could not be made so far.
