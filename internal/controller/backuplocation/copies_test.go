@@ -1,6 +1,7 @@
 package backuplocation_test
 
 import (
+	"encoding/json"
 	"testing"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -8,6 +9,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
+	"github.com/soda-cdm/kahu/internal/core/archive"
 )
 
 // copied makes a Backup whose copy at the location is at that state, of another cluster where there is an origin.
@@ -26,10 +28,29 @@ func (w *world) copied(t *testing.T, name string, state kahuv1.State, reason str
 	}
 }
 
+// putManifest puts the manifest of a backup of another cluster to the location, which is all of it that is looked at.
+func (w *world) putManifest(t *testing.T) {
+	t.Helper()
+	file := func(name string) archive.File {
+		return archive.File{Name: name, Size: 1, Digest: archive.DigestOf([]byte("x"))}
+	}
+	content, err := archive.EncodeManifest(archive.Manifest{
+		LocationID: "elsewhere", ID: w.id, Attempt: "attempt", Started: noon, Completed: noon, Complete: true, Backup: json.RawMessage(`{}`),
+		Intent: file(w.id.IntentName()), Index: file(w.id.IndexName()), Report: file(w.id.ReportName()),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.files.Replace(t.Context(), w.id.ManifestName(), content); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // TestCopiesThatAreGone: when the location is looked through, the rows of copies say which of them are not there any more, and
 // which are back.
 func TestCopiesThatAreGone(t *testing.T) {
 	w := newWorld(t, itself)
+	w.putManifest(t)
 	here := &kahuv1.BackupOrigin{ClusterID: w.id.ClusterID, Name: w.id.Name, UID: w.id.UID}
 	w.copied(t, "is-there", kahuv1.StateCompleted, kahuv1.ReasonCopied, here)
 	w.copied(t, "is-back", kahuv1.StateFailed, kahuv1.ReasonCopyGone, here)

@@ -310,5 +310,9 @@ func (c *Controller) running(ctx context.Context) (func(id archive.BackupID) boo
 	return func(id archive.BackupID) bool { return running[id] }, nil
 }
 
-// isGoingOn tells whether a copy is being made: its intent says what it counts on, however long nothing else is written.
-func isGoingOn(copying kahuv1.BackupCopyStatus) bool { return copying.State == kahuv1.StateProcessing }
+// isGoingOn tells whether a copy is being made, waits to be tried again, or is being removed: its intent says what it counts on,
+// however long nothing else is written.
+func isGoingOn(copying kahuv1.BackupCopyStatus) bool {
+	return copying.State == kahuv1.StateProcessing || copying.State == kahuv1.StateDeleting ||
+		copying.State == kahuv1.StateNew && copying.Tries > 0
+}

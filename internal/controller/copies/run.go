@@ -137,7 +137,7 @@ func (c *Controller) end(s *scope, result enginecopies.Result, err error) error 
 		s.rows = append(s.rows[:s.at:s.at], s.rows[s.at+1:]...)
 		return reconcile.After(again)
 	}
-	*row = copyplan.Ended(*row, err, reasonOf(err), c.Clock.Now())
+	*row = copyplan.Ended(*row, final(err), reasonOf(err), c.Clock.Now())
 	if row.Phase == copyplan.Made {
 		row.Message = result.Note
 	}
@@ -146,6 +146,14 @@ func (c *Controller) end(s *scope, result enginecopies.Result, err error) error 
 	}
 	shows.Time = &metav1.Time{Time: c.Clock.Now()}
 	return reconcile.ErrDone
+}
+
+// final makes an error that does not pass before a person has changed the location one for which nothing is tried again.
+func final(err error) error {
+	if err != nil && reasonOf(err) == kahuv1.ReasonLocationReadOnly {
+		return &copyplan.RefusedError{Reason: kahuv1.ReasonLocationReadOnly, Message: err.Error() + "; then ask for the copy again"}
+	}
+	return err
 }
 
 // again is how soon a pass follows one that has ended something, where the next thing can begin.

@@ -9,6 +9,7 @@ import (
 	"github.com/soda-cdm/kahu/internal/core"
 	"github.com/soda-cdm/kahu/internal/core/archive"
 	"github.com/soda-cdm/kahu/internal/core/collection"
+	"github.com/soda-cdm/kahu/internal/core/copyplan"
 )
 
 func id(name string) archive.BackupID {
@@ -256,5 +257,24 @@ func TestLeftovers(t *testing.T) {
 				t.Error(diff)
 			}
 		})
+	}
+}
+
+// TestLongCopy: a copy that began longer ago than the grace and sends segments at this very moment is not taken for abandoned.
+func TestLongCopy(t *testing.T) {
+	at := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
+	seg := func(n int) string {
+		return archive.SegmentID{ClusterID: clusterID, Attempt: "big", Number: n}.Name()
+	}
+	of := archive.BackupID{ClusterID: clusterID, Name: "big", UID: "u"}
+	made := archive.Manifest{ID: of, Attempt: "big", Segments: []archive.File{{Name: seg(1)}, {Name: seg(2)}}}
+	intent := copyplan.Intent(&made, "copy1", at.Add(-3*time.Hour))
+	survey := collection.NewSurvey(clusterID, collection.Terms{Now: at, Grace: 2 * time.Hour, Running: func(archive.BackupID) bool { return false }})
+	survey.Segment(core.FileInfo{Name: seg(1), Modified: at.Add(-time.Second)}) // just sent
+	survey.File(core.FileInfo{Name: of.IntentNameOf("copy1"), Modified: at.Add(-3 * time.Hour)})
+	survey.File(core.FileInfo{Name: of.IndexName(), Modified: at.Add(-3 * time.Hour)})
+	survey.Intent(of, intent)
+	if verdict := survey.Decide(); len(verdict.Folders) > 0 {
+		t.Errorf("a copy that wrote a segment one second ago is cleared away: %v, kept %v", verdict.Folders, verdict.Kept)
 	}
 }

@@ -159,6 +159,9 @@ func (s *Survey) Intent(id archive.BackupID, intent archive.Intent) {
 	of := s.backup(id)
 	of.attempts = append(of.attempts, intent.Attempts()...)
 	of.attempted = append(append(of.attempted, intent.Attempt), intent.Earlier...)
+	if intent.Base != nil && *intent.Base == id {
+		of.attempted = append(of.attempted, intent.Uses...) // A copy sends them itself, and little else for long.
+	}
 }
 
 // UnreadableIntent adds an intent of which nobody can say what its run uses, or one that went while it was looked at.

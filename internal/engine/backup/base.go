@@ -169,6 +169,10 @@ func (r *run) tryBase(ctx context.Context, candidate increment.Candidate) (incre
 	if reason, message := increment.Judge(r.identity(), candidate, &manifest); reason != "" {
 		return increment.Refuse(reason, "%s", message), nil
 	}
+	uses, refusal := r.usesWith(&manifest)
+	if refusal.Reason != "" {
+		return refusal, nil
+	}
 	contents, err := r.baseContents(ctx, &manifest)
 	if isKeyNeeded(err) {
 		if refusal := r.refuseComparison(&manifest, err); refusal.Reason != "" {
@@ -188,8 +192,19 @@ func (r *run) tryBase(ctx context.Context, candidate increment.Candidate) (incre
 		made.segments[segment.Name] = segment
 	}
 	r.base, r.intentBase = made, &made.manifest.ID
-	r.uses = slices.Compact(slices.Sorted(slices.Values(append(r.uses, manifest.Attempts()...))))
+	r.uses = uses
 	return increment.Choice{}, nil
+}
+
+// usesWith returns the attempts of whose segments the run may name some when the base is this one, or why they are too many for
+// an intent.
+func (r *run) usesWith(manifest *archive.Manifest) ([]string, increment.Choice) {
+	uses := slices.Compact(slices.Sorted(slices.Values(append(slices.Clone(r.uses), manifest.Attempts()...))))
+	if len(uses) > archive.MaxUses {
+		return nil, increment.Refuse(increment.TooManySegments, "backup %s refers to segments of %s, with those of the attempts that were interrupted",
+			manifest.ID.Name, core.Count(int64(len(uses)), "attempt"))
+	}
+	return uses, increment.Choice{}
 }
 
 func (r *run) identity() increment.Run {
