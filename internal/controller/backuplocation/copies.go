@@ -79,7 +79,7 @@ func (c *Controller) tellOfCopy(ctx context.Context, s *scope, backup *kahuv1.Ba
 	}
 	_, err := engine.ReadManifest(ctx, s.files, id)
 	if err != nil && !errors.Is(err, core.ErrNotFound) {
-		return nil //nolint:nilerr // It is there, or will be looked at again; what is wrong with it, its view tells.
+		return nil // It is there, or will be looked at again; what is wrong with it, its view tells.
 	}
 	before := backup.DeepCopy()
 	row := copyAt(backup, s.location.Name)

@@ -10,14 +10,8 @@ import (
 func (s *Set) copied(before, after *kahuv1.Backup) {
 	for i := range after.Status.Copies {
 		now := &after.Status.Copies[i]
-		at := slices.IndexFunc(before.Status.Copies, func(was kahuv1.BackupCopyStatus) bool {
-			return was.Location == now.Location && was.Token == now.Token
-		})
-		if at >= 0 && before.Status.Copies[at].State == now.State {
+		if isCounted(before, now) {
 			continue
-		}
-		if now.State == kahuv1.StateCompleted && at >= 0 && before.Status.Copies[at].Reason == kahuv1.ReasonCopyGone {
-			continue // It was counted when it was made.
 		}
 		switch now.State {
 		case kahuv1.StateCompleted:
@@ -33,6 +27,18 @@ func (s *Set) copied(before, after *kahuv1.Backup) {
 		case kahuv1.StateValidating, kahuv1.StateProcessing, kahuv1.StateDeleting: // It goes on.
 		}
 	}
+}
+
+// isCounted tells whether what a row says was counted when it said so first. A copy that was gone and is back was when it was made.
+func isCounted(before *kahuv1.Backup, now *kahuv1.BackupCopyStatus) bool {
+	at := slices.IndexFunc(before.Status.Copies, func(was kahuv1.BackupCopyStatus) bool {
+		return was.Location == now.Location && was.Token == now.Token
+	})
+	if at < 0 {
+		return false
+	}
+	was := &before.Status.Copies[at]
+	return was.State == now.State || now.State == kahuv1.StateCompleted && was.Reason == kahuv1.ReasonCopyGone
 }
 
 // copyReasons are why copies are not made.
