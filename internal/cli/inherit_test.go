@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
@@ -128,5 +129,10 @@ func TestDataOfAnotherCluster(t *testing.T) {
 	succeed(t, "backup", "delete", name, "--data")
 	if found := read(t, name, &kahuv1.Backup{}); len(found.Finalizers) == 0 || found.DeletionTimestamp.IsZero() {
 		t.Errorf("it does not wait for its data: %+v", found)
+	}
+	// There is no manager that lets it go.
+	letGo := client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"finalizers":null}}`))
+	if err := newClient(t).Patch(t.Context(), view, letGo); err != nil {
+		t.Error(err)
 	}
 }
