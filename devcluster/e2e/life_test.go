@@ -7,9 +7,9 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
+	"k8s.io/utils/clock"
 
 	"github.com/soda-cdm/kahu/devcluster/internal/plane"
 )
@@ -41,9 +41,9 @@ func TestUpAndDownLeaveNothing(t *testing.T) {
 		if during := takeCensus(t, f.folder); len(during["processes"]) < 8 || len(during["loops"]) != 1 || len(during["namespaces"]) <= len(before["namespaces"]) {
 			t.Fatalf("the census sees too little: %v", during)
 		}
-		begun := time.Now()
+		begun := clock.RealClock{}.Now()
 		f.must(t, "down")
-		t.Logf("down after %.1f s", time.Since(begun).Seconds())
+		t.Logf("down after %.1f s", clock.RealClock{}.Since(begun).Seconds())
 		wantSame(t, before, f.folder)
 		wantEmpty(t, f.folder)
 	}

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"k8s.io/utils/clock"
 )
 
 // TestPods has one cluster with two nodes for everything that pods do.
@@ -31,6 +33,7 @@ func TestPods(t *testing.T) {
 }
 
 func testExec(t *testing.T, c cluster) {
+	t.Helper()
 	for _, name := range []string{"one", "two"} {
 		c.must(t, "exec", name, "--", "/devcluster-workload", "append", "/tmp/marks", "frozen")
 		c.must(t, "exec", name, "--", "/devcluster-workload", "append", "/tmp/marks", "thawed")
@@ -48,6 +51,7 @@ func testExec(t *testing.T, c cluster) {
 }
 
 func testPortForward(t *testing.T, c cluster) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	command := c.command(ctx, "port-forward", "--address=127.0.0.1", "pod/two", ":8080")
 	command.Stderr = t.Output()
@@ -96,6 +100,7 @@ func get(t *testing.T, url string) string {
 // testNetwork has a pod of each node ask one pod by its service's address, and
 // the other one by its own.
 func testNetwork(t *testing.T, c cluster) {
+	t.Helper()
 	c.must(t, "expose", "pod", "one", "--port=80", "--target-port=8080")
 	service := c.must(t, "get", "service", "one", "-o", "jsonpath={.spec.clusterIP}")
 	address := c.must(t, "get", "pod", "two", "-o", "jsonpath={.status.podIP}")
@@ -117,6 +122,7 @@ func testNetwork(t *testing.T, c cluster) {
 func never(spec, _ object) { spec["restartPolicy"] = "Never" }
 
 func testToken(t *testing.T, c cluster) {
+	t.Helper()
 	// It is an answer that nobody gets without a token.
 	c.apply(t, pod("token", []string{
 		"fetch", "--ca", "/var/run/secrets/kubernetes.io/serviceaccount/ca.crt",
@@ -129,6 +135,7 @@ func testToken(t *testing.T, c cluster) {
 }
 
 func testLimits(t *testing.T, c cluster) {
+	t.Helper()
 	c.apply(t, pod("hungry", []string{"hold", "200"}, never, func(_, container object) {
 		container["resources"] = object{"limits": object{"memory": "32Mi", "cpu": "500m"}}
 	}))
@@ -137,6 +144,7 @@ func testLimits(t *testing.T, c cluster) {
 
 // testVolumes writes through one pod and reads through another, as somebody.
 func testVolumes(t *testing.T, c cluster) {
+	t.Helper()
 	somebody := func(spec, container object) {
 		spec["nodeName"] = "node-1"
 		spec["restartPolicy"] = "Never"
@@ -160,7 +168,7 @@ func testVolumes(t *testing.T, c cluster) {
 	if err := os.Mkdir(path, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Chmod(path, 0o777); err != nil { //nolint:gosec // for the pod's user
+	if err := os.Chmod(path, 0o777); err != nil {
 		t.Fatal(err)
 	}
 	checksum := []string{"checksum", "/data/files/000007"}
@@ -178,15 +186,17 @@ func testVolumes(t *testing.T, c cluster) {
 }
 
 func testDeployment(t *testing.T, c cluster) {
+	t.Helper()
 	c.must(t, "create", "deployment", "web", "--image=kahu.local/workload:1", "--replicas=3", "--", "/devcluster-workload", "serve")
-	begun := time.Now()
+	begun := clock.RealClock{}.Now()
 	c.must(t, "rollout", "status", "deployment/web", "--timeout=50s")
-	t.Logf("three pods after %.1f s", time.Since(begun).Seconds())
+	t.Logf("three pods after %.1f s", clock.RealClock{}.Since(begun).Seconds())
 }
 
 // testKahu makes an image of the product's own program, and runs it as somebody
 // would who tries it: it installs its definitions and finds its provider.
 func testKahu(t *testing.T, f fleet, c cluster) {
+	t.Helper()
 	folder := t.TempDir()
 	build := exec.CommandContext(t.Context(), "go", "-C", "../..", "build", "-trimpath", "-o", folder, "./cmd/kahu")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")

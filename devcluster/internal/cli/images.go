@@ -72,21 +72,26 @@ func (a *app) imageLoad() *cobra.Command {
 			if state.Phase != plane.Ready || len(state.Nodes) == 0 {
 				return fmt.Errorf("cluster %s has no nodes that run: start it with devcluster up --node --name %s", a.name, a.name)
 			}
-			for _, component := range state.Components {
-				if !isNode(state, component.Name) {
-					continue
-				}
-				for _, archive := range arguments {
-					if err := load(command.Context(), component, archive); err != nil {
-						return err
-					}
-				}
-			}
-			return nil
+			return loadAll(command.Context(), state, arguments)
 		},
 	}
 	a.places(command)
 	return command
+}
+
+// loadAll imports every archive into every node, until one fails.
+func loadAll(ctx context.Context, state plane.State, archives []string) error {
+	for _, component := range state.Components {
+		if !isNode(state, component.Name) {
+			continue
+		}
+		for _, archive := range archives {
+			if err := load(ctx, component, archive); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 func isNode(state plane.State, name string) bool {
