@@ -325,3 +325,27 @@ func (s skipped) Read(into []byte) (int, error) {
 	n, err := s.content.Read(into)
 	return max(n-1, 0), err
 }
+
+// TestCommitTellsOfTheContext: that a driver has seen nothing but that its source was closed does not hide why.
+func TestCommitTellsOfTheContext(t *testing.T) {
+	driver := newFaulty()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	driver.after = func(call string) error {
+		if call != "Create" {
+			return nil
+		}
+		cancel()
+		return io.ErrClosedPipe
+	}
+	file, err := store.New(driver, store.Options{Attempts: 1}).Create(ctx, "a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.WriteString(file, "content"); err != nil {
+		t.Fatal(err)
+	}
+	if err := file.Commit(); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+}

@@ -53,7 +53,7 @@ func newFileWriter(ctx context.Context, to driver, name, key string) *fileWriter
 	go func() {
 		defer close(w.done)
 		defer release()
-		w.result = to.create(storing, key, source)
+		w.result = caused(ctx, to.create(storing, key, source))
 		if errors.Is(w.result, core.ErrAlreadyExists) {
 			// Whether it is the same content is known only when all of it was written.
 			_, _ = io.Copy(io.Discard, source)
@@ -61,6 +61,16 @@ func newFileWriter(ctx context.Context, to driver, name, key string) *fileWriter
 		_ = source.CloseWithError(w.result) // Without an error, a writer that goes on gets io.ErrClosedPipe.
 	}()
 	return w
+}
+
+// caused tells of the end of the context where that is why a driver failed: all that it has seen may be that its source was
+// closed.
+func caused(ctx context.Context, err error) error {
+	cause := context.Cause(ctx)
+	if err == nil || cause == nil || errors.Is(err, cause) || errors.Is(err, core.ErrAlreadyExists) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", cause, err)
 }
 
 // Write hands the bytes to the driver. It blocks while the driver does not take them.

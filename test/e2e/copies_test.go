@@ -204,8 +204,8 @@ func TestCopyThatCannotBeMade(t *testing.T) {
 	})
 }
 
-// TestCopyToS3 copies from a folder to an S3 server with the real processes, loses the folder and every object of the cluster
-// that tells of the backup, and restores from the copy.
+// TestCopyToS3 copies an incremental backup from a folder to an S3 server with the real processes, loses the folder and every
+// object of the cluster that tells of the backup, and restores from the copy, which has what the base wrote.
 func TestCopyToS3(t *testing.T) {
 	server := s3server.Start(t, s3server.Options{}, "offsite")
 	w, running := newFileWorld(t)
@@ -229,14 +229,25 @@ func TestCopyToS3(t *testing.T) {
 		want[name] = strings.Repeat(name, 1000)
 		w.create(&corev1.ConfigMap{ObjectMeta: in(namespace, name), Data: map[string]string{"key": want[name]}})
 	}
-	w.completedBackup("precious", wishing(namespace, "offsite"))
+	w.completedBackup("base", only(namespace))
+	want["two"] = "changed"
+	w.patch(&corev1.ConfigMap{ObjectMeta: in(namespace, "two")}, `{"data":{"key":"changed"}}`)
+	made := w.completedBackup("precious", func(spec *kahuv1.BackupSpec) {
+		wishing(namespace, "offsite")(spec)
+		spec.Mode = kahuv1.BackupModeIncremental
+	})
+	if made.Status.Mode != kahuv1.BackupModeIncremental || made.Status.Incremental.UnchangedObjects < 2 {
+		t.Errorf("it is %s, %+v", made.Status.Mode, made.Status.Incremental)
+	}
 	w.copied("precious", "offsite", "")
 	w.awaitView("precious-offsite")
 
 	// The first place burns down, with all that the cluster knows of it.
 	backup := &kahuv1.Backup{ObjectMeta: named("precious")}
+	base := &kahuv1.Backup{ObjectMeta: named("base")}
 	w.patch(backup, `{"spec":{"deletionPolicy":"Retain"}}`)
-	w.remove(backup, &kahuv1.BackupLocation{ObjectMeta: named("main")})
+	w.patch(base, `{"spec":{"deletionPolicy":"Retain"}}`)
+	w.remove(backup, base, &kahuv1.BackupLocation{ObjectMeta: named("main")})
 	if err := os.RemoveAll(w.store.(folderSide).folder); err != nil {
 		t.Fatal(err)
 	}
