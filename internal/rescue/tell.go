@@ -118,7 +118,9 @@ func Next(restore *kahuv1.Restore, home string) []string {
 	if home != "" {
 		return append(lines,
 			"  - BackupLocation "+home+" is back and is this place: BackupLocation "+LocationName+" and its Secrets were taken away",
-			"  - If Kahu ran in the lost cluster, it is back with it: kubectl -n <its namespace> get pods. If not, install it, and back up again soon")
+			"  - If Kahu ran in the lost cluster, it is back with it: kubectl -n <its namespace> get pods. If not, install it, and back up again soon",
+			"  - The backups of the lost cluster are shown and stay. Before any can be deleted, this cluster must take them over:\n"+
+				"    kubectl kahu location describe "+home+" names the lost cluster, then kubectl kahu location inherit "+home+" --cluster <its id>")
 	}
 	return append(lines,
 		"  - BackupLocation "+LocationName+" stays, with the Secrets "+credentialsSecret+" and "+identitySecret+
