@@ -11,6 +11,7 @@ import (
 	"github.com/soda-cdm/kahu/internal/core/archive"
 	"github.com/soda-cdm/kahu/internal/core/copyplan"
 	"github.com/soda-cdm/kahu/internal/core/increment"
+	"github.com/soda-cdm/kahu/internal/core/seal"
 	"github.com/soda-cdm/kahu/internal/engine/backup"
 	"github.com/soda-cdm/kahu/internal/engine/copies"
 )
@@ -124,17 +125,30 @@ func sealed(t *testing.T) *world {
 	return w
 }
 
+// blind is a location that is encrypted, of a cluster that has none of the identities and compares with files of its own.
+func blind(t *testing.T) *world {
+	t.Helper()
+	w := sealed(t)
+	var err error
+	w.comparison, err = seal.NewKey()
+	check(t, err)
+	return w
+}
+
 // TestChains sees that the generations have what the chains and the copies of today have: backups of every mode, which need
 // segments of others, and copies that do not lie where they were made.
 func TestChains(t *testing.T) {
 	t.Parallel()
-	modes := map[string]int{}
+	modes, compared := map[string]int{}, 0
 	for name, folder := range locations(t) {
 		w := load(t, folder)
 		for _, id := range w.discover() {
 			manifest := w.manifestOf(id)
 			kind := name[strings.Index(name, "/")+1:]
 			modes[kind+" "+manifest.Increment.Mode]++
+			if manifest.Encryption.Comparison != (archive.Comparison{}) {
+				compared++
+			}
 			if foreign := w.foreign(&manifest); !manifest.Increment.IsZero() && foreign == 0 {
 				t.Errorf("%s: %s needs no segment of another backup", name, id.Name)
 			}
@@ -143,7 +157,10 @@ func TestChains(t *testing.T) {
 			}
 		}
 	}
-	for _, kind := range []string{"chain", "chain-sealed"} {
+	if compared == 0 {
+		t.Error("no backup has a file to compare with")
+	}
+	for _, kind := range []string{"chain", "chain-sealed", "chain-blind"} {
 		for mode, want := range map[string]int{"": 1, archive.ModeIncremental: 2, archive.ModeDifferential: 1} {
 			if got := modes[kind+" "+mode]; got < want {
 				t.Errorf("%s: %d backups of mode %q", kind, got, mode)

@@ -68,6 +68,9 @@ func (l *laterRelease) rewrite() {
 
 func (l *laterRelease) rewriteFile(name string) {
 	l.t.Helper()
+	if strings.Contains(name, "/comparison") {
+		return // Only the cluster that wrote it can open it.
+	}
 	was := l.content(name)
 	content, key := l.open(name, was)
 	switch {

@@ -67,6 +67,7 @@ type world struct {
 	secretTexts []string // of the identities
 	signing     *seal.SigningKey
 	state       keyring.State
+	comparison  *seal.Key // of a cluster that cannot read what it writes
 }
 
 func newWorld(t *testing.T) *world {
@@ -143,6 +144,11 @@ func (w *world) keys(held ...seal.Identity) *keyring.Ring {
 	if len(held) == 0 {
 		held = w.identities
 	}
+	return w.keysOf(held)
+}
+
+// keysOf opens with these identities and no others.
+func (w *world) keysOf(held []seal.Identity) *keyring.Ring {
 	return &keyring.Ring{Files: w.files, Identities: func(context.Context) ([]seal.Identity, error) { return held, nil }}
 }
 
@@ -150,10 +156,14 @@ func (w *world) sealing() *backup.Sealing {
 	if w.signing == nil {
 		return nil
 	}
-	return &backup.Sealing{
-		Epoch: w.state.Epoch, Signing: w.signing, Keys: w.keys(),
+	made := &backup.Sealing{
+		Epoch: w.state.Epoch, Signing: w.signing, Keys: w.keys(), Comparison: w.comparison,
 		Check: func(ctx context.Context) error { return w.keeper().Check(ctx, w.state) },
 	}
+	if w.comparison != nil {
+		made.Keys = w.keysOf(nil)
+	}
+	return made
 }
 
 func (w *world) location() *location.Location {

@@ -37,6 +37,7 @@ func written() map[string][]string {
 	return map[string][]string{
 		"first":  {"plain", "balanced", "smallest", "incomplete", "sealed", "interrupted", "interrupted-sealed", "resumed"},
 		"chains": {"chain", "chain-sealed", "copied", "copied-sealed"},
+		"blind":  {"chain-blind"},
 	}
 }
 
@@ -56,6 +57,7 @@ func cases() []goldenCase {
 		{"resumed", writeResumed},
 		{"chain", func(t *testing.T) *world { t.Helper(); return writeChain(newLocation(t)) }},
 		{"chain-sealed", func(t *testing.T) *world { t.Helper(); return writeChain(sealed(t)) }},
+		{"chain-blind", func(t *testing.T) *world { t.Helper(); return writeChain(blind(t)) }},
 		{"copied", func(t *testing.T) *world { t.Helper(); return writeCopied(newLocation(t)) }},
 		{"copied-sealed", func(t *testing.T) *world { t.Helper(); return writeCopied(sealed(t)) }},
 	}
