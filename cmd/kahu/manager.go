@@ -53,6 +53,8 @@ func newManagerCommand() *cobra.Command {
 	flags.DurationVar(&options.InheritAfter, "inherit-after", controller.DefaultInheritAfter,
 		"for how long nothing must have been written in the part of another cluster, by the clock of the store, before this one takes it over: "+
 			"longer than the collection-interval of that cluster")
+	flags.BoolVar(&options.ReadOnlyLocations, "read-only-locations", false,
+		"treat every location as if its accessMode were ReadOnly: nothing is written to any of them, and no place is made a location")
 	flags.DurationVar(&options.KeepAnswers, "inspection-ttl", manager.DefaultKeepAnswers, "how long the answer to an Inspection stays")
 	flags.IntVar(&options.verbosity, "verbosity", 0, "how much is logged, from 0 to 5")
 	return command

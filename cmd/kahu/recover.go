@@ -260,7 +260,9 @@ func (r *recovering) tree() (standaloneOptions, func(), error) {
 	options := standaloneOptions{
 		provider:   providerOptions{name: r.place.Provider, root: r.place.Root},
 		kubeconfig: r.options.kubeconfig, namespace: r.options.namespace, installCRDs: true,
-		observation:   manager.Options{MetricsAddress: "0", PprofAddress: "0"},
+		// The locations of the lost cluster come back before anybody knows whether what they name is reached from here: none of
+		// them may be taken for a new one.
+		observation:   manager.Options{MetricsAddress: "0", PprofAddress: "0", ReadOnlyLocations: true},
 		healthAddress: "0", leaseDuration: sidecar.DefaultLeaseDuration, locationEvery: lookEvery, patience: placePatience,
 	}
 	if options.kubeconfig == "" {

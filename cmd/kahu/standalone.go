@@ -323,7 +323,7 @@ func newChildren(options standaloneOptions) ([]supervise.Child, error) {
 				"--pki", managerFolder(options), "--health-address", options.healthAddress,
 				"--metrics-address", options.observation.MetricsAddress, "--pprof-address", options.observation.PprofAddress,
 				"--location-interval", options.locationEvery.String(),
-				"--location-patience", options.patience.String(), verbosity,
+				"--location-patience", options.patience.String(), "--read-only-locations=" + strconv.FormatBool(options.observation.ReadOnlyLocations), verbosity,
 			},
 		},
 	}, nil

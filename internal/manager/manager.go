@@ -17,6 +17,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
+	toolscache "k8s.io/client-go/tools/cache"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
@@ -105,7 +106,7 @@ func newManager(ctx context.Context, config *rest.Config, options Options) (ctrl
 		Cache: cache.Options{
 			ReaderFailOnMissingInformer: true,
 			ByObject: map[client.Object]cache.ByObject{
-				&kahuv1.Provider{}: {}, &kahuv1.BackupLocation{}: {}, &kahuv1.Backup{}: {}, &kahuv1.Restore{}: {},
+				&kahuv1.Provider{}: {}, &kahuv1.BackupLocation{}: {Transform: accessOf(options)}, &kahuv1.Backup{}: {}, &kahuv1.Restore{}: {},
 				&kahuv1.TransformSet{}: {}, &kahuv1.Inspection{}: {Transform: withoutLines},
 			},
 		},
@@ -140,6 +141,19 @@ const readyTime = time.Second
 
 // errNotRead: the manager has not read the cluster's objects of Kahu's own kinds yet.
 var errNotRead = errors.New("Kahu's own objects have not been read yet") //nolint:staticcheck // It is a name.
+
+// accessOf makes every location in the cache read-only where the options say so. Whoever acts at a location has read it there.
+func accessOf(options Options) toolscache.TransformFunc {
+	if !options.ReadOnlyLocations {
+		return nil
+	}
+	return func(cached any) (any, error) {
+		if location, ok := cached.(*kahuv1.BackupLocation); ok {
+			location.Spec.AccessMode = kahuv1.AccessReadOnly
+		}
+		return cached, nil
+	}
+}
 
 // withoutLines keeps the answers of Inspections out of the cache: nobody reads them there.
 func withoutLines(cached any) (any, error) {

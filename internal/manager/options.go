@@ -48,6 +48,9 @@ type Options struct {
 	CollectGrace time.Duration
 	// InheritAfter is for how long nothing must have been written in the part of another cluster that is taken over.
 	InheritAfter time.Duration
+	// ReadOnlyLocations has every location treated as if its accessMode were ReadOnly: this manager writes to none of them, and
+	// makes no place a location.
+	ReadOnlyLocations bool
 	// KeepAnswers is how long the answer to an Inspection stays.
 	KeepAnswers time.Duration
 }

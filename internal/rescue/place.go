@@ -30,7 +30,7 @@ type Place struct {
 }
 
 // forms says how a place is written.
-const forms = `a folder (/srv/backups), s3://BUCKET/PREFIX?endpoint=https://HOST&region=REGION, or nfs://SERVER/EXPORT?path=FOLDER`
+const forms = `a folder (/srv/backups, or /srv/backups?path=FOLDER below it), s3://BUCKET/PREFIX?endpoint=https://HOST&region=REGION, or nfs://SERVER/EXPORT?path=FOLDER`
 
 // secretKeys are what must not stand in an address, which ends in the history of a shell and in the list of processes.
 func secretKeys() []string {
@@ -71,12 +71,22 @@ func notThere(what string) string {
 	return what + " does not belong into an address, which others can see: use --credentials, or the environment"
 }
 
-func folder(path string) (Place, error) {
-	full, err := filepath.Abs(path)
+// folder is the root of the filesystem provider, and after a question mark the path of the location below it.
+func folder(address string) (Place, error) {
+	root, query, _ := strings.Cut(address, "?")
+	full, err := filepath.Abs(root)
 	if err != nil {
-		return Place{}, fmt.Errorf("--location %s: %w", path, err)
+		return Place{}, fmt.Errorf("--location %s: %w", root, err)
 	}
-	return Place{Provider: Filesystem, Root: full, Config: map[string]string{}}, nil
+	place := Place{Provider: Filesystem, Root: full, Config: map[string]string{}}
+	values, err := url.ParseQuery(query)
+	if err != nil {
+		return Place{}, fmt.Errorf("--location %s?...: what follows the question mark is not of the form key=value", root)
+	}
+	for key, each := range values {
+		place.Config[key] = each[len(each)-1]
+	}
+	return place, nil
 }
 
 // locate takes what stands before the question mark.
@@ -175,5 +185,5 @@ func (p *Place) String() string {
 	case NFS:
 		return "nfs://" + p.Config["server"] + strings.TrimSuffix(p.Config["export"], "/") + strings.TrimSuffix("/"+p.Config["path"], "/")
 	}
-	return p.Root
+	return filepath.Join(p.Root, p.Config["path"])
 }

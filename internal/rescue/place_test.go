@@ -19,10 +19,11 @@ func TestParsePlace(t *testing.T) {
 		t.Fatal(err)
 	}
 	for address, want := range map[string]rescue.Place{
-		"/srv/backups":        {Provider: "filesystem", Root: "/srv/backups", Config: map[string]string{}},
-		"file:///srv/backups": {Provider: "filesystem", Root: "/srv/backups", Config: map[string]string{}},
-		"backups":             {Provider: "filesystem", Root: filepath.Join(here, "backups"), Config: map[string]string{}},
-		"s3://bucket":         {Provider: "s3", Config: map[string]string{"bucket": "bucket"}},
+		"/srv/backups":                      {Provider: "filesystem", Root: "/srv/backups", Config: map[string]string{}},
+		"file:///srv/backups":               {Provider: "filesystem", Root: "/srv/backups", Config: map[string]string{}},
+		"/srv/backups?path=team/production": {Provider: "filesystem", Root: "/srv/backups", Config: map[string]string{"path": "team/production"}},
+		"backups":                           {Provider: "filesystem", Root: filepath.Join(here, "backups"), Config: map[string]string{}},
+		"s3://bucket":                       {Provider: "s3", Config: map[string]string{"bucket": "bucket"}},
 		"s3://bucket/a/b/?endpoint=https://s3.example.org:9000&region=x": {Provider: "s3", Config: map[string]string{
 			"bucket": "bucket", "prefix": "a/b", "endpoint": "https://s3.example.org:9000", "region": "x",
 		}},

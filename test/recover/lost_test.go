@@ -72,7 +72,7 @@ func lose(t *testing.T) *lost {
 	}
 	check(t, os.WriteFile(l.identity, []byte(l.key+"\n"), 0o600))
 	cluster := newClient(t, testcluster.Config(t))
-	end := l.runKahu(t)
+	end := l.runKahu(t, "--provider", "s3")
 	for _, object := range application() {
 		check(t, cluster.Create(t.Context(), object))
 	}
@@ -124,11 +124,12 @@ func contents(t *testing.T, of client.Client) map[string]string {
 }
 
 // runKahu runs Kahu beside the cluster, until end is called.
-func (l *lost) runKahu(t *testing.T) (end func()) {
+func (l *lost) runKahu(t *testing.T, provider ...string) (end func()) {
 	t.Helper()
 	var said bytes.Buffer
-	command := exec.CommandContext(t.Context(), program(t, "kahu"), "standalone", "--kubeconfig", testcluster.Kubeconfig(t),
-		"--provider", "s3", "--install-crds", "--state", shortFolder(t))
+	command := exec.CommandContext(t.Context(), program(t, "kahu"), append([]string{
+		"standalone", "--kubeconfig", testcluster.Kubeconfig(t), "--install-crds", "--state", shortFolder(t),
+	}, provider...)...)
 	command.Stdout, command.Stderr = &said, &said
 	check(t, command.Start())
 	ended := false
