@@ -152,11 +152,14 @@ func (c *Controller) openOwned(ctx context.Context, s *scope) (*place.Hold, erro
 }
 
 // adopt concludes a run whose manifest is in the store although its process ended before it could say so: the last
-// write made it real.
+// write made it real. One that names segments which are not there is no backup, and is left as it is.
 func (c *Controller) adopt(ctx context.Context, s *scope) error {
 	manifest, err := engine.ReadManifest(ctx, s.files, c.id(s))
 	if err != nil {
 		return err
+	}
+	if err := engine.CheckSegments(ctx, s.files, manifest.Segments); err != nil {
+		return fmt.Errorf("the manifest of attempt %s is there, but not all that it names: %w", manifest.Attempt, err)
 	}
 	if err := removal.Sweep(ctx, s.files, manifest, attempts(s.status())...); err != nil {
 		return err

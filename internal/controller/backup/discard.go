@@ -88,13 +88,13 @@ func (c *Controller) giveUp(ctx context.Context, key client.ObjectKey, attempt s
 		backup := &kahuv1.Backup{}
 		err = c.Direct.Get(ctx, key, backup)
 		if apierrors.IsNotFound(err) {
-			return enginebackup.ErrOver
+			return enginebackup.ErrOver // Nobody knows any more which attempts there were.
 		}
 		if err != nil {
 			return err
 		}
 		if backup.Status.State != kahuv1.StateProcessing || !backup.DeletionTimestamp.IsZero() {
-			return enginebackup.ErrOver
+			return over(&backup.Status, attempt)
 		}
 		if backup.Status.Attempt != attempt || errors.Is(cause, enginebackup.ErrLeft) {
 			return enginebackup.ErrSuperseded
@@ -108,6 +108,14 @@ func (c *Controller) giveUp(ctx context.Context, key client.ObjectKey, attempt s
 		}
 	}
 	return err
+}
+
+// over tells an attempt at a run that has ended whether there ever was another one.
+func over(status *kahuv1.BackupStatus, attempt string) error {
+	if status.Attempt == attempt && len(status.EarlierAttempts) == 0 {
+		return enginebackup.ErrOverAlone
+	}
+	return enginebackup.ErrOver
 }
 
 // discard removes what a run that failed left in the store, or finds that it had finished, and ends it.
@@ -126,10 +134,15 @@ func (c *Controller) discard(ctx context.Context, s *scope) error {
 	if left := c.fenced(s); left > 0 {
 		return reconcile.Waiting(why.Reason, why.Message, left)
 	}
-	if err := c.removeDebris(ctx, s); err != nil {
-		if errors.Is(err, errFinished) {
-			return c.adopt(ctx, s)
+	err := c.removeDebris(ctx, s)
+	if errors.Is(err, errFinished) {
+		if err = c.adopt(ctx, s); !errors.Is(err, core.ErrCorrupt) {
+			return err
 		}
+		why.Message += fmt.Sprintf(" (%v; what is left is kept until this Backup is deleted)", err)
+		return c.fail(s, why)
+	}
+	if err != nil {
 		if c.maySoonPass(s, err) {
 			return reconcile.Waiting(why.Reason, "the run failed; what it wrote will be removed: "+err.Error(), waitTime)
 		}

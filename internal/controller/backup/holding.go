@@ -13,7 +13,7 @@ type holding struct {
 	attempt string    // this process's attempt at the run; empty where it has none
 	over    []string  // the attempts from which it took the run over
 	asked   time.Time // when this process first found that the run has to wait for its location
-	since   time.Time // when it took the run over, or first saw that another attempt must be cleaned up after
+	since   time.Time // when it first saw that it has taken the run over, or that another attempt must be cleaned up after
 	seen    string    // the version of the object when another attempt was last seen to go on in its place
 	idle    time.Time // since when that version is unchanged
 }
@@ -51,6 +51,16 @@ func (c *Controller) isOurs(s *scope) bool {
 	return held != nil && s.status().Attempt != "" && held.attempt == s.status().Attempt
 }
 
+// begins notes when this process first sees that its takeover is on record: until then the attempt before is confirmed, however
+// long ago the takeover was first tried.
+func (c *Controller) begins(s *scope) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if held := c.hold(s.backup.UID); len(held.over) > 0 && held.since.IsZero() {
+		held.since = c.Clock.Now()
+	}
+}
+
 // isOld tells whether the object is a copy from before this process took the run over.
 func (c *Controller) isOld(s *scope) bool {
 	c.mu.Lock()
@@ -81,15 +91,16 @@ func (c *Controller) letGo(uid types.UID) {
 	*c.hold(uid) = holding{}
 }
 
-// takeFrom returns this process's attempt at a run that was another's.
+// takeFrom returns this process's attempt at a run that was another's. From when on it has the run is not known before it sees
+// that on record.
 func (c *Controller) takeFrom(uid types.UID, attempt string) string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	held := c.hold(uid)
 	if held.attempt == "" {
 		held.attempt = c.NewAttempt()
-		held.since = c.Clock.Now()
 	}
+	held.since = time.Time{}
 	if !slices.Contains(held.over, attempt) {
 		held.over = append(held.over, attempt)
 	}

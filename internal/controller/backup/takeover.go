@@ -19,7 +19,11 @@ const MaxInterruptions = 5
 // attempt ends with the write of this status: from then on it is not confirmed any more, should its process live.
 func (c *Controller) takeOver(ctx context.Context, s *scope) error {
 	status := s.status()
-	if status.State != kahuv1.StateProcessing || c.isOurs(s) {
+	if status.State != kahuv1.StateProcessing {
+		return nil
+	}
+	if c.isOurs(s) {
+		c.begins(s)
 		return nil
 	}
 	if !c.isOld(s) {

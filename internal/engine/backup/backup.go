@@ -56,12 +56,15 @@ type Runner struct {
 // ManifestTime is how long an attempt may still write its manifest after it asked whether it is wanted.
 const ManifestTime = 10 * time.Second
 
-// The two ways in which an attempt can learn that its run is not its own any more.
+// The ways in which an attempt can learn that its run is not its own any more.
 var (
 	// ErrSuperseded: another attempt goes on with the run, and with what this one has written.
 	ErrSuperseded = errors.New("another attempt goes on with the run")
-	// ErrOver: the run has ended, whatever came of it.
+	// ErrOver: the run has ended, whatever came of it. Another attempt may have been confirmed before that, so that its manifest
+	// may still come, and name what this one has written.
 	ErrOver = errors.New("the run is over")
+	// ErrOverAlone: the run has ended, and this was the only attempt that was ever made at it.
+	ErrOverAlone = errors.New("the run is over, and no other attempt was made at it")
 )
 
 // ErrLeft is the cause of a run whose context ended: it is left to another attempt, and not given up.
@@ -91,11 +94,11 @@ type Request struct {
 	// nothing made real. It is how a run that lost its leadership is kept from finishing what another has given up.
 	Confirm func(ctx context.Context) error
 	// GiveUp is called when the run has failed with cause, before anything is removed. It writes down that the run has
-	// failed, for all to see, so that no attempt goes on with what is there: nil means that it has. ErrSuperseded and
-	// ErrOver say that this run is not this attempt's to give up; any other error, that nobody knows. Of a run that had
-	// Earlier attempts nothing is removed then: who keeps the record has it removed by removal.Erase, when none of them can
+	// failed, for all to see, so that no attempt goes on with what is there: nil means that it has. ErrSuperseded,
+	// ErrOver and ErrOverAlone say that this run is not this attempt's to give up; any other error, that nobody knows. Of a run
+	// that had Earlier attempts nothing is removed then: who keeps the record has it removed by removal.Erase, when none of them can
 	// write its manifest any more. A cause that is
-	// ErrLeft only asks whether the run is over: what the attempt wrote since then is nobody's. Without GiveUp every
+	// ErrLeft only asks whether the run is over: what its only attempt wrote is nobody's then. Without GiveUp every
 	// failed run is given up, and every one whose context ended is left.
 	GiveUp func(ctx context.Context, cause error) error
 	// Compression is how hard to try to make segments small.
@@ -132,7 +135,8 @@ const cleaningTime = 30 * time.Second
 
 // Run makes one backup. When it returns an error, the backup does not exist. Its files are then removed as far as the
 // store allows, unless GiveUp says otherwise or the context ended: whoever ended it lets another attempt go on, or calls
-// Delete. What this attempt wrote when its run was over already is removed in any case.
+// Delete. What this attempt wrote when its run was over already is removed as well, if no manifest can come any more that names
+// it, and else left to a collection.
 func (b *Runner) Run(ctx context.Context, request Request, files Files) (Result, error) {
 	work, err := newRun(b, request, files)
 	if err != nil {
@@ -268,7 +272,7 @@ func (r *run) do(ctx context.Context) (Result, error) {
 			return Result{}, err
 		}
 		if r.manifestNow != nil {
-			return r.adopt(ctx, *r.manifestNow), nil
+			return r.adopt(ctx, *r.manifestNow)
 		}
 	}
 	var result Result

@@ -263,7 +263,7 @@ func (r *run) readBase(ctx context.Context) (increment.Choice, error) {
 	if manifest.Attempt != r.base.manifest.Attempt || manifest.Index != r.base.manifest.Index || manifest.Encryption != r.base.manifest.Encryption {
 		return increment.Refuse(increment.BaseGone, "backup %s is not the one any more that it was", id.Name), nil
 	}
-	missing, err := missingSegments(ctx, r.files, manifest.Segments)
+	missing, err := engine.MissingSegments(ctx, r.files, manifest.Segments)
 	if err != nil {
 		return increment.Choice{}, err
 	}

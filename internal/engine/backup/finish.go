@@ -3,9 +3,7 @@ package backup
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
-	"maps"
 	"slices"
 	"strings"
 
@@ -103,61 +101,7 @@ func objects(kinds []archive.IndexedKind) int64 {
 // checkSegments asks the store for every segment that the manifest will name, where it can list.
 func (r *run) checkSegments(ctx context.Context) error {
 	slices.SortFunc(r.written, func(a, b archive.File) int { return strings.Compare(a.Name, b.Name) })
-	missing, err := missingSegments(ctx, r.files, r.written)
-	if err != nil {
-		return err
-	}
-	if len(missing) > 0 {
-		return fmt.Errorf("not in the store as written: %s, the first is %s: %w",
-			core.Count(int64(len(missing)), "segment"), missing[0], core.ErrCorrupt)
-	}
-	return nil
-}
-
-// missingSegments returns the names of those that are not in the store with their size, or not at all where it cannot
-// list. All are of one cluster.
-func missingSegments(ctx context.Context, files Files, segments []archive.File) ([]string, error) {
-	missing, attempts := map[string]int64{}, map[archive.SegmentID]bool{}
-	for _, segment := range segments {
-		missing[segment.Name] = segment.Size
-		if id, ok := archive.ParseSegmentName(segment.Name); ok {
-			attempts[archive.SegmentID{ClusterID: id.ClusterID, Attempt: id.Attempt}] = true
-		}
-	}
-	for of := range attempts {
-		err := files.List(ctx, archive.SegmentPrefix(of.ClusterID, of.Attempt), func(file core.FileInfo) error {
-			if size, expected := missing[file.Name]; expected && size == file.Size {
-				delete(missing, file.Name)
-			}
-			return nil
-		})
-		if errors.Is(err, core.ErrUnsupported) {
-			return unopened(ctx, files, segments)
-		}
-		if err != nil {
-			return nil, err
-		}
-	}
-	return slices.Sorted(maps.Keys(missing)), nil
-}
-
-// unopened looks for every segment in a store that cannot list.
-func unopened(ctx context.Context, files engine.FileReader, segments []archive.File) ([]string, error) {
-	var missing []string
-	for _, segment := range segments {
-		file, err := files.Open(ctx, segment.Name)
-		if errors.Is(err, core.ErrNotFound) {
-			missing = append(missing, segment.Name)
-			continue
-		}
-		if err != nil {
-			return nil, fmt.Errorf("segment %s: %w", segment.Name, err)
-		}
-		if err := file.Close(); err != nil {
-			return nil, err
-		}
-	}
-	return missing, nil
+	return engine.CheckSegments(ctx, r.files, r.written)
 }
 
 // serverVersion returns the version of the API server that has listed everything, and nothing where it is not known of all.

@@ -23,8 +23,12 @@ import (
 //   - An attempt that goes on removes nothing of an earlier one before a manifest is there. If a sleeper wakes up and
 //     writes its manifest first, that one is whole, and the younger attempt adopts it; if it comes second, it finds a
 //     manifest, and adopts that. The manifest is created only if it is absent, so there is one winner.
+//   - Whoever adopts a manifest looks for the segments that it names first.
 //   - When a manifest is there, whoever sweeps removes only what it does not name. An attempt that is not on record any
 //     more and finds a manifest after its own last write removes its files itself: the sweep may have been before.
+//   - An attempt that learns that its run is over, and finds no manifest, removes nothing unless it was the only one: a younger
+//     attempt that goes on with its segments may be confirmed, and asleep before a manifest that names them. What is left goes
+//     with the removal that follows the record of the failure, or the deletion, and after that with a collection.
 //   - An attempt that fails removes files only after GiveUp has put the failure on record, by compare and swap with the
 //     attempt that was on record: from then on no attempt begins, and Confirm refuses all. That the record came first
 //     is what makes it harmless to sleep between the decision and the removal. An attempt that took the run over removes
@@ -58,14 +62,17 @@ func (r *run) findManifest(ctx context.Context) error {
 	return nil
 }
 
-// adopt takes the manifest of another attempt as the outcome of this one.
-func (r *run) adopt(ctx context.Context, manifest archive.Manifest) Result {
+// adopt takes the manifest of another attempt as the outcome of this one, if everything is there that a restore needs.
+func (r *run) adopt(ctx context.Context, manifest archive.Manifest) (Result, error) {
+	if err := engine.CheckSegments(ctx, r.files, manifest.Segments); err != nil {
+		return Result{}, fmt.Errorf("the manifest of attempt %s is there, but not all that it names: %w", manifest.Attempt, err)
+	}
 	result := Result{Manifest: manifest, Adopted: true}
 	if content, err := engine.ReadBounded(ctx, r.files, manifest.ID.ManifestName(), archive.MaxManifestSize); err == nil {
 		result.ManifestBytes = int64(len(content))
 	}
 	result.Unswept = r.sweep(ctx, manifest)
-	return result
+	return result, nil
 }
 
 // sweep removes what does not belong to the backup, and returns why it could not.
@@ -95,7 +102,7 @@ func (r *run) writeManifest(ctx context.Context) (Result, error) {
 		if readErr != nil {
 			return Result{}, errors.Join(err, readErr)
 		}
-		return r.adopt(ctx, winner), nil
+		return r.adopt(ctx, winner)
 	}
 	if err != nil {
 		return Result{}, err
@@ -167,11 +174,11 @@ func (r *run) giveUp(ctx context.Context, cause error) error {
 		// It is not this attempt's to wait until no manifest can come any more.
 	case refused == nil:
 		err = removal.Erase(ctx, r.files, r.request.ID, append(r.request.Earlier, r.request.Attempt)...)
-	case errors.Is(refused, ErrOver):
+	case errors.Is(refused, ErrOverAlone):
 		err = removal.Discard(ctx, r.files, r.request.ID, r.request.Attempt)
-	case errors.Is(refused, ErrSuperseded):
-		// Whoever goes on sweeps when its manifest is there, and what was written before that goes then. When it is there
-		// already, the sweep may be over.
+	case errors.Is(refused, ErrSuperseded), errors.Is(refused, ErrOver):
+		// Another attempt may have been confirmed, and its manifest may name what this one wrote. Whoever goes on sweeps when it
+		// is there, and what was written before that goes then. When it is there already, the sweep may be over.
 		if _, readErr := engine.ReadManifest(ctx, r.files, r.request.ID); readErr != nil {
 			return errors.Join(cause, refused)
 		}

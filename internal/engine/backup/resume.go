@@ -67,7 +67,7 @@ func (r *run) tryCheckpoint(ctx context.Context, file engine.CheckpointFile) err
 	if head.Backup != r.request.ID || head.Attempt != file.Attempt {
 		return fmt.Errorf("it is of attempt %s at backup %s: %w", head.Attempt, head.Backup, core.ErrCorrupt)
 	}
-	missing, err := missingSegments(ctx, r.files, head.Files())
+	missing, err := engine.MissingSegments(ctx, r.files, head.Files())
 	if err != nil {
 		return err
 	}
