@@ -34,10 +34,12 @@ const maxMessage = 1024
 // candidatePage is how many Backups are read at once.
 const candidatePage = 100
 
-// increment says on what a backup may build.
-func (c *Controller) increment(ctx context.Context, s *scope) (enginebackup.Increment, error) {
+// increment says on what a backup may build. A full one builds on nothing, but where it is written with a comparison file it
+// must know whose files it supersedes.
+func (c *Controller) increment(ctx context.Context, s *scope, sealing *enginebackup.Sealing) (enginebackup.Increment, error) {
 	spec := &s.backup.Spec
-	if spec.Mode == "" || spec.Mode == kahuv1.BackupModeFull {
+	compares := sealing != nil && sealing.Comparison != nil
+	if (spec.Mode == "" || spec.Mode == kahuv1.BackupModeFull) && !compares {
 		return enginebackup.Increment{}, nil
 	}
 	candidates, damaged, err := c.candidates(ctx, s)

@@ -15,6 +15,7 @@ import (
 	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
 	"github.com/soda-cdm/kahu/internal/core/archive"
 	"github.com/soda-cdm/kahu/internal/core/increment"
+	"github.com/soda-cdm/kahu/internal/core/seal"
 	enginebackup "github.com/soda-cdm/kahu/internal/engine/backup"
 )
 
@@ -83,7 +84,7 @@ func TestCandidates(t *testing.T) {
 				ClusterID: thisCluster, Clock: clocktesting.NewFakePassiveClock(startTime),
 			}
 			s := &scope{backup: completed("new", func(b *kahuv1.Backup) { b.Spec.Mode = kahuv1.BackupModeAuto }), location: &kahuv1.BackupLocation{}}
-			got, err := c.increment(t.Context(), s)
+			got, err := c.increment(t.Context(), s, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -139,7 +140,7 @@ func TestDamagedIsNoBase(t *testing.T) {
 				ClusterID: thisCluster, Clock: clocktesting.NewFakePassiveClock(startTime),
 			}
 			s := &scope{backup: completed("new", func(b *kahuv1.Backup) { b.Spec.Mode = kahuv1.BackupModeIncremental }), location: &kahuv1.BackupLocation{}}
-			got, err := c.increment(t.Context(), s)
+			got, err := c.increment(t.Context(), s, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -154,14 +155,40 @@ func TestDamagedIsNoBase(t *testing.T) {
 	}
 }
 
-// TestFullAsksNobody: a full backup needs no other one, and none is looked for.
+// TestFullAsksNobody: a full backup needs no other one, and none is looked for where nothing is to be compared with it.
 func TestFullAsksNobody(t *testing.T) {
 	t.Parallel()
 	for _, mode := range []kahuv1.BackupMode{"", kahuv1.BackupModeFull} {
-		s := &scope{backup: completed("new", func(b *kahuv1.Backup) { b.Spec.Mode = mode })}
-		got, err := (&Controller{}).increment(t.Context(), s)
-		if err != nil || got.Owned != nil || len(got.Candidates) > 0 {
+		for name, sealing := range map[string]*enginebackup.Sealing{"plain": nil, "readable": {}} {
+			s := &scope{backup: completed("new", func(b *kahuv1.Backup) { b.Spec.Mode = mode })}
+			got, err := (&Controller{}).increment(t.Context(), s, sealing)
+			if err != nil || got.Owned != nil || len(got.Candidates) > 0 {
+				t.Errorf("mode %q, %s: %+v, %v", mode, name, got, err)
+			}
+		}
+	}
+}
+
+// TestFullKnowsWhatItSupersedes: one of a cluster that cannot read what it writes has a comparison file, and those of earlier ones
+// are of no use any more.
+func TestFullKnowsWhatItSupersedes(t *testing.T) {
+	t.Parallel()
+	scheme := runtime.NewScheme()
+	if err := kahuv1.AddToScheme(scheme); err != nil {
+		t.Fatal(err)
+	}
+	for _, mode := range []kahuv1.BackupMode{"", kahuv1.BackupModeFull} {
+		c := &Controller{
+			Direct:    fake.NewClientBuilder().WithScheme(scheme).WithObjects(completed("earlier", func(*kahuv1.Backup) {})).Build(),
+			ClusterID: thisCluster, Clock: clocktesting.NewFakePassiveClock(startTime),
+		}
+		s := &scope{backup: completed("new", func(b *kahuv1.Backup) { b.Spec.Mode = mode }), location: &kahuv1.BackupLocation{}}
+		got, err := c.increment(t.Context(), s, &enginebackup.Sealing{Comparison: &seal.Key{}})
+		if err != nil || got.Owned == nil || len(got.Candidates) != 1 || got.Candidates[0].ID.Name != "earlier" {
 			t.Errorf("mode %q: %+v, %v", mode, got, err)
+		}
+		if choice := increment.Choose(got.Wish, got.Candidates); choice.Mode != increment.Full || choice.Reason != "" || len(choice.Bases) > 0 {
+			t.Errorf("mode %q is not simply full: %+v", mode, choice)
 		}
 	}
 }

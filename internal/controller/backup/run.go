@@ -93,7 +93,7 @@ func (c *Controller) request(ctx context.Context, s *scope) (enginebackup.Reques
 	if err != nil {
 		return enginebackup.Request{}, err
 	}
-	builds, err := c.increment(ctx, s)
+	builds, err := c.increment(ctx, s, sealing)
 	if err != nil {
 		return enginebackup.Request{}, err
 	}

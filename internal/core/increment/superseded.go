@@ -2,14 +2,18 @@ package increment
 
 import "slices"
 
-// maxSuperseded bounds the backups that Superseded names, as each costs calls to the store. What was superseded earlier was
-// named then.
-const maxSuperseded = 5
+const (
+	// maxSuperseded bounds the backups that Superseded names, as each costs calls to the store.
+	maxSuperseded = 50
+	// maxLately is how many of them are the youngest. Where nothing fails, what is older was named when it was young.
+	maxLately = 10
+)
 
 // Superseded returns those with the same filters on which nobody builds any more once a backup of that mode is made: the next
 // incremental one builds on that, and a differential one on the last full one. Should the new one be deleted or damaged, a full
-// one follows where nothing is left to compare with.
-func Superseded(mode Mode, candidates []Candidate) []Candidate {
+// one follows where nothing is left to compare with. Of many it returns the youngest and one group of the others, another one
+// with another turn, so that all are named in time if turns are as they come.
+func Superseded(mode Mode, candidates []Candidate, turn uint32) []Candidate {
 	alike := slices.DeleteFunc(ordered(candidates), func(c Candidate) bool { return !c.Alike })
 	keepsFull := mode != Full
 	var found []Candidate
@@ -18,9 +22,11 @@ func Superseded(mode Mode, candidates []Candidate) []Candidate {
 			keepsFull = false
 			continue
 		}
-		if found = append(found, candidate); len(found) == maxSuperseded {
-			break
-		}
+		found = append(found, candidate)
 	}
-	return found
+	if len(found) <= maxSuperseded {
+		return found
+	}
+	groups := slices.Collect(slices.Chunk(found[maxLately:], maxSuperseded-maxLately))
+	return slices.Concat(found[:maxLately], groups[int64(turn)%int64(len(groups))])
 }

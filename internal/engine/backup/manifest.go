@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/fnv"
+	"slices"
 
 	"github.com/soda-cdm/kahu/internal/core"
 	"github.com/soda-cdm/kahu/internal/core/archive"
@@ -114,13 +116,22 @@ func (r *run) writeManifest(ctx context.Context) (Result, error) {
 }
 
 // supersede removes the comparison files of those on which nobody builds any more, now that there is this backup: what is not
-// there tells nobody how objects have changed. One without such a file supersedes nothing.
+// there tells nobody how objects have changed. One without such a file supersedes nothing, and a cluster that is not the owner
+// removes nothing: those may be the files of another one.
 func (r *run) supersede(ctx context.Context) string {
-	if r.comparison == (archive.Comparison{}) {
+	wish := r.request.Increment
+	if r.comparison == (archive.Comparison{}) || len(wish.Candidates) == 0 {
 		return ""
 	}
-	for _, earlier := range increment.Superseded(r.choice.Mode, r.request.Increment.Candidates) {
-		for _, attempt := range []string{"", earlier.Attempt} { // The first one's file does not bear its name.
+	if owned, err := wish.Owned(ctx); err != nil {
+		return fmt.Sprintf("looking for the owner: %v", err)
+	} else if !owned {
+		return ""
+	}
+	turn := fnv.New32a()
+	_, _ = turn.Write([]byte(r.request.Attempt)) // It never fails.
+	for _, earlier := range increment.Superseded(r.choice.Mode, wish.Candidates, turn.Sum32()) {
+		for _, attempt := range slices.Compact([]string{"", earlier.Attempt}) { // The first one's file does not bear its name.
 			if err := r.files.Remove(ctx, earlier.ID.ComparisonNameOf(attempt)); err != nil {
 				return err.Error()
 			}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -32,6 +31,7 @@ type writeOnly struct {
 	*world.Sealed
 
 	anna     seal.Identity
+	owner    func(context.Context) (bool, error) // nil: this cluster is
 	made     []increment.Candidate
 	filters  selection.Filters
 	contents map[string]map[string]string // what the cluster had at each backup
@@ -60,10 +60,14 @@ func newKey(t *testing.T) *seal.Key {
 // backup makes a backup in a mode, with some identities at hand. It may be a base from then on.
 func (w *writeOnly) backup(name string, mode increment.Mode, held ...seal.Identity) backup.Result {
 	w.T.Helper()
+	owned := w.owner
+	if owned == nil {
+		owned = func(context.Context) (bool, error) { return true, nil }
+	}
 	result, err := w.SealedBackup(name, func(request *backup.Request) {
 		request.Sealing, request.Filters = w.Sealing(held...), w.filters
 		request.Increment = backup.Increment{
-			Wish: increment.Wish{Mode: mode}, Candidates: w.made, Owned: func(context.Context) (bool, error) { return true, nil },
+			Wish: increment.Wish{Mode: mode}, Candidates: w.made, Owned: owned,
 		}
 	})
 	if err != nil {
@@ -338,54 +342,6 @@ func TestComparisonGoesWithItsBackup(t *testing.T) {
 			if !strings.HasPrefix(name, seal.KeysFolder) {
 				t.Errorf("left, unlisted %t: %s", unlisted, name)
 			}
-		}
-	}
-}
-
-// TestComparisonsThatNobodyNeedsAreRemoved: those stay that the next incremental and the next differential backup begin with.
-func TestComparisonsThatNobodyNeedsAreRemoved(t *testing.T) {
-	t.Parallel()
-	w := newWriteOnly(t)
-	expect := func(names ...string) {
-		t.Helper()
-		var there []string
-		for _, name := range []string{"one", "two", "three", "four", "five", "six"} {
-			if w.Has(world.ID(name).ComparisonNameOf("")) {
-				there = append(there, name)
-			}
-		}
-		if !slices.Equal(there, names) {
-			t.Errorf("comparison files of %v, want %v", there, names)
-		}
-	}
-	w.backup("one", increment.Auto)
-	w.backup("two", increment.Incremental)
-	expect("one", "two")
-	w.backup("three", increment.Incremental)
-	expect("one", "three")
-	// One that is incomplete is nobody's base.
-	w.Cluster.Put(t, world.Claims, "shop", "bound", `{"spec":{"volumeName":"pv-1"},"status":{"phase":"Bound"}}`)
-	if four := w.backup("four", increment.Incremental); four.Manifest.Complete {
-		t.Fatal("it is complete")
-	}
-	w.made = w.made[:3]
-	expect("one", "three")
-	w.Cluster.Remove(world.Claims, "shop", "bound")
-	if five := w.backup("five", increment.Differential); five.Choice.Mode != increment.Differential {
-		t.Errorf("%+v", five.Choice)
-	}
-	expect("one", "five")
-	if err := w.Plain().Remove(t.Context(), world.ID("five").ComparisonNameOf("")); err != nil {
-		t.Fatal(err)
-	}
-	if six := w.backup("six", increment.Incremental); six.Choice.Reason != increment.ComparisonMissing {
-		t.Errorf("%+v", six.Choice)
-	}
-	expect("six") // A full one supersedes all.
-	for _, name := range []string{"one", "two", "three", "five", "six"} {
-		w.Reads(name, w.anna)
-		if found := w.Verify(name, damage.Sample{}); found.DamagedTotal > 0 {
-			t.Errorf("%s: %+v", name, found)
 		}
 	}
 }
