@@ -65,9 +65,8 @@ type Controller struct {
 	InheritAfter time.Duration
 
 	mu      sync.Mutex
-	claims  map[string]*claiming               // by location id: this cluster's part
+	claims  map[string]*claiming               // by location id, of parts of others by memoryKey
 	claimed map[string]bool                    // by memoryKey: the parts whose nonce this process has written
-	nonces  map[string]string                  // by memoryKey: those with which this process takes parts of others over
 	waits   map[string]waits                   // by memoryKey: when a part of another cluster is looked at again
 	looks   map[string]context.CancelCauseFunc // the looks at locations that go on
 	there   map[string]bool                    // by name: the locations that this process has seen
@@ -83,7 +82,7 @@ type scope struct {
 func (c *Controller) Loop() *reconcile.Loop[*kahuv1.BackupLocation, *scope] {
 	c.claims, c.claimed = map[string]*claiming{}, map[string]bool{}
 	c.looks, c.there = map[string]context.CancelCauseFunc{}, map[string]bool{}
-	c.nonces, c.waits = map[string]string{}, map[string]waits{}
+	c.waits = map[string]waits{}
 	return &reconcile.Loop[*kahuv1.BackupLocation, *scope]{
 		Client:     c.Client,
 		New:        func() *kahuv1.BackupLocation { return &kahuv1.BackupLocation{} },

@@ -41,11 +41,21 @@ type oneStore struct{ files *store.Store }
 // Files implements place.Stores.
 func (o oneStore) Files(string, kahuv1.ProviderEndpoint) (place.Files, error) { return o.files, nil } //nolint:ireturn // It is the port's word.
 
-// later does something once, after a list was read.
+// later does something once, after a list was read, and changes what is read where get is set.
 type later struct {
 	client.Reader
 
-	do func()
+	do  func()
+	get func(object client.Object)
+}
+
+// Get implements client.Reader.
+func (l *later) Get(ctx context.Context, key client.ObjectKey, object client.Object, options ...client.GetOption) error {
+	err := l.Reader.Get(ctx, key, object, options...)
+	if err == nil && l.get != nil {
+		l.get(object)
+	}
+	return err
 }
 
 // List implements client.Reader.

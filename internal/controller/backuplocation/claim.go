@@ -51,19 +51,34 @@ func (c *Controller) claim(ctx context.Context, s *scope) error {
 	return c.take(ctx, s, err)
 }
 
-// claiming is what this process knows of its claim to a location.
+// claiming is what this process knows of its claim to a part of a location.
 type claiming struct {
 	nonce   string    // the one that it is about to write; empty where it is not
 	former  string    // the one that another manager was about to write, and perhaps has
 	usurped time.Time // when another manager's nonce was first seen in place of its own
 }
 
-// claimingOf returns what is known of the claim to a location. The caller holds the lock.
-func (c *Controller) claimingOf(locationID string) *claiming {
-	if c.claims[locationID] == nil {
-		c.claims[locationID] = &claiming{}
+// claimingOf returns what is known of the claim to a part, by the id of the location where it is this cluster's own and by its
+// memoryKey otherwise. The caller holds the lock.
+func (c *Controller) claimingOf(part string) *claiming {
+	if c.claims[part] == nil {
+		c.claims[part] = &claiming{}
 	}
-	return c.claims[locationID]
+	return c.claims[part]
+}
+
+// formerOf returns the nonce that another manager was about to write into a part, and perhaps has.
+func (c *Controller) formerOf(part string) string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.claimingOf(part).former
+}
+
+// written notes that this process's nonce is in a part: should it write there again, it does with another one.
+func (c *Controller) written(part string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	*c.claimingOf(part) = claiming{former: c.claimingOf(part).former}
 }
 
 // known returns the nonces that managers of this cluster wrote, or were about to write.
@@ -90,10 +105,10 @@ func (c *Controller) isUsurped(locationID string) bool {
 
 // next returns the nonce that this process is about to write. It never is another manager's, who may have been stopped before
 // it wrote that one: then both would take themselves for the owner.
-func (c *Controller) next(locationID, pending string) string {
+func (c *Controller) next(part, pending string) string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	of := c.claimingOf(locationID)
+	of := c.claimingOf(part)
 	if of.nonce == "" {
 		of.nonce = c.NewID()
 	}
@@ -129,9 +144,7 @@ func (c *Controller) take(ctx context.Context, s *scope, found error) error {
 		return err
 	}
 	*owner = written
-	c.mu.Lock()
-	*c.claimingOf(id) = claiming{former: c.claimingOf(id).former}
-	c.mu.Unlock()
+	c.written(id)
 	since := c.Clock.Now()
 	if errors.Is(found, core.ErrNotFound) {
 		since = time.Time{}
@@ -155,16 +168,27 @@ func (c *Controller) setClaimed(part string) {
 
 // takeOwner writes the nonce, if no other manager has begun to claim the location since this one did.
 func (c *Controller) takeOwner(ctx context.Context, s *scope, nonce string) error {
+	pending := func(now *kahuv1.BackupLocation) string { return now.Status.Owner.PendingNonce }
+	return c.writeInTime(ctx, s, nonce, pending, func(ctx context.Context) error {
+		return outcome(c.place(s).TakeOwner(ctx, c.ClusterID, nonce))
+	})
+}
+
+// writeInTime calls write, if this process's nonce still is the one that is on record as pending by what the API server itself
+// says. Both together have takeTime: whoever was stopped in between is too late to write.
+func (c *Controller) writeInTime(
+	ctx context.Context, s *scope, nonce string, pending func(*kahuv1.BackupLocation) string, write func(context.Context) error,
+) error {
 	ctx, cancel := context.WithTimeout(ctx, takeTime)
 	defer cancel()
 	now := &kahuv1.BackupLocation{}
 	if err := c.Direct.Get(ctx, client.ObjectKeyFromObject(s.location), now); err != nil {
 		return fmt.Errorf("reading BackupLocation %s: %w", s.location.Name, err)
 	}
-	if now.Status.Owner.PendingNonce != nonce {
+	if pending(now) != nonce {
 		return reconcile.Waiting(kahuv1.ReasonPending, "another manager claims the location too", retryTime)
 	}
-	return outcome(c.place(s).TakeOwner(ctx, c.ClusterID, nonce))
+	return write(ctx)
 }
 
 // decided tells whether a person decided that this cluster is the owner.

@@ -77,14 +77,7 @@ func (c *Controller) inheritOne(ctx context.Context, s *scope, row *kahuv1.Inher
 	verdict, why, left := ownership.Decide(part)
 	switch verdict {
 	case ownership.Owner:
-		if part.Memory.Written != part.File.Nonce {
-			row.Owner.Nonce = part.File.Nonce // It was written, and the process ended before it could say so.
-		}
-		if !c.hasClaimed(keyOf(s, row.ClusterID)) {
-			return c.takePart(ctx, s, row)
-		}
-		s.own(row)
-		return c.forgetDecisionAbout(ctx, s, row.ClusterID)
+		return c.keepPart(ctx, s, row, part.File.Nonce)
 	case ownership.Take:
 		return c.takePart(ctx, s, row)
 	case ownership.Later, ownership.Refused:
@@ -95,6 +88,19 @@ func (c *Controller) inheritOne(ctx context.Context, s *scope, row *kahuv1.Inher
 		c.putOff(s, row, left)
 	}
 	return nil
+}
+
+// keepPart goes on with a part whose owner file a manager of this cluster has written: with a nonce that is this process's own.
+func (c *Controller) keepPart(ctx context.Context, s *scope, row *kahuv1.InheritedCluster, found string) error {
+	begun := row.Owner.PendingNonce != ""
+	if row.Owner.Nonce != found {
+		row.Owner.Nonce, begun = found, true // Whoever wrote it could not say so.
+	}
+	if begun || !c.hasClaimed(keyOf(s, row.ClusterID)) {
+		return c.takePart(ctx, s, row)
+	}
+	s.own(row)
+	return c.forgetDecisionAbout(ctx, s, row.ClusterID)
 }
 
 // own shows that the part is this cluster's.
@@ -118,7 +124,9 @@ func keyOf(s *scope, clusterID string) string {
 func (c *Controller) survey(ctx context.Context, s *scope, row *kahuv1.InheritedCluster) (ownership.Part, error) {
 	part := ownership.Part{
 		ClusterID: row.ClusterID, Self: c.ClusterID, Patience: c.InheritAfter,
-		Memory:  ownership.Memory{Written: row.Owner.Nonce, Pending: row.Owner.PendingNonce},
+		Memory: ownership.Memory{
+			Written: row.Owner.Nonce, Pending: row.Owner.PendingNonce, Former: c.formerOf(keyOf(s, row.ClusterID)),
+		},
 		Decided: s.location.Annotations[kahuv1.AnnotationTakeOwnership] == place.Decision(s.location, row.ClusterID),
 	}
 	owner, there, err := c.place(s).OwnerOf(ctx, row.ClusterID)
@@ -146,7 +154,7 @@ func (c *Controller) survey(ctx context.Context, s *scope, row *kahuv1.Inherited
 // write may still come.
 func (c *Controller) takePart(ctx context.Context, s *scope, row *kahuv1.InheritedCluster) error {
 	key := keyOf(s, row.ClusterID)
-	nonce := c.nonceFor(key)
+	nonce := c.next(key, row.Owner.PendingNonce)
 	if row.Owner.PendingNonce != nonce {
 		row.Owner.PendingNonce = nonce
 		row.Reason, row.Message = kahuv1.ReasonPending, "Recording that the part is being taken over."
@@ -156,7 +164,7 @@ func (c *Controller) takePart(ctx context.Context, s *scope, row *kahuv1.Inherit
 	if err := c.remember(ctx, key, row.Owner); err != nil {
 		return err
 	}
-	if err := c.place(s).Inherit(ctx, row.ClusterID, nonce, c.ClusterID); err != nil {
+	if err := c.inheritPart(ctx, s, row.ClusterID, nonce); err != nil {
 		return err
 	}
 	written := kahuv1.LocationOwner{Nonce: nonce}
@@ -164,9 +172,23 @@ func (c *Controller) takePart(ctx context.Context, s *scope, row *kahuv1.Inherit
 		return err
 	}
 	row.Owner = written
+	c.written(key)
 	c.setClaimed(key)
 	s.own(row)
 	return c.forgetDecisionAbout(ctx, s, row.ClusterID)
+}
+
+// inheritPart is takeOwner for the part of another cluster.
+func (c *Controller) inheritPart(ctx context.Context, s *scope, clusterID, nonce string) error {
+	pending := func(now *kahuv1.BackupLocation) string {
+		if row := place.Inherited(now, clusterID); row != nil {
+			return row.Owner.PendingNonce
+		}
+		return ""
+	}
+	return c.writeInTime(ctx, s, nonce, pending, func(ctx context.Context) error {
+		return c.place(s).Inherit(ctx, clusterID, nonce, c.ClusterID)
+	})
 }
 
 // forgetDecisionAbout is forgetDecision for the part of another cluster.
@@ -200,16 +222,6 @@ func (c *Controller) putOff(s *scope, row *kahuv1.InheritedCluster, left time.Du
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.waits[keyOf(s, row.ClusterID)] = waits{until: c.Clock.Now().Add(left), generation: s.location.Generation}
-}
-
-// nonceFor returns the nonce with which this process takes a part over, which is the same whenever it is asked for.
-func (c *Controller) nonceFor(key string) string {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.nonces[key] == "" {
-		c.nonces[key] = c.NewID()
-	}
-	return c.nonces[key]
 }
 
 // inWords is a duration without the minutes and seconds that it does not have.

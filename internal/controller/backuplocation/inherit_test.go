@@ -5,6 +5,8 @@ import (
 	"slices"
 	"testing"
 
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
 	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
 	"github.com/soda-cdm/kahu/internal/controller/place"
 	"github.com/soda-cdm/kahu/internal/core/archive"
@@ -98,6 +100,59 @@ func TestInheritStepByStep(t *testing.T) {
 	before := w.owner(t)
 	if after := w.row(t, 3); after.Reason != kahuv1.ReasonInherited || w.owner(t) != before {
 		t.Errorf("it is written again and again: %+v", w.owner(t))
+	}
+}
+
+// TestInheritedBySleeper: a manager of this very cluster is stopped between its record and its writing of the owner file, another
+// one takes the part over, and the first one then writes its nonce. It is this cluster's, and nobody else's: the part is not lost
+// until a person decides, and the one that leads writes a nonce of its own again.
+func TestInheritedBySleeper(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, itself)
+	w.writeOwner(t, "theirs", "")
+	w.wish(t, "", lost)
+	asleep := w.row(t, 1).Owner.PendingNonce
+	w.again()
+	before := w.row(t, 3)
+	if before.Reason != kahuv1.ReasonInherited || before.Owner.Nonce == asleep {
+		t.Fatalf("the second one: %+v", before)
+	}
+	w.writeOwner(t, asleep, cluster) // The first one wakes up.
+	row := w.row(t, 3)
+	if row.Reason != kahuv1.ReasonInherited {
+		t.Errorf("it is %s: %s", row.Reason, row.Message)
+	}
+	if now := w.owner(t).Nonce; now == asleep || now == before.Owner.Nonce || now != row.Owner.Nonce {
+		t.Errorf("the file has %s, and the one that leads had %s and remembers %s", now, before.Owner.Nonce, row.Owner.Nonce)
+	}
+	w.writeOwner(t, "back", "") // Somebody else does not pass for it.
+	if row := w.row(t, 3); row.Reason != kahuv1.ReasonNotOwner {
+		t.Errorf("after somebody else it is %s: %s", row.Reason, row.Message)
+	}
+}
+
+// TestOnlyWhoIsOnRecordInherits: a manager that comes to write when another one has begun to take the part over leaves the owner
+// file alone. By its own view it still is the one.
+func TestOnlyWhoIsOnRecordInherits(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, itself)
+	w.writeOwner(t, "theirs", "")
+	w.wish(t, "", lost)
+	if row := w.row(t, 1); row.Owner.PendingNonce == "" {
+		t.Fatalf("nothing is on record: %+v", row)
+	}
+	w.direct.get = func(object client.Object) {
+		if location, is := object.(*kahuv1.BackupLocation); is {
+			place.Inherited(location, lost).Owner.PendingNonce = "of-another-one"
+		}
+	}
+	_ = w.pass() // Whether it waits or not is the other one's business.
+	if found := w.owner(t).Nonce; found != "theirs" {
+		t.Errorf("the owner file has %s", found)
+	}
+	w.direct.get = nil
+	if row := w.row(t, 1); row.Reason != kahuv1.ReasonInherited {
+		t.Errorf("on record again it is %s: %s", row.Reason, row.Message)
 	}
 }
 

@@ -38,13 +38,15 @@ type File struct {
 
 // Memory is what a cluster remembers of the nonces that it wrote into an owner file.
 type Memory struct {
-	// Written is in the file, unless somebody else has written there since. Pending may be.
-	Written, Pending string
+	// Written is in the file, unless somebody else has written there since. Pending may be, and so may Former, which another
+	// process of the cluster was about to write when it was stopped.
+	Written, Pending, Former string
 }
 
 // Wrote tells whether the cluster wrote the file.
 func (m Memory) Wrote(file File) bool {
-	return file.Exists && !file.Unreadable && file.Nonce != "" && (file.Nonce == m.Written || file.Nonce == m.Pending)
+	return file.Exists && !file.Unreadable && file.Nonce != "" &&
+		(file.Nonce == m.Written || file.Nonce == m.Pending || file.Nonce == m.Former)
 }
 
 // Part is what is known of the part of a cluster that another one shall take over.

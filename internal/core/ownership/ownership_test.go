@@ -49,6 +49,9 @@ func TestDecide(t *testing.T) {
 		"WrittenWithoutKnowing": {
 			part: ownership.Part{File: ours, Memory: ownership.Memory{Written: "before", Pending: "ours"}, Newest: now}, verdict: ownership.Owner,
 		},
+		"WrittenLate": {
+			part: ownership.Part{File: ours, Memory: ownership.Memory{Written: "after", Former: "ours"}, Newest: now}, verdict: ownership.Owner,
+		},
 		// The first writing of its own never came to pass: it is still a first one.
 		"NotYetWritten": {
 			part:    ownership.Part{File: file, Memory: ownership.Memory{Pending: "ours"}, Newest: now},
