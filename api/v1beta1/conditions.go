@@ -210,7 +210,7 @@ const (
 	ReasonListingUnsupported = "ListingUnsupported"
 	// ReasonOwned: this cluster was the last to write the owner's nonce.
 	ReasonOwned = "Owned"
-	// ReasonLocationTwice: another BackupLocation is the same place.
+	// ReasonLocationTwice: another BackupLocation is the same place. The message has the id of the place.
 	ReasonLocationTwice = "LocationTwice"
 	// ReasonNotOwner: somebody whom this cluster does not know wrote the owner file of
 	// its part: a copy of this cluster, perhaps.

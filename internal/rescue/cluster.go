@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -272,6 +274,11 @@ func (c *Cluster) same(ctx context.Context) (string, error) {
 	if err := c.Client.List(ctx, locations); err != nil {
 		return "", fmt.Errorf("listing locations: %w", err)
 	}
+	at := slices.IndexFunc(locations.Items, func(each kahuv1.BackupLocation) bool { return each.Name == LocationName })
+	if at < 0 || locations.Items[at].Status.LocationID == "" {
+		return "", nil
+	}
+	id := locations.Items[at].Status.LocationID
 	ctx, cancel := context.WithTimeout(ctx, judging)
 	defer cancel()
 	for i := range locations.Items {
@@ -279,7 +286,7 @@ func (c *Cluster) same(ctx context.Context) (string, error) {
 		if name == LocationName {
 			continue
 		}
-		twice, err := c.isTwice(ctx, name)
+		twice, err := c.isTwice(ctx, name, id)
 		if twice || err != nil && ctx.Err() == nil {
 			return name, err
 		}
@@ -287,8 +294,10 @@ func (c *Cluster) same(ctx context.Context) (string, error) {
 	return "", nil
 }
 
-// isTwice waits until the manager has judged a location, and tells whether it is a place that has another name already.
-func (c *Cluster) isTwice(ctx context.Context, name string) (bool, error) {
+// isTwice waits until the manager has judged a location, and tells whether it is the place of that id, which has another name
+// already. The id of a place that is refused is not on the record of the location: the message has it. Two that were restored
+// may be one place as well, which says nothing about that of the rescue.
+func (c *Cluster) isTwice(ctx context.Context, name, id string) (bool, error) {
 	twice := false
 	err := c.await(ctx, &kahuv1.BackupLocationList{}, name, func(object client.Object) (bool, error) {
 		location, ok := object.(*kahuv1.BackupLocation)
@@ -296,7 +305,7 @@ func (c *Cluster) isTwice(ctx context.Context, name string) (bool, error) {
 			return false, nil
 		}
 		ready := meta.FindStatusCondition(location.Status.Conditions, kahuv1.ConditionReady)
-		twice = ready != nil && ready.Reason == kahuv1.ReasonLocationTwice
+		twice = ready != nil && ready.Reason == kahuv1.ReasonLocationTwice && strings.Contains(ready.Message, id)
 		return ready != nil && ready.Reason != kahuv1.ReasonPending, nil
 	})
 	return twice, err

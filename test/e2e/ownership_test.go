@@ -88,7 +88,8 @@ func TestLocationTwice(t *testing.T) {
 	w.create(&kahuv1.BackupLocation{ObjectMeta: named("again"), Spec: kahuv1.BackupLocationSpec{ProviderName: memoryProvider}})
 	again := w.awaitLocation("again", metav1.ConditionFalse)
 	if stalled := meta.FindStatusCondition(again.Status.Conditions, kahuv1.ConditionStalled); stalled == nil ||
-		stalled.Reason != kahuv1.ReasonLocationTwice || !strings.Contains(stalled.Message, `"main"`) {
+		stalled.Reason != kahuv1.ReasonLocationTwice || !strings.Contains(stalled.Message, `"main"`) ||
+		!strings.Contains(stalled.Message, w.awaitLocation("main", metav1.ConditionTrue).Status.LocationID) { // kahu recover looks for the id.
 		t.Errorf("it says %+v", again.Status.Conditions)
 	}
 	backups := &kahuv1.BackupList{}
