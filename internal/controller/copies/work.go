@@ -14,6 +14,7 @@ import (
 	"github.com/soda-cdm/kahu/internal/core"
 	"github.com/soda-cdm/kahu/internal/core/archive"
 	"github.com/soda-cdm/kahu/internal/core/copyplan"
+	"github.com/soda-cdm/kahu/internal/core/seal"
 	enginecopies "github.com/soda-cdm/kahu/internal/engine/copies"
 	enginelocation "github.com/soda-cdm/kahu/internal/engine/location"
 	"github.com/soda-cdm/kahu/internal/reconcile"
@@ -45,11 +46,16 @@ func (c *Controller) work(ctx context.Context, s *scope) (reconcile.Work[enginec
 			return errors.Join(c.confirm(ctx, question), owned(ctx))
 		},
 		Unwanted: func(ctx context.Context) bool { return c.unwanted(ctx, question) }, Owned: owned,
+		Identities: func(ctx context.Context) ([]seal.Identity, error) { return c.identities(ctx, target, source) },
 	}
 	return func(ctx context.Context, show func(enginecopies.Progress)) (enginecopies.Result, error) {
 		request.Show = show
 		if err := c.open(ctx, source, from); err != nil {
 			return enginecopies.Result{}, fmt.Errorf("the location of the backup: %w", err)
+		}
+		// Before waiting for this process's claim, which never comes where the part is somebody else's.
+		if err := owned(ctx); err != nil {
+			return enginecopies.Result{}, err
 		}
 		// What is there already is not sent again, and may be about to be removed.
 		leave, err := c.Finder.Use(ctx, target)
@@ -66,6 +72,19 @@ func (c *Controller) work(ctx context.Context, s *scope) (reconcile.Work[enginec
 		}
 		return result, err
 	}, nil
+}
+
+// identities returns those of locations that can be read: without one, less can be told of a key.
+func (c *Controller) identities(ctx context.Context, locations ...*kahuv1.BackupLocation) ([]seal.Identity, error) {
+	var all []seal.Identity
+	for _, location := range locations {
+		held, err := c.Finder.Secrets.Identities(ctx, location)
+		if _, unusable := errors.AsType[*place.NotUsableError](err); err != nil && !unusable {
+			return nil, err
+		}
+		all = append(all, held...)
+	}
+	return all, nil
 }
 
 // placeOf is a location as the decisions have it.

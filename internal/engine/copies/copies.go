@@ -26,6 +26,7 @@ import (
 	"github.com/soda-cdm/kahu/internal/core"
 	"github.com/soda-cdm/kahu/internal/core/archive"
 	"github.com/soda-cdm/kahu/internal/core/copyplan"
+	"github.com/soda-cdm/kahu/internal/core/seal"
 	"github.com/soda-cdm/kahu/internal/engine"
 )
 
@@ -59,6 +60,8 @@ type Request struct {
 	// removed while Owned returns no error. Both may be nil.
 	Unwanted func(ctx context.Context) bool
 	Owned    func(ctx context.Context) error
+	// Identities returns those at hand, with which a key that the target has already is tried. It may be nil.
+	Identities func(ctx context.Context) ([]seal.Identity, error)
 	// Show receives the progress, at most once a second. It must not block.
 	Show func(progress Progress)
 }

@@ -15,7 +15,6 @@ import (
 	"github.com/soda-cdm/kahu/internal/core"
 	"github.com/soda-cdm/kahu/internal/core/archive"
 	"github.com/soda-cdm/kahu/internal/core/copyplan"
-	"github.com/soda-cdm/kahu/internal/core/seal"
 	"github.com/soda-cdm/kahu/internal/engine/copies"
 	"github.com/soda-cdm/kahu/provider"
 )
@@ -225,40 +224,6 @@ func TestCopyDiffers(t *testing.T) {
 				t.Error("it was written over")
 			}
 		})
-	}
-}
-
-// TestCopySealed: an encrypted backup is copied as it is, with the keys for whoever can read it, and its signature holds.
-func TestCopySealed(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	manifest := w.sealed("a")
-	epoch := manifest.Encryption.Epoch
-	mine := seal.WrapName(epoch, strings.Repeat("cd", 16))
-	theirs := seal.WrapName(epoch, strings.Repeat("ab", 16))
-	put(t, w.to, theirs, []byte("the same key for the same recipient, wrapped another time"))
-	put(t, w.to, mine, []byte("for a recipient of the target"))
-	result, err := w.copy(t.Context(), w.from, w.to, request("a"))
-	if err != nil || result.Note == "" {
-		t.Fatalf("%+v %v", result, err)
-	}
-	found := contents(t, w.to)
-	if !strings.HasPrefix(found[theirs], "the same key") || !strings.HasPrefix(found[mine], "for a recipient") {
-		t.Error("a key of the target was written over")
-	}
-	copied, err := archive.DecodeManifest(strings.NewReader(found[id("a").ManifestName()]))
-	if err != nil || copied.Signer != manifest.Signer {
-		t.Errorf("signed by %s, not %s: %v", copied.Signer, manifest.Signer, err)
-	}
-	if _, there := found[seal.EpochName(epoch)]; !there {
-		t.Errorf("there is no %s among %v", seal.EpochName(epoch), names(found))
-	}
-
-	keyless := newWorld(t)
-	manifest = keyless.sealed("a")
-	remove(t, keyless, seal.WrapName(manifest.Encryption.Epoch, strings.Repeat("ab", 16)))
-	if _, err := keyless.copy(t.Context(), keyless.from, keyless.to, request("a")); !copyplan.IsLasting(err) || !errors.Is(err, core.ErrNotFound) {
-		t.Errorf("without its keys: %v", err)
 	}
 }
 

@@ -9,61 +9,7 @@ import (
 	"github.com/soda-cdm/kahu/internal/core"
 	"github.com/soda-cdm/kahu/internal/core/archive"
 	"github.com/soda-cdm/kahu/internal/core/copyplan"
-	"github.com/soda-cdm/kahu/internal/core/seal"
-	"github.com/soda-cdm/kahu/internal/engine"
 )
-
-// sendKeys sends the wrapped keys of an encrypted backup, so that whoever can read the backup can read the copy. A key that
-// is there already was wrapped for the same recipient, though with other bytes, and stays.
-func (r *run) sendKeys(ctx context.Context) error {
-	if r.manifest.Encryption.IsZero() {
-		return nil
-	}
-	epoch := r.manifest.Encryption.Epoch
-	names, err := r.keys(ctx, epoch)
-	if err != nil {
-		return err
-	}
-	for _, name := range append(names, seal.EpochName(epoch)) {
-		content, err := engine.ReadBounded(ctx, r.from, name, seal.MaxKeyFileSize)
-		if errors.Is(err, core.ErrNotFound) && name == seal.EpochName(epoch) {
-			continue // It is for people.
-		}
-		if err != nil {
-			return &copyplan.SourceError{File: name, Err: err}
-		}
-		err = r.create(ctx, name, content)
-		if _, other := errors.AsType[*copyplan.RefusedError](err); err != nil && !other {
-			return err
-		}
-	}
-	return nil
-}
-
-// keys returns the names of the wrapped keys of an epoch at the source.
-func (r *run) keys(ctx context.Context, epoch string) ([]string, error) {
-	folder := seal.WrapFolder(epoch)
-	var names []string
-	err := r.from.List(ctx, folder, func(file core.FileInfo) error {
-		if _, _, ok := seal.ParseWrapName(file.Name); ok {
-			names = append(names, file.Name)
-		}
-		if len(names) > maxKeys {
-			return fmt.Errorf("%s has more than %d keys: %w", folder, maxKeys, core.ErrCorrupt)
-		}
-		return nil
-	})
-	if err == nil && len(names) == 0 {
-		err = fmt.Errorf("the wrapped keys of the epoch are not there, without which nobody can read the backup: %w", core.ErrNotFound)
-	}
-	if err != nil {
-		return nil, &copyplan.SourceError{File: folder, Err: err}
-	}
-	return names, nil
-}
-
-// maxKeys bounds for how many recipients a key can have been wrapped, those that were removed included.
-const maxKeys = 1000
 
 // checkFiles makes sure that all files are at the target with their sizes, where it can list. They were sent or found one by
 // one, and some of them some time ago.

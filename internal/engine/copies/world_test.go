@@ -9,7 +9,6 @@ import (
 	"io"
 	"maps"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -33,6 +32,9 @@ const clusterID = "11111111-2222-3333-4444-555555555555"
 type world struct {
 	t        *testing.T
 	from, to *memory.Store
+
+	key    *seal.Key     // set by sealed: that of the epoch
+	reader seal.Identity // set with it: for whom the key is wrapped
 }
 
 func newWorld(t *testing.T) *world {
@@ -123,11 +125,39 @@ func (w *world) sealed(name string) archive.Manifest {
 		w.t.Fatal(err)
 	}
 	put(w.t, w.from, id(name).ManifestName(), content)
-	recipient := strings.Repeat("ab", 16)
-	put(w.t, w.from, seal.WrapName(key.Epoch().ID(), recipient), noise(w.t, 60))
+	w.key, w.reader = key, identity(w.t)
+	put(w.t, w.from, w.wrapName(), w.wrap(key))
 	put(w.t, w.from, seal.EpochName(key.Epoch().ID()), noise(w.t, 60))
 	manifest.Signer = signing.Signer()
 	return manifest
+}
+
+// identity returns one of somebody new.
+func identity(t *testing.T) seal.Identity {
+	t.Helper()
+	key, err := seal.NewKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	identities, err := seal.ParseIdentities(key.Encode())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return identities[0]
+}
+
+// wrapName is the name of the key of the encrypted backup, and wrap what a file of that name has with some key.
+func (w *world) wrapName() string {
+	return seal.WrapName(w.key.Epoch().ID(), w.reader.Recipient().ID())
+}
+
+func (w *world) wrap(key *seal.Key) []byte {
+	w.t.Helper()
+	wrapped, err := key.Wrap(w.reader.Recipient())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return wrapped
 }
 
 func request(name string) copies.Request {
