@@ -16,6 +16,7 @@ import (
 	"github.com/soda-cdm/kahu/internal/core/archive"
 	"github.com/soda-cdm/kahu/internal/core/damage"
 	"github.com/soda-cdm/kahu/internal/engine"
+	enginelocation "github.com/soda-cdm/kahu/internal/engine/location"
 	"github.com/soda-cdm/kahu/internal/engine/verify"
 	"github.com/soda-cdm/kahu/internal/reconcile"
 )
@@ -54,7 +55,7 @@ func (c *Controller) findFiles(ctx context.Context, s *scope) error {
 	if err != nil {
 		return err
 	}
-	s.files, s.keys = files, c.Finder.Keys(location, files)
+	s.files, s.keys, s.known = files, c.Finder.Keys(location, files), location.Status.LocationID
 	return nil
 }
 
@@ -89,16 +90,33 @@ func (c *Controller) begin(ctx context.Context, s *scope) error {
 	if err != nil {
 		return err
 	}
-	request, files := verify.Request{Backup: c.id(s), Sample: sample, Keys: s.keys}, s.files
+	request, files, known := verify.Request{Backup: c.id(s), Sample: sample, Keys: s.keys}, s.files, s.known
 	begun := c.Tasks.Begin(s.backup.DeepCopy(), func(ctx context.Context, show func(engine.Progress)) (verify.Result, error) {
 		request.Show = show
-		return c.Runner.Run(ctx, request, files)
+		found, err := c.Runner.Run(ctx, request, files)
+		if err == nil && found.DamagedTotal == 0 {
+			return found, nil
+		}
+		if lost := lostPlace(ctx, files, known); lost != nil {
+			return verify.Result{}, lost
+		}
+		return found, err
 	})
 	if !begun {
 		return reconcile.Waiting(kahuv1.ReasonPending, "the manager is ending; another one reads the backup", waitTime)
 	}
 	s.answer().RetryTime = nil
 	return reconcile.ErrDone
+}
+
+// lostPlace returns an error where the place does not have the marker of the location: what is missing there, or is other than
+// it was, says nothing of a backup. A disk that is not mounted is no damage.
+func lostPlace(ctx context.Context, files place.Files, known string) error {
+	if known == "" {
+		return nil
+	}
+	_, err := (&enginelocation.Location{Files: files, ReadOnly: true}).Open(ctx, known)
+	return err
 }
 
 // conclude writes what was found.

@@ -63,6 +63,7 @@ type Controller struct {
 type scope struct {
 	backup *kahuv1.Backup
 	files  place.Files // set by findFiles
+	known  string      // the id of the location, set with files
 	keys   engine.Keys // set with files
 }
 

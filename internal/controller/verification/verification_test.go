@@ -25,6 +25,8 @@ import (
 	"github.com/soda-cdm/kahu/internal/engine"
 	"github.com/soda-cdm/kahu/internal/engine/verify"
 	"github.com/soda-cdm/kahu/internal/reconcile"
+	"github.com/soda-cdm/kahu/internal/store"
+	"github.com/soda-cdm/kahu/provider/memory"
 )
 
 // reading is what one reading of the backup comes to.
@@ -54,6 +56,14 @@ func (nowhere) Files(string, kahuv1.ProviderEndpoint) (place.Files, error) { //n
 	return struct{ place.Files }{}, nil
 }
 
+// unmounted is a store that has nothing.
+type unmounted struct{}
+
+// Files implements place.Stores.
+func (unmounted) Files(string, kahuv1.ProviderEndpoint) (place.Files, error) { //nolint:ireturn // It is the port's word.
+	return store.New(memory.New(memory.Options{}), store.Options{}), nil
+}
+
 // world is an API server with a backup that somebody wants to be verified.
 type world struct {
 	t      *testing.T
@@ -61,6 +71,7 @@ type world struct {
 	clock  *clocktesting.FakeClock
 	runner *runner
 	tasks  *verification.Tasks
+	stores place.Stores
 	loop   interface {
 		Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error)
 	}
@@ -82,6 +93,7 @@ func newWorld(t *testing.T, sample string, readings ...reading) *world {
 	}, Spec: kahuv1.BackupSpec{MetadataLocation: "main"}, Status: kahuv1.BackupStatus{Stage: kahuv1.StageFinished}}
 	w := &world{
 		t: t, clock: clocktesting.NewFakeClock(time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)), runner: &runner{readings: readings},
+		stores: nowhere{},
 		client: fake.NewClientBuilder().WithScheme(scheme).WithObjects(provider, location, backup).
 			WithStatusSubresource(provider, location, backup).Build(),
 	}
@@ -94,7 +106,7 @@ func (w *world) restart() {
 	w.t.Helper()
 	w.tasks = reconcile.NewTasks[engine.Progress, verify.Result](1)
 	controller := &verification.Controller{
-		Client: w.client, Finder: &place.Finder{Client: w.client, Stores: nowhere{}}, Runner: w.runner, Tasks: w.tasks,
+		Client: w.client, Finder: &place.Finder{Client: w.client, Stores: w.stores}, Runner: w.runner, Tasks: w.tasks,
 		ClusterID: "cluster", Clock: w.clock,
 	}
 	w.loop = controller.Loop()
@@ -212,6 +224,35 @@ func TestReadAgain(t *testing.T) {
 			}
 			if early := "ended early"; test.readings[len(test.readings)-1].found.DamagedTotal > 0 && !strings.Contains(found.Message, early) {
 				t.Errorf("the message does not say that there may be more: %s", found.Message)
+			}
+		})
+	}
+}
+
+// TestLostPlaceIsNoDamage: where the place has not even its marker, a storage is not there, and nothing is said of the backup.
+func TestLostPlaceIsNoDamage(t *testing.T) {
+	t.Parallel()
+	for name, of := range map[string]reading{
+		"NoManifest": {err: core.ErrNotFound},
+		"Damaged":    {found: verify.Result{DamagedTotal: 1, Damaged: []damage.Row{{File: "segment", Reason: damage.Missing}}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, "", of)
+			w.stores = unmounted{}
+			w.restart()
+			location := &kahuv1.BackupLocation{ObjectMeta: metav1.ObjectMeta{Name: "main"}}
+			if err := w.client.Get(t.Context(), client.ObjectKeyFromObject(location), location); err != nil {
+				t.Fatal(err)
+			}
+			location.Status.LocationID = "the-location"
+			if err := w.client.Status().Update(t.Context(), location); err != nil {
+				t.Fatal(err)
+			}
+			backup, _ := w.settle()
+			found := meta.FindStatusCondition(backup.Status.Conditions, kahuv1.ConditionVerified)
+			if found == nil || found.Status != metav1.ConditionUnknown || found.Reason != kahuv1.ReasonMarkerMissing {
+				t.Errorf("the condition is %+v", found)
 			}
 		})
 	}
