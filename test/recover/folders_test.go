@@ -11,7 +11,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -26,11 +25,7 @@ func TestRecoverFolders(t *testing.T) {
 	l := &lost{}
 	end := l.runKahu(t, "--store", root)
 	cluster := newClient(t, testcluster.Config(t))
-	for _, object := range application()[:3] {
-		if err := cluster.Create(t.Context(), object); !apierrors.IsAlreadyExists(err) {
-			check(t, err)
-		}
-	}
+	deploy(t, cluster, application()[:3])
 	ids := map[string]string{}
 	for _, name := range []string{"main", "other"} {
 		l.kahu(t, "location", "create", name, "--provider", "filesystem", "--config", "path="+name, "--wait")

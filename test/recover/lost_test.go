@@ -13,6 +13,7 @@ import (
 
 	"filippo.io/age"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/kubernetes/scheme"
@@ -73,9 +74,7 @@ func lose(t *testing.T) *lost {
 	check(t, os.WriteFile(l.identity, []byte(l.key+"\n"), 0o600))
 	cluster := newClient(t, testcluster.Config(t))
 	end := l.runKahu(t, "--provider", "s3")
-	for _, object := range application() {
-		check(t, cluster.Create(t.Context(), object))
-	}
+	deploy(t, cluster, application())
 	check(t, cluster.Create(t.Context(), &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{Namespace: own, Name: "store"},
 		StringData: map[string]string{"accessKeyID": s3server.AccessKey, "secretAccessKey": s3server.SecretKey},
@@ -89,6 +88,16 @@ func lose(t *testing.T) *lost {
 	}
 	end()
 	return l
+}
+
+// deploy makes objects that are not there yet: another test may have lost the same cluster.
+func deploy(t *testing.T, to client.Client, objects []client.Object) {
+	t.Helper()
+	for _, object := range objects {
+		if err := to.Create(t.Context(), object); !apierrors.IsAlreadyExists(err) {
+			check(t, err)
+		}
+	}
 }
 
 // application are objects of a namespace.
