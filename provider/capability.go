@@ -30,6 +30,14 @@ const (
 	CapabilityNeedsSnapshot Capability = "NeedsSnapshot"
 	// CapabilityNeedsVolume: the driver backs up volumes that are mounted for it.
 	CapabilityNeedsVolume Capability = "NeedsVolume"
+	// CapabilityOffload: the driver takes volumes themselves, and does all the rest.
+	CapabilityOffload Capability = "Offload"
+	// CapabilityKeepsSnapshot: the snapshot that the driver was given is the backup, and is left where it is.
+	CapabilityKeepsSnapshot Capability = "KeepsSnapshot"
+	// CapabilityVolumeBase: the driver can build on an earlier backup of the same volume.
+	CapabilityVolumeBase Capability = "VolumeBase"
+	// CapabilityVolumeState: the driver tells states, bytes and errors of single volumes, and confirms cancellation.
+	CapabilityVolumeState Capability = "VolumeState"
 )
 
 // CapabilitiesOf returns the capabilities that follow from the interfaces that a driver implements. It knows nothing
@@ -81,6 +89,10 @@ func volumeSupports() map[volumeSupport]Capability {
 	return map[volumeSupport]Capability{
 		providerv1.ProviderCapability_VolumeBackupServiceSupport_NEED_SNAPSHOT: CapabilityNeedsSnapshot,
 		providerv1.ProviderCapability_VolumeBackupServiceSupport_NEED_VOLUME:   CapabilityNeedsVolume,
+		providerv1.ProviderCapability_VolumeBackupServiceSupport_OFFLOAD:       CapabilityOffload,
+		providerv1.ProviderCapability_VolumeBackupServiceSupport_KEEP_SNAPSHOT: CapabilityKeepsSnapshot,
+		providerv1.ProviderCapability_VolumeBackupServiceSupport_BASE:          CapabilityVolumeBase,
+		providerv1.ProviderCapability_VolumeBackupServiceSupport_STATE:         CapabilityVolumeState,
 	}
 }
 

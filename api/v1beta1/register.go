@@ -33,6 +33,8 @@ func addKnownTypes(scheme *runtime.Scheme) error {
 		&Restore{}, &RestoreList{},
 		&Inspection{}, &InspectionList{},
 		&TransformSet{}, &TransformSetList{},
+		&VolumeBackupContent{}, &VolumeBackupContentList{},
+		&VolumeRestoreContent{}, &VolumeRestoreContentList{},
 	)
 	metav1.AddToGroupVersion(scheme, GroupVersion)
 	return nil

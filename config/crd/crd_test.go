@@ -13,7 +13,10 @@ import (
 )
 
 func TestManifests(t *testing.T) {
-	want := []string{"backuplocations.kahu.io", "backups.kahu.io", "inspections.kahu.io", "providers.kahu.io", "restores.kahu.io", "transformsets.kahu.io"}
+	want := []string{
+		"backuplocations.kahu.io", "backups.kahu.io", "inspections.kahu.io", "providers.kahu.io", "restores.kahu.io", "transformsets.kahu.io",
+		"volumebackupcontents.kahu.io", "volumerestorecontents.kahu.io",
+	}
 	var got []string
 	for _, definition := range definitions(t) {
 		got = append(got, definition.Name)
@@ -41,7 +44,7 @@ func TestBounded(t *testing.T) {
 // foreign are the fields whose schema comes from Kubernetes, or that have none, as they are any JSON.
 func foreign(path string) bool {
 	return strings.HasSuffix(path, ".mergePatch") || strings.HasSuffix(path, ".jsonPatch[].value") ||
-		strings.HasSuffix(path, ".transformSets[].spec") ||
+		strings.HasSuffix(path, ".transformSets[].spec") || strings.HasSuffix(path, ".claimTemplate") ||
 		strings.HasSuffix(path, ".label") || strings.HasSuffix(path, ".labelSelector") ||
 		strings.HasSuffix(path, ".conditions[]") || strings.HasSuffix(path, ".initContainers")
 }

@@ -161,6 +161,16 @@ const (
 	ProviderCapability_VolumeBackupServiceSupport_NEED_SNAPSHOT ProviderCapability_VolumeBackupServiceSupport_Type = 1
 	// The driver backs up from a mounted volume.
 	ProviderCapability_VolumeBackupServiceSupport_NEED_VOLUME ProviderCapability_VolumeBackupServiceSupport_Type = 2
+	// The driver takes the volume itself, and does all the rest. A driver that names none of NEED_SNAPSHOT,
+	// NEED_VOLUME and OFFLOAD is treated as if it had named this one.
+	ProviderCapability_VolumeBackupServiceSupport_OFFLOAD ProviderCapability_VolumeBackupServiceSupport_Type = 3
+	// The snapshot that the driver was given is the backup: it is left in the storage system, and goes with
+	// DeleteBackup.
+	ProviderCapability_VolumeBackupServiceSupport_KEEP_SNAPSHOT ProviderCapability_VolumeBackupServiceSupport_Type = 4
+	// The driver can build on an earlier backup of the same volume.
+	ProviderCapability_VolumeBackupServiceSupport_BASE ProviderCapability_VolumeBackupServiceSupport_Type = 5
+	// The driver tells VolumeState, bytes and VolumeErrors, and confirms that work was cancelled.
+	ProviderCapability_VolumeBackupServiceSupport_STATE ProviderCapability_VolumeBackupServiceSupport_Type = 6
 )
 
 // Enum value maps for ProviderCapability_VolumeBackupServiceSupport_Type.
@@ -169,11 +179,19 @@ var (
 		0: "UNKNOWN",
 		1: "NEED_SNAPSHOT",
 		2: "NEED_VOLUME",
+		3: "OFFLOAD",
+		4: "KEEP_SNAPSHOT",
+		5: "BASE",
+		6: "STATE",
 	}
 	ProviderCapability_VolumeBackupServiceSupport_Type_value = map[string]int32{
 		"UNKNOWN":       0,
 		"NEED_SNAPSHOT": 1,
 		"NEED_VOLUME":   2,
+		"OFFLOAD":       3,
+		"KEEP_SNAPSHOT": 4,
+		"BASE":          5,
+		"STATE":         6,
 	}
 )
 
@@ -250,9 +268,11 @@ type GetProviderInfoResponse struct {
 	// The version of the driver, in any form, for people to read.
 	Version string `protobuf:"bytes,2,opt,name=version,proto3" json:"version,omitempty"`
 	// Further facts about the driver, for people to read. No secrets.
-	Manifest      map[string]string `protobuf:"bytes,3,rep,name=manifest,proto3" json:"manifest,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Manifest map[string]string `protobuf:"bytes,3,rep,name=manifest,proto3" json:"manifest,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// The names of the CSI drivers whose volumes the driver can back up. Empty means all.
+	SupportedVolumeProvisioners []string `protobuf:"bytes,4,rep,name=supported_volume_provisioners,json=supportedVolumeProvisioners,proto3" json:"supported_volume_provisioners,omitempty"`
+	unknownFields               protoimpl.UnknownFields
+	sizeCache                   protoimpl.SizeCache
 }
 
 func (x *GetProviderInfoResponse) Reset() {
@@ -302,6 +322,13 @@ func (x *GetProviderInfoResponse) GetVersion() string {
 func (x *GetProviderInfoResponse) GetManifest() map[string]string {
 	if x != nil {
 		return x.Manifest
+	}
+	return nil
+}
+
+func (x *GetProviderInfoResponse) GetSupportedVolumeProvisioners() []string {
+	if x != nil {
+		return x.SupportedVolumeProvisioners
 	}
 	return nil
 }
@@ -719,17 +746,18 @@ var File_kahu_providerservice_v1_identity_proto protoreflect.FileDescriptor
 const file_kahu_providerservice_v1_identity_proto_rawDesc = "" +
 	"\n" +
 	"&kahu/providerservice/v1/identity.proto\x12\x14kahu.providerservice\x1a\x1egoogle/protobuf/wrappers.proto\"\x18\n" +
-	"\x16GetProviderInfoRequest\"\xe5\x01\n" +
+	"\x16GetProviderInfoRequest\"\xa9\x02\n" +
 	"\x17GetProviderInfoResponse\x12\x1a\n" +
 	"\bprovider\x18\x01 \x01(\tR\bprovider\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\tR\aversion\x12W\n" +
-	"\bmanifest\x18\x03 \x03(\v2;.kahu.providerservice.GetProviderInfoResponse.ManifestEntryR\bmanifest\x1a;\n" +
+	"\bmanifest\x18\x03 \x03(\v2;.kahu.providerservice.GetProviderInfoResponse.ManifestEntryR\bmanifest\x12B\n" +
+	"\x1dsupported_volume_provisioners\x18\x04 \x03(\tR\x1bsupportedVolumeProvisioners\x1a;\n" +
 	"\rManifestEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\" \n" +
 	"\x1eGetProviderCapabilitiesRequest\"o\n" +
 	"\x1fGetProviderCapabilitiesResponse\x12L\n" +
-	"\fcapabilities\x18\x01 \x03(\v2(.kahu.providerservice.ProviderCapabilityR\fcapabilities\"\xb7\a\n" +
+	"\fcapabilities\x18\x01 \x03(\v2(.kahu.providerservice.ProviderCapabilityR\fcapabilities\"\xec\a\n" +
 	"\x12ProviderCapability\x12L\n" +
 	"\aservice\x18\x01 \x01(\v20.kahu.providerservice.ProviderCapability.ServiceH\x00R\aservice\x12s\n" +
 	"\x13meta_backup_service\x18\x02 \x01(\v2A.kahu.providerservice.ProviderCapability.MetaBackupServiceSupportH\x00R\x11metaBackupService\x12y\n" +
@@ -750,13 +778,17 @@ const file_kahu_providerservice_v1_identity_proto_rawDesc = "" +
 	"\x0eRANGE_DOWNLOAD\x10\x04\x12\x14\n" +
 	"\x10CREATE_IF_ABSENT\x10\x05\x12\x14\n" +
 	"\x10ATOMIC_OVERWRITE\x10\x06\x12\x0f\n" +
-	"\vOBJECT_LOCK\x10\a\x1a\xb3\x01\n" +
+	"\vOBJECT_LOCK\x10\a\x1a\xe8\x01\n" +
 	"\x1aVolumeBackupServiceSupport\x12\\\n" +
-	"\x04type\x18\x01 \x01(\x0e2H.kahu.providerservice.ProviderCapability.VolumeBackupServiceSupport.TypeR\x04type\"7\n" +
+	"\x04type\x18\x01 \x01(\x0e2H.kahu.providerservice.ProviderCapability.VolumeBackupServiceSupport.TypeR\x04type\"l\n" +
 	"\x04Type\x12\v\n" +
 	"\aUNKNOWN\x10\x00\x12\x11\n" +
 	"\rNEED_SNAPSHOT\x10\x01\x12\x0f\n" +
-	"\vNEED_VOLUME\x10\x02B\x06\n" +
+	"\vNEED_VOLUME\x10\x02\x12\v\n" +
+	"\aOFFLOAD\x10\x03\x12\x11\n" +
+	"\rKEEP_SNAPSHOT\x10\x04\x12\b\n" +
+	"\x04BASE\x10\x05\x12\t\n" +
+	"\x05STATE\x10\x06B\x06\n" +
 	"\x04type\"\x0e\n" +
 	"\fProbeRequest\"A\n" +
 	"\rProbeResponse\x120\n" +

@@ -24,6 +24,251 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// VolumeState is how the work on one volume is.
+type VolumeState int32
+
+const (
+	// The driver does not tell: the work is done when the progress is 100.
+	VolumeState_VOLUME_STATE_UNKNOWN VolumeState = 0
+	// The work goes on.
+	VolumeState_VOLUME_STATE_RUNNING VolumeState = 1
+	// Everything is done, and durable.
+	VolumeState_VOLUME_STATE_SUCCEEDED VolumeState = 2
+	// The work came to nothing: the error says why.
+	VolumeState_VOLUME_STATE_FAILED VolumeState = 3
+	// The work was ended by a Cancel call, and nothing of it goes on.
+	VolumeState_VOLUME_STATE_CANCELLED VolumeState = 4
+)
+
+// Enum value maps for VolumeState.
+var (
+	VolumeState_name = map[int32]string{
+		0: "VOLUME_STATE_UNKNOWN",
+		1: "VOLUME_STATE_RUNNING",
+		2: "VOLUME_STATE_SUCCEEDED",
+		3: "VOLUME_STATE_FAILED",
+		4: "VOLUME_STATE_CANCELLED",
+	}
+	VolumeState_value = map[string]int32{
+		"VOLUME_STATE_UNKNOWN":   0,
+		"VOLUME_STATE_RUNNING":   1,
+		"VOLUME_STATE_SUCCEEDED": 2,
+		"VOLUME_STATE_FAILED":    3,
+		"VOLUME_STATE_CANCELLED": 4,
+	}
+)
+
+func (x VolumeState) Enum() *VolumeState {
+	p := new(VolumeState)
+	*p = x
+	return p
+}
+
+func (x VolumeState) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (VolumeState) Descriptor() protoreflect.EnumDescriptor {
+	return file_kahu_providerservice_v1_volumebackup_proto_enumTypes[0].Descriptor()
+}
+
+func (VolumeState) Type() protoreflect.EnumType {
+	return &file_kahu_providerservice_v1_volumebackup_proto_enumTypes[0]
+}
+
+func (x VolumeState) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use VolumeState.Descriptor instead.
+func (VolumeState) EnumDescriptor() ([]byte, []int) {
+	return file_kahu_providerservice_v1_volumebackup_proto_rawDescGZIP(), []int{0}
+}
+
+// VolumeError is what went wrong with one volume.
+type VolumeError struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The name of the PersistentVolume, or of the PersistentVolumeClaim of a restore; in answers about handles, the handle.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// A code of google.rpc.Code, with the meanings that it has for whole calls.
+	Code int32 `protobuf:"varint,2,opt,name=code,proto3" json:"code,omitempty"`
+	// What went wrong, for people to read. No secrets.
+	Message       string `protobuf:"bytes,3,opt,name=message,proto3" json:"message,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *VolumeError) Reset() {
+	*x = VolumeError{}
+	mi := &file_kahu_providerservice_v1_volumebackup_proto_msgTypes[0]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *VolumeError) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*VolumeError) ProtoMessage() {}
+
+func (x *VolumeError) ProtoReflect() protoreflect.Message {
+	mi := &file_kahu_providerservice_v1_volumebackup_proto_msgTypes[0]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use VolumeError.ProtoReflect.Descriptor instead.
+func (*VolumeError) Descriptor() ([]byte, []int) {
+	return file_kahu_providerservice_v1_volumebackup_proto_rawDescGZIP(), []int{0}
+}
+
+func (x *VolumeError) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *VolumeError) GetCode() int32 {
+	if x != nil {
+		return x.Code
+	}
+	return 0
+}
+
+func (x *VolumeError) GetMessage() string {
+	if x != nil {
+		return x.Message
+	}
+	return ""
+}
+
+// VolumeBase is the backup on which another one of the same volume builds.
+type VolumeBase struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The name of the PersistentVolume.
+	PvName string `protobuf:"bytes,1,opt,name=pv_name,json=pvName,proto3" json:"pv_name,omitempty"`
+	// The earlier backup. A driver that does not have it any more, or cannot use it, reads all of the volume and says so
+	// in BackupStat.full_reason.
+	BackupIdentity *BackupIdentity `protobuf:"bytes,2,opt,name=backup_identity,json=backupIdentity,proto3" json:"backup_identity,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *VolumeBase) Reset() {
+	*x = VolumeBase{}
+	mi := &file_kahu_providerservice_v1_volumebackup_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *VolumeBase) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*VolumeBase) ProtoMessage() {}
+
+func (x *VolumeBase) ProtoReflect() protoreflect.Message {
+	mi := &file_kahu_providerservice_v1_volumebackup_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use VolumeBase.ProtoReflect.Descriptor instead.
+func (*VolumeBase) Descriptor() ([]byte, []int) {
+	return file_kahu_providerservice_v1_volumebackup_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *VolumeBase) GetPvName() string {
+	if x != nil {
+		return x.PvName
+	}
+	return ""
+}
+
+func (x *VolumeBase) GetBackupIdentity() *BackupIdentity {
+	if x != nil {
+		return x.BackupIdentity
+	}
+	return nil
+}
+
+// VolumeClaimSource is a claim that a driver can mount.
+type VolumeClaimSource struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The namespace of the claim.
+	Namespace string `protobuf:"bytes,1,opt,name=namespace,proto3" json:"namespace,omitempty"`
+	// The name of the claim.
+	Name string `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	// Whether it is the volume that the application writes to, and not one made from a snapshot.
+	Live          bool `protobuf:"varint,3,opt,name=live,proto3" json:"live,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *VolumeClaimSource) Reset() {
+	*x = VolumeClaimSource{}
+	mi := &file_kahu_providerservice_v1_volumebackup_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *VolumeClaimSource) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*VolumeClaimSource) ProtoMessage() {}
+
+func (x *VolumeClaimSource) ProtoReflect() protoreflect.Message {
+	mi := &file_kahu_providerservice_v1_volumebackup_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use VolumeClaimSource.ProtoReflect.Descriptor instead.
+func (*VolumeClaimSource) Descriptor() ([]byte, []int) {
+	return file_kahu_providerservice_v1_volumebackup_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *VolumeClaimSource) GetNamespace() string {
+	if x != nil {
+		return x.Namespace
+	}
+	return ""
+}
+
+func (x *VolumeClaimSource) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *VolumeClaimSource) GetLive() bool {
+	if x != nil {
+		return x.Live
+	}
+	return false
+}
+
 // BackupIdentity is what a driver knows a backup by.
 type BackupIdentity struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -37,7 +282,7 @@ type BackupIdentity struct {
 
 func (x *BackupIdentity) Reset() {
 	*x = BackupIdentity{}
-	mi := &file_kahu_providerservice_v1_volumebackup_proto_msgTypes[0]
+	mi := &file_kahu_providerservice_v1_volumebackup_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -49,7 +294,7 @@ func (x *BackupIdentity) String() string {
 func (*BackupIdentity) ProtoMessage() {}
 
 func (x *BackupIdentity) ProtoReflect() protoreflect.Message {
-	mi := &file_kahu_providerservice_v1_volumebackup_proto_msgTypes[0]
+	mi := &file_kahu_providerservice_v1_volumebackup_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -62,7 +307,7 @@ func (x *BackupIdentity) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BackupIdentity.ProtoReflect.Descriptor instead.
 func (*BackupIdentity) Descriptor() ([]byte, []int) {
-	return file_kahu_providerservice_v1_volumebackup_proto_rawDescGZIP(), []int{0}
+	return file_kahu_providerservice_v1_volumebackup_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *BackupIdentity) GetBackupHandle() string {
@@ -92,7 +337,7 @@ type BackupIdentifier struct {
 
 func (x *BackupIdentifier) Reset() {
 	*x = BackupIdentifier{}
-	mi := &file_kahu_providerservice_v1_volumebackup_proto_msgTypes[1]
+	mi := &file_kahu_providerservice_v1_volumebackup_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -104,7 +349,7 @@ func (x *BackupIdentifier) String() string {
 func (*BackupIdentifier) ProtoMessage() {}
 
 func (x *BackupIdentifier) ProtoReflect() protoreflect.Message {
-	mi := &file_kahu_providerservice_v1_volumebackup_proto_msgTypes[1]
+	mi := &file_kahu_providerservice_v1_volumebackup_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -117,7 +362,7 @@ func (x *BackupIdentifier) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BackupIdentifier.ProtoReflect.Descriptor instead.
 func (*BackupIdentifier) Descriptor() ([]byte, []int) {
-	return file_kahu_providerservice_v1_volumebackup_proto_rawDescGZIP(), []int{1}
+	return file_kahu_providerservice_v1_volumebackup_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *BackupIdentifier) GetPvName() string {
@@ -147,7 +392,7 @@ type Snapshot struct {
 
 func (x *Snapshot) Reset() {
 	*x = Snapshot{}
-	mi := &file_kahu_providerservice_v1_volumebackup_proto_msgTypes[2]
+	mi := &file_kahu_providerservice_v1_volumebackup_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -159,7 +404,7 @@ func (x *Snapshot) String() string {
 func (*Snapshot) ProtoMessage() {}
 
 func (x *Snapshot) ProtoReflect() protoreflect.Message {
-	mi := &file_kahu_providerservice_v1_volumebackup_proto_msgTypes[2]
+	mi := &file_kahu_providerservice_v1_volumebackup_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -172,7 +417,7 @@ func (x *Snapshot) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Snapshot.ProtoReflect.Descriptor instead.
 func (*Snapshot) Descriptor() ([]byte, []int) {
-	return file_kahu_providerservice_v1_volumebackup_proto_rawDescGZIP(), []int{2}
+	return file_kahu_providerservice_v1_volumebackup_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Snapshot) GetSnapshotHandle() string {
@@ -195,14 +440,16 @@ type VolBackup struct {
 	// A core/v1 PersistentVolume, encoded.
 	Pv []byte `protobuf:"bytes,1,opt,name=pv,proto3" json:"pv,omitempty"`
 	// Its snapshot.
-	Snapshot      *Snapshot `protobuf:"bytes,2,opt,name=snapshot,proto3" json:"snapshot,omitempty"`
+	Snapshot *Snapshot `protobuf:"bytes,2,opt,name=snapshot,proto3" json:"snapshot,omitempty"`
+	// What a driver that needs a volume mounts, in place of a snapshot.
+	Source        *VolumeClaimSource `protobuf:"bytes,3,opt,name=source,proto3" json:"source,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *VolBackup) Reset() {
 	*x = VolBackup{}
-	mi := &file_kahu_providerservice_v1_volumebackup_proto_msgTypes[3]
+	mi := &file_kahu_providerservice_v1_volumebackup_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -214,7 +461,7 @@ func (x *VolBackup) String() string {
 func (*VolBackup) ProtoMessage() {}
 
 func (x *VolBackup) ProtoReflect() protoreflect.Message {
-	mi := &file_kahu_providerservice_v1_volumebackup_proto_msgTypes[3]
+	mi := &file_kahu_providerservice_v1_volumebackup_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -227,7 +474,7 @@ func (x *VolBackup) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VolBackup.ProtoReflect.Descriptor instead.
 func (*VolBackup) Descriptor() ([]byte, []int) {
-	return file_kahu_providerservice_v1_volumebackup_proto_rawDescGZIP(), []int{3}
+	return file_kahu_providerservice_v1_volumebackup_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *VolBackup) GetPv() []byte {
@@ -244,6 +491,13 @@ func (x *VolBackup) GetSnapshot() *Snapshot {
 	return nil
 }
 
+func (x *VolBackup) GetSource() *VolumeClaimSource {
+	if x != nil {
+		return x.Source
+	}
+	return nil
+}
+
 // StartBackupRequest says which volumes are to be backed up.
 type StartBackupRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -253,6 +507,8 @@ type StartBackupRequest struct {
 	BackupContentName string `protobuf:"bytes,2,opt,name=backup_content_name,json=backupContentName,proto3" json:"backup_content_name,omitempty"`
 	// Volumes with a snapshot.
 	BackupInfo []*VolBackup `protobuf:"bytes,3,rep,name=backupInfo,proto3" json:"backupInfo,omitempty"`
+	// Earlier backups to build on, for a driver with the capability BASE. At most one for each volume.
+	Bases []*VolumeBase `protobuf:"bytes,4,rep,name=bases,proto3" json:"bases,omitempty"`
 	// The configuration and credentials of the backup location.
 	Parameters    map[string]string `protobuf:"bytes,9,rep,name=parameters,proto3" json:"parameters,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
@@ -261,7 +517,7 @@ type StartBackupRequest struct {
 
 func (x *StartBackupRequest) Reset() {
 	*x = StartBackupRequest{}
-	mi := &file_kahu_providerservice_v1_volumebackup_proto_msgTypes[4]
+	mi := &file_kahu_providerservice_v1_volumebackup_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -273,7 +529,7 @@ func (x *StartBackupRequest) String() string {
 func (*StartBackupRequest) ProtoMessage() {}
 
 func (x *StartBackupRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_kahu_providerservice_v1_volumebackup_proto_msgTypes[4]
+	mi := &file_kahu_providerservice_v1_volumebackup_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -286,7 +542,7 @@ func (x *StartBackupRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StartBackupRequest.ProtoReflect.Descriptor instead.
 func (*StartBackupRequest) Descriptor() ([]byte, []int) {
-	return file_kahu_providerservice_v1_volumebackup_proto_rawDescGZIP(), []int{4}
+	return file_kahu_providerservice_v1_volumebackup_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *StartBackupRequest) GetPv() [][]byte {
@@ -310,6 +566,13 @@ func (x *StartBackupRequest) GetBackupInfo() []*VolBackup {
 	return nil
 }
 
+func (x *StartBackupRequest) GetBases() []*VolumeBase {
+	if x != nil {
+		return x.Bases
+	}
+	return nil
+}
+
 func (x *StartBackupRequest) GetParameters() map[string]string {
 	if x != nil {
 		return x.Parameters
@@ -322,6 +585,8 @@ type StartBackupResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// One for each volume.
 	BackupInfo []*BackupIdentifier `protobuf:"bytes,1,rep,name=backup_info,json=backupInfo,proto3" json:"backup_info,omitempty"`
+	// One for each volume whose backup could not begin.
+	VolumeErrors []*VolumeError `protobuf:"bytes,2,rep,name=volume_errors,json=volumeErrors,proto3" json:"volume_errors,omitempty"`
 	// What went wrong, for people to read.
 	Errors        []string `protobuf:"bytes,9,rep,name=errors,proto3" json:"errors,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -330,7 +595,7 @@ type StartBackupResponse struct {
 
 func (x *StartBackupResponse) Reset() {
 	*x = StartBackupResponse{}
-	mi := &file_kahu_providerservice_v1_volumebackup_proto_msgTypes[5]
+	mi := &file_kahu_providerservice_v1_volumebackup_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -342,7 +607,7 @@ func (x *StartBackupResponse) String() string {
 func (*StartBackupResponse) ProtoMessage() {}
 
 func (x *StartBackupResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_kahu_providerservice_v1_volumebackup_proto_msgTypes[5]
+	mi := &file_kahu_providerservice_v1_volumebackup_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -355,12 +620,19 @@ func (x *StartBackupResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StartBackupResponse.ProtoReflect.Descriptor instead.
 func (*StartBackupResponse) Descriptor() ([]byte, []int) {
-	return file_kahu_providerservice_v1_volumebackup_proto_rawDescGZIP(), []int{5}
+	return file_kahu_providerservice_v1_volumebackup_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *StartBackupResponse) GetBackupInfo() []*BackupIdentifier {
 	if x != nil {
 		return x.BackupInfo
+	}
+	return nil
+}
+
+func (x *StartBackupResponse) GetVolumeErrors() []*VolumeError {
+	if x != nil {
+		return x.VolumeErrors
 	}
 	return nil
 }
@@ -387,7 +659,7 @@ type DeleteBackupRequest struct {
 
 func (x *DeleteBackupRequest) Reset() {
 	*x = DeleteBackupRequest{}
-	mi := &file_kahu_providerservice_v1_volumebackup_proto_msgTypes[6]
+	mi := &file_kahu_providerservice_v1_volumebackup_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -399,7 +671,7 @@ func (x *DeleteBackupRequest) String() string {
 func (*DeleteBackupRequest) ProtoMessage() {}
 
 func (x *DeleteBackupRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_kahu_providerservice_v1_volumebackup_proto_msgTypes[6]
+	mi := &file_kahu_providerservice_v1_volumebackup_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -412,7 +684,7 @@ func (x *DeleteBackupRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteBackupRequest.ProtoReflect.Descriptor instead.
 func (*DeleteBackupRequest) Descriptor() ([]byte, []int) {
-	return file_kahu_providerservice_v1_volumebackup_proto_rawDescGZIP(), []int{6}
+	return file_kahu_providerservice_v1_volumebackup_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *DeleteBackupRequest) GetBackupInfo() []*BackupIdentity {
@@ -441,6 +713,8 @@ type DeleteBackupResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Whether all of them were.
 	Success *wrapperspb.BoolValue `protobuf:"bytes,1,opt,name=success,proto3" json:"success,omitempty"`
+	// One for each backup that could not be removed.
+	VolumeErrors []*VolumeError `protobuf:"bytes,2,rep,name=volume_errors,json=volumeErrors,proto3" json:"volume_errors,omitempty"`
 	// What went wrong, for people to read.
 	Errors        []string `protobuf:"bytes,9,rep,name=errors,proto3" json:"errors,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -449,7 +723,7 @@ type DeleteBackupResponse struct {
 
 func (x *DeleteBackupResponse) Reset() {
 	*x = DeleteBackupResponse{}
-	mi := &file_kahu_providerservice_v1_volumebackup_proto_msgTypes[7]
+	mi := &file_kahu_providerservice_v1_volumebackup_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -461,7 +735,7 @@ func (x *DeleteBackupResponse) String() string {
 func (*DeleteBackupResponse) ProtoMessage() {}
 
 func (x *DeleteBackupResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_kahu_providerservice_v1_volumebackup_proto_msgTypes[7]
+	mi := &file_kahu_providerservice_v1_volumebackup_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -474,12 +748,19 @@ func (x *DeleteBackupResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteBackupResponse.ProtoReflect.Descriptor instead.
 func (*DeleteBackupResponse) Descriptor() ([]byte, []int) {
-	return file_kahu_providerservice_v1_volumebackup_proto_rawDescGZIP(), []int{7}
+	return file_kahu_providerservice_v1_volumebackup_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *DeleteBackupResponse) GetSuccess() *wrapperspb.BoolValue {
 	if x != nil {
 		return x.Success
+	}
+	return nil
+}
+
+func (x *DeleteBackupResponse) GetVolumeErrors() []*VolumeError {
+	if x != nil {
+		return x.VolumeErrors
 	}
 	return nil
 }
@@ -504,7 +785,7 @@ type CancelBackupRequest struct {
 
 func (x *CancelBackupRequest) Reset() {
 	*x = CancelBackupRequest{}
-	mi := &file_kahu_providerservice_v1_volumebackup_proto_msgTypes[8]
+	mi := &file_kahu_providerservice_v1_volumebackup_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -516,7 +797,7 @@ func (x *CancelBackupRequest) String() string {
 func (*CancelBackupRequest) ProtoMessage() {}
 
 func (x *CancelBackupRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_kahu_providerservice_v1_volumebackup_proto_msgTypes[8]
+	mi := &file_kahu_providerservice_v1_volumebackup_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -529,7 +810,7 @@ func (x *CancelBackupRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelBackupRequest.ProtoReflect.Descriptor instead.
 func (*CancelBackupRequest) Descriptor() ([]byte, []int) {
-	return file_kahu_providerservice_v1_volumebackup_proto_rawDescGZIP(), []int{8}
+	return file_kahu_providerservice_v1_volumebackup_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *CancelBackupRequest) GetBackupInfo() []*BackupIdentity {
@@ -559,7 +840,7 @@ type CancelBackupResponse struct {
 
 func (x *CancelBackupResponse) Reset() {
 	*x = CancelBackupResponse{}
-	mi := &file_kahu_providerservice_v1_volumebackup_proto_msgTypes[9]
+	mi := &file_kahu_providerservice_v1_volumebackup_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -571,7 +852,7 @@ func (x *CancelBackupResponse) String() string {
 func (*CancelBackupResponse) ProtoMessage() {}
 
 func (x *CancelBackupResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_kahu_providerservice_v1_volumebackup_proto_msgTypes[9]
+	mi := &file_kahu_providerservice_v1_volumebackup_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -584,7 +865,7 @@ func (x *CancelBackupResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelBackupResponse.ProtoReflect.Descriptor instead.
 func (*CancelBackupResponse) Descriptor() ([]byte, []int) {
-	return file_kahu_providerservice_v1_volumebackup_proto_rawDescGZIP(), []int{9}
+	return file_kahu_providerservice_v1_volumebackup_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *CancelBackupResponse) GetSuccess() *wrapperspb.BoolValue {
@@ -614,7 +895,7 @@ type GetBackupStatRequest struct {
 
 func (x *GetBackupStatRequest) Reset() {
 	*x = GetBackupStatRequest{}
-	mi := &file_kahu_providerservice_v1_volumebackup_proto_msgTypes[10]
+	mi := &file_kahu_providerservice_v1_volumebackup_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -626,7 +907,7 @@ func (x *GetBackupStatRequest) String() string {
 func (*GetBackupStatRequest) ProtoMessage() {}
 
 func (x *GetBackupStatRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_kahu_providerservice_v1_volumebackup_proto_msgTypes[10]
+	mi := &file_kahu_providerservice_v1_volumebackup_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -639,7 +920,7 @@ func (x *GetBackupStatRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetBackupStatRequest.ProtoReflect.Descriptor instead.
 func (*GetBackupStatRequest) Descriptor() ([]byte, []int) {
-	return file_kahu_providerservice_v1_volumebackup_proto_rawDescGZIP(), []int{10}
+	return file_kahu_providerservice_v1_volumebackup_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *GetBackupStatRequest) GetBackupInfo() []*BackupIdentity {
@@ -661,6 +942,16 @@ type BackupStat struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The driver's own name of the backup.
 	BackupHandle string `protobuf:"bytes,1,opt,name=backup_handle,json=backupHandle,proto3" json:"backup_handle,omitempty"`
+	// How the work is.
+	State VolumeState `protobuf:"varint,2,opt,name=state,proto3,enum=kahu.providerservice.VolumeState" json:"state,omitempty"`
+	// How much of the data has been worked on, in bytes. Unset where the driver does not tell.
+	BytesDone *wrapperspb.Int64Value `protobuf:"bytes,3,opt,name=bytes_done,json=bytesDone,proto3" json:"bytes_done,omitempty"`
+	// How much data there is to be worked on, in bytes. Unset where the driver does not tell.
+	BytesTotal *wrapperspb.Int64Value `protobuf:"bytes,4,opt,name=bytes_total,json=bytesTotal,proto3" json:"bytes_total,omitempty"`
+	// Why the work failed.
+	Error *VolumeError `protobuf:"bytes,5,opt,name=error,proto3" json:"error,omitempty"`
+	// Why all of the volume was read, where a base was given; empty where it was built on.
+	FullReason string `protobuf:"bytes,6,opt,name=full_reason,json=fullReason,proto3" json:"full_reason,omitempty"`
 	// Percent done, 0 to 100.
 	Progress      int64 `protobuf:"varint,9,opt,name=progress,proto3" json:"progress,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -669,7 +960,7 @@ type BackupStat struct {
 
 func (x *BackupStat) Reset() {
 	*x = BackupStat{}
-	mi := &file_kahu_providerservice_v1_volumebackup_proto_msgTypes[11]
+	mi := &file_kahu_providerservice_v1_volumebackup_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -681,7 +972,7 @@ func (x *BackupStat) String() string {
 func (*BackupStat) ProtoMessage() {}
 
 func (x *BackupStat) ProtoReflect() protoreflect.Message {
-	mi := &file_kahu_providerservice_v1_volumebackup_proto_msgTypes[11]
+	mi := &file_kahu_providerservice_v1_volumebackup_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -694,12 +985,47 @@ func (x *BackupStat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BackupStat.ProtoReflect.Descriptor instead.
 func (*BackupStat) Descriptor() ([]byte, []int) {
-	return file_kahu_providerservice_v1_volumebackup_proto_rawDescGZIP(), []int{11}
+	return file_kahu_providerservice_v1_volumebackup_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *BackupStat) GetBackupHandle() string {
 	if x != nil {
 		return x.BackupHandle
+	}
+	return ""
+}
+
+func (x *BackupStat) GetState() VolumeState {
+	if x != nil {
+		return x.State
+	}
+	return VolumeState_VOLUME_STATE_UNKNOWN
+}
+
+func (x *BackupStat) GetBytesDone() *wrapperspb.Int64Value {
+	if x != nil {
+		return x.BytesDone
+	}
+	return nil
+}
+
+func (x *BackupStat) GetBytesTotal() *wrapperspb.Int64Value {
+	if x != nil {
+		return x.BytesTotal
+	}
+	return nil
+}
+
+func (x *BackupStat) GetError() *VolumeError {
+	if x != nil {
+		return x.Error
+	}
+	return nil
+}
+
+func (x *BackupStat) GetFullReason() string {
+	if x != nil {
+		return x.FullReason
 	}
 	return ""
 }
@@ -722,7 +1048,7 @@ type GetBackupStatResponse struct {
 
 func (x *GetBackupStatResponse) Reset() {
 	*x = GetBackupStatResponse{}
-	mi := &file_kahu_providerservice_v1_volumebackup_proto_msgTypes[12]
+	mi := &file_kahu_providerservice_v1_volumebackup_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -734,7 +1060,7 @@ func (x *GetBackupStatResponse) String() string {
 func (*GetBackupStatResponse) ProtoMessage() {}
 
 func (x *GetBackupStatResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_kahu_providerservice_v1_volumebackup_proto_msgTypes[12]
+	mi := &file_kahu_providerservice_v1_volumebackup_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -747,7 +1073,7 @@ func (x *GetBackupStatResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetBackupStatResponse.ProtoReflect.Descriptor instead.
 func (*GetBackupStatResponse) Descriptor() ([]byte, []int) {
-	return file_kahu_providerservice_v1_volumebackup_proto_rawDescGZIP(), []int{12}
+	return file_kahu_providerservice_v1_volumebackup_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *GetBackupStatResponse) GetBackupStats() []*BackupStat {
@@ -770,7 +1096,7 @@ type RestoreIdentifier struct {
 
 func (x *RestoreIdentifier) Reset() {
 	*x = RestoreIdentifier{}
-	mi := &file_kahu_providerservice_v1_volumebackup_proto_msgTypes[13]
+	mi := &file_kahu_providerservice_v1_volumebackup_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -782,7 +1108,7 @@ func (x *RestoreIdentifier) String() string {
 func (*RestoreIdentifier) ProtoMessage() {}
 
 func (x *RestoreIdentifier) ProtoReflect() protoreflect.Message {
-	mi := &file_kahu_providerservice_v1_volumebackup_proto_msgTypes[13]
+	mi := &file_kahu_providerservice_v1_volumebackup_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -795,7 +1121,7 @@ func (x *RestoreIdentifier) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RestoreIdentifier.ProtoReflect.Descriptor instead.
 func (*RestoreIdentifier) Descriptor() ([]byte, []int) {
-	return file_kahu_providerservice_v1_volumebackup_proto_rawDescGZIP(), []int{13}
+	return file_kahu_providerservice_v1_volumebackup_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *RestoreIdentifier) GetPvc() []byte {
@@ -825,7 +1151,7 @@ type RestoreVolumeIdentity struct {
 
 func (x *RestoreVolumeIdentity) Reset() {
 	*x = RestoreVolumeIdentity{}
-	mi := &file_kahu_providerservice_v1_volumebackup_proto_msgTypes[14]
+	mi := &file_kahu_providerservice_v1_volumebackup_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -837,7 +1163,7 @@ func (x *RestoreVolumeIdentity) String() string {
 func (*RestoreVolumeIdentity) ProtoMessage() {}
 
 func (x *RestoreVolumeIdentity) ProtoReflect() protoreflect.Message {
-	mi := &file_kahu_providerservice_v1_volumebackup_proto_msgTypes[14]
+	mi := &file_kahu_providerservice_v1_volumebackup_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -850,7 +1176,7 @@ func (x *RestoreVolumeIdentity) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RestoreVolumeIdentity.ProtoReflect.Descriptor instead.
 func (*RestoreVolumeIdentity) Descriptor() ([]byte, []int) {
-	return file_kahu_providerservice_v1_volumebackup_proto_rawDescGZIP(), []int{14}
+	return file_kahu_providerservice_v1_volumebackup_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *RestoreVolumeIdentity) GetVolumeHandle() string {
@@ -872,15 +1198,17 @@ type RestoreVolumeIdentifier struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The name of the PersistentVolumeClaim.
 	PvcName string `protobuf:"bytes,1,opt,name=pvc_name,json=pvcName,proto3" json:"pvc_name,omitempty"`
-	// Its volume.
+	// Its volume. The framework makes a PersistentVolume of it for the claim.
 	VolumeIdentity *RestoreVolumeIdentity `protobuf:"bytes,2,opt,name=volume_identity,json=volumeIdentity,proto3" json:"volume_identity,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// In place of a volume: what the claim is to be made from. The framework creates the claim as soon as it has this.
+	DataSource    *VolumeDataSource `protobuf:"bytes,3,opt,name=data_source,json=dataSource,proto3" json:"data_source,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *RestoreVolumeIdentifier) Reset() {
 	*x = RestoreVolumeIdentifier{}
-	mi := &file_kahu_providerservice_v1_volumebackup_proto_msgTypes[15]
+	mi := &file_kahu_providerservice_v1_volumebackup_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -892,7 +1220,7 @@ func (x *RestoreVolumeIdentifier) String() string {
 func (*RestoreVolumeIdentifier) ProtoMessage() {}
 
 func (x *RestoreVolumeIdentifier) ProtoReflect() protoreflect.Message {
-	mi := &file_kahu_providerservice_v1_volumebackup_proto_msgTypes[15]
+	mi := &file_kahu_providerservice_v1_volumebackup_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -905,7 +1233,7 @@ func (x *RestoreVolumeIdentifier) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RestoreVolumeIdentifier.ProtoReflect.Descriptor instead.
 func (*RestoreVolumeIdentifier) Descriptor() ([]byte, []int) {
-	return file_kahu_providerservice_v1_volumebackup_proto_rawDescGZIP(), []int{15}
+	return file_kahu_providerservice_v1_volumebackup_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *RestoreVolumeIdentifier) GetPvcName() string {
@@ -920,6 +1248,77 @@ func (x *RestoreVolumeIdentifier) GetVolumeIdentity() *RestoreVolumeIdentity {
 		return x.VolumeIdentity
 	}
 	return nil
+}
+
+func (x *RestoreVolumeIdentifier) GetDataSource() *VolumeDataSource {
+	if x != nil {
+		return x.DataSource
+	}
+	return nil
+}
+
+// VolumeDataSource names an object in the namespace of a claim, from which the claim's volume is made.
+type VolumeDataSource struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The group of the object.
+	ApiGroup string `protobuf:"bytes,1,opt,name=api_group,json=apiGroup,proto3" json:"api_group,omitempty"`
+	// The kind of the object, for example VolumeSnapshot.
+	Kind string `protobuf:"bytes,2,opt,name=kind,proto3" json:"kind,omitempty"`
+	// The name of the object.
+	Name          string `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *VolumeDataSource) Reset() {
+	*x = VolumeDataSource{}
+	mi := &file_kahu_providerservice_v1_volumebackup_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *VolumeDataSource) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*VolumeDataSource) ProtoMessage() {}
+
+func (x *VolumeDataSource) ProtoReflect() protoreflect.Message {
+	mi := &file_kahu_providerservice_v1_volumebackup_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use VolumeDataSource.ProtoReflect.Descriptor instead.
+func (*VolumeDataSource) Descriptor() ([]byte, []int) {
+	return file_kahu_providerservice_v1_volumebackup_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *VolumeDataSource) GetApiGroup() string {
+	if x != nil {
+		return x.ApiGroup
+	}
+	return ""
+}
+
+func (x *VolumeDataSource) GetKind() string {
+	if x != nil {
+		return x.Kind
+	}
+	return ""
+}
+
+func (x *VolumeDataSource) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
 }
 
 // CreateVolumeFromBackupRequest says which volumes are to be made.
@@ -937,7 +1336,7 @@ type CreateVolumeFromBackupRequest struct {
 
 func (x *CreateVolumeFromBackupRequest) Reset() {
 	*x = CreateVolumeFromBackupRequest{}
-	mi := &file_kahu_providerservice_v1_volumebackup_proto_msgTypes[16]
+	mi := &file_kahu_providerservice_v1_volumebackup_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -949,7 +1348,7 @@ func (x *CreateVolumeFromBackupRequest) String() string {
 func (*CreateVolumeFromBackupRequest) ProtoMessage() {}
 
 func (x *CreateVolumeFromBackupRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_kahu_providerservice_v1_volumebackup_proto_msgTypes[16]
+	mi := &file_kahu_providerservice_v1_volumebackup_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -962,7 +1361,7 @@ func (x *CreateVolumeFromBackupRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateVolumeFromBackupRequest.ProtoReflect.Descriptor instead.
 func (*CreateVolumeFromBackupRequest) Descriptor() ([]byte, []int) {
-	return file_kahu_providerservice_v1_volumebackup_proto_rawDescGZIP(), []int{16}
+	return file_kahu_providerservice_v1_volumebackup_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *CreateVolumeFromBackupRequest) GetRestoreInfo() []*RestoreIdentifier {
@@ -989,8 +1388,10 @@ func (x *CreateVolumeFromBackupRequest) GetParameters() map[string]string {
 // CreateVolumeFromBackupResponse names the volumes that are being made.
 type CreateVolumeFromBackupResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// One for each claim.
+	// One for each claim. A volume has a handle in any case: GetRestoreStat and CancelRestore are asked with it.
 	VolumeIdentifiers []*RestoreVolumeIdentifier `protobuf:"bytes,1,rep,name=volume_identifiers,json=volumeIdentifiers,proto3" json:"volume_identifiers,omitempty"`
+	// One for each claim whose restore could not begin.
+	VolumeErrors []*VolumeError `protobuf:"bytes,2,rep,name=volume_errors,json=volumeErrors,proto3" json:"volume_errors,omitempty"`
 	// What went wrong, for people to read.
 	Errors        []string `protobuf:"bytes,9,rep,name=errors,proto3" json:"errors,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -999,7 +1400,7 @@ type CreateVolumeFromBackupResponse struct {
 
 func (x *CreateVolumeFromBackupResponse) Reset() {
 	*x = CreateVolumeFromBackupResponse{}
-	mi := &file_kahu_providerservice_v1_volumebackup_proto_msgTypes[17]
+	mi := &file_kahu_providerservice_v1_volumebackup_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1011,7 +1412,7 @@ func (x *CreateVolumeFromBackupResponse) String() string {
 func (*CreateVolumeFromBackupResponse) ProtoMessage() {}
 
 func (x *CreateVolumeFromBackupResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_kahu_providerservice_v1_volumebackup_proto_msgTypes[17]
+	mi := &file_kahu_providerservice_v1_volumebackup_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1024,12 +1425,19 @@ func (x *CreateVolumeFromBackupResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateVolumeFromBackupResponse.ProtoReflect.Descriptor instead.
 func (*CreateVolumeFromBackupResponse) Descriptor() ([]byte, []int) {
-	return file_kahu_providerservice_v1_volumebackup_proto_rawDescGZIP(), []int{17}
+	return file_kahu_providerservice_v1_volumebackup_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *CreateVolumeFromBackupResponse) GetVolumeIdentifiers() []*RestoreVolumeIdentifier {
 	if x != nil {
 		return x.VolumeIdentifiers
+	}
+	return nil
+}
+
+func (x *CreateVolumeFromBackupResponse) GetVolumeErrors() []*VolumeError {
+	if x != nil {
+		return x.VolumeErrors
 	}
 	return nil
 }
@@ -1054,7 +1462,7 @@ type CancelRestoreRequest struct {
 
 func (x *CancelRestoreRequest) Reset() {
 	*x = CancelRestoreRequest{}
-	mi := &file_kahu_providerservice_v1_volumebackup_proto_msgTypes[18]
+	mi := &file_kahu_providerservice_v1_volumebackup_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1066,7 +1474,7 @@ func (x *CancelRestoreRequest) String() string {
 func (*CancelRestoreRequest) ProtoMessage() {}
 
 func (x *CancelRestoreRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_kahu_providerservice_v1_volumebackup_proto_msgTypes[18]
+	mi := &file_kahu_providerservice_v1_volumebackup_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1079,7 +1487,7 @@ func (x *CancelRestoreRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelRestoreRequest.ProtoReflect.Descriptor instead.
 func (*CancelRestoreRequest) Descriptor() ([]byte, []int) {
-	return file_kahu_providerservice_v1_volumebackup_proto_rawDescGZIP(), []int{18}
+	return file_kahu_providerservice_v1_volumebackup_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *CancelRestoreRequest) GetRestoreVolumeIdentity() []*RestoreVolumeIdentity {
@@ -1109,7 +1517,7 @@ type CancelRestoreResponse struct {
 
 func (x *CancelRestoreResponse) Reset() {
 	*x = CancelRestoreResponse{}
-	mi := &file_kahu_providerservice_v1_volumebackup_proto_msgTypes[19]
+	mi := &file_kahu_providerservice_v1_volumebackup_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1121,7 +1529,7 @@ func (x *CancelRestoreResponse) String() string {
 func (*CancelRestoreResponse) ProtoMessage() {}
 
 func (x *CancelRestoreResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_kahu_providerservice_v1_volumebackup_proto_msgTypes[19]
+	mi := &file_kahu_providerservice_v1_volumebackup_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1134,7 +1542,7 @@ func (x *CancelRestoreResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelRestoreResponse.ProtoReflect.Descriptor instead.
 func (*CancelRestoreResponse) Descriptor() ([]byte, []int) {
-	return file_kahu_providerservice_v1_volumebackup_proto_rawDescGZIP(), []int{19}
+	return file_kahu_providerservice_v1_volumebackup_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *CancelRestoreResponse) GetSuccess() *wrapperspb.BoolValue {
@@ -1164,7 +1572,7 @@ type GetRestoreStatRequest struct {
 
 func (x *GetRestoreStatRequest) Reset() {
 	*x = GetRestoreStatRequest{}
-	mi := &file_kahu_providerservice_v1_volumebackup_proto_msgTypes[20]
+	mi := &file_kahu_providerservice_v1_volumebackup_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1176,7 +1584,7 @@ func (x *GetRestoreStatRequest) String() string {
 func (*GetRestoreStatRequest) ProtoMessage() {}
 
 func (x *GetRestoreStatRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_kahu_providerservice_v1_volumebackup_proto_msgTypes[20]
+	mi := &file_kahu_providerservice_v1_volumebackup_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1189,7 +1597,7 @@ func (x *GetRestoreStatRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetRestoreStatRequest.ProtoReflect.Descriptor instead.
 func (*GetRestoreStatRequest) Descriptor() ([]byte, []int) {
-	return file_kahu_providerservice_v1_volumebackup_proto_rawDescGZIP(), []int{20}
+	return file_kahu_providerservice_v1_volumebackup_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *GetRestoreStatRequest) GetRestoreVolumeIdentity() []*RestoreVolumeIdentity {
@@ -1211,6 +1619,14 @@ type RestoreStat struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The storage system's name of the volume.
 	RestoreVolumeHandle string `protobuf:"bytes,1,opt,name=restore_volume_handle,json=restoreVolumeHandle,proto3" json:"restore_volume_handle,omitempty"`
+	// How the work is.
+	State VolumeState `protobuf:"varint,2,opt,name=state,proto3,enum=kahu.providerservice.VolumeState" json:"state,omitempty"`
+	// How much of the data has been worked on, in bytes. Unset where the driver does not tell.
+	BytesDone *wrapperspb.Int64Value `protobuf:"bytes,3,opt,name=bytes_done,json=bytesDone,proto3" json:"bytes_done,omitempty"`
+	// How much data there is to be worked on, in bytes. Unset where the driver does not tell.
+	BytesTotal *wrapperspb.Int64Value `protobuf:"bytes,4,opt,name=bytes_total,json=bytesTotal,proto3" json:"bytes_total,omitempty"`
+	// Why the work failed.
+	Error *VolumeError `protobuf:"bytes,5,opt,name=error,proto3" json:"error,omitempty"`
 	// Percent done, 0 to 100.
 	Progress      int64 `protobuf:"varint,9,opt,name=progress,proto3" json:"progress,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -1219,7 +1635,7 @@ type RestoreStat struct {
 
 func (x *RestoreStat) Reset() {
 	*x = RestoreStat{}
-	mi := &file_kahu_providerservice_v1_volumebackup_proto_msgTypes[21]
+	mi := &file_kahu_providerservice_v1_volumebackup_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1231,7 +1647,7 @@ func (x *RestoreStat) String() string {
 func (*RestoreStat) ProtoMessage() {}
 
 func (x *RestoreStat) ProtoReflect() protoreflect.Message {
-	mi := &file_kahu_providerservice_v1_volumebackup_proto_msgTypes[21]
+	mi := &file_kahu_providerservice_v1_volumebackup_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1244,7 +1660,7 @@ func (x *RestoreStat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RestoreStat.ProtoReflect.Descriptor instead.
 func (*RestoreStat) Descriptor() ([]byte, []int) {
-	return file_kahu_providerservice_v1_volumebackup_proto_rawDescGZIP(), []int{21}
+	return file_kahu_providerservice_v1_volumebackup_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *RestoreStat) GetRestoreVolumeHandle() string {
@@ -1252,6 +1668,34 @@ func (x *RestoreStat) GetRestoreVolumeHandle() string {
 		return x.RestoreVolumeHandle
 	}
 	return ""
+}
+
+func (x *RestoreStat) GetState() VolumeState {
+	if x != nil {
+		return x.State
+	}
+	return VolumeState_VOLUME_STATE_UNKNOWN
+}
+
+func (x *RestoreStat) GetBytesDone() *wrapperspb.Int64Value {
+	if x != nil {
+		return x.BytesDone
+	}
+	return nil
+}
+
+func (x *RestoreStat) GetBytesTotal() *wrapperspb.Int64Value {
+	if x != nil {
+		return x.BytesTotal
+	}
+	return nil
+}
+
+func (x *RestoreStat) GetError() *VolumeError {
+	if x != nil {
+		return x.Error
+	}
+	return nil
 }
 
 func (x *RestoreStat) GetProgress() int64 {
@@ -1272,7 +1716,7 @@ type GetRestoreStatResponse struct {
 
 func (x *GetRestoreStatResponse) Reset() {
 	*x = GetRestoreStatResponse{}
-	mi := &file_kahu_providerservice_v1_volumebackup_proto_msgTypes[22]
+	mi := &file_kahu_providerservice_v1_volumebackup_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1284,7 +1728,7 @@ func (x *GetRestoreStatResponse) String() string {
 func (*GetRestoreStatResponse) ProtoMessage() {}
 
 func (x *GetRestoreStatResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_kahu_providerservice_v1_volumebackup_proto_msgTypes[22]
+	mi := &file_kahu_providerservice_v1_volumebackup_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1297,7 +1741,7 @@ func (x *GetRestoreStatResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetRestoreStatResponse.ProtoReflect.Descriptor instead.
 func (*GetRestoreStatResponse) Descriptor() ([]byte, []int) {
-	return file_kahu_providerservice_v1_volumebackup_proto_rawDescGZIP(), []int{22}
+	return file_kahu_providerservice_v1_volumebackup_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *GetRestoreStatResponse) GetRestoreVolumeStat() []*RestoreStat {
@@ -1311,7 +1755,19 @@ var File_kahu_providerservice_v1_volumebackup_proto protoreflect.FileDescriptor
 
 const file_kahu_providerservice_v1_volumebackup_proto_rawDesc = "" +
 	"\n" +
-	"*kahu/providerservice/v1/volumebackup.proto\x12\x14kahu.providerservice\x1a\x1egoogle/protobuf/wrappers.proto\"\xe3\x01\n" +
+	"*kahu/providerservice/v1/volumebackup.proto\x12\x14kahu.providerservice\x1a\x1egoogle/protobuf/wrappers.proto\"O\n" +
+	"\vVolumeError\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
+	"\x04code\x18\x02 \x01(\x05R\x04code\x12\x18\n" +
+	"\amessage\x18\x03 \x01(\tR\amessage\"t\n" +
+	"\n" +
+	"VolumeBase\x12\x17\n" +
+	"\apv_name\x18\x01 \x01(\tR\x06pvName\x12M\n" +
+	"\x0fbackup_identity\x18\x02 \x01(\v2$.kahu.providerservice.BackupIdentityR\x0ebackupIdentity\"Y\n" +
+	"\x11VolumeClaimSource\x12\x1c\n" +
+	"\tnamespace\x18\x01 \x01(\tR\tnamespace\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\x12\x12\n" +
+	"\x04live\x18\x03 \x01(\bR\x04live\"\xe3\x01\n" +
 	"\x0eBackupIdentity\x12#\n" +
 	"\rbackup_handle\x18\x01 \x01(\tR\fbackupHandle\x12g\n" +
 	"\x11backup_attributes\x18\t \x03(\v2:.kahu.providerservice.BackupIdentity.BackupAttributesEntryR\x10backupAttributes\x1aC\n" +
@@ -1326,25 +1782,28 @@ const file_kahu_providerservice_v1_volumebackup_proto_rawDesc = "" +
 	"\x13snapshot_attributes\x18\t \x03(\v26.kahu.providerservice.Snapshot.SnapshotAttributesEntryR\x12snapshotAttributes\x1aE\n" +
 	"\x17SnapshotAttributesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"W\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x98\x01\n" +
 	"\tVolBackup\x12\x0e\n" +
 	"\x02pv\x18\x01 \x01(\fR\x02pv\x12:\n" +
-	"\bsnapshot\x18\x02 \x01(\v2\x1e.kahu.providerservice.SnapshotR\bsnapshot\"\xae\x02\n" +
+	"\bsnapshot\x18\x02 \x01(\v2\x1e.kahu.providerservice.SnapshotR\bsnapshot\x12?\n" +
+	"\x06source\x18\x03 \x01(\v2'.kahu.providerservice.VolumeClaimSourceR\x06source\"\xe6\x02\n" +
 	"\x12StartBackupRequest\x12\x0e\n" +
 	"\x02pv\x18\x01 \x03(\fR\x02pv\x12.\n" +
 	"\x13backup_content_name\x18\x02 \x01(\tR\x11backupContentName\x12?\n" +
 	"\n" +
 	"backupInfo\x18\x03 \x03(\v2\x1f.kahu.providerservice.VolBackupR\n" +
-	"backupInfo\x12X\n" +
+	"backupInfo\x126\n" +
+	"\x05bases\x18\x04 \x03(\v2 .kahu.providerservice.VolumeBaseR\x05bases\x12X\n" +
 	"\n" +
 	"parameters\x18\t \x03(\v28.kahu.providerservice.StartBackupRequest.ParametersEntryR\n" +
 	"parameters\x1a=\n" +
 	"\x0fParametersEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"v\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xbe\x01\n" +
 	"\x13StartBackupResponse\x12G\n" +
 	"\vbackup_info\x18\x01 \x03(\v2&.kahu.providerservice.BackupIdentifierR\n" +
-	"backupInfo\x12\x16\n" +
+	"backupInfo\x12F\n" +
+	"\rvolume_errors\x18\x02 \x03(\v2!.kahu.providerservice.VolumeErrorR\fvolumeErrors\x12\x16\n" +
 	"\x06errors\x18\t \x03(\tR\x06errors\"\xa6\x02\n" +
 	"\x13DeleteBackupRequest\x12E\n" +
 	"\vbackup_info\x18\x01 \x03(\v2$.kahu.providerservice.BackupIdentityR\n" +
@@ -1355,9 +1814,10 @@ const file_kahu_providerservice_v1_volumebackup_proto_rawDesc = "" +
 	"parameters\x1a=\n" +
 	"\x0fParametersEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"d\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xac\x01\n" +
 	"\x14DeleteBackupResponse\x124\n" +
-	"\asuccess\x18\x01 \x01(\v2\x1a.google.protobuf.BoolValueR\asuccess\x12\x16\n" +
+	"\asuccess\x18\x01 \x01(\v2\x1a.google.protobuf.BoolValueR\asuccess\x12F\n" +
+	"\rvolume_errors\x18\x02 \x03(\v2!.kahu.providerservice.VolumeErrorR\fvolumeErrors\x12\x16\n" +
 	"\x06errors\x18\t \x03(\tR\x06errors\"\xf6\x01\n" +
 	"\x13CancelBackupRequest\x12E\n" +
 	"\vbackup_info\x18\x01 \x03(\v2$.kahu.providerservice.BackupIdentityR\n" +
@@ -1379,10 +1839,18 @@ const file_kahu_providerservice_v1_volumebackup_proto_rawDesc = "" +
 	"parameters\x1a=\n" +
 	"\x0fParametersEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"M\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xda\x02\n" +
 	"\n" +
 	"BackupStat\x12#\n" +
-	"\rbackup_handle\x18\x01 \x01(\tR\fbackupHandle\x12\x1a\n" +
+	"\rbackup_handle\x18\x01 \x01(\tR\fbackupHandle\x127\n" +
+	"\x05state\x18\x02 \x01(\x0e2!.kahu.providerservice.VolumeStateR\x05state\x12:\n" +
+	"\n" +
+	"bytes_done\x18\x03 \x01(\v2\x1b.google.protobuf.Int64ValueR\tbytesDone\x12<\n" +
+	"\vbytes_total\x18\x04 \x01(\v2\x1b.google.protobuf.Int64ValueR\n" +
+	"bytesTotal\x127\n" +
+	"\x05error\x18\x05 \x01(\v2!.kahu.providerservice.VolumeErrorR\x05error\x12\x1f\n" +
+	"\vfull_reason\x18\x06 \x01(\tR\n" +
+	"fullReason\x12\x1a\n" +
 	"\bprogress\x18\t \x01(\x03R\bprogress\"\\\n" +
 	"\x15GetBackupStatResponse\x12C\n" +
 	"\fbackup_stats\x18\x01 \x03(\v2 .kahu.providerservice.BackupStatR\vbackupStats\"t\n" +
@@ -1394,10 +1862,16 @@ const file_kahu_providerservice_v1_volumebackup_proto_rawDesc = "" +
 	"\x11volume_attributes\x18\t \x03(\v2A.kahu.providerservice.RestoreVolumeIdentity.VolumeAttributesEntryR\x10volumeAttributes\x1aC\n" +
 	"\x15VolumeAttributesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x8a\x01\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xd3\x01\n" +
 	"\x17RestoreVolumeIdentifier\x12\x19\n" +
 	"\bpvc_name\x18\x01 \x01(\tR\apvcName\x12T\n" +
-	"\x0fvolume_identity\x18\x02 \x01(\v2+.kahu.providerservice.RestoreVolumeIdentityR\x0evolumeIdentity\"\xc1\x02\n" +
+	"\x0fvolume_identity\x18\x02 \x01(\v2+.kahu.providerservice.RestoreVolumeIdentityR\x0evolumeIdentity\x12G\n" +
+	"\vdata_source\x18\x03 \x01(\v2&.kahu.providerservice.VolumeDataSourceR\n" +
+	"dataSource\"W\n" +
+	"\x10VolumeDataSource\x12\x1b\n" +
+	"\tapi_group\x18\x01 \x01(\tR\bapiGroup\x12\x12\n" +
+	"\x04kind\x18\x02 \x01(\tR\x04kind\x12\x12\n" +
+	"\x04name\x18\x03 \x01(\tR\x04name\"\xc1\x02\n" +
 	"\x1dCreateVolumeFromBackupRequest\x12J\n" +
 	"\frestore_info\x18\x01 \x03(\v2'.kahu.providerservice.RestoreIdentifierR\vrestoreInfo\x120\n" +
 	"\x14restore_content_name\x18\x02 \x01(\tR\x12restoreContentName\x12c\n" +
@@ -1406,9 +1880,10 @@ const file_kahu_providerservice_v1_volumebackup_proto_rawDesc = "" +
 	"parameters\x1a=\n" +
 	"\x0fParametersEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x96\x01\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xde\x01\n" +
 	"\x1eCreateVolumeFromBackupResponse\x12\\\n" +
-	"\x12volume_identifiers\x18\x01 \x03(\v2-.kahu.providerservice.RestoreVolumeIdentifierR\x11volumeIdentifiers\x12\x16\n" +
+	"\x12volume_identifiers\x18\x01 \x03(\v2-.kahu.providerservice.RestoreVolumeIdentifierR\x11volumeIdentifiers\x12F\n" +
+	"\rvolume_errors\x18\x02 \x03(\v2!.kahu.providerservice.VolumeErrorR\fvolumeErrors\x12\x16\n" +
 	"\x06errors\x18\t \x03(\tR\x06errors\"\x96\x02\n" +
 	"\x14CancelRestoreRequest\x12c\n" +
 	"\x17restore_volume_identity\x18\x01 \x03(\v2+.kahu.providerservice.RestoreVolumeIdentityR\x15restoreVolumeIdentity\x12Z\n" +
@@ -1428,12 +1903,24 @@ const file_kahu_providerservice_v1_volumebackup_proto_rawDesc = "" +
 	"parameters\x1a=\n" +
 	"\x0fParametersEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"]\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xc9\x02\n" +
 	"\vRestoreStat\x122\n" +
-	"\x15restore_volume_handle\x18\x01 \x01(\tR\x13restoreVolumeHandle\x12\x1a\n" +
+	"\x15restore_volume_handle\x18\x01 \x01(\tR\x13restoreVolumeHandle\x127\n" +
+	"\x05state\x18\x02 \x01(\x0e2!.kahu.providerservice.VolumeStateR\x05state\x12:\n" +
+	"\n" +
+	"bytes_done\x18\x03 \x01(\v2\x1b.google.protobuf.Int64ValueR\tbytesDone\x12<\n" +
+	"\vbytes_total\x18\x04 \x01(\v2\x1b.google.protobuf.Int64ValueR\n" +
+	"bytesTotal\x127\n" +
+	"\x05error\x18\x05 \x01(\v2!.kahu.providerservice.VolumeErrorR\x05error\x12\x1a\n" +
 	"\bprogress\x18\t \x01(\x03R\bprogress\"k\n" +
 	"\x16GetRestoreStatResponse\x12Q\n" +
-	"\x13restore_volume_stat\x18\x01 \x03(\v2!.kahu.providerservice.RestoreStatR\x11restoreVolumeStat2\x87\x06\n" +
+	"\x13restore_volume_stat\x18\x01 \x03(\v2!.kahu.providerservice.RestoreStatR\x11restoreVolumeStat*\x92\x01\n" +
+	"\vVolumeState\x12\x18\n" +
+	"\x14VOLUME_STATE_UNKNOWN\x10\x00\x12\x18\n" +
+	"\x14VOLUME_STATE_RUNNING\x10\x01\x12\x1a\n" +
+	"\x16VOLUME_STATE_SUCCEEDED\x10\x02\x12\x17\n" +
+	"\x13VOLUME_STATE_FAILED\x10\x03\x12\x1a\n" +
+	"\x16VOLUME_STATE_CANCELLED\x10\x042\x87\x06\n" +
 	"\fVolumeBackup\x12b\n" +
 	"\vStartBackup\x12(.kahu.providerservice.StartBackupRequest\x1a).kahu.providerservice.StartBackupResponse\x12e\n" +
 	"\fDeleteBackup\x12).kahu.providerservice.DeleteBackupRequest\x1a*.kahu.providerservice.DeleteBackupResponse\x12e\n" +
@@ -1455,91 +1942,113 @@ func file_kahu_providerservice_v1_volumebackup_proto_rawDescGZIP() []byte {
 	return file_kahu_providerservice_v1_volumebackup_proto_rawDescData
 }
 
-var file_kahu_providerservice_v1_volumebackup_proto_msgTypes = make([]protoimpl.MessageInfo, 33)
+var file_kahu_providerservice_v1_volumebackup_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
+var file_kahu_providerservice_v1_volumebackup_proto_msgTypes = make([]protoimpl.MessageInfo, 37)
 var file_kahu_providerservice_v1_volumebackup_proto_goTypes = []any{
-	(*BackupIdentity)(nil),                 // 0: kahu.providerservice.BackupIdentity
-	(*BackupIdentifier)(nil),               // 1: kahu.providerservice.BackupIdentifier
-	(*Snapshot)(nil),                       // 2: kahu.providerservice.Snapshot
-	(*VolBackup)(nil),                      // 3: kahu.providerservice.VolBackup
-	(*StartBackupRequest)(nil),             // 4: kahu.providerservice.StartBackupRequest
-	(*StartBackupResponse)(nil),            // 5: kahu.providerservice.StartBackupResponse
-	(*DeleteBackupRequest)(nil),            // 6: kahu.providerservice.DeleteBackupRequest
-	(*DeleteBackupResponse)(nil),           // 7: kahu.providerservice.DeleteBackupResponse
-	(*CancelBackupRequest)(nil),            // 8: kahu.providerservice.CancelBackupRequest
-	(*CancelBackupResponse)(nil),           // 9: kahu.providerservice.CancelBackupResponse
-	(*GetBackupStatRequest)(nil),           // 10: kahu.providerservice.GetBackupStatRequest
-	(*BackupStat)(nil),                     // 11: kahu.providerservice.BackupStat
-	(*GetBackupStatResponse)(nil),          // 12: kahu.providerservice.GetBackupStatResponse
-	(*RestoreIdentifier)(nil),              // 13: kahu.providerservice.RestoreIdentifier
-	(*RestoreVolumeIdentity)(nil),          // 14: kahu.providerservice.RestoreVolumeIdentity
-	(*RestoreVolumeIdentifier)(nil),        // 15: kahu.providerservice.RestoreVolumeIdentifier
-	(*CreateVolumeFromBackupRequest)(nil),  // 16: kahu.providerservice.CreateVolumeFromBackupRequest
-	(*CreateVolumeFromBackupResponse)(nil), // 17: kahu.providerservice.CreateVolumeFromBackupResponse
-	(*CancelRestoreRequest)(nil),           // 18: kahu.providerservice.CancelRestoreRequest
-	(*CancelRestoreResponse)(nil),          // 19: kahu.providerservice.CancelRestoreResponse
-	(*GetRestoreStatRequest)(nil),          // 20: kahu.providerservice.GetRestoreStatRequest
-	(*RestoreStat)(nil),                    // 21: kahu.providerservice.RestoreStat
-	(*GetRestoreStatResponse)(nil),         // 22: kahu.providerservice.GetRestoreStatResponse
-	nil,                                    // 23: kahu.providerservice.BackupIdentity.BackupAttributesEntry
-	nil,                                    // 24: kahu.providerservice.Snapshot.SnapshotAttributesEntry
-	nil,                                    // 25: kahu.providerservice.StartBackupRequest.ParametersEntry
-	nil,                                    // 26: kahu.providerservice.DeleteBackupRequest.ParametersEntry
-	nil,                                    // 27: kahu.providerservice.CancelBackupRequest.ParametersEntry
-	nil,                                    // 28: kahu.providerservice.GetBackupStatRequest.ParametersEntry
-	nil,                                    // 29: kahu.providerservice.RestoreVolumeIdentity.VolumeAttributesEntry
-	nil,                                    // 30: kahu.providerservice.CreateVolumeFromBackupRequest.ParametersEntry
-	nil,                                    // 31: kahu.providerservice.CancelRestoreRequest.ParametersEntry
-	nil,                                    // 32: kahu.providerservice.GetRestoreStatRequest.ParametersEntry
-	(*wrapperspb.BoolValue)(nil),           // 33: google.protobuf.BoolValue
+	(VolumeState)(0),                       // 0: kahu.providerservice.VolumeState
+	(*VolumeError)(nil),                    // 1: kahu.providerservice.VolumeError
+	(*VolumeBase)(nil),                     // 2: kahu.providerservice.VolumeBase
+	(*VolumeClaimSource)(nil),              // 3: kahu.providerservice.VolumeClaimSource
+	(*BackupIdentity)(nil),                 // 4: kahu.providerservice.BackupIdentity
+	(*BackupIdentifier)(nil),               // 5: kahu.providerservice.BackupIdentifier
+	(*Snapshot)(nil),                       // 6: kahu.providerservice.Snapshot
+	(*VolBackup)(nil),                      // 7: kahu.providerservice.VolBackup
+	(*StartBackupRequest)(nil),             // 8: kahu.providerservice.StartBackupRequest
+	(*StartBackupResponse)(nil),            // 9: kahu.providerservice.StartBackupResponse
+	(*DeleteBackupRequest)(nil),            // 10: kahu.providerservice.DeleteBackupRequest
+	(*DeleteBackupResponse)(nil),           // 11: kahu.providerservice.DeleteBackupResponse
+	(*CancelBackupRequest)(nil),            // 12: kahu.providerservice.CancelBackupRequest
+	(*CancelBackupResponse)(nil),           // 13: kahu.providerservice.CancelBackupResponse
+	(*GetBackupStatRequest)(nil),           // 14: kahu.providerservice.GetBackupStatRequest
+	(*BackupStat)(nil),                     // 15: kahu.providerservice.BackupStat
+	(*GetBackupStatResponse)(nil),          // 16: kahu.providerservice.GetBackupStatResponse
+	(*RestoreIdentifier)(nil),              // 17: kahu.providerservice.RestoreIdentifier
+	(*RestoreVolumeIdentity)(nil),          // 18: kahu.providerservice.RestoreVolumeIdentity
+	(*RestoreVolumeIdentifier)(nil),        // 19: kahu.providerservice.RestoreVolumeIdentifier
+	(*VolumeDataSource)(nil),               // 20: kahu.providerservice.VolumeDataSource
+	(*CreateVolumeFromBackupRequest)(nil),  // 21: kahu.providerservice.CreateVolumeFromBackupRequest
+	(*CreateVolumeFromBackupResponse)(nil), // 22: kahu.providerservice.CreateVolumeFromBackupResponse
+	(*CancelRestoreRequest)(nil),           // 23: kahu.providerservice.CancelRestoreRequest
+	(*CancelRestoreResponse)(nil),          // 24: kahu.providerservice.CancelRestoreResponse
+	(*GetRestoreStatRequest)(nil),          // 25: kahu.providerservice.GetRestoreStatRequest
+	(*RestoreStat)(nil),                    // 26: kahu.providerservice.RestoreStat
+	(*GetRestoreStatResponse)(nil),         // 27: kahu.providerservice.GetRestoreStatResponse
+	nil,                                    // 28: kahu.providerservice.BackupIdentity.BackupAttributesEntry
+	nil,                                    // 29: kahu.providerservice.Snapshot.SnapshotAttributesEntry
+	nil,                                    // 30: kahu.providerservice.StartBackupRequest.ParametersEntry
+	nil,                                    // 31: kahu.providerservice.DeleteBackupRequest.ParametersEntry
+	nil,                                    // 32: kahu.providerservice.CancelBackupRequest.ParametersEntry
+	nil,                                    // 33: kahu.providerservice.GetBackupStatRequest.ParametersEntry
+	nil,                                    // 34: kahu.providerservice.RestoreVolumeIdentity.VolumeAttributesEntry
+	nil,                                    // 35: kahu.providerservice.CreateVolumeFromBackupRequest.ParametersEntry
+	nil,                                    // 36: kahu.providerservice.CancelRestoreRequest.ParametersEntry
+	nil,                                    // 37: kahu.providerservice.GetRestoreStatRequest.ParametersEntry
+	(*wrapperspb.BoolValue)(nil),           // 38: google.protobuf.BoolValue
+	(*wrapperspb.Int64Value)(nil),          // 39: google.protobuf.Int64Value
 }
 var file_kahu_providerservice_v1_volumebackup_proto_depIdxs = []int32{
-	23, // 0: kahu.providerservice.BackupIdentity.backup_attributes:type_name -> kahu.providerservice.BackupIdentity.BackupAttributesEntry
-	0,  // 1: kahu.providerservice.BackupIdentifier.backup_identity:type_name -> kahu.providerservice.BackupIdentity
-	24, // 2: kahu.providerservice.Snapshot.snapshot_attributes:type_name -> kahu.providerservice.Snapshot.SnapshotAttributesEntry
-	2,  // 3: kahu.providerservice.VolBackup.snapshot:type_name -> kahu.providerservice.Snapshot
-	3,  // 4: kahu.providerservice.StartBackupRequest.backupInfo:type_name -> kahu.providerservice.VolBackup
-	25, // 5: kahu.providerservice.StartBackupRequest.parameters:type_name -> kahu.providerservice.StartBackupRequest.ParametersEntry
-	1,  // 6: kahu.providerservice.StartBackupResponse.backup_info:type_name -> kahu.providerservice.BackupIdentifier
-	0,  // 7: kahu.providerservice.DeleteBackupRequest.backup_info:type_name -> kahu.providerservice.BackupIdentity
-	26, // 8: kahu.providerservice.DeleteBackupRequest.parameters:type_name -> kahu.providerservice.DeleteBackupRequest.ParametersEntry
-	33, // 9: kahu.providerservice.DeleteBackupResponse.success:type_name -> google.protobuf.BoolValue
-	0,  // 10: kahu.providerservice.CancelBackupRequest.backup_info:type_name -> kahu.providerservice.BackupIdentity
-	27, // 11: kahu.providerservice.CancelBackupRequest.parameters:type_name -> kahu.providerservice.CancelBackupRequest.ParametersEntry
-	33, // 12: kahu.providerservice.CancelBackupResponse.success:type_name -> google.protobuf.BoolValue
-	0,  // 13: kahu.providerservice.GetBackupStatRequest.backup_info:type_name -> kahu.providerservice.BackupIdentity
-	28, // 14: kahu.providerservice.GetBackupStatRequest.parameters:type_name -> kahu.providerservice.GetBackupStatRequest.ParametersEntry
-	11, // 15: kahu.providerservice.GetBackupStatResponse.backup_stats:type_name -> kahu.providerservice.BackupStat
-	0,  // 16: kahu.providerservice.RestoreIdentifier.backup_identity:type_name -> kahu.providerservice.BackupIdentity
-	29, // 17: kahu.providerservice.RestoreVolumeIdentity.volume_attributes:type_name -> kahu.providerservice.RestoreVolumeIdentity.VolumeAttributesEntry
-	14, // 18: kahu.providerservice.RestoreVolumeIdentifier.volume_identity:type_name -> kahu.providerservice.RestoreVolumeIdentity
-	13, // 19: kahu.providerservice.CreateVolumeFromBackupRequest.restore_info:type_name -> kahu.providerservice.RestoreIdentifier
-	30, // 20: kahu.providerservice.CreateVolumeFromBackupRequest.parameters:type_name -> kahu.providerservice.CreateVolumeFromBackupRequest.ParametersEntry
-	15, // 21: kahu.providerservice.CreateVolumeFromBackupResponse.volume_identifiers:type_name -> kahu.providerservice.RestoreVolumeIdentifier
-	14, // 22: kahu.providerservice.CancelRestoreRequest.restore_volume_identity:type_name -> kahu.providerservice.RestoreVolumeIdentity
-	31, // 23: kahu.providerservice.CancelRestoreRequest.parameters:type_name -> kahu.providerservice.CancelRestoreRequest.ParametersEntry
-	33, // 24: kahu.providerservice.CancelRestoreResponse.success:type_name -> google.protobuf.BoolValue
-	14, // 25: kahu.providerservice.GetRestoreStatRequest.restore_volume_identity:type_name -> kahu.providerservice.RestoreVolumeIdentity
-	32, // 26: kahu.providerservice.GetRestoreStatRequest.parameters:type_name -> kahu.providerservice.GetRestoreStatRequest.ParametersEntry
-	21, // 27: kahu.providerservice.GetRestoreStatResponse.restore_volume_stat:type_name -> kahu.providerservice.RestoreStat
-	4,  // 28: kahu.providerservice.VolumeBackup.StartBackup:input_type -> kahu.providerservice.StartBackupRequest
-	6,  // 29: kahu.providerservice.VolumeBackup.DeleteBackup:input_type -> kahu.providerservice.DeleteBackupRequest
-	8,  // 30: kahu.providerservice.VolumeBackup.CancelBackup:input_type -> kahu.providerservice.CancelBackupRequest
-	10, // 31: kahu.providerservice.VolumeBackup.GetBackupStat:input_type -> kahu.providerservice.GetBackupStatRequest
-	16, // 32: kahu.providerservice.VolumeBackup.CreateVolumeFromBackup:input_type -> kahu.providerservice.CreateVolumeFromBackupRequest
-	18, // 33: kahu.providerservice.VolumeBackup.CancelRestore:input_type -> kahu.providerservice.CancelRestoreRequest
-	20, // 34: kahu.providerservice.VolumeBackup.GetRestoreStat:input_type -> kahu.providerservice.GetRestoreStatRequest
-	5,  // 35: kahu.providerservice.VolumeBackup.StartBackup:output_type -> kahu.providerservice.StartBackupResponse
-	7,  // 36: kahu.providerservice.VolumeBackup.DeleteBackup:output_type -> kahu.providerservice.DeleteBackupResponse
-	9,  // 37: kahu.providerservice.VolumeBackup.CancelBackup:output_type -> kahu.providerservice.CancelBackupResponse
-	12, // 38: kahu.providerservice.VolumeBackup.GetBackupStat:output_type -> kahu.providerservice.GetBackupStatResponse
-	17, // 39: kahu.providerservice.VolumeBackup.CreateVolumeFromBackup:output_type -> kahu.providerservice.CreateVolumeFromBackupResponse
-	19, // 40: kahu.providerservice.VolumeBackup.CancelRestore:output_type -> kahu.providerservice.CancelRestoreResponse
-	22, // 41: kahu.providerservice.VolumeBackup.GetRestoreStat:output_type -> kahu.providerservice.GetRestoreStatResponse
-	35, // [35:42] is the sub-list for method output_type
-	28, // [28:35] is the sub-list for method input_type
-	28, // [28:28] is the sub-list for extension type_name
-	28, // [28:28] is the sub-list for extension extendee
-	0,  // [0:28] is the sub-list for field type_name
+	4,  // 0: kahu.providerservice.VolumeBase.backup_identity:type_name -> kahu.providerservice.BackupIdentity
+	28, // 1: kahu.providerservice.BackupIdentity.backup_attributes:type_name -> kahu.providerservice.BackupIdentity.BackupAttributesEntry
+	4,  // 2: kahu.providerservice.BackupIdentifier.backup_identity:type_name -> kahu.providerservice.BackupIdentity
+	29, // 3: kahu.providerservice.Snapshot.snapshot_attributes:type_name -> kahu.providerservice.Snapshot.SnapshotAttributesEntry
+	6,  // 4: kahu.providerservice.VolBackup.snapshot:type_name -> kahu.providerservice.Snapshot
+	3,  // 5: kahu.providerservice.VolBackup.source:type_name -> kahu.providerservice.VolumeClaimSource
+	7,  // 6: kahu.providerservice.StartBackupRequest.backupInfo:type_name -> kahu.providerservice.VolBackup
+	2,  // 7: kahu.providerservice.StartBackupRequest.bases:type_name -> kahu.providerservice.VolumeBase
+	30, // 8: kahu.providerservice.StartBackupRequest.parameters:type_name -> kahu.providerservice.StartBackupRequest.ParametersEntry
+	5,  // 9: kahu.providerservice.StartBackupResponse.backup_info:type_name -> kahu.providerservice.BackupIdentifier
+	1,  // 10: kahu.providerservice.StartBackupResponse.volume_errors:type_name -> kahu.providerservice.VolumeError
+	4,  // 11: kahu.providerservice.DeleteBackupRequest.backup_info:type_name -> kahu.providerservice.BackupIdentity
+	31, // 12: kahu.providerservice.DeleteBackupRequest.parameters:type_name -> kahu.providerservice.DeleteBackupRequest.ParametersEntry
+	38, // 13: kahu.providerservice.DeleteBackupResponse.success:type_name -> google.protobuf.BoolValue
+	1,  // 14: kahu.providerservice.DeleteBackupResponse.volume_errors:type_name -> kahu.providerservice.VolumeError
+	4,  // 15: kahu.providerservice.CancelBackupRequest.backup_info:type_name -> kahu.providerservice.BackupIdentity
+	32, // 16: kahu.providerservice.CancelBackupRequest.parameters:type_name -> kahu.providerservice.CancelBackupRequest.ParametersEntry
+	38, // 17: kahu.providerservice.CancelBackupResponse.success:type_name -> google.protobuf.BoolValue
+	4,  // 18: kahu.providerservice.GetBackupStatRequest.backup_info:type_name -> kahu.providerservice.BackupIdentity
+	33, // 19: kahu.providerservice.GetBackupStatRequest.parameters:type_name -> kahu.providerservice.GetBackupStatRequest.ParametersEntry
+	0,  // 20: kahu.providerservice.BackupStat.state:type_name -> kahu.providerservice.VolumeState
+	39, // 21: kahu.providerservice.BackupStat.bytes_done:type_name -> google.protobuf.Int64Value
+	39, // 22: kahu.providerservice.BackupStat.bytes_total:type_name -> google.protobuf.Int64Value
+	1,  // 23: kahu.providerservice.BackupStat.error:type_name -> kahu.providerservice.VolumeError
+	15, // 24: kahu.providerservice.GetBackupStatResponse.backup_stats:type_name -> kahu.providerservice.BackupStat
+	4,  // 25: kahu.providerservice.RestoreIdentifier.backup_identity:type_name -> kahu.providerservice.BackupIdentity
+	34, // 26: kahu.providerservice.RestoreVolumeIdentity.volume_attributes:type_name -> kahu.providerservice.RestoreVolumeIdentity.VolumeAttributesEntry
+	18, // 27: kahu.providerservice.RestoreVolumeIdentifier.volume_identity:type_name -> kahu.providerservice.RestoreVolumeIdentity
+	20, // 28: kahu.providerservice.RestoreVolumeIdentifier.data_source:type_name -> kahu.providerservice.VolumeDataSource
+	17, // 29: kahu.providerservice.CreateVolumeFromBackupRequest.restore_info:type_name -> kahu.providerservice.RestoreIdentifier
+	35, // 30: kahu.providerservice.CreateVolumeFromBackupRequest.parameters:type_name -> kahu.providerservice.CreateVolumeFromBackupRequest.ParametersEntry
+	19, // 31: kahu.providerservice.CreateVolumeFromBackupResponse.volume_identifiers:type_name -> kahu.providerservice.RestoreVolumeIdentifier
+	1,  // 32: kahu.providerservice.CreateVolumeFromBackupResponse.volume_errors:type_name -> kahu.providerservice.VolumeError
+	18, // 33: kahu.providerservice.CancelRestoreRequest.restore_volume_identity:type_name -> kahu.providerservice.RestoreVolumeIdentity
+	36, // 34: kahu.providerservice.CancelRestoreRequest.parameters:type_name -> kahu.providerservice.CancelRestoreRequest.ParametersEntry
+	38, // 35: kahu.providerservice.CancelRestoreResponse.success:type_name -> google.protobuf.BoolValue
+	18, // 36: kahu.providerservice.GetRestoreStatRequest.restore_volume_identity:type_name -> kahu.providerservice.RestoreVolumeIdentity
+	37, // 37: kahu.providerservice.GetRestoreStatRequest.parameters:type_name -> kahu.providerservice.GetRestoreStatRequest.ParametersEntry
+	0,  // 38: kahu.providerservice.RestoreStat.state:type_name -> kahu.providerservice.VolumeState
+	39, // 39: kahu.providerservice.RestoreStat.bytes_done:type_name -> google.protobuf.Int64Value
+	39, // 40: kahu.providerservice.RestoreStat.bytes_total:type_name -> google.protobuf.Int64Value
+	1,  // 41: kahu.providerservice.RestoreStat.error:type_name -> kahu.providerservice.VolumeError
+	26, // 42: kahu.providerservice.GetRestoreStatResponse.restore_volume_stat:type_name -> kahu.providerservice.RestoreStat
+	8,  // 43: kahu.providerservice.VolumeBackup.StartBackup:input_type -> kahu.providerservice.StartBackupRequest
+	10, // 44: kahu.providerservice.VolumeBackup.DeleteBackup:input_type -> kahu.providerservice.DeleteBackupRequest
+	12, // 45: kahu.providerservice.VolumeBackup.CancelBackup:input_type -> kahu.providerservice.CancelBackupRequest
+	14, // 46: kahu.providerservice.VolumeBackup.GetBackupStat:input_type -> kahu.providerservice.GetBackupStatRequest
+	21, // 47: kahu.providerservice.VolumeBackup.CreateVolumeFromBackup:input_type -> kahu.providerservice.CreateVolumeFromBackupRequest
+	23, // 48: kahu.providerservice.VolumeBackup.CancelRestore:input_type -> kahu.providerservice.CancelRestoreRequest
+	25, // 49: kahu.providerservice.VolumeBackup.GetRestoreStat:input_type -> kahu.providerservice.GetRestoreStatRequest
+	9,  // 50: kahu.providerservice.VolumeBackup.StartBackup:output_type -> kahu.providerservice.StartBackupResponse
+	11, // 51: kahu.providerservice.VolumeBackup.DeleteBackup:output_type -> kahu.providerservice.DeleteBackupResponse
+	13, // 52: kahu.providerservice.VolumeBackup.CancelBackup:output_type -> kahu.providerservice.CancelBackupResponse
+	16, // 53: kahu.providerservice.VolumeBackup.GetBackupStat:output_type -> kahu.providerservice.GetBackupStatResponse
+	22, // 54: kahu.providerservice.VolumeBackup.CreateVolumeFromBackup:output_type -> kahu.providerservice.CreateVolumeFromBackupResponse
+	24, // 55: kahu.providerservice.VolumeBackup.CancelRestore:output_type -> kahu.providerservice.CancelRestoreResponse
+	27, // 56: kahu.providerservice.VolumeBackup.GetRestoreStat:output_type -> kahu.providerservice.GetRestoreStatResponse
+	50, // [50:57] is the sub-list for method output_type
+	43, // [43:50] is the sub-list for method input_type
+	43, // [43:43] is the sub-list for extension type_name
+	43, // [43:43] is the sub-list for extension extendee
+	0,  // [0:43] is the sub-list for field type_name
 }
 
 func init() { file_kahu_providerservice_v1_volumebackup_proto_init() }
@@ -1552,13 +2061,14 @@ func file_kahu_providerservice_v1_volumebackup_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_kahu_providerservice_v1_volumebackup_proto_rawDesc), len(file_kahu_providerservice_v1_volumebackup_proto_rawDesc)),
-			NumEnums:      0,
-			NumMessages:   33,
+			NumEnums:      1,
+			NumMessages:   37,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
 		GoTypes:           file_kahu_providerservice_v1_volumebackup_proto_goTypes,
 		DependencyIndexes: file_kahu_providerservice_v1_volumebackup_proto_depIdxs,
+		EnumInfos:         file_kahu_providerservice_v1_volumebackup_proto_enumTypes,
 		MessageInfos:      file_kahu_providerservice_v1_volumebackup_proto_msgTypes,
 	}.Build()
 	File_kahu_providerservice_v1_volumebackup_proto = out.File

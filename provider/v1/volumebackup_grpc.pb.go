@@ -35,7 +35,10 @@ const (
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
 // VolumeBackup backs up volumes and makes volumes from backups. Start calls return at once; the work is followed by
-// the Get calls.
+// the Get calls, also by a caller that was started again and knows nothing but the handles.
+//
+// Where a volume is concerned rather than the whole call, the call succeeds and the answer has a VolumeError for it. A
+// driver that knows nothing of VolumeError fails the call.
 //
 // Kubernetes objects travel as bytes: the object's own protocol buffer encoding (what its Marshal method gives), which
 // on the wire is the same as a field of the message type of k8s.io/api/core/v1.
@@ -44,13 +47,15 @@ type VolumeBackupClient interface {
 	StartBackup(ctx context.Context, in *StartBackupRequest, opts ...grpc.CallOption) (*StartBackupResponse, error)
 	// DeleteBackup removes backups. That there is none of a handle is a success.
 	DeleteBackup(ctx context.Context, in *DeleteBackupRequest, opts ...grpc.CallOption) (*DeleteBackupResponse, error)
-	// CancelBackup ends backups that are under way.
+	// CancelBackup ends backups that are under way. It may return before they have ended: that is confirmed when
+	// GetBackupStat tells VOLUME_STATE_CANCELLED, or nothing of the handle any more.
 	CancelBackup(ctx context.Context, in *CancelBackupRequest, opts ...grpc.CallOption) (*CancelBackupResponse, error)
 	// GetBackupStat tells how far backups are.
 	GetBackupStat(ctx context.Context, in *GetBackupStatRequest, opts ...grpc.CallOption) (*GetBackupStatResponse, error)
 	// CreateVolumeFromBackup begins to make volumes from backups.
 	CreateVolumeFromBackup(ctx context.Context, in *CreateVolumeFromBackupRequest, opts ...grpc.CallOption) (*CreateVolumeFromBackupResponse, error)
-	// CancelRestore ends restores that are under way.
+	// CancelRestore ends restores that are under way, and removes what was made. It may return before they have ended:
+	// that is confirmed when GetRestoreStat tells VOLUME_STATE_CANCELLED, or nothing of the handle any more.
 	CancelRestore(ctx context.Context, in *CancelRestoreRequest, opts ...grpc.CallOption) (*CancelRestoreResponse, error)
 	// GetRestoreStat tells how far restores are.
 	GetRestoreStat(ctx context.Context, in *GetRestoreStatRequest, opts ...grpc.CallOption) (*GetRestoreStatResponse, error)
@@ -139,7 +144,10 @@ func (c *volumeBackupClient) GetRestoreStat(ctx context.Context, in *GetRestoreS
 // for forward compatibility.
 //
 // VolumeBackup backs up volumes and makes volumes from backups. Start calls return at once; the work is followed by
-// the Get calls.
+// the Get calls, also by a caller that was started again and knows nothing but the handles.
+//
+// Where a volume is concerned rather than the whole call, the call succeeds and the answer has a VolumeError for it. A
+// driver that knows nothing of VolumeError fails the call.
 //
 // Kubernetes objects travel as bytes: the object's own protocol buffer encoding (what its Marshal method gives), which
 // on the wire is the same as a field of the message type of k8s.io/api/core/v1.
@@ -148,13 +156,15 @@ type VolumeBackupServer interface {
 	StartBackup(context.Context, *StartBackupRequest) (*StartBackupResponse, error)
 	// DeleteBackup removes backups. That there is none of a handle is a success.
 	DeleteBackup(context.Context, *DeleteBackupRequest) (*DeleteBackupResponse, error)
-	// CancelBackup ends backups that are under way.
+	// CancelBackup ends backups that are under way. It may return before they have ended: that is confirmed when
+	// GetBackupStat tells VOLUME_STATE_CANCELLED, or nothing of the handle any more.
 	CancelBackup(context.Context, *CancelBackupRequest) (*CancelBackupResponse, error)
 	// GetBackupStat tells how far backups are.
 	GetBackupStat(context.Context, *GetBackupStatRequest) (*GetBackupStatResponse, error)
 	// CreateVolumeFromBackup begins to make volumes from backups.
 	CreateVolumeFromBackup(context.Context, *CreateVolumeFromBackupRequest) (*CreateVolumeFromBackupResponse, error)
-	// CancelRestore ends restores that are under way.
+	// CancelRestore ends restores that are under way, and removes what was made. It may return before they have ended:
+	// that is confirmed when GetRestoreStat tells VOLUME_STATE_CANCELLED, or nothing of the handle any more.
 	CancelRestore(context.Context, *CancelRestoreRequest) (*CancelRestoreResponse, error)
 	// GetRestoreStat tells how far restores are.
 	GetRestoreStat(context.Context, *GetRestoreStatRequest) (*GetRestoreStatResponse, error)

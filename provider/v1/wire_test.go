@@ -60,6 +60,15 @@ CancelRestoreRequest restore_volume_identity=1:repeated parameters=9:map
 CancelRestoreResponse success=1 errors=9:repeated
 `
 
+// grown are the messages that have new fields. Enums may grow; of messages only answers, in which a driver that exists leaves a
+// new field out, and what is only asked of a driver that names a capability for it: any other new field would be ignored by it
+// without a word.
+const grown = `
+GetProviderInfoResponse StartBackupResponse DeleteBackupResponse BackupStat RestoreVolumeIdentifier
+CreateVolumeFromBackupResponse RestoreStat
+StartBackupRequest VolBackup
+`
+
 func TestInheritedMessagesNeverChange(t *testing.T) {
 	now := map[string][]string{}
 	for _, file := range files() {
@@ -76,8 +85,7 @@ func TestInheritedMessagesNeverChange(t *testing.T) {
 				t.Errorf("%s has no %s any more, only %s", words[0], field, strings.Join(fields, " "))
 			}
 		}
-		// Only enums grow: a driver that exists would ignore a new field without a word.
-		if !strings.HasSuffix(words[0], ".Type") && len(fields) != len(words)-1 {
+		if !strings.HasSuffix(words[0], ".Type") && !slices.Contains(strings.Fields(grown), words[0]) && len(fields) != len(words)-1 {
 			t.Errorf("%s has new fields: %s", words[0], strings.Join(fields, " "))
 		}
 	}

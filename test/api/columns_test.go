@@ -25,6 +25,12 @@ func TestColumns(t *testing.T) {
 		"restores":      {[]string{"Name", "Stage", "State", "Backup", "Restored", "Dry-Run", "Age"}, []string{"Total", "Reason", "Queue"}},
 		"transformsets": {[]string{"Name", "Ready", "Age"}, []string{"Reason"}},
 		"inspections":   {[]string{"Name", "Subject", "Backup", "Restore", "State", "Age"}, []string{"Reason"}},
+		"volumebackupcontents": {
+			[]string{"Name", "Phase", "Backup", "Namespace", "Claim", "Age"}, []string{"Way", "Provider", "Done", "Total", "Reason"},
+		},
+		"volumerestorecontents": {
+			[]string{"Name", "Phase", "Restore", "Namespace", "Claim", "Age"}, []string{"Provider", "Done", "Total", "Reason"},
+		},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -72,8 +78,12 @@ func TestNames(t *testing.T) {
 		"inspections":     {"insp", "kahu"},
 		"transformsets":   {"tset", "kahu"},
 
+		"volumebackupcontents":  {"vbc", "kahu"},
+		"volumerestorecontents": {"vrc", "kahu"},
+
 		"providers/status": {}, "backuplocations/status": {}, "backups/status": {}, "restores/status": {},
 		"inspections/status": {}, "transformsets/status": {},
+		"volumebackupcontents/status": {}, "volumerestorecontents/status": {},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("names differ (-want +got):\n%s", diff)

@@ -38,6 +38,9 @@ var resources = map[string]string{
 	"Restore":        "restores",
 	"Inspection":     "inspections",
 	"TransformSet":   "transformsets",
+
+	"VolumeBackupContent":  "volumebackupcontents",
+	"VolumeRestoreContent": "volumerestorecontents",
 }
 
 // parse reads a manifest, with null values as they are.
