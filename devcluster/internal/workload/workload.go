@@ -1,6 +1,6 @@
 // Package workload is what a pod of a test does: it serves, writes files whose
-// content is known, appends numbered lines, gives checksums, asks another
-// server, holds memory, or sleeps.
+// content is known, appends numbered lines, keeps a ledger in several folders,
+// gives checksums, asks another server, holds memory, or sleeps.
 //
 // Everything is written so that a test can tell from outside what happened:
 // files depend on a seed alone, each line carries its number and a checksum,
@@ -21,6 +21,10 @@ const usage = `usage: devcluster-workload FUNCTION [FLAGS] [ARGUMENTS]
 serve [--address :8080] [--folder DIR]           answer HTTP: /name, /healthz, and the folder's files
 write [--files N] [--size BYTES] [--seed S] DIR  write files whose content depends on the seed alone
 append [--every D] [--count N] FILE TEXT         append numbered lines, each on disk before the next; - is stdout
+ledger [--every D] [--quiesce FILE] DIR...       append numbered records to all folders, and hold still while FILE is there
+quiesce [--limit D] FILE                         make a ledger hold still, and return when it does
+unquiesce FILE                                   let it go on
+agree DIR...                                     tell how many records are there, and fail unless all folders have the same
 fetch [--ca FILE] [--token FILE] URL             print what a server answers
 hold MIB                                         keep so much memory
 checksum PATH...                                 print one SHA-256 for each file or whole folder
@@ -31,7 +35,7 @@ sleep [DURATION]                                 do nothing, by default until a 
 func Main(ctx context.Context, arguments []string, stdout, stderr io.Writer) int {
 	functions := map[string]func(context.Context, []string, io.Writer) error{
 		"serve": serve, "write": write, "append": appendLines, "checksum": checksum, "sleep": sleep,
-		"fetch": fetch, "hold": hold,
+		"fetch": fetch, "hold": hold, "ledger": ledger, "quiesce": quiesce, "unquiesce": unquiesce, "agree": agree,
 	}
 	if len(arguments) == 0 || functions[arguments[0]] == nil {
 		_, _ = fmt.Fprintln(stderr, usage)
