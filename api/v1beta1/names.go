@@ -7,4 +7,13 @@ const (
 	ManagerLeaseName = "kahu-manager"
 	// BackupFinalizer keeps a Backup until its data is gone from the location.
 	BackupFinalizer = "kahu.io/backup-data"
+	// VolumeFinalizer keeps a VolumeBackupContent or a VolumeRestoreContent until its provider has done what its deletion
+	// asks for. The manager creates the object with it, and the sidecar of the provider takes it away.
+	VolumeFinalizer = "kahu.io/volume-data"
+	// BackupUIDLabel has the UID of the Backup to which a VolumeBackupContent or a snapshot belongs, RestoreUIDLabel that of
+	// the Restore to which a VolumeRestoreContent belongs.
+	BackupUIDLabel  = "kahu.io/backup-uid"
+	RestoreUIDLabel = "kahu.io/restore-uid"
+	// VolumeBackupAnnotation of a claim says how its data is backed up: skip, offload, snapshot or volume.
+	VolumeBackupAnnotation = "kahu.io/volume-backup"
 )
