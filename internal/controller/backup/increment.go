@@ -124,11 +124,10 @@ func (c *Controller) isOwn(backup *kahuv1.Backup) bool {
 		status.Stage == kahuv1.StageFinished && status.State == kahuv1.StateCompleted && status.StartTimestamp != nil
 }
 
-// isDamaged tells whether a backup was read back and is not as it was written. Of one whose manifest is gone the segments
-// may be sound, and those that others need stay.
+// isDamaged tells whether a backup was read back and is not as it was written, or not there any more.
 func isDamaged(backup *kahuv1.Backup) bool {
 	found := meta.FindStatusCondition(backup.Status.Conditions, kahuv1.ConditionVerified)
-	return found != nil && found.Status == metav1.ConditionFalse && found.Reason != kahuv1.ReasonManifestNotFound
+	return found != nil && found.Status == metav1.ConditionFalse
 }
 
 // alike tells whether two specs choose the same objects.

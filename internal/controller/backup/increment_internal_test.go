@@ -118,7 +118,7 @@ func TestDamagedIsNoBase(t *testing.T) {
 	}{
 		"damaged":           {metav1.ConditionFalse, kahuv1.ReasonArchiveCorrupt, []string{"other"}},
 		"manifest damaged":  {metav1.ConditionFalse, kahuv1.ReasonManifestInvalid, []string{"other"}},
-		"without manifest":  {metav1.ConditionFalse, kahuv1.ReasonManifestNotFound, []string{"first", "other", "second", "third"}},
+		"without manifest":  {metav1.ConditionFalse, kahuv1.ReasonManifestNotFound, []string{"other"}},
 		"could not be read": {metav1.ConditionUnknown, kahuv1.ReasonStoreFailed, []string{"first", "other", "second", "third"}},
 		"sound":             {metav1.ConditionTrue, kahuv1.ReasonVerified, []string{"first", "other", "second", "third"}},
 	} {
