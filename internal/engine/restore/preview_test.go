@@ -234,3 +234,62 @@ func TestPreviewOfTransforms(t *testing.T) {
 		t.Errorf("counted are %v", found.Counts)
 	}
 }
+
+// TestPreviewOfOwned: where the owner stays as it is, so does what refers to it, and a run after the preview agrees.
+func TestPreviewOfOwned(t *testing.T) {
+	w := world.New(t)
+	owned := func(of *fakecluster.Cluster, owner string) {
+		t.Helper()
+		of.Put(t, world.Namespaces, "", "shop", `{}`)
+		of.Put(t, world.ConfigMaps, "shop", "owner", owner)
+		living, err := of.Living(t.Context(), world.ConfigMaps, "shop", "owner")
+		if err != nil {
+			t.Fatal(err)
+		}
+		of.Put(t, world.Secrets, "shop", "owned", fmt.Sprintf(
+			`{"metadata":{"ownerReferences":[{"apiVersion":"v1","kind":"ConfigMap","name":"owner","uid":%q}]}}`, living.UID))
+	}
+	owned(w.Cluster, `{"data":{"a":"b"}}`)
+	if _, err := w.Backup("one", selection.Filters{}); err != nil {
+		t.Fatal(err)
+	}
+	for name, tc := range map[string]struct {
+		policy restoreplan.Policy
+		owner  string
+		want   []string
+	}{
+		"update equal": {restoreplan.Update, `{"data":{"a":"b"}}`, []string{
+			"Unchanged namespaces shop", "Unchanged configmaps shop/owner", "Unchanged secrets shop/owned",
+		}},
+		"recreate equal": {restoreplan.Recreate, `{"data":{"a":"b"}}`, []string{
+			"Unchanged namespaces shop", "Unchanged configmaps shop/owner", "Unchanged secrets shop/owned",
+		}},
+		"update other": {restoreplan.Update, `{"data":{"a":"c"}}`, []string{
+			`Update configmaps shop/owner ~ data.a: "c" -> "b"`, "Unchanged namespaces shop", "Unchanged secrets shop/owned",
+		}},
+		"recreate other": {restoreplan.Recreate, `{"data":{"a":"c"}}`, []string{
+			`Recreate configmaps shop/owner ~ data.a: "c" -> "b"`,
+			"Recreate secrets shop/owned", "Unchanged namespaces shop",
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			to := fakecluster.New(world.AllKinds()...)
+			to.Put(t, world.Namespaces, "", "another-uid-than-there", `{}`)
+			owned(to, tc.owner)
+			found := previewed(w, tc.policy, to)
+			rows := shown(found)
+			for i := range rows {
+				rows[i], _, _ = strings.Cut(rows[i], " ~ metadata.ownerReferences")
+			}
+			if diff := cmp.Diff(tc.want, rows); diff != "" {
+				t.Error(diff)
+			}
+			use := &restore.Runner{Cluster: to, Clock: w.Clock, Creators: 3}
+			done, err := use.Run(t.Context(), restore.Request{Backup: world.ID("one"), ID: world.RestoreID, Attempt: "first", Existing: tc.policy}, w.Files)
+			changed := found.Counts[preview.Update] + found.Counts[preview.Recreate]
+			if err != nil || done.Counts.Updated != changed {
+				t.Errorf("the run changed %d objects, the preview %d: %v", done.Counts.Updated, changed, err)
+			}
+		})
+	}
+}

@@ -56,7 +56,9 @@ func (p *run) judgeExisting(ctx context.Context, wish draft.Draft, row *Row) {
 	case living.Terminating && (shared || p.Policy != restoreplan.Fail):
 		row.Action, row.Checked, row.Reason = Create, false, whyLeaving(living)
 		return
-	case shared:
+	}
+	p.Drafts.Remember(wish.Item, living.UID) // What stays or is written over is the owner that it was.
+	if shared {
 		row.Action, row.Reason = Skip, draft.WhyShared
 		return
 	}

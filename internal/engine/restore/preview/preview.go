@@ -46,6 +46,9 @@ const (
 	maxHeld       = 8 << 20
 )
 
+// toBeMade stands for the UID of an owner that the restore makes.
+const toBeMade = types.UID("to-be-made")
+
 // Row is what a restore would do to one object.
 type Row struct {
 	Kind   core.Kind
@@ -242,11 +245,13 @@ func (p *run) previewItem(ctx context.Context, item *restoreplan.Item, content [
 	if row.Action != "" {
 		return p.addRow(row)
 	}
-	p.Drafts.Remember(item, types.UID("to-be-made"))
 	p.require(wish)
 	p.judge(ctx, wish, &row)
 	if ctx.Err() != nil {
 		return ctx.Err()
+	}
+	if row.Action == Create || row.Action == Recreate {
+		p.Drafts.Remember(item, toBeMade)
 	}
 	return p.addRow(row)
 }
