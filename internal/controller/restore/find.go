@@ -82,6 +82,11 @@ func (c *Controller) findAtLocation(ctx context.Context, s *scope) error {
 	if err != nil {
 		return unfound(location.Name, err)
 	}
+	if len(found) == 0 {
+		if err := place.Lost(ctx, files, location.Status.LocationID); err != nil {
+			return away(location.Name, err)
+		}
+	}
 	if s.id, err = theOne(location.Name, wish, found); err != nil {
 		return err
 	}
@@ -99,6 +104,15 @@ func unfound(location string, err error) error {
 	}
 	reason, stalled := place.Reason(err)
 	return &place.NotUsableError{Reason: reason, Message: err.Error(), Passing: !stalled}
+}
+
+// away says that what is not found may be there all the same, as the place itself is not. Nobody has noticed yet: it may pass.
+func away(location string, err error) error {
+	reason, _ := place.Reason(err)
+	return &place.NotUsableError{
+		Reason: reason, Passing: true,
+		Message: fmt.Sprintf("the place of location %q cannot be looked into, see whether its storage is there: %s", location, err),
+	}
 }
 
 // theOne returns the only one of what was found.

@@ -27,16 +27,27 @@ type oneStore struct{ files *store.Store }
 
 func (o oneStore) Files(string, kahuv1.ProviderEndpoint) (place.Files, error) { return o.files, nil } //nolint:ireturn // The finder wants its interface.
 
+// located returns an API server with a run, and with the location main, which is Ready.
+func located(t *testing.T, run *kahuv1.Restore) (client.Client, *kahuv1.BackupLocation) {
+	t.Helper()
+	scheme := runtime.NewScheme()
+	if err := kahuv1.AddToScheme(scheme); err != nil {
+		t.Fatal(err)
+	}
+	location := &kahuv1.BackupLocation{ObjectMeta: metav1.ObjectMeta{Name: "main"}, Spec: kahuv1.BackupLocationSpec{ProviderName: "files"}}
+	location.Status.Conditions = []metav1.Condition{{Type: kahuv1.ConditionReady, Status: metav1.ConditionTrue}}
+	registered := &kahuv1.Provider{ObjectMeta: metav1.ObjectMeta{Name: "files"}, Spec: kahuv1.ProviderSpec{Type: kahuv1.ProviderTypeMetadata}}
+	registered.Status.State = kahuv1.ProviderStateAvailable
+	to := fake.NewClientBuilder().WithScheme(scheme).WithObjects(run, location, registered).WithStatusSubresource(run, location).Build()
+	return to, location
+}
+
 // TestBusyLocationFailsNoRun: that others ask the location fails no restore, however long they do, and one that waits in the
 // queue need not ask again. What is missing for a moment after that gets the whole patience.
 func TestBusyLocationFailsNoRun(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
 	clock := clocktesting.NewFakeClock(now)
-	scheme := runtime.NewScheme()
-	if err := kahuv1.AddToScheme(scheme); err != nil {
-		t.Fatal(err)
-	}
 	files := store.New(memory.New(memory.Options{}), store.Options{})
 	id := archive.BackupID{ClusterID: "0b7f64a2-9f0e-4d1c-8f5e-3a1f9c2d7e10", Name: "source", UID: "c1f6f2f0-5a6b-4f4e-9c7d-0d3f4f1a2b3c"}
 	if err := files.Replace(t.Context(), id.ManifestName(), []byte("x")); err != nil {
@@ -46,11 +57,7 @@ func TestBusyLocationFailsNoRun(t *testing.T) {
 		ObjectMeta: metav1.ObjectMeta{Name: "nightly", UID: "an-uid", CreationTimestamp: metav1.NewTime(now)},
 		Spec:       kahuv1.RestoreSpec{BackupName: "source", MetadataLocation: "main"},
 	}
-	location := &kahuv1.BackupLocation{ObjectMeta: metav1.ObjectMeta{Name: "main"}, Spec: kahuv1.BackupLocationSpec{ProviderName: "files"}}
-	location.Status.Conditions = []metav1.Condition{{Type: kahuv1.ConditionReady, Status: metav1.ConditionTrue}}
-	registered := &kahuv1.Provider{ObjectMeta: metav1.ObjectMeta{Name: "files"}, Spec: kahuv1.ProviderSpec{Type: kahuv1.ProviderTypeMetadata}}
-	registered.Status.State = kahuv1.ProviderStateAvailable
-	to := fake.NewClientBuilder().WithScheme(scheme).WithObjects(run, location, registered).WithStatusSubresource(run, location).Build()
+	to, location := located(t, run)
 	gate := reconcile.NewGate(1)
 	loop := (&restore.Controller{
 		Client: to, Direct: to, Finder: &place.Finder{Client: to, Stores: oneStore{files}}, Clock: clock, Patience: time.Minute, RunsPerLocation: 1,

@@ -1,7 +1,9 @@
 package restore
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -81,10 +83,15 @@ func (c *Controller) begin(ctx context.Context, s *scope) (bool, error) {
 			PreserveClusterIPs: s.restore.Spec.PreserveClusterIPAddr,
 		},
 	}
-	files := s.files
+	files, known := s.files, s.location.Status.LocationID
 	return c.Tasks.Begin(s.restore.DeepCopy(), func(ctx context.Context, show func(engine.Progress)) (enginerestore.Result, error) {
 		request.Show = show
-		return c.Runner.Run(ctx, request, files)
+		found, err := c.Runner.Run(ctx, request, files)
+		if errors.Is(err, core.ErrNotFound) {
+			// Where the place is away, no backup is to blame.
+			err = cmp.Or(place.Lost(ctx, files, known), err)
+		}
+		return found, err
 	}), nil
 }
 

@@ -16,7 +16,6 @@ import (
 	"github.com/soda-cdm/kahu/internal/core/archive"
 	"github.com/soda-cdm/kahu/internal/core/damage"
 	"github.com/soda-cdm/kahu/internal/engine"
-	enginelocation "github.com/soda-cdm/kahu/internal/engine/location"
 	"github.com/soda-cdm/kahu/internal/engine/verify"
 	"github.com/soda-cdm/kahu/internal/reconcile"
 )
@@ -97,7 +96,7 @@ func (c *Controller) begin(ctx context.Context, s *scope) error {
 		if err == nil && found.DamagedTotal == 0 {
 			return found, nil
 		}
-		if lost := lostPlace(ctx, files, known); lost != nil {
+		if lost := place.Lost(ctx, files, known); lost != nil {
 			return verify.Result{}, lost
 		}
 		return found, err
@@ -107,16 +106,6 @@ func (c *Controller) begin(ctx context.Context, s *scope) error {
 	}
 	s.answer().RetryTime = nil
 	return reconcile.ErrDone
-}
-
-// lostPlace returns an error where the place does not have the marker of the location: what is missing there, or is other than
-// it was, says nothing of a backup. A disk that is not mounted is no damage.
-func lostPlace(ctx context.Context, files place.Files, known string) error {
-	if known == "" {
-		return nil
-	}
-	_, err := (&enginelocation.Location{Files: files, ReadOnly: true}).Open(ctx, known)
-	return err
 }
 
 // conclude writes what was found.
