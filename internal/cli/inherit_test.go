@@ -109,6 +109,36 @@ func TestInheritRefused(t *testing.T) {
 	}
 }
 
+// TestOwn: that the location says to be this cluster's may be from before somebody else wrote there. A person's decision is
+// written down all the same, and the manager's answer awaited.
+func TestOwn(t *testing.T) {
+	const name = "owned"
+	location := &kahuv1.BackupLocation{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: kahuv1.BackupLocationSpec{ProviderName: "p"}}
+	put(t, location, func() {
+		location.Status.LocationID = "the-place"
+		location.Status.Conditions = []metav1.Condition{{
+			Type: kahuv1.ConditionOwned, Status: metav1.ConditionTrue, Reason: kahuv1.ReasonOwned, LastTransitionTime: *stale(0),
+		}}
+	})
+	check(t, run(t, "location", "own", name, "--location-id", "another"), cli.ExitUsage, "", "", "repeat it")
+	check(t, run(t, "location", "own", name, "--location-id", "the-place"), 0, "is being taken over", "", "")
+	if found := read(t, name, &kahuv1.BackupLocation{}).Annotations[kahuv1.AnnotationTakeOwnership]; found != "the-place" {
+		t.Errorf("the decision is %q", found)
+	}
+	check(t, run(t, "location", "own", name, "--location-id", "the-place", "--wait", "--timeout", "1s"), cli.ExitTimeout, "", "", "ran out")
+	carryOut := func(ctx context.Context, to client.Client, location *kahuv1.BackupLocation) error {
+		delete(location.Annotations, kahuv1.AnnotationTakeOwnership)
+		return to.Update(ctx, location)
+	}
+	if err := carryOut(t.Context(), newClient(t), read(t, name, &kahuv1.BackupLocation{})); err != nil {
+		t.Fatal(err)
+	}
+	whenIt(t, name, &kahuv1.BackupLocationList{}, func(location *kahuv1.BackupLocation) bool {
+		return location.Annotations[kahuv1.AnnotationTakeOwnership] != ""
+	}, carryOut)
+	check(t, run(t, "location", "own", name, "--location-id", "the-place", "--wait", "--timeout", limit.String()), 0, "this cluster owns its part", "", "")
+}
+
 // TestDataOfAnotherCluster: a wish to delete data that would leave the data where it is: it is refused, and the object stays.
 func TestDataOfAnotherCluster(t *testing.T) {
 	const location, name = "with-strangers", "of-a-stranger"

@@ -43,10 +43,7 @@ func (s *session) ownLocation(ctx context.Context, name, id string, limits waiti
 	if err := mayOwn(location, id); err != nil {
 		return err
 	}
-	if meta.IsStatusConditionTrue(location.Status.Conditions, kahuv1.ConditionOwned) {
-		_, err := fmt.Fprintf(s.Out, "this cluster owns its part of location %s already\n", name)
-		return err
-	}
+	// What the condition Owned says may be from before the other one wrote, so it does not keep from deciding.
 	before := location.DeepCopy()
 	if location.Annotations == nil {
 		location.Annotations = map[string]string{}
@@ -75,12 +72,17 @@ func mayOwn(location *kahuv1.BackupLocation, id string) error {
 	return nil
 }
 
+// waitForOwnership waits until the manager has taken the decision away, which it does when it has found this cluster to be the
+// owner, or has made it that.
 func (s *session) waitForOwnership(ctx context.Context, to client.WithWatch, name string, limits waiting) error {
 	ctx, cancel := context.WithTimeout(ctx, limits.timeout)
 	defer cancel()
 	err := s.waitFor(ctx, to, &kahuv1.BackupLocationList{}, name, func(object client.Object) (bool, error) {
 		now, ok := object.(*kahuv1.BackupLocation)
-		return ok && meta.IsStatusConditionTrue(now.Status.Conditions, kahuv1.ConditionOwned), nil
+		if !ok || now.Annotations[kahuv1.AnnotationTakeOwnership] != "" {
+			return false, nil
+		}
+		return meta.IsStatusConditionTrue(now.Status.Conditions, kahuv1.ConditionOwned), nil
 	})
 	if err != nil {
 		return fmt.Errorf("waiting for this cluster to own its part of location %s: %w", name, err)

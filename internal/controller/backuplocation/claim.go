@@ -36,7 +36,7 @@ func (c *Controller) claim(ctx context.Context, s *scope) error {
 		c.claimingOf(id).usurped = time.Time{}
 		c.mu.Unlock()
 		c.setOwned(s, metav1.ConditionTrue, kahuv1.ReasonOwned, "This cluster wrote the owner file last.")
-		return nil
+		return c.forgetDecision(ctx, s)
 	case errors.Is(err, location.ErrNotClaimed):
 		if own != "" && !c.isUsurped(id) {
 			return nil // One of the two is a manager that does not know yet that it leads no more.

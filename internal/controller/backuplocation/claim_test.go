@@ -81,6 +81,21 @@ func TestClaimOfASuccessor(t *testing.T) {
 	}
 }
 
+// TestDecisionOfTheOwner: who decides that a cluster is the owner which is it has decided nothing about later.
+func TestDecisionOfTheOwner(t *testing.T) {
+	w := newWorld(t, itself)
+	w.passes(t, 3)
+	location := w.location(t)
+	location.Annotations = map[string]string{kahuv1.AnnotationTakeOwnership: location.Status.LocationID}
+	if err := w.client.Update(t.Context(), location); err != nil {
+		t.Fatal(err)
+	}
+	w.passes(t, 2)
+	if left, there := w.location(t).Annotations[kahuv1.AnnotationTakeOwnership]; there || !w.isOwned(t) {
+		t.Errorf("the decision %q stays, and would hold against whoever writes next", left)
+	}
+}
+
 // TestClaimAfterAStranger: what no manager of this cluster wrote holds everything, whoever remembers what.
 func TestClaimAfterAStranger(t *testing.T) {
 	w := newWorld(t, itself)
