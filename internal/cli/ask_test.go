@@ -174,6 +174,7 @@ func TestPlanLeavesOutWhatStays(t *testing.T) {
 			return to.Status().Update(ctx, restore)
 		})
 	}
+	putBackup(t, "nightly")
 	planned(t)
 	want := "!   Secret shop/no  (conflict: because)\n~   Secret shop/old  (because)\n+   Secret shop/new  (because)\n" +
 		"... and 2 more: `kubectl kahu restore plan dry` shows every object\n" +

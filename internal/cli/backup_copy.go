@@ -95,6 +95,9 @@ func (s *session) copyBackup(ctx context.Context, name string, wish *copyFlags) 
 	if err != nil {
 		return err
 	}
+	if err := locationsThere(ctx, to, wish.to); err != nil {
+		return err
+	}
 	token := s.Clock.Now().UTC().Format(time.RFC3339Nano)
 	backup, err := s.changeCopies(ctx, to, name, func(backup *kahuv1.Backup) error {
 		at := slices.IndexFunc(backup.Spec.Copies, ofLocation(wish.to))

@@ -110,6 +110,9 @@ func (s *session) createBackup(ctx context.Context, name string, wish *backupFla
 	if err != nil {
 		return err
 	}
+	if err := locationsThere(ctx, to, append([]string{wish.location}, wish.copyTo...)...); err != nil {
+		return err
+	}
 	if err := to.Create(ctx, backup); err != nil {
 		return fmt.Errorf("creating Backup %s: %w", name, err)
 	}

@@ -9,7 +9,6 @@ import (
 	"github.com/spf13/cobra"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
@@ -99,7 +98,12 @@ func (s *session) deleteBackup(ctx context.Context, name string, wish deletion) 
 			return err
 		}
 	}
-	limits, backup := wish.waiting, &kahuv1.Backup{ObjectMeta: metav1.ObjectMeta{Name: name}}
+	limits, backup := wish.waiting, &kahuv1.Backup{}
+	if err := unlessForbidden(to.Get(ctx, client.ObjectKey{Name: name}, backup)); err != nil {
+		return fmt.Errorf("reading Backup %s: %w", name, err)
+	}
+	stays := dataThatStays(backup)
+	backup.Name = name
 	if err := to.Delete(ctx, backup); err != nil {
 		return fmt.Errorf("deleting Backup %s: %w", name, err)
 	}
@@ -107,11 +111,21 @@ func (s *session) deleteBackup(ctx context.Context, name string, wish deletion) 
 		if err := s.waitUntilGone(ctx, to, name, limits); err != nil {
 			return err
 		}
-		_, err = fmt.Fprintf(s.Out, "backup %s deleted\n", name)
+		_, err = fmt.Fprintf(s.Out, "backup %s deleted%s\n", name, stays)
 		return err
 	}
-	_, err = fmt.Fprintf(s.Out, "backup %s is being deleted\n", name)
+	_, err = fmt.Fprintf(s.Out, "backup %s is being deleted%s\n", name, stays)
 	return err
+}
+
+// dataThatStays says that only the object goes, where that is so, and what would delete the data.
+func dataThatStays(backup *kahuv1.Backup) string {
+	isEmpty := backup.Spec.Origin == nil && backup.Status.LastBackup == nil
+	if backup.Spec.DeletionPolicy != kahuv1.DeletionPolicyRetain || isEmpty {
+		return ""
+	}
+	return fmt.Sprintf("; its data stays at location %s, which will show it again, and goes with `kubectl kahu backup delete --data`",
+		backup.Spec.MetadataLocation)
 }
 
 // waitUntilGone waits until the object is gone, and shows what holds it.

@@ -112,10 +112,10 @@ func (s *session) awaitVerified(
 	return answered, err
 }
 
-// progressOf says how far a verification is.
+// progressOf says how far a verification is, or why it has not begun. A verdict is the answer to the question before.
 func progressOf(backup *kahuv1.Backup) string {
 	condition := meta.FindStatusCondition(backup.Status.Conditions, kahuv1.ConditionVerified)
-	if condition != nil && condition.Reason != kahuv1.ReasonVerifying {
+	if condition != nil && condition.Status == metav1.ConditionUnknown && condition.Reason != kahuv1.ReasonVerifying {
 		return condition.Message
 	}
 	return fmt.Sprintf("%d of %s", backup.Status.Verification.Objects, plural(backup.Status.Counts.Objects, "object"))

@@ -12,6 +12,8 @@ import (
 // TestBackupCopy asks for copies, answers as the manager would, and shows what is said of them.
 func TestBackupCopy(t *testing.T) {
 	to := newClient(t)
+	putLocation(t, "offsite")
+	putLocation(t, "main")
 	backup := &kahuv1.Backup{ObjectMeta: metav1.ObjectMeta{Name: "copied"}, Spec: kahuv1.BackupSpec{MetadataLocation: "main"}}
 	remove(t, &kahuv1.Backup{}, "copied")
 	if err := to.Create(t.Context(), backup); err != nil {

@@ -5,7 +5,9 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
 
 	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
@@ -67,6 +69,7 @@ func TestBackupCreate(t *testing.T) {
 			}},
 		},
 	}
+	putLocation(t, "default")
 	for name, test := range cases {
 		t.Run(name, func(t *testing.T) {
 			remove(t, &kahuv1.Backup{}, "made")
@@ -130,6 +133,7 @@ func TestRestoreCreate(t *testing.T) {
 			kahuv1.RestoreSpec{PreserveNodePort: true, PreserveClusterIPAddr: true, AllowIncomplete: true, AllowUnknownSigner: true},
 		},
 	}
+	putBackup(t, "nightly")
 	for name, test := range cases {
 		t.Run(name, func(t *testing.T) {
 			remove(t, &kahuv1.Restore{}, "made")
@@ -158,6 +162,7 @@ func TestLocationCreate(t *testing.T) {
 
 // TestCreatePrintsWhatItMade: what -o prints is the object, and can be created again.
 func TestCreatePrintsWhatItMade(t *testing.T) {
+	putLocation(t, "default")
 	for _, format := range []string{"json", "yaml"} {
 		t.Run(format, func(t *testing.T) {
 			remove(t, &kahuv1.Backup{}, "made")
@@ -212,6 +217,7 @@ func TestWrongCommandLines(t *testing.T) {
 }
 
 func TestRefusedOrNotReached(t *testing.T) {
+	putLocation(t, "default")
 	cases := map[string]outcome{
 		"no kubeconfig":           runAt(t, t.TempDir()+"/none", "backup", "get"),
 		"no such backup":          run(t, "backup", "describe", "none"),
@@ -228,6 +234,36 @@ func TestRefusedOrNotReached(t *testing.T) {
 				t.Errorf("code %d, %v, output %q", done.code, done.failure, done.out)
 			}
 		})
+	}
+}
+
+// TestNothingIsMadeOfATypingError: a wish that names what is not there makes no object that fails, and whose name is taken.
+func TestNothingIsMadeOfATypingError(t *testing.T) {
+	putLocation(t, "there")
+	putBackup(t, "there")
+	for name, test := range map[string]struct {
+		arguments []string
+		want      string
+	}{
+		"location":         {[]string{"backup", "create", "made", "--location", "typo"}, `no BackupLocation "typo" exists`},
+		"copy":             {[]string{"backup", "create", "made", "--location", "there", "--copy-to", "typo"}, `no BackupLocation "typo" exists`},
+		"later copy":       {[]string{"backup", "copy", "there", "--to", "typo"}, `no BackupLocation "typo" exists`},
+		"backup":           {[]string{"restore", "create", "made", "--backup", "typo"}, `no Backup "typo" exists`},
+		"location to look": {[]string{"restore", "create", "made", "--backup", "any", "--location", "typo"}, `no BackupLocation "typo" exists`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			remove(t, &kahuv1.Backup{}, "made")
+			remove(t, &kahuv1.Restore{}, "made")
+			check(t, run(t, test.arguments...), 1, "", "", test.want)
+			for _, object := range []client.Object{&kahuv1.Backup{}, &kahuv1.Restore{}} {
+				if err := newClient(t).Get(t.Context(), client.ObjectKey{Name: "made"}, object); !apierrors.IsNotFound(err) {
+					t.Errorf("a %T was made: %v", object, err)
+				}
+			}
+		})
+	}
+	if wishes := read(t, "there", &kahuv1.Backup{}).Spec.Copies; len(wishes) > 0 {
+		t.Errorf("copies are wished for at %v", wishes)
 	}
 }
 

@@ -52,6 +52,7 @@ func TestNoManager(t *testing.T) {
 			Stage: kahuv1.StageFinished, State: kahuv1.StateCompleted, ReportPath: "report", Preview: &kahuv1.RestorePreview{PlanPath: "plan"},
 		}
 	})
+	putLocation(t, "default")
 	remove(t, &kahuv1.Backup{}, "begun")
 	remove(t, &kahuv1.Restore{}, "begun")
 	remove(t, &kahuv1.BackupLocation{}, "begun")
@@ -182,6 +183,7 @@ func TestLeaseThatMayNotBeRead(t *testing.T) {
 	if err := clientcmd.WriteToFile(*config, kubeconfig); err != nil {
 		t.Fatal(err)
 	}
+	putLocation(t, "default")
 	remove(t, &kahuv1.Backup{}, "annas")
 	done := runQuiet(t, kubeconfig, quiet, "backup", "create", "annas", "--location", "default", "--wait", "--timeout", "2s")
 	if done.code != 4 || strings.Contains(done.err, "manager") {

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/watch"
@@ -135,6 +136,18 @@ func whenIt[T client.Object](
 		watcher.Stop()
 		cancel()
 	})
+}
+
+// putLocation makes a location that a command can name.
+func putLocation(t *testing.T, name string) {
+	t.Helper()
+	put(t, &kahuv1.BackupLocation{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: kahuv1.BackupLocationSpec{ProviderName: "p"}}, func() {})
+}
+
+// putBackup makes a backup that a command can name.
+func putBackup(t *testing.T, name string) {
+	t.Helper()
+	put(t, &kahuv1.Backup{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: kahuv1.BackupSpec{MetadataLocation: "default"}}, func() {})
 }
 
 // remove deletes an object at the end of the test.

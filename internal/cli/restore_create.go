@@ -147,8 +147,8 @@ func (s *session) createRestore(ctx context.Context, name string, wish *restoreF
 		TypeMeta:   metav1.TypeMeta{APIVersion: kahuv1.GroupVersion.String(), Kind: "Restore"},
 		ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: spec,
 	}
-	if err := to.Create(ctx, restore); err != nil {
-		return fmt.Errorf("creating Restore %s: %w", name, err)
+	if err := createOf(ctx, to, restore); err != nil {
+		return err
 	}
 	if !wish.wait && !wish.dryRun {
 		return s.begun(restore, "restore", name)
@@ -163,6 +163,17 @@ func (s *session) createRestore(ctx context.Context, name string, wish *restoreF
 		return s.printWholePlan(ctx, to, last)
 	}
 	return s.concludeRestore(last)
+}
+
+// createOf creates a Restore of a backup that is there.
+func createOf(ctx context.Context, to client.Client, restore *kahuv1.Restore) error {
+	if err := backupThere(ctx, to, restore.Spec.BackupName, restore.Spec.MetadataLocation); err != nil {
+		return err
+	}
+	if err := to.Create(ctx, restore); err != nil {
+		return fmt.Errorf("creating Restore %s: %w", restore.Name, err)
+	}
+	return nil
 }
 
 // awaitRestore waits for the end of a run and shows its progress.

@@ -123,6 +123,7 @@ func bar(filled int, line string) string {
 }
 
 func TestBarOfBackup(t *testing.T) {
+	putLocation(t, "default")
 	on := &screen{changed: make(chan struct{}, 1)}
 	remove(t, &kahuv1.Backup{}, "bar")
 	at := func(state kahuv1.State, stage kahuv1.Stage, done int64) func(*kahuv1.Backup) {
@@ -151,6 +152,7 @@ func TestBarOfVerification(t *testing.T) {
 	}
 	follow(t, on, &kahuv1.BackupList{}, func(backup *kahuv1.Backup) bool { return backup.Annotations[kahuv1.AnnotationVerify] != "" },
 		[]step[*kahuv1.Backup]{
+			{at(metav1.ConditionTrue, kahuv1.ReasonVerified, 0, nil), bar(0, "backup bar: 0 of 10 objects")}, // The answer of before.
 			{at(metav1.ConditionUnknown, kahuv1.ReasonVerifying, 5, nil), bar(15, "backup bar: 5 of 10 objects")},
 			{at(metav1.ConditionTrue, kahuv1.ReasonVerified, 10, stale(5)), "\n"},
 		})

@@ -53,6 +53,7 @@ func TestBackupCreateWaits(t *testing.T) {
 			func(context.Context, client.Client, *kahuv1.Backup) error { return nil }, []string{"--timeout", "1s"}, 4, "", "0 of 0 objects", "ran out",
 		},
 	}
+	putLocation(t, "default")
 	for name, test := range cases {
 		t.Run(name, func(t *testing.T) {
 			remove(t, &kahuv1.Backup{}, "made")
@@ -106,6 +107,7 @@ func TestRestoreCreateWaits(t *testing.T) {
 			}, 1, "", "", "gone",
 		},
 	}
+	putBackup(t, "nightly")
 	for name, test := range cases {
 		t.Run(name, func(t *testing.T) {
 			remove(t, &kahuv1.Restore{}, "made")
@@ -178,6 +180,34 @@ func TestBackupDeleteWaits(t *testing.T) {
 		create(t, "test.example/hold")
 		check(t, run(t, "backup", "delete", "made"), 0, "backup made is being deleted", "", "")
 		release(t)
+	})
+	t.Run("its data stays", func(t *testing.T) {
+		for name, change := range map[string]func(backup *kahuv1.Backup){
+			"a view": func(backup *kahuv1.Backup) {
+				backup.Spec.Origin = &kahuv1.BackupOrigin{ClusterID: lostCluster, Name: "nightly", UID: "a-uid"}
+			},
+			"its own": func(backup *kahuv1.Backup) { backup.Status.LastBackup = stale(1) },
+		} {
+			backup := &kahuv1.Backup{
+				ObjectMeta: metav1.ObjectMeta{Name: "retained"},
+				Spec:       kahuv1.BackupSpec{MetadataLocation: "offsite", DeletionPolicy: kahuv1.DeletionPolicyRetain},
+			}
+			change(backup)
+			status := backup.Status
+			put(t, backup, func() { backup.Status = status })
+			if done := run(t, "backup", "delete", "retained"); !strings.Contains(done.out, "its data stays at location offsite") {
+				t.Errorf("%s: %+v", name, done)
+			}
+		}
+	})
+	t.Run("it has no data", func(t *testing.T) {
+		put(t, &kahuv1.Backup{
+			ObjectMeta: metav1.ObjectMeta{Name: "retained"},
+			Spec:       kahuv1.BackupSpec{MetadataLocation: "offsite", DeletionPolicy: kahuv1.DeletionPolicyRetain},
+		}, func() {})
+		if out := succeed(t, "backup", "delete", "retained"); out != "backup retained is being deleted\n" {
+			t.Errorf("got %q", out)
+		}
 	})
 	t.Run("held for a while", func(t *testing.T) {
 		backup := create(t, "test.example/hold")

@@ -62,6 +62,7 @@ func TestDescribeTellsWhatWasAskedFor(t *testing.T) {
 
 // TestRefusalsNameFlags: what the API server says of a field is said of the flag.
 func TestRefusalsNameFlags(t *testing.T) {
+	putBackup(t, "nightly")
 	for name, test := range map[string]struct{ flags, want []string }{
 		"prefix":    {[]string{"--resource-prefix", "Blue_"}, []string{"Restore wrong is refused: --resource-prefix: "}},
 		"namespace": {[]string{"--include-namespaces", "Shop"}, []string{"--include-namespaces: "}},
