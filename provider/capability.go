@@ -40,10 +40,14 @@ const (
 	CapabilityVolumeState Capability = "VolumeState"
 )
 
-// CapabilitiesOf returns the capabilities that follow from the interfaces that a driver implements. It knows nothing
-// of CapabilityAtomicOverwrite and CapabilityObjectLock, which a driver promises by naming them.
-func CapabilitiesOf(driver ObjectStore) []Capability {
-	capabilities := []Capability{CapabilityMetaBackup}
+// CapabilitiesOf returns the capabilities that follow from the interfaces that a driver implements. It knows nothing of
+// those that a driver promises by naming them: CapabilityAtomicOverwrite and CapabilityObjectLock, and of a VolumeDriver all
+// but CapabilityVolumeBackup.
+func CapabilitiesOf(driver Identity) []Capability {
+	var capabilities []Capability
+	if _, ok := driver.(ObjectStore); ok {
+		capabilities = append(capabilities, CapabilityMetaBackup)
+	}
 	if _, ok := driver.(Lister); ok {
 		capabilities = append(capabilities, CapabilityList)
 	}
@@ -55,6 +59,9 @@ func CapabilitiesOf(driver ObjectStore) []Capability {
 	}
 	if _, ok := driver.(Creator); ok {
 		capabilities = append(capabilities, CapabilityCreateIfAbsent)
+	}
+	if _, ok := driver.(VolumeStore); ok {
+		capabilities = append(capabilities, CapabilityVolumeBackup)
 	}
 	return capabilities
 }

@@ -23,6 +23,7 @@ import (
 type Client struct {
 	identity providerv1.IdentityClient
 	meta     providerv1.MetaBackupClient
+	volumes  providerv1.VolumeBackupClient
 }
 
 // A Client is everything that a driver can be.
@@ -40,6 +41,7 @@ func NewClient(connection grpc.ClientConnInterface) *Client {
 	return &Client{
 		identity: providerv1.NewIdentityClient(connection),
 		meta:     providerv1.NewMetaBackupClient(connection),
+		volumes:  providerv1.NewVolumeBackupClient(connection),
 	}
 }
 
@@ -81,7 +83,10 @@ func (c *Client) Info(ctx context.Context) (Info, error) {
 	if err != nil {
 		return Info{}, FromStatus(err)
 	}
-	return Info{Name: answer.GetProvider(), Version: answer.GetVersion(), Manifest: answer.GetManifest()}, nil
+	return Info{
+		Name: answer.GetProvider(), Version: answer.GetVersion(), Manifest: answer.GetManifest(),
+		SupportedVolumeProvisioners: answer.GetSupportedVolumeProvisioners(),
+	}, nil
 }
 
 // Capabilities implements Identity. Capabilities that this version does not know are left out.

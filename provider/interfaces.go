@@ -17,7 +17,7 @@ type Driver interface {
 
 // Identity tells who a driver is and what it can do.
 type Identity interface {
-	// Info returns the name and the version of the driver.
+	// Info returns who the driver is.
 	Info(ctx context.Context) (Info, error)
 	// Capabilities returns what the driver can do, in any order, each once. CapabilitiesOf gives those that follow
 	// from the interfaces that it implements.
@@ -122,7 +122,7 @@ type RangeRequest struct {
 	Length int64
 }
 
-// Info is the name and version of a driver.
+// Info is who a driver is.
 type Info struct {
 	// Name is the name that backup locations refer to, such as filesystem.kahu.io. It never changes.
 	Name string
@@ -130,4 +130,6 @@ type Info struct {
 	Version string
 	// Manifest has further facts for people to read, and no secrets.
 	Manifest map[string]string
+	// SupportedVolumeProvisioners are the names of the CSI drivers whose volumes the driver can back up. Empty means all.
+	SupportedVolumeProvisioners []string
 }

@@ -17,7 +17,7 @@ import (
 
 // serve serves a driver on a unix socket until the test ends, and returns its endpoint. The socket is open already,
 // so nobody needs to wait for it.
-func serve(tb testing.TB, driver provider.Driver) string {
+func serve(tb testing.TB, driver provider.Identity) string {
 	tb.Helper()
 	path := filepath.Join(tb.TempDir(), "s")
 	var config net.ListenConfig

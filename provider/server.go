@@ -27,8 +27,8 @@ const (
 
 // Options say what a Server serves, and how.
 type Options struct {
-	// Driver is what is served. Required.
-	Driver Driver
+	// Driver is what is served: a Driver, a VolumeDriver, or one that is both. Required.
+	Driver Identity
 	// Credentials secure the transport. Required for TCP; unix sockets need none.
 	Credentials credentials.TransportCredentials
 	// StopTimeout is how long calls under way may take to end when the server stops; those that are left are then

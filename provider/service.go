@@ -13,19 +13,24 @@ import (
 	providerv1 "github.com/soda-cdm/kahu/provider/v1"
 )
 
-// Register registers the services Identity and MetaBackup for a driver. What the driver does not implement answers
-// Unimplemented. Errors of the driver become statuses by ToStatus; names are checked by ValidateName before
-// the driver sees them.
-func Register(registrar grpc.ServiceRegistrar, driver Driver) {
+// Register registers the service Identity for a driver, MetaBackup if it is an ObjectStore, and VolumeBackup if it is a
+// VolumeStore. What the driver does not implement answers Unimplemented. Errors of the driver become statuses by ToStatus;
+// names of objects are checked by ValidateName, and requests for volumes by their Validate, before the driver sees them.
+func Register(registrar grpc.ServiceRegistrar, driver Identity) {
 	providerv1.RegisterIdentityServer(registrar, &identityService{driver: driver})
-	providerv1.RegisterMetaBackupServer(registrar, &metaService{driver: driver})
+	if store, ok := driver.(ObjectStore); ok {
+		providerv1.RegisterMetaBackupServer(registrar, &metaService{driver: store})
+	}
+	if volumes, ok := driver.(VolumeStore); ok {
+		providerv1.RegisterVolumeBackupServer(registrar, &volumeService{driver: volumes})
+	}
 }
 
 // identityService serves the Identity of a driver.
 type identityService struct {
 	providerv1.UnimplementedIdentityServer
 
-	driver Driver
+	driver Identity
 }
 
 // GetProviderInfo implements the rpc.
@@ -38,6 +43,7 @@ func (s *identityService) GetProviderInfo(
 	}
 	return &providerv1.GetProviderInfoResponse{
 		Provider: info.Name, Version: info.Version, Manifest: info.Manifest,
+		SupportedVolumeProvisioners: info.SupportedVolumeProvisioners,
 	}, nil
 }
 
@@ -52,7 +58,8 @@ func (s *identityService) GetProviderCapabilities(
 	}
 	implemented := CapabilitiesOf(s.driver)
 	needsInterface := []Capability{
-		CapabilityList, CapabilityStat, CapabilityRangeDownload, CapabilityCreateIfAbsent,
+		CapabilityMetaBackup, CapabilityList, CapabilityStat, CapabilityRangeDownload, CapabilityCreateIfAbsent,
+		CapabilityVolumeBackup,
 	}
 	answer := &providerv1.GetProviderCapabilitiesResponse{}
 	for _, capability := range named {
