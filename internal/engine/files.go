@@ -42,7 +42,7 @@ func ReadSmall(ctx context.Context, files FileReader, name string) ([]byte, erro
 func ReadBounded(ctx context.Context, files FileReader, name string, limit int64) ([]byte, error) {
 	file, err := files.Open(ctx, name)
 	if err != nil {
-		return nil, fmt.Errorf("opening %s: %w", name, err)
+		return nil, err // It says what could not be opened.
 	}
 	content, err := io.ReadAll(io.LimitReader(file, limit+1))
 	if closeErr := file.Close(); err == nil && closeErr != nil {

@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -167,6 +168,9 @@ func TestUnknownSignersAreRefused(t *testing.T) {
 		unknown, is := errors.AsType[*engine.UnknownSignerError](err)
 		if !is || unknown.Signer != test.want || len(to.Contents()) > 0 {
 			t.Errorf("%s: %v, restored %v", name, err, to.Contents())
+		}
+		if !strings.Contains(fmt.Sprint(err), "--allow-unknown-signer") {
+			t.Errorf("%s: it does not name the flag: %v", name, err)
 		}
 	}
 	for _, backup := range []string{"one", "plain"} {

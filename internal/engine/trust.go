@@ -31,7 +31,7 @@ func (e *UnknownSignerError) Error() string {
 		text = fmt.Sprintf("backup %s is signed by nobody, and its location is an encrypted one", e.Backup)
 	}
 	return "spec.allowUnknownSigner: " + text + ": if you know where the backup comes from, add the signer to " +
-		"spec.encryption.trustedSigners of the BackupLocation, or set allowUnknownSigner to true for this restore"
+		"spec.encryption.trustedSigners of the BackupLocation, or set allowUnknownSigner to true for this restore (--allow-unknown-signer)"
 }
 
 // Judge returns nil for a backup that may be restored, and an UnknownSignerError otherwise.
