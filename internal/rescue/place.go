@@ -39,10 +39,11 @@ func secretKeys() []string {
 
 // ParsePlace reads an address. What stands after the question mark goes into the configuration of the location as it is.
 func ParsePlace(address string) (Place, error) {
+	if err := checkForm(address); err != nil {
+		return Place{}, err
+	}
 	scheme, rest, found := strings.Cut(address, "://")
 	switch {
-	case address == "":
-		return Place{}, fmt.Errorf("--location is missing: say where the backups lie: %s", forms)
 	case !found:
 		return folder(address)
 	case scheme == "file":
@@ -65,6 +66,21 @@ func ParsePlace(address string) (Place, error) {
 		place.Config[key] = values[len(values)-1]
 	}
 	return place, place.locate(parsed)
+}
+
+// checkForm refuses what looks like a folder and is rather meant to be an address: s3:/bucket, or host:/export. The name of a
+// folder with a colon can be written in another way.
+func checkForm(address string) error {
+	if address == "" {
+		return fmt.Errorf("--location is missing: say where the backups lie: %s", forms)
+	}
+	before, _, _ := strings.Cut(address, "?") // What follows may be secret.
+	first, rest, _ := strings.Cut(before, "/")
+	isAddress := strings.HasSuffix(first, ":") && strings.HasPrefix(rest, "/")
+	if strings.Contains(first, ":") && !isAddress {
+		return fmt.Errorf("--location %s is not an address: use %s; a folder of that name is ./%s", before, forms, before)
+	}
+	return nil
 }
 
 func notThere(what string) string {

@@ -22,6 +22,7 @@ func TestParsePlace(t *testing.T) {
 		"/srv/backups":                      {Provider: "filesystem", Root: "/srv/backups", Config: map[string]string{}},
 		"file:///srv/backups":               {Provider: "filesystem", Root: "/srv/backups", Config: map[string]string{}},
 		"/srv/backups?path=team/production": {Provider: "filesystem", Root: "/srv/backups", Config: map[string]string{"path": "team/production"}},
+		"./s3:/odd":                         {Provider: "filesystem", Root: filepath.Join(here, "s3:", "odd"), Config: map[string]string{}},
 		"backups":                           {Provider: "filesystem", Root: filepath.Join(here, "backups"), Config: map[string]string{}},
 		"s3://bucket":                       {Provider: "s3", Config: map[string]string{"bucket": "bucket"}},
 		"s3://bucket/a/b/?endpoint=https://s3.example.org:9000&region=x": {Provider: "s3", Config: map[string]string{
@@ -43,13 +44,17 @@ func TestParsePlace(t *testing.T) {
 func TestParsePlaceRefuses(t *testing.T) {
 	t.Parallel()
 	for address, want := range map[string]string{
-		"":                                     "--location is missing",
-		"gs://bucket":                          "s3://BUCKET",
-		"s3:///prefix":                         "s3://BUCKET",
-		"s3://key:hush@bucket":                 "does not belong into an address",
-		"s3://bucket?secretAccessKey=hush":     "does not belong into an address",
-		"s3://bucket?sessionToken=hush":        "does not belong into an address",
-		"nfs://nas":                            "names no export",
+		"":                                 "--location is missing",
+		"gs://bucket":                      "s3://BUCKET",
+		"s3:///prefix":                     "s3://BUCKET",
+		"s3://key:hush@bucket":             "does not belong into an address",
+		"s3://bucket?secretAccessKey=hush": "does not belong into an address",
+		"s3://bucket?sessionToken=hush":    "does not belong into an address",
+		"nfs://nas":                        "names no export",
+		"s3:/bucket/prefix":                "s3://BUCKET",
+		"s3:/b?secretAccessKey=hush&endpoint=https://h": "s3://BUCKET",
+		"s3:bucket":                            "s3://BUCKET",
+		"nas:/srv/backups":                     "nfs://SERVER/EXPORT",
 		"s3://bucket/%zz?secretAccessKey=hush": "not an address",
 	} {
 		_, err := rescue.ParsePlace(address)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"golang.org/x/sync/errgroup"
 
@@ -36,7 +37,9 @@ func Look(ctx context.Context, files Files, held []seal.Identity, narrow func(id
 		return nil, err
 	}
 	var ids []archive.BackupID
+	holdsAny := false
 	err := location.Discover(ctx, files, func(id archive.BackupID) error {
+		holdsAny = true
 		if narrow(id) {
 			ids = append(ids, id)
 		}
@@ -50,6 +53,11 @@ func Look(ctx context.Context, files Files, held []seal.Identity, narrow func(id
 	}
 	if err != nil {
 		return nil, fmt.Errorf("listing the backups: %w", err)
+	}
+	if !holdsAny {
+		if below := locationsBelow(ctx, files); len(below) > 0 {
+			return nil, fmt.Errorf("the location holds no backup; %s", nameOne(below))
+		}
 	}
 	return readManifests(ctx, files, newKeys(files, held), ids)
 }
@@ -74,6 +82,9 @@ func checkMarker(ctx context.Context, files Files) error {
 	if len(begins) == 0 {
 		return errors.New("the place is empty: correct the bucket, the prefix or the folder, or mount what belongs there")
 	}
+	if below := locationsBelow(ctx, files); len(below) > 0 {
+		return fmt.Errorf("the place is not a location of Kahu, as it has no %s; %s", archive.MarkerName, nameOne(below))
+	}
 	return fmt.Errorf("the place is not a location of Kahu, as it has no %s: correct the bucket, the prefix or the folder; it holds %q",
 		archive.MarkerName, begins)
 }
@@ -97,6 +108,35 @@ func firstNames(ctx context.Context, files Files) ([]string, error) {
 		return names, nil
 	}
 	return names, err
+}
+
+// The limits of a look for locations below a place: how many files are passed, how many levels down, and how many are named.
+const (
+	maxPassed = 20_000
+	maxLevels = 2
+	maxBelow  = 10
+)
+
+// locationsBelow returns the folders below a place that are locations, as far as that is cheap to know: a person may have named
+// the folder above theirs.
+func locationsBelow(ctx context.Context, files Files) []string {
+	var found []string
+	passed := 0
+	_ = files.List(ctx, "", func(file core.FileInfo) error { // What is not found is not named.
+		folder, isMarker := strings.CutSuffix(file.Name, "/"+archive.MarkerName)
+		if isMarker && strings.Count(folder, "/") < maxLevels {
+			found = append(found, folder)
+		}
+		if passed++; passed == maxPassed || len(found) == maxBelow {
+			return errEnough
+		}
+		return nil
+	})
+	return found
+}
+
+func nameOne(below []string) string {
+	return "below it are the locations " + strings.Join(below, ", ") + ": put one of these behind the place (PLACE/" + below[0] + ")"
 }
 
 // explain says what to do about a place that cannot be read.

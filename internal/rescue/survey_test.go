@@ -107,6 +107,39 @@ func TestLookRefuses(t *testing.T) {
 	}
 }
 
+// TestLookBelow: a place above the locations names them, whether it is a location itself or not.
+func TestLookBelow(t *testing.T) {
+	t.Parallel()
+	for name, itself := range map[string]bool{"a folder": false, "a location without backups": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			above := t.TempDir()
+			for _, at := range []string{"production", "team/staging", "far/too/deep"} {
+				if err := os.CopyFS(filepath.Join(above, at), os.DirFS(filepath.Join(golden, "plain", "location"))); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if itself {
+				marker, err := os.ReadFile(filepath.Join(golden, "plain", "location", archive.MarkerName))
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := os.WriteFile(filepath.Join(above, archive.MarkerName), marker, 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			_, err := rescue.Look(t.Context(), open(t, above), nil, everything)
+			if err == nil || !strings.Contains(err.Error(), "production, team/staging") || strings.Contains(err.Error(), "deep") {
+				t.Errorf("got %v", err)
+			}
+			nobody := func(archive.BackupID) bool { return false }
+			if found, err := rescue.Look(t.Context(), open(t, filepath.Join(above, "production")), nil, nobody); err != nil || len(found) > 0 {
+				t.Errorf("of none of its backups: %v, %v", found, err)
+			}
+		})
+	}
+}
+
 func TestTryKey(t *testing.T) {
 	t.Parallel()
 	files := open(t, filepath.Join(golden, "sealed", "location"))
