@@ -22,7 +22,7 @@ type BackupStatus struct {
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
 	// conditions are what a person or a program asks: Accepted, Reconciling, Stalled,
-	// Ready, Complete, Copied, Verified and DataDeleted.
+	// Ready, Complete, HooksCompleted, Copied, Verified and DataDeleted.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
@@ -118,6 +118,12 @@ type BackupStatus struct {
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=100
 	Kinds []BackupKind `json:"kinds,omitempty"`
+
+	// hooks are the commands that ran in pods around the cut of the volumes. Absent:
+	// none has begun.
+	// +optional
+	// +nullable
+	Hooks *BackupHooks `json:"hooks,omitempty"`
 
 	// resources are single objects worth showing, at most 100.
 	// +optional

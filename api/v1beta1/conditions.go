@@ -20,6 +20,9 @@ const (
 	// ConditionComplete is True when everything that was asked for is in the
 	// backup or in the cluster, and False when something is missing, by name.
 	ConditionComplete = "Complete"
+	// ConditionHooksCompleted is True when every command that was to run in pods around
+	// the cut of the volumes has run, False when one failed, and Unknown while they run.
+	ConditionHooksCompleted = "HooksCompleted"
 	// ConditionVerified is True when the data of a backup was read back and is as it
 	// was written, False when it is damaged, and Unknown while it is being read or
 	// when it could not be read.
@@ -176,6 +179,33 @@ const (
 	// ReasonTooManySegments: the backup that it was to build on refers to too many
 	// segments.
 	ReasonTooManySegments = "TooManySegments"
+
+	// ReasonHookInvalid: a command of a hook, in the spec or in an annotation of a pod,
+	// cannot be run as it is; the message names the field or the annotation.
+	ReasonHookInvalid = "HookInvalid"
+	// ReasonHookFailed: a command of a hook ended with another exit code than 0.
+	ReasonHookFailed = "HookFailed"
+	// ReasonHookTimedOut: a command of a hook did not end in its time.
+	ReasonHookTimedOut = "HookTimedOut"
+	// ReasonHookInterrupted: the manager stopped after commands of hooks had begun and
+	// before the volumes were cut. The commands after have run; start another.
+	ReasonHookInterrupted = "HookInterrupted"
+	// ReasonQuiesceTimeout: the volumes were not cut in the time for which an
+	// application may be kept from writing. The commands after have run.
+	ReasonQuiesceTimeout = "QuiesceTimeout"
+	// ReasonCutFailed: the volumes could not be cut. The commands after have run.
+	ReasonCutFailed = "CutFailed"
+	// ReasonContainerNotFound: a hook names a container that its pod does not have.
+	ReasonContainerNotFound = "ContainerNotFound"
+	// ReasonContainerNotRunning: the container of a hook does not run.
+	ReasonContainerNotRunning = "ContainerNotRunning"
+	// ReasonPodNotRunning: the pod of a hook does not run.
+	ReasonPodNotRunning = "PodNotRunning"
+	// ReasonPodGone: the pod of a hook went away.
+	ReasonPodGone = "PodGone"
+	// ReasonPodUnreachable: the pod of a hook could not be reached, so that nobody knows
+	// whether the command ran.
+	ReasonPodUnreachable = "PodUnreachable"
 
 	// ReasonAvailable: the provider or location can be used.
 	ReasonAvailable = "Available"

@@ -18,14 +18,24 @@ const (
 )
 
 // BackupHook is the commands that run in pods before and after their volumes are
-// cut. They do not exist yet: a non-empty list is refused.
+// cut.
 type BackupHook struct {
-	// resources are the sets of commands.
+	// resources are the sets of commands. In a pod that one of them chooses, the
+	// pod's own annotations do not count.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=32
-	// +kubebuilder:validation:XValidation:rule="size(self) == 0",message="hooks are not supported yet: remove spec.hook.resources",reason=FieldValueForbidden
 	Resources []BackupResourceHook `json:"resources,omitempty"`
+
+	// quiesceTimeout is for how long an application is kept from writing at most,
+	// from the first command before to the cut of the last volume, for example 1m.
+	// When it is over, the commands after are run, and the backup fails. Absent or
+	// 0s means 5m.
+	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=64
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('0s')",message="spec.hook.quiesceTimeout must be a duration that is not negative, such as 1m"
+	QuiesceTimeout metav1.Duration `json:"quiesceTimeout,omitzero"`
 }
 
 // BackupResourceHook is a set of commands and the pods that they run in.
@@ -105,12 +115,13 @@ type ExecHook struct {
 	// +kubebuilder:validation:items:MaxLength=65536
 	Command []string `json:"command,omitempty"`
 
-	// onError says whether a run goes on when the command fails.
+	// onError says whether a run goes on when the command fails: Continue, with a
+	// warning, or Fail, the default.
 	// +optional
 	OnError HookErrorMode `json:"onError,omitempty"`
 
-	// timeout is how long the command may take, for example 30s. Absent or 0s
-	// means the default.
+	// timeout is how long the command may take, for example 30s, which is the
+	// default. Its end ends the wait, and not the command.
 	// +optional
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=64
@@ -197,12 +208,13 @@ type RestoreExecHook struct {
 	// +kubebuilder:validation:items:MaxLength=65536
 	Command []string `json:"command,omitempty"`
 
-	// onError says whether a run goes on when the command fails.
+	// onError says whether a run goes on when the command fails: Continue, with a
+	// warning, or Fail, the default.
 	// +optional
 	OnError HookErrorMode `json:"onError,omitempty"`
 
-	// timeout is how long the command may take, for example 30s. Absent or 0s
-	// means the default.
+	// timeout is how long the command may take, for example 30s, which is the
+	// default. Its end ends the wait, and not the command.
 	// +optional
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=64

@@ -1,0 +1,101 @@
+package v1beta1
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// BackupHooks is what is on record of the commands that run in pods around the cut
+// of the volumes. It is written before the first of them runs.
+type BackupHooks struct {
+	// attempt is the attempt whose commands these are. No other one runs the commands
+	// before; any that finds those after not done runs them.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	Attempt string `json:"attempt,omitempty"`
+
+	// startTimestamp is when the commands before began.
+	// +optional
+	// +nullable
+	StartTimestamp *metav1.Time `json:"startTimestamp,omitempty"`
+
+	// deadline is until when the volumes had to be cut.
+	// +optional
+	// +nullable
+	Deadline *metav1.Time `json:"deadline,omitempty"`
+
+	// completionTimestamp is when every command after had run. Absent: they are owed.
+	// +optional
+	// +nullable
+	CompletionTimestamp *metav1.Time `json:"completionTimestamp,omitempty"`
+
+	// quiescedMilliseconds is the time from the beginning of the first command before
+	// to the end of the last command after.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	QuiescedMilliseconds int64 `json:"quiescedMilliseconds,omitempty"`
+
+	// volumesCut says that every volume was cut between the two.
+	// +optional
+	VolumesCut bool `json:"volumesCut,omitempty"`
+
+	// pods is the number of pods in which commands were to run.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	Pods int64 `json:"pods,omitempty"`
+
+	// commands is the number of commands that were run.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	Commands int64 `json:"commands,omitempty"`
+
+	// failedCommands is the number of commands, of these, that failed.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	FailedCommands int64 `json:"failedCommands,omitempty"`
+
+	// containers are what came of the commands in each container, at most 100. The
+	// report at the location has every command, and what it wrote.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=100
+	Containers []HookContainer `json:"containers,omitempty"`
+}
+
+// HookContainer is what came of the commands in one container.
+type HookContainer struct {
+	// namespace is the namespace of the pod.
+	// +optional
+	// +kubebuilder:validation:MaxLength=63
+	Namespace string `json:"namespace,omitempty"`
+
+	// pod is the name of the pod.
+	// +optional
+	// +kubebuilder:validation:MaxLength=253
+	Pod string `json:"pod,omitempty"`
+
+	// podUID is the UID of the pod.
+	// +optional
+	// +kubebuilder:validation:MaxLength=128
+	PodUID string `json:"podUID,omitempty"`
+
+	// container is the name of the container.
+	// +optional
+	// +kubebuilder:validation:MaxLength=63
+	Container string `json:"container,omitempty"`
+
+	// pre is what came of the commands before: Completed, or why one of them failed.
+	// Empty: there are none, or nobody knows.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	Pre string `json:"pre,omitempty"`
+
+	// post is what came of the commands after.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	Post string `json:"post,omitempty"`
+
+	// message says what went wrong. What a command wrote is never in it.
+	// +optional
+	// +kubebuilder:validation:MaxLength=1024
+	Message string `json:"message,omitempty"`
+}

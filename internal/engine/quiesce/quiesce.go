@@ -1,0 +1,217 @@
+// Package quiesce has applications hold still while their volumes are cut: it runs the pre hooks of a backup in pods, lets the
+// volumes be cut, and runs the post hooks.
+//
+// A pre hook runs at most once: that commands are about to run is put on record first, and only the attempt that put it there
+// runs any. A post hook runs at least once after its pre hook, whatever happened: the attempt that began runs it before it
+// ends, whoever has cancelled or deposed it; and where its process died, the next manager finds the record and calls Resume.
+//
+// Begin with Session.Around.
+package quiesce
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/clock"
+
+	"github.com/soda-cdm/kahu/internal/core"
+	"github.com/soda-cdm/kahu/internal/core/hook"
+	"github.com/soda-cdm/kahu/internal/core/selection"
+	"github.com/soda-cdm/kahu/internal/engine"
+)
+
+// Cluster is what is asked of a cluster.
+type Cluster interface {
+	engine.KindLister
+	engine.ObjectLister
+	engine.ObjectGetter
+}
+
+// Commands runs commands in pods.
+type Commands interface {
+	// Run runs a command once, and returns when it has ended, or when its time or the context is over.
+	Run(ctx context.Context, pod hook.Pod, command hook.Command) hook.Result
+}
+
+// Record is what outlives this process.
+type Record interface {
+	// Begin writes down that commands may run from now on. After an error none may.
+	Begin(ctx context.Context, begun Begun) error
+	// Confirm returns an error where the run is not this attempt's any more.
+	Confirm(ctx context.Context) error
+	// End writes down that every post command has run.
+	End(ctx context.Context, outcome Outcome) error
+}
+
+// Begun is what is on record before the first command.
+type Begun struct {
+	// Began is when, Deadline until when the application holds still at most.
+	Began, Deadline time.Time
+	// Pods are those in which commands are going to run.
+	Pods []hook.Plan
+}
+
+// Runner runs hooks.
+type Runner struct {
+	Cluster  Cluster
+	Commands Commands
+	Clock    clock.WithTicker
+	// AtOnce is in how many pods commands run at the same time, at least 1.
+	AtOnce int
+	// Patience is how long a post command is tried again whose pod cannot be reached; 0 means a minute.
+	Patience time.Duration
+}
+
+// Request is one wish.
+type Request struct {
+	// Filters are those of the backup, Sets the hooks of its spec.
+	Filters selection.Filters
+	Sets    []hook.Set
+	// Limit is for how long an application holds still at most.
+	Limit time.Duration
+	// Record is what outlives this process.
+	Record Record
+}
+
+// The reasons of failures that are not those of one command.
+const (
+	// ReasonQuiesceTimeout: the volumes were not cut in the time for which an application may hold still.
+	ReasonQuiesceTimeout = "QuiesceTimeout"
+	// ReasonCutFailed: the volumes could not be cut.
+	ReasonCutFailed = "CutFailed"
+)
+
+// FailedError says that a hook failed whose failure is that of the run.
+type FailedError struct {
+	// Reason is the outcome of the command, or one of the reasons of this package.
+	Reason, Message string
+}
+
+// Error tells it.
+func (e *FailedError) Error() string { return e.Message }
+
+// Outcome is what came of all hooks of a run.
+type Outcome struct {
+	// Rows are what came of each container, Pods the number of pods, Commands that of the commands that were run and Failed of
+	// those, and of those that could not be run, that failed.
+	Rows                   []Row
+	Pods, Commands, Failed int
+	// Quiesced is the time from the beginning of the first pre command to the end of the last post command.
+	Quiesced time.Duration
+	// Ended is when all was over.
+	Ended time.Time
+	// Cut tells that every volume was cut between the two.
+	Cut bool
+	// Reason and Message say why the run fails, if it does.
+	Reason, Message string
+}
+
+// Row is what came of the commands in one container.
+type Row struct {
+	Namespace, Pod string
+	UID            types.UID
+	Container      string
+	// Pre and Post are the worst outcomes of the commands before and after; empty where there are none.
+	Pre, Post string
+	// Message says what went wrong.
+	Message string
+}
+
+// Session is the hooks of one run.
+type Session struct {
+	runner  *Runner
+	request Request
+
+	// set by Prepare
+	kinds  []core.Kind
+	chosen *selection.Selector
+	rules  *hook.Rules
+}
+
+// Session returns the hooks of a run.
+func (r *Runner) Session(request Request) *Session { return &Session{runner: r, request: request} }
+
+// Prepare finds out whether the hooks can be run over these kinds, in a backup that chooses so.
+func (s *Session) Prepare(kinds []core.Kind, chosen *selection.Selector) error {
+	rules, problems := hook.Compile(s.request.Sets, kinds)
+	if len(problems) > 0 {
+		return &engine.InvalidError{Problems: problems}
+	}
+	s.kinds, s.chosen, s.rules = kinds, chosen, rules
+	return nil
+}
+
+// Around runs the pre hooks, then cut, whose context ends when the application has held still for long enough, then the post
+// hooks, and tells the ledger of them.
+func (s *Session) Around(ctx context.Context, ledger *engine.Ledger, cut func(ctx context.Context) error) error {
+	search := &search{Runner: s.runner, kinds: s.kinds, rules: s.rules, filters: s.request.Filters, ledger: ledger}
+	plans, err := search.find(ctx, func(pod *hook.Pod) bool { return hook.InScope(s.chosen, pod) })
+	if err != nil {
+		return err
+	}
+	if len(plans) == 0 {
+		return cut(ctx)
+	}
+	work := &work{Runner: s.runner, record: s.request.Record, ledger: ledger, plans: plans}
+	return work.around(ctx, s.request.Limit, cut)
+}
+
+// Pod names a pod that is on record.
+type Pod struct {
+	Namespace, Name string
+	UID             types.UID
+}
+
+// Resume runs the post hooks of a run whose process died after it had put on record that it begins: those of the pods on
+// record, and where the record has not all of them, those of all that the backup chooses.
+func (r *Runner) Resume(ctx context.Context, request Request, recorded []Pod, whole bool) (Outcome, error) { //nolint:revive // whole is a fact about recorded.
+	kinds, _, err := r.Cluster.Kinds(ctx)
+	if err != nil {
+		return Outcome{}, fmt.Errorf("%w: %w", engine.ErrCluster, err)
+	}
+	kinds = selection.Cohabiting(kinds)
+	rules, _ := hook.Compile(request.Sets, kinds)
+	chosen, _ := selection.Compile(request.Filters, kinds)
+	names := map[types.UID]bool{}
+	for _, pod := range recorded {
+		names[pod.UID] = true
+	}
+	ledger, err := engine.NewLedger(r.Clock)
+	if err != nil {
+		return Outcome{}, err
+	}
+	search := &search{Runner: r, kinds: kinds, rules: rules, filters: request.Filters, ledger: ledger, lenient: true}
+	plans, err := search.find(ctx, func(pod *hook.Pod) bool {
+		return names[pod.UID] || !whole && (chosen == nil || hook.InScope(chosen, pod))
+	})
+	if err != nil {
+		return Outcome{}, err
+	}
+	work := &work{Runner: r, record: request.Record, ledger: ledger, plans: plans, began: r.Clock.Now()}
+	work.begin()
+	for i := range work.states {
+		work.states[i].begun = true
+	}
+	work.post(ctx)
+	outcome := work.outcome(nil)
+	outcome.gone(recorded, plans)
+	return outcome, nil
+}
+
+// gone adds rows for the pods on record that are not there any more.
+func (o *Outcome) gone(recorded []Pod, plans []hook.Plan) {
+	there := map[types.UID]bool{}
+	for _, plan := range plans {
+		there[plan.Pod.UID] = true
+	}
+	for _, pod := range recorded {
+		if !there[pod.UID] {
+			o.Rows = append(o.Rows, Row{
+				Namespace: pod.Namespace, Pod: pod.Name, UID: pod.UID, Post: hook.PodGone,
+				Message: "the pod is gone, or nothing is asked of it any more",
+			})
+		}
+	}
+}
