@@ -59,12 +59,7 @@ func backupText(backup *kahuv1.Backup, missing, warnings []string) string {
 	d.line("Objects", fmt.Sprintf("%d of %s in %s, %d of them because others need them", status.Counts.Objects,
 		plural(status.Counts.Kinds, "kind"), plural(status.Counts.Namespaces, "namespace"), status.Counts.NeededObjects))
 	d.line("Left out", fmt.Sprintf("%d by a rule, %d that were being deleted", status.Counts.SkippedObjects, status.Counts.VanishedObjects))
-	sizes := fmt.Sprintf("%s of JSON, %s stored in %s, index %s", size(status.Sizes.ObjectBytes),
-		size(status.Sizes.SegmentBytes), plural(status.Counts.Segments, "segment"), size(status.Sizes.IndexBytes))
-	if compared := status.Sizes.ComparisonBytes; compared > 0 {
-		sizes += ", comparison file " + size(compared)
-	}
-	d.line("Size", sizes)
+	d.line("Size", sizesText(status))
 	d.line("Segments", sharedText(status))
 	d.line("Folder", status.ArchivePath)
 	d.block("Wrong in the spec", status.ValidationErrors)
@@ -77,6 +72,7 @@ func backupText(backup *kahuv1.Backup, missing, warnings []string) string {
 	}
 	d.block(titled("Objects by kind", status.Counts.Kinds), kinds)
 	d.timings(backup.CreationTimestamp, status.StartTimestamp, status.Timings)
+	d.hooks(status.Hooks)
 	d.list(rows{"Missing", status.Counts.Missing, missing})
 	d.list(rows{"Warnings", status.Counts.Warnings, warnings})
 	d.block(titled("Copies", int64(len(backup.Spec.Copies))), copies(backup))
@@ -85,6 +81,16 @@ func backupText(backup *kahuv1.Backup, missing, warnings []string) string {
 	}
 	d.conditions(status.Conditions)
 	return d.text.String()
+}
+
+// sizesText says how large a backup is.
+func sizesText(status *kahuv1.BackupStatus) string {
+	sizes := fmt.Sprintf("%s of JSON, %s stored in %s, index %s", size(status.Sizes.ObjectBytes),
+		size(status.Sizes.SegmentBytes), plural(status.Counts.Segments, "segment"), size(status.Sizes.IndexBytes))
+	if compared := status.Sizes.ComparisonBytes; compared > 0 {
+		sizes += ", comparison file " + size(compared)
+	}
+	return sizes
 }
 
 // times says how often something was, or nothing where it was not.

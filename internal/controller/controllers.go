@@ -29,6 +29,7 @@ import (
 	"github.com/soda-cdm/kahu/internal/engine"
 	enginebackup "github.com/soda-cdm/kahu/internal/engine/backup"
 	enginecopies "github.com/soda-cdm/kahu/internal/engine/copies"
+	"github.com/soda-cdm/kahu/internal/engine/quiesce"
 	"github.com/soda-cdm/kahu/internal/engine/removal"
 	enginerestore "github.com/soda-cdm/kahu/internal/engine/restore"
 	engineundo "github.com/soda-cdm/kahu/internal/engine/undo"
@@ -56,6 +57,8 @@ type Options struct {
 	Cluster   Cluster
 	ClusterID string
 	Stores    place.Stores
+	// Commands runs commands in pods.
+	Commands quiesce.Commands
 	// Clock gives times, NewID identities and nonces, NewAttempt the ids of runs: lower-case letters and digits.
 	Clock      clock.PassiveClock
 	NewID      func() string
@@ -91,6 +94,10 @@ const (
 	listers  = 4
 	packers  = 2
 	creators = 16
+	// hookedPods is in how many pods the hooks of a backup run at once, owedHooks for how many backups those are run that a
+	// manager owes which died.
+	hookedPods = 16
+	owedHooks  = 64
 	// answers is how many Inspections are answered at once: each holds a page.
 	answers = 8
 	// passesPerLocation is how many passes of a controller wait for one store at once.
@@ -165,6 +172,10 @@ func newBackup(options Options, finder *place.Finder, told listeners) *backup.Co
 			CheckpointEvery: cmp.Or(options.CheckpointEvery, defaultCheckpointEvery),
 			ManifestTime:    cmp.Or(options.Fence, defaultFence) / 2,
 		},
+		Hooks: &quiesce.Runner{
+			Cluster: options.Cluster, Commands: options.Commands, Clock: clock.RealClock{}, AtOnce: hookedPods, Log: ctrl.Log.WithName("hooks"),
+		},
+		HookTasks:       reconcile.NewTasks[struct{}, quiesce.Outcome](owedHooks),
 		Tasks:           reconcile.NewTasks[engine.Progress, enginebackup.Result](options.Runs),
 		RunsPerLocation: options.RunsPerLocation, Gate: reconcile.NewGate(passesPerLocation),
 		Cluster: options.Cluster, ClusterID: options.ClusterID,

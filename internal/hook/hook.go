@@ -16,13 +16,12 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/apimachinery/pkg/util/httpstream"
-	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/client-go/kubernetes/scheme"
+	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/remotecommand"
 	"k8s.io/client-go/util/exec"
+	"k8s.io/streaming/pkg/httpstream"
 	"k8s.io/utils/clock"
 
 	"github.com/soda-cdm/kahu/internal/core/hook"
@@ -157,5 +156,5 @@ func (r *Runner) isGone(ctx context.Context, pod *corev1.Pod) bool {
 	looking, cancel := context.WithTimeout(ctx, lookTime)
 	defer cancel()
 	found, err := r.pods.Pods(pod.Namespace).Get(looking, pod.Name, metav1.GetOptions{})
-	return apierrors.IsNotFound(err) || err == nil && (found.UID != types.UID(pod.UID) || found.DeletionTimestamp != nil || found.Status.Phase != corev1.PodRunning)
+	return apierrors.IsNotFound(err) || err == nil && (found.UID != pod.UID || found.DeletionTimestamp != nil || found.Status.Phase != corev1.PodRunning)
 }

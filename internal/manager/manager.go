@@ -30,6 +30,7 @@ import (
 	"github.com/soda-cdm/kahu/internal/controller"
 	kahumetrics "github.com/soda-cdm/kahu/internal/controller/metrics"
 	"github.com/soda-cdm/kahu/internal/controller/place"
+	"github.com/soda-cdm/kahu/internal/hook"
 	"github.com/soda-cdm/kahu/internal/pki"
 	"github.com/soda-cdm/kahu/internal/store"
 )
@@ -168,6 +169,7 @@ type dependencies struct {
 	cluster   *cluster.Client
 	clusterID string
 	pool      *store.Pool
+	commands  *hook.Runner
 }
 
 func newDependencies(ctx context.Context, config *rest.Config, options Options, hooks Hooks) (*dependencies, error) {
@@ -183,15 +185,19 @@ func newDependencies(ctx context.Context, config *rest.Config, options Options, 
 	if err != nil {
 		return nil, fmt.Errorf("reading --pki: %w", err)
 	}
+	commands, err := hook.New(config, clock.RealClock{})
+	if err != nil {
+		return nil, err
+	}
 	pool := store.NewPool(folder.Client, store.Options{}, hooks.Dial...)
-	return &dependencies{cluster: adapter, clusterID: string(id), pool: pool}, nil
+	return &dependencies{cluster: adapter, clusterID: string(id), pool: pool, commands: commands}, nil
 }
 
 // controllers gives the controllers what they need.
 func (d *dependencies) controllers(made ctrl.Manager, options Options) controller.Options {
 	return controller.Options{
 		Client: made.GetClient(), Direct: made.GetAPIReader(), Namespace: options.Namespace,
-		Cluster: d.cluster, ClusterID: d.clusterID, Stores: stores{d.pool},
+		Cluster: d.cluster, ClusterID: d.clusterID, Stores: stores{d.pool}, Commands: d.commands,
 		Clock: clock.RealClock{}, NewID: uuid.NewString, NewAttempt: newAttempt,
 		Runs: options.Runs, RunsPerLocation: options.RunsPerLocation, LocationEvery: options.LocationEvery, Patience: options.Patience,
 		Metrics: kahumetrics.New(made.GetClient()), News: made.GetEventRecorder("kahu"),

@@ -22,9 +22,9 @@ func TestRefused(t *testing.T) {
 		want     []refusal
 	}{
 		// What does not exist yet.
-		"BackupHook": {
-			backup + "  hook: {resources: [{name: quiesce, pre: [{exec: {command: [sync]}}]}]}\n",
-			[]refusal{{"spec.hook.resources", "hooks are not supported yet: remove spec.hook.resources"}},
+		"QuiesceTimeout": {
+			backup + "  hook: {quiesceTimeout: -1s}\n",
+			[]refusal{{"spec.hook.quiesceTimeout", "spec.hook.quiesceTimeout must be a duration that is not negative, such as 1m"}},
 		},
 		"RestoreHook": {
 			restore + "  hook: {resources: [{name: warm, post: [{init: {initContainers: [{name: warm, image: shop}]}}]}]}\n",

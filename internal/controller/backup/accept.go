@@ -33,6 +33,9 @@ func (c *Controller) accept(ctx context.Context, s *scope) error {
 	if _, err := filters.OfBackup(&s.backup.Spec); err != nil {
 		return c.fail(s, failure.InField(kahuv1.ReasonInvalidExpression, err.Error()))
 	}
+	if _, err := filters.OfBackupHook(&s.backup.Spec.Hook); err != nil {
+		return c.fail(s, failure.InField(kahuv1.ReasonInvalidExpression, err.Error()))
+	}
 	if err := c.findWritable(ctx, s); err != nil {
 		return c.refuseOrWait(s, err)
 	}

@@ -17,6 +17,8 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
 	"github.com/soda-cdm/kahu/internal/controller/place"
@@ -59,6 +61,9 @@ type Controller struct {
 	// Runner makes backups, Tasks keeps the runs.
 	Runner Runner
 	Tasks  *Tasks
+	// Hooks runs commands in pods, HookTasks keeps those that are owed; nil means that there are none.
+	Hooks     Hooks
+	HookTasks *HookTasks
 	// RunsPerLocation is how many runs go on at once at a location that has no limit of its own; Gate keeps those that
 	// ask a store in their passes from holding all the workers.
 	RunsPerLocation int
@@ -101,11 +106,13 @@ func (c *Controller) Loop() *reconcile.Loop[*kahuv1.Backup, *scope] {
 		Changed:    c.Changed,
 		Steps: []reconcile.Step[*scope]{
 			{Name: "leaving views alone", Do: c.leaveViews},
+			{Name: "running hooks that are owed", Do: c.resumeHooks},
 			{Name: "deleting", Do: c.delete},
 			{Name: "leaving what is over", Do: c.leaveFinished},
 			{Name: "cancelling", Do: c.cancel},
 			{Name: "removing what failed", Do: c.discard},
 			{Name: "taking over", Do: c.takeOver},
+			{Name: "running hooks that are owed after a takeover", Do: c.resumeHooks},
 			{Name: "accepting", Do: c.accept},
 			{Name: "running", Do: c.run},
 			{Name: "concluding", Do: c.conclude},
@@ -119,7 +126,11 @@ func (c *Controller) SetUp(manager ctrl.Manager) error {
 	if err != nil {
 		return err
 	}
+	if err := manager.Add(c.HookTasks); err != nil {
+		return err
+	}
 	return built.
+		WatchesRawSource(source.Channel(c.HookTasks.Events(), &handler.EnqueueRequestForObject{})).
 		Watches(&kahuv1.BackupLocation{}, queue.OfLocation(c.Tasks), builder.WithPredicates(queue.LookedAt())).
 		Complete(c.Loop())
 }

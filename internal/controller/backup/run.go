@@ -97,13 +97,17 @@ func (c *Controller) request(ctx context.Context, s *scope) (enginebackup.Reques
 	if err != nil {
 		return enginebackup.Request{}, err
 	}
+	hooks, err := c.hooks(s)
+	if err != nil {
+		return enginebackup.Request{}, err
+	}
 	enabled := s.backup.Spec.EnableVolumeBackup
 	key, attempt := client.ObjectKeyFromObject(s.backup), s.status().Attempt
 	files, locationID, at := s.files, s.status().LocationID, s.location.Name
 	return enginebackup.Request{
 		ID: c.id(s), Attempt: attempt, Earlier: s.status().EarlierAttempts, Started: startOf(s), LocationID: s.status().LocationID, ServerVersion: version,
 		Object: object, Filters: wish, Sealing: sealing, Compression: compressionOf(s.location), VolumeData: enabled == nil || *enabled,
-		Increment: builds,
+		Increment: builds, Hooks: hooks,
 		Confirm: func(ctx context.Context) error {
 			return errors.Join(c.confirm(ctx, key, attempt), c.checkWritable(ctx, at), c.checkPlace(ctx, files, locationID))
 		},

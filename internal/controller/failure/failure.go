@@ -11,6 +11,7 @@ import (
 	"github.com/soda-cdm/kahu/internal/core/archive"
 	"github.com/soda-cdm/kahu/internal/core/seal"
 	"github.com/soda-cdm/kahu/internal/engine"
+	"github.com/soda-cdm/kahu/internal/engine/quiesce"
 	"github.com/soda-cdm/kahu/internal/engine/restore"
 	"github.com/soda-cdm/kahu/internal/reconcile"
 )
@@ -45,6 +46,9 @@ func Of(err error) Failure {
 	var exists *restore.ExistsError
 	var needed *seal.KeyNeededError
 	var unknown *engine.UnknownSignerError
+	if hooked, is := errors.AsType[*quiesce.FailedError](err); is {
+		return Failure{Reason: hooked.Reason, Message: err.Error()}
+	}
 	switch {
 	case errors.As(err, &needed):
 		return Failure{Reason: kahuv1.ReasonKeyNeeded, Message: err.Error()}

@@ -35,7 +35,12 @@ const (
 
 // backupReasons are why backups fail.
 func backupReasons() []string {
-	return append(commonReasons(), kahuv1.ReasonStoreFull, kahuv1.ReasonLocationReadOnly)
+	return append(
+		commonReasons(), kahuv1.ReasonStoreFull, kahuv1.ReasonLocationReadOnly,
+		kahuv1.ReasonHookInvalid, kahuv1.ReasonHookFailed, kahuv1.ReasonHookTimedOut, kahuv1.ReasonHookInterrupted, kahuv1.ReasonQuiesceTimeout,
+		kahuv1.ReasonCutFailed, kahuv1.ReasonContainerNotFound, kahuv1.ReasonContainerNotRunning, kahuv1.ReasonPodNotRunning, kahuv1.ReasonPodGone,
+		kahuv1.ReasonPodUnreachable,
+	)
 }
 
 // restoreReasons are why restores fail.

@@ -23,7 +23,7 @@ const (
 	keyTimeout   = "timeout"
 )
 
-// ReasonInvalid: a hook in the spec or in an annotation cannot be run as it is.
+// ReasonInvalid is the reason of a hook, in the spec or in an annotation, that cannot be run as it is.
 const ReasonInvalid = "HookInvalid"
 
 // maxWords bounds the words of a command.

@@ -107,6 +107,8 @@ type Request struct {
 	Sealing *Sealing
 	// Increment says on what the backup may build.
 	Increment Increment
+	// Hooks has applications hold still while volumes are cut; nil means that nothing is asked of them, or was already.
+	Hooks Hooks
 	// Show receives the progress, at most once a second. It must not block.
 	Show func(progress engine.Progress)
 }
@@ -260,6 +262,7 @@ func (r *run) do(ctx context.Context) (Result, error) {
 		{Word: "BaseIndex", Name: "reading the base", Do: r.holdBase},
 		{Word: "Resume", Name: "reading checkpoints", Do: r.resume},
 		{Word: "Copy", Name: "copying objects", Do: r.copy},
+		{Word: "Cut", Name: "cutting volumes", Do: r.quiesce},
 		{Word: "Index", Name: "writing the index", Do: r.writeIndex},
 		{Word: "Comparison", Name: "writing the file to compare with", Do: r.writeComparison},
 		{Word: "Report", Name: "writing the report", Do: r.writeReport},

@@ -31,6 +31,11 @@ func (r *run) survey(ctx context.Context) error {
 	if problems = slices.Concat(problems, missing, wrong); len(problems) > 0 {
 		return &engine.InvalidError{Problems: problems}
 	}
+	if r.request.Hooks != nil {
+		if err := r.request.Hooks.Prepare(served, selector); err != nil {
+			return err
+		}
+	}
 	r.selector = selector
 	declared, err = r.lookAtDefinitions(ctx, declared)
 	r.needs = selection.NewClosure(selector, reference.NewRules(declared...))

@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/go-logr/logr"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/clock"
 
@@ -58,6 +59,8 @@ type Runner struct {
 	Cluster  Cluster
 	Commands Commands
 	Clock    clock.WithTicker
+	// Log is told of every command and what it wrote.
+	Log logr.Logger
 	// AtOnce is in how many pods commands run at the same time, at least 1.
 	AtOnce int
 	// Patience is how long a post command is tried again whose pod cannot be reached; 0 means a minute.
@@ -166,7 +169,7 @@ type Pod struct {
 
 // Resume runs the post hooks of a run whose process died after it had put on record that it begins: those of the pods on
 // record, and where the record has not all of them, those of all that the backup chooses.
-func (r *Runner) Resume(ctx context.Context, request Request, recorded []Pod, whole bool) (Outcome, error) { //nolint:revive // whole is a fact about recorded.
+func (r *Runner) Resume(ctx context.Context, request Request, recorded []Pod, whole bool) (Outcome, error) {
 	kinds, _, err := r.Cluster.Kinds(ctx)
 	if err != nil {
 		return Outcome{}, fmt.Errorf("%w: %w", engine.ErrCluster, err)

@@ -9,7 +9,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/go-logr/logr"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/soda-cdm/kahu/internal/core"
@@ -154,7 +153,7 @@ func (w *work) preOne(ctx context.Context, number int, command hook.Command) {
 		running, cancel = context.WithDeadline(running, deadline)
 		defer cancel()
 	}
-	w.note(ctx, number, noted{command, w.Commands.Run(running, w.plans[number].Pod, command), "PreHook"})
+	w.note(number, noted{command, w.Commands.Run(running, w.plans[number].Pod, command), "PreHook"})
 }
 
 // post runs the post commands of each pod whose pre commands may have run, and of those that have none: all of them, whatever
@@ -170,7 +169,7 @@ func (w *work) post(ctx context.Context) {
 		}
 		group.Go(func() error {
 			for _, command := range w.plans[number].Post {
-				w.note(ctx, number, noted{command, w.insist(ctx, w.plans[number].Pod, command), "PostHook"})
+				w.note(number, noted{command, w.insist(ctx, w.plans[number].Pod, command), "PostHook"})
 			}
 			return nil
 		})
@@ -203,24 +202,30 @@ type noted struct {
 }
 
 // note writes down what came of a command.
-func (w *work) note(ctx context.Context, number int, of noted) {
+func (w *work) note(number int, of noted) {
 	pod, result := w.plans[number].Pod, of.result
 	key := core.Key{Resource: "pods", Namespace: pod.Namespace, Name: pod.Name}
 	text := fmt.Sprintf("container %s, %s: %s after %s", result.Container, of.command.Origin, result.Outcome, result.Ended.Sub(result.Began).Round(time.Millisecond))
 	if result.Message != "" {
 		text += ": " + result.Message
 	}
-	logr.FromContextOrDiscard(ctx).Info("hook ran", "action", of.action, "namespace", pod.Namespace, "pod", pod.Name, "container", result.Container,
+	w.Log.Info("hook ran", "action", of.action, "namespace", pod.Namespace, "pod", pod.Name, "container", result.Container,
 		"hook", of.command.Origin, "outcome", result.Outcome, "took", result.Ended.Sub(result.Began).String(), "message", result.Message, "output", result.Output)
-	harmless := of.harmless()
 	said := text
 	if result.Output != "" {
 		said += "; it wrote: " + result.Output
 	}
 	w.ledger.Note(key, of.action, said)
-	if !harmless || result.Outcome != hook.Completed {
-		w.ledger.Warn(key, fmt.Sprintf("%s in Pod %s/%s: %s", of.action, pod.Namespace, pod.Name, text))
+	text = fmt.Sprintf("%s in Pod %s/%s: %s", of.action, pod.Namespace, pod.Name, text)
+	if result.Outcome != hook.Completed {
+		w.ledger.Warn(key, text)
 	}
+	w.count(number, of, text)
+}
+
+// count adds what came of a command to the sums, and to the row of its container.
+func (w *work) count(number int, of noted, text string) {
+	result := of.result
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.commands++
@@ -230,13 +235,13 @@ func (w *work) note(ctx context.Context, number int, of noted) {
 	if result.Ended.After(w.last) {
 		w.last = result.Ended
 	}
-	w.states[number].add(pod, of)
-	if harmless {
+	w.states[number].add(w.plans[number].Pod, of)
+	if of.harmless() {
 		return
 	}
 	w.failed++
 	if !of.command.Continue && w.failure == nil {
-		w.failure = &FailedError{Reason: result.Outcome, Message: fmt.Sprintf("%s in Pod %s/%s: %s", of.action, pod.Namespace, pod.Name, text)}
+		w.failure = &FailedError{Reason: result.Outcome, Message: text}
 	}
 }
 

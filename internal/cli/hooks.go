@@ -1,0 +1,49 @@
+package cli
+
+import (
+	"fmt"
+	"time"
+
+	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
+)
+
+// hooks writes what came of the commands in pods.
+func (d *description) hooks(hooks *kahuv1.BackupHooks) {
+	if hooks == nil {
+		return
+	}
+	d.block("Hooks", append([]string{hooksText(hooks)}, failedHooks(hooks)...))
+}
+
+// hooksText says in a line what came of the commands in pods.
+func hooksText(hooks *kahuv1.BackupHooks) string {
+	in := plural(hooks.Pods, "pod")
+	if hooks.CompletionTimestamp == nil {
+		return fmt.Sprintf("begun in %s; those after the cut are owed", in)
+	}
+	text := fmt.Sprintf("%s in %s, %d failed, quiesced for %s", plural(hooks.Commands, "command"), in, hooks.FailedCommands,
+		time.Duration(hooks.QuiescedMilliseconds)*time.Millisecond)
+	if !hooks.VolumesCut {
+		text += "; the volumes were not cut meanwhile"
+	}
+	return text
+}
+
+// completed is the outcome of a hook with which all is well.
+const completed = "Completed"
+
+// failedHooks has a line for each container in which something is not well.
+func failedHooks(hooks *kahuv1.BackupHooks) []string {
+	if hooks.CompletionTimestamp == nil {
+		return nil
+	}
+	var lines []string
+	for _, row := range hooks.Containers {
+		for _, part := range []struct{ when, outcome string }{{"pre", row.Pre}, {"post", row.Post}} {
+			if part.outcome != "" && part.outcome != completed {
+				lines = append(lines, fmt.Sprintf("%s of %s/%s, container %s: %s: %s", part.when, row.Namespace, row.Pod, row.Container, part.outcome, row.Message))
+			}
+		}
+	}
+	return lines
+}

@@ -1,0 +1,30 @@
+package backup
+
+import (
+	"context"
+
+	"github.com/soda-cdm/kahu/internal/core"
+	"github.com/soda-cdm/kahu/internal/core/selection"
+	"github.com/soda-cdm/kahu/internal/engine"
+)
+
+// Hooks has applications hold still while volumes are cut.
+type Hooks interface {
+	// Prepare is told which kinds there are and what of them the backup chooses, before anything is read. It returns an
+	// engine.InvalidError where the hooks cannot be run.
+	Prepare(kinds []core.Kind, chosen *selection.Selector) error
+	// Around calls cut once while the applications hold still, with a context that ends when they have for long enough, and
+	// has them go on whatever came of it. It tells the ledger. An error that is not that of cut is one of a hook.
+	Around(ctx context.Context, ledger *engine.Ledger, cut func(ctx context.Context) error) error
+}
+
+// quiesce cuts all volumes while the applications hold still. What belongs to the backup is known by then.
+func (r *run) quiesce(ctx context.Context) error {
+	if r.request.Hooks == nil {
+		return r.cut(ctx)
+	}
+	return r.request.Hooks.Around(ctx, r.Ledger, r.cut)
+}
+
+// cut takes all volumes at the same moment. There is nothing that could take one yet.
+func (r *run) cut(context.Context) error { return nil }
