@@ -23,7 +23,7 @@ build: devcluster ## Build every program into bin/.
 .PHONY: devcluster
 devcluster: bin/devcluster ## Build bin/devcluster, a real Kubernetes in one binary; minutes the first time.
 
-bin/devcluster: $(shell find devcluster -name '*.go' ! -name '*_test.go') devcluster/build.sh devcluster/go.mod devcluster/go.sum
+bin/devcluster: $(shell find devcluster -name '*.go' ! -name '*_test.go') devcluster/build.sh devcluster/go.mod devcluster/go.sum devcluster/sidecars/go.mod devcluster/sidecars/go.sum
 	devcluster/build.sh bin/devcluster
 
 .PHONY: generate

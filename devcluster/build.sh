@@ -1,6 +1,7 @@
 #!/bin/sh
 # Builds the binary: devcluster/build.sh [OUTPUT], by default into bin/ of the repository,
-# and beside it devcluster-workload, the program of the pods, which needs no libraries.
+# and beside it devcluster-workload, the program of the pods, which needs no libraries,
+# and the folder devcluster-sidecars, with the programs between Kubernetes and CSI drivers.
 # The version of Kubernetes that it reports is the one that go.mod requires.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
@@ -16,4 +17,7 @@ for package in k8s.io/component-base/version k8s.io/client-go/pkg/version; do
 	flags="$flags -X $package.gitTreeState=clean -X $package.gitCommit="
 done
 CGO_ENABLED=0 go -C "$here" build -trimpath -ldflags '-s -w' -o "$(dirname "$out")/devcluster-workload" ./cmd/devcluster-workload
+# These keep to the versions that they were released with, in a module of their own.
+mkdir -p "$(dirname "$out")/devcluster-sidecars"
+CGO_ENABLED=0 go -C "$here/sidecars" build -trimpath -ldflags '-s -w' -o "$(dirname "$out")/devcluster-sidecars/" tool
 exec go -C "$here" build -trimpath -ldflags "$flags" -o "$out" .

@@ -4,11 +4,13 @@
 //
 // Under its own name it is the command that starts and ends clusters; under
 // the name of a component (a symlink, or argv[0]) it is that component. For
-// clusters with nodes the kubelet and kube-proxy are compiled in as well.
+// clusters with nodes the kubelet and kube-proxy are compiled in as well, and
+// two CSI drivers for those with volumes.
 package main
 
 import (
 	"context"
+	"io"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -19,6 +21,7 @@ import (
 
 	"github.com/soda-cdm/kahu/devcluster/internal/cli"
 	"github.com/soda-cdm/kahu/devcluster/internal/component"
+	"github.com/soda-cdm/kahu/devcluster/internal/csi/driver"
 	"github.com/soda-cdm/kahu/devcluster/internal/node"
 	"github.com/soda-cdm/kahu/devcluster/internal/nodeinit"
 )
@@ -27,17 +30,20 @@ func main() {
 	if run, found := component.Lookup(filepath.Base(os.Args[0])); found {
 		os.Exit(run(os.Args)) //nolint:forbidigo // this is main
 	}
-	if filepath.Base(os.Args[0]) == node.Program {
-		os.Exit(firstProcess()) //nolint:forbidigo // this is main
+	switch filepath.Base(os.Args[0]) {
+	case node.Program:
+		os.Exit(ended(nodeinit.Main)) //nolint:forbidigo // this is main
+	case driver.Program:
+		os.Exit(ended(driver.Main)) //nolint:forbidigo // this is main
 	}
 	os.Exit(devcluster()) //nolint:forbidigo // this is main
 }
 
-// firstProcess runs a node and gives the exit code.
-func firstProcess() int {
+// ended runs a program until it is asked to end, and gives its exit code.
+func ended(run func(ctx context.Context, arguments []string, stderr io.Writer) int) int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT) //nolint:forbidigo // this is main
 	defer stop()
-	return nodeinit.Main(ctx, os.Args[1:], os.Stderr)
+	return run(ctx, os.Args[1:], os.Stderr)
 }
 
 // devcluster runs the command line and gives the exit code.

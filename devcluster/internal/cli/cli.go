@@ -62,7 +62,7 @@ and pods run.`,
 	app := &app{World: world}
 	root.AddCommand(
 		app.up(), app.down(), app.status(), app.list(), app.kubeconfig(),
-		app.kubectl(), app.image(), app.check(), app.run(), app.supervise(), app.version(),
+		app.kubectl(), app.image(), app.csi(), app.check(), app.run(), app.supervise(), app.version(),
 	)
 	return root
 }
@@ -101,7 +101,7 @@ func (a *app) fleet() (fleet.Fleet, error) {
 			return []string{
 				executable, "supervise",
 				"--name", layout.Name, "--data", layout.Folder, "--timeout", options.Limit.String(),
-				"--nodes", strconv.Itoa(options.Nodes),
+				"--nodes", strconv.Itoa(options.Nodes), "--csi=" + strconv.FormatBool(options.CSI),
 			}
 		},
 	}, nil

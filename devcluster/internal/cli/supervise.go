@@ -24,7 +24,7 @@ const grace = 4 * time.Second
 
 // supervise is what up runs in the background.
 func (a *app) supervise() *cobra.Command {
-	layout, limit, nodes := plane.Layout{}, time.Duration(0), 0
+	layout, wanted := plane.Layout{}, extent{}
 	command := &cobra.Command{
 		Use:    "supervise",
 		Short:  "Run a cluster for the command up, which listens on file descriptor 3",
@@ -41,7 +41,7 @@ func (a *app) supervise() *cobra.Command {
 				reported = true
 				return errors.Join(json.NewEncoder(pipe).Encode(report), pipe.Close())
 			}
-			supervisor, err := a.supervisor(layout, limit, nodes)
+			supervisor, err := a.supervisor(layout, wanted)
 			if err == nil {
 				supervisor.Grace = grace
 				err = supervisor.Run(command.Context(), func(state plane.State) error {
@@ -56,14 +56,15 @@ func (a *app) supervise() *cobra.Command {
 	}
 	command.Flags().StringVar(&layout.Name, "name", "default", "name of the cluster")
 	command.Flags().StringVar(&layout.Folder, "data", "", "folder of the cluster")
-	command.Flags().DurationVar(&limit, "timeout", startLimit, "how long it may take to be ready")
-	command.Flags().IntVar(&nodes, "nodes", 0, "how many nodes")
+	command.Flags().DurationVar(&wanted.limit, "timeout", startLimit, "how long it may take to be ready")
+	command.Flags().IntVar(&wanted.nodes, "nodes", 0, "how many nodes")
+	csiFlag(command, &wanted.csi)
 	return command
 }
 
 // run is the cluster of a test: it lives as long as the test holds its stdin.
 func (a *app) run() *cobra.Command {
-	folder, copyTo, limit, nodes := "", "", time.Duration(0), nodeFlags{}
+	folder, copyTo, wanted, nodes := "", "", extent{}, nodeFlags{}
 	command := &cobra.Command{
 		Use:   "run",
 		Short: "Run a cluster in the foreground until stdin closes",
@@ -76,11 +77,12 @@ SIGINT, or when stdin closes: so it never outlives the program that started it.`
 			if err != nil {
 				return err
 			}
+			wanted.nodes = count
 			layout, err := emptyFolder(folder)
 			if err != nil {
 				return err
 			}
-			supervisor, err := a.supervisor(layout, limit, count)
+			supervisor, err := a.supervisor(layout, wanted)
 			if err != nil {
 				return err
 			}
@@ -95,27 +97,40 @@ SIGINT, or when stdin closes: so it never outlives the program that started it.`
 	}
 	command.Flags().StringVar(&folder, "data", "", "folder for the data, empty or not there yet (default a temporary one)")
 	command.Flags().StringVar(&copyTo, "kubeconfig-out", "", "also write the kubeconfig to this file")
-	command.Flags().DurationVar(&limit, "timeout", startLimit, "how long it may take to be ready")
+	command.Flags().DurationVar(&wanted.limit, "timeout", startLimit, "how long it may take to be ready")
 	nodes.add(command)
+	csiFlag(command, &wanted.csi)
 	return command
 }
 
-func (a *app) supervisor(layout plane.Layout, limit time.Duration, count int) (plane.Supervisor, error) {
+// extent is what a cluster is to have.
+type extent struct {
+	nodes int
+	csi   bool
+	limit time.Duration
+}
+
+func (a *app) supervisor(layout plane.Layout, wanted extent) (plane.Supervisor, error) {
 	executable, err := a.Executable()
 	if err != nil {
 		return plane.Supervisor{}, fmt.Errorf("finding the own binary: %w", err)
 	}
-	nodes, err := a.nodes(count)
+	nodes, err := a.nodes(wanted.nodes)
+	if err != nil {
+		return plane.Supervisor{}, err
+	}
+	drivers, err := a.drivers(wanted.csi)
 	if err != nil {
 		return plane.Supervisor{}, err
 	}
 	return plane.Supervisor{
 		Layout:      layout,
 		Nodes:       nodes,
+		CSI:         drivers,
 		Executable:  executable,
 		Environment: plain(a.Environment),
 		Clock:       a.Clock,
-		StartLimit:  limit,
+		StartLimit:  wanted.limit,
 	}, nil
 }
 

@@ -46,6 +46,7 @@ func (a *app) up() *cobra.Command {
 	}
 	a.places(command)
 	nodes.add(command)
+	csiFlag(command, &options.CSI)
 	command.Flags().BoolVar(&options.Fresh, "fresh", false, "remove what the cluster held before")
 	command.Flags().DurationVar(&options.Limit, "timeout", startLimit, "how long it may take to be ready")
 	return command

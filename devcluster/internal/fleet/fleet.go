@@ -19,6 +19,7 @@ import (
 	"golang.org/x/sys/unix"
 	"k8s.io/utils/clock"
 
+	"github.com/soda-cdm/kahu/devcluster/internal/csi/driver"
 	"github.com/soda-cdm/kahu/devcluster/internal/plane"
 	"github.com/soda-cdm/kahu/devcluster/internal/process"
 )
@@ -91,8 +92,8 @@ func (f Fleet) Up(ctx context.Context, name string, options UpOptions) (plane.St
 	}
 	if found == Running {
 		state, err := plane.Read(layout)
-		if err == nil && options.Nodes > 0 && options.Nodes != len(state.Nodes) {
-			err = fmt.Errorf("cluster %s is up with %d nodes and not %d: take it down first", name, len(state.Nodes), options.Nodes)
+		if err == nil {
+			err = options.fit(state)
 		}
 		return state, found, err
 	}
@@ -106,8 +107,21 @@ type UpOptions struct {
 	Fresh bool
 	// Nodes is how many nodes with containers it gets; 0 for a control plane alone.
 	Nodes int
+	// CSI has it get CSI drivers.
+	CSI bool
 	// Limit bounds the time until the cluster is ready.
 	Limit time.Duration
+}
+
+// fit fails where a running cluster is not what is wanted.
+func (o UpOptions) fit(state plane.State) error {
+	if o.Nodes > 0 && o.Nodes != len(state.Nodes) {
+		return fmt.Errorf("cluster %s is up with %d nodes and not %d: take it down first", state.Name, len(state.Nodes), o.Nodes)
+	}
+	if o.CSI && !state.CSI {
+		return fmt.Errorf("cluster %s is up without CSI drivers: take it down first", state.Name)
+	}
+	return nil
 }
 
 // Found is what was there when a cluster was to be started.
@@ -183,7 +197,7 @@ type DownOptions struct {
 
 // end ends a cluster and removes what its processes leave behind, but for its data.
 func (f Fleet) end(layout plane.Layout, state plane.State) error {
-	if err := endProcesses(state); err != nil {
+	if err := endProcesses(state, f.Clock); err != nil {
 		return err
 	}
 	return plane.Sweep(layout, state, f.Clock)
@@ -191,7 +205,7 @@ func (f Fleet) end(layout plane.Layout, state plane.State) error {
 
 // endProcesses ends the processes of a cluster: the supervisor, which ends the
 // others in good order, and then whatever of them is there still.
-func endProcesses(state plane.State) error {
+func endProcesses(state plane.State, timers clock.Clock) error {
 	if err := signalAndWait(state.Supervisor, unix.SIGTERM, endLimit); err != nil && !errors.Is(err, errStillThere) {
 		return fmt.Errorf("ending the supervisor: %w", err)
 	}
@@ -201,6 +215,12 @@ func endProcesses(state plane.State) error {
 	for _, component := range slices.Backward(state.Components) {
 		if err := signalAndWait(component.Process, unix.SIGKILL, killLimit); err != nil {
 			return fmt.Errorf("killing %s: %w", component.Name, err)
+		}
+		if component.Name != driver.Program {
+			continue
+		}
+		if err := plane.Thaw(state.Network, timers); err != nil { // else the nodes, which come next, would not end
+			return err
 		}
 	}
 	return nil

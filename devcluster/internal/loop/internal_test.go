@@ -1,11 +1,13 @@
 package loop
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
 )
 
 func TestDevicesOfAFolder(t *testing.T) {
@@ -33,5 +35,30 @@ func TestDevicesOfAFolder(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"/dev/loop0", "/dev/loop1"}, found); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// TestDetachTakesWhatStandsUponADevice has a device upon a device, as a kubelet makes it.
+func TestDetachTakesWhatStandsUponADevice(t *testing.T) {
+	folder := t.TempDir()
+	disk := filepath.Join(folder, "disk")
+	if err := os.WriteFile(disk, make([]byte, 1<<20), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	lower, err := Attach(disk)
+	if err != nil {
+		t.Skipf("no loop device can be had: %v", err)
+	}
+	upper, err := Attach(lower)
+	if err != nil {
+		t.Fatal(errors.Join(err, Detach(folder)))
+	}
+	if err := Detach(folder); err != nil {
+		t.Error(err)
+	}
+	for _, device := range []string{lower, upper} {
+		if _, err := fileOf(device); !errors.Is(err, unix.ENXIO) {
+			t.Errorf("%s is still attached: %v", device, err)
+		}
 	}
 }

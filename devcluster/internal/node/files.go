@@ -12,6 +12,7 @@ import (
 	kubelet "k8s.io/kubelet/config/v1beta1"
 	"sigs.k8s.io/yaml"
 
+	"github.com/soda-cdm/kahu/devcluster/internal/csi/driver"
 	"github.com/soda-cdm/kahu/devcluster/internal/tool"
 )
 
@@ -21,6 +22,8 @@ const (
 	Socket = "/run/containerd/containerd.sock"
 	// ImageFolder has the archives that are imported first.
 	ImageFolder = "/images"
+	// StorageFolder has the volumes of CSI drivers.
+	StorageFolder = "/csi"
 
 	containerdConfig = "/etc/containerd/config.toml"
 	networkConfig    = "/etc/cni/net.d/10-pods.conflist"
@@ -201,7 +204,14 @@ func (c Config) Containerd() Daemon {
 
 // Daemons are those that need containerd and the API server, in the order of their start.
 func (c Config) Daemons() []Daemon {
-	return []Daemon{
+	var drivers []Daemon
+	if c.Storage != "" {
+		drivers = []Daemon{{Name: driver.Program, Own: true, Arguments: driver.Options{
+			Storage: StorageFolder, Sockets: "/var/lib/kubelet/plugins", Registry: "/var/lib/kubelet/plugins_registry",
+			Nodes: true, Node: c.Name,
+		}.Arguments()}}
+	}
+	return append(drivers, []Daemon{
 		{Name: "kubelet", Own: true, Arguments: []string{
 			"--config=" + kubeletConfig,
 			"--kubeconfig=/etc/kubernetes/kubelet.kubeconfig",
@@ -209,7 +219,7 @@ func (c Config) Daemons() []Daemon {
 			"--node-ip=" + c.Address.String(),
 		}},
 		{Name: "kube-proxy", Own: true, Arguments: []string{"--config=" + proxyConfig}},
-	}
+	}...)
 }
 
 // Import are the arguments of ctr(8) that import an archive.

@@ -40,6 +40,8 @@ type Config struct {
 	Logs   string `json:"logs"`
 	Images string `json:"images"`
 	Keys   string `json:"keys"`
+	// Storage has the volumes of CSI drivers; empty where there are none.
+	Storage string `json:"storage,omitempty"`
 }
 
 // Log is the file that one of the node's programs writes to.

@@ -111,6 +111,12 @@ func bindOwn(root string, config node.Config) error {
 	if err := bind(own, filepath.Join(root, "var")); err != nil {
 		return err
 	}
+	if config.Storage != "" {
+		storage := filepath.Join(root, node.StorageFolder)
+		if err := errors.Join(os.Mkdir(storage, 0o755), bind(config.Storage, storage)); err != nil { //nolint:gosec // as in every system
+			return err
+		}
+	}
 	return show(config.Images, filepath.Join(root, node.ImageFolder))
 }
 

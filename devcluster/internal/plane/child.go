@@ -2,6 +2,7 @@ package plane
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -47,7 +48,9 @@ type child struct {
 // program is what a component runs.
 type program struct {
 	// name is what the binary becomes.
-	name      string
+	name string
+	// path is another binary, if it is one.
+	path      string
 	arguments []string
 	// namespaces are the flags of those that it has for itself, clone(2).
 	namespaces uintptr
@@ -60,7 +63,7 @@ func (r *run) newChild(name string, what program) (*child, error) {
 		return nil, fmt.Errorf("opening the log of %s: %w", name, err)
 	}
 	command := &exec.Cmd{
-		Path:   r.Executable,
+		Path:   cmp.Or(what.path, r.Executable),
 		Args:   append([]string{what.name}, what.arguments...),
 		Dir:    r.Layout.Folder,
 		Env:    r.Environment,

@@ -67,6 +67,8 @@ type State struct {
 	// Network is the number of the cluster's own network, and Nodes what is in it; 0 without nodes.
 	Network int    `json:"network,omitempty"`
 	Nodes   []Node `json:"nodes,omitempty"`
+	// CSI says that the cluster has CSI drivers.
+	CSI bool `json:"csi,omitempty"`
 	// Components are in the order of their start.
 	Components []Component `json:"components"`
 }

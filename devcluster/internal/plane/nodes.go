@@ -93,7 +93,16 @@ func (s Supervisor) nodeConfig(plan network.Plan, one network.Node) node.Config 
 		Logs:    filepath.Dir(s.Layout.Log(one.Name)),
 		Images:  s.Layout.images(),
 		Keys:    s.Layout.PKI(),
+		Storage: s.storage(),
 	}
+}
+
+// storage is what the nodes' side of the CSI drivers sees; "" without them.
+func (s Supervisor) storage() string {
+	if s.CSI.Sidecars == "" {
+		return ""
+	}
+	return s.Layout.Storage()
 }
 
 // startNodes starts all the nodes: each is a component like the others, with
@@ -108,6 +117,9 @@ func (r *run) startNodes() error {
 		return err
 	}
 	if err := cgroups.Remove(plan.Link()); err != nil { // of a cluster that was killed
+		return err
+	}
+	if err := os.MkdirAll(r.Layout.Storage(), 0o700); err != nil {
 		return err
 	}
 	for i, one := range plan.Nodes {

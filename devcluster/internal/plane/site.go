@@ -79,7 +79,7 @@ func (s site) release(ctx context.Context) error {
 
 // Sweep removes what the processes of nodes leave behind when they end: cgroups,
 // and loop devices of files in the cluster's folder. It is to be called when
-// they have ended, and does nothing for a cluster without nodes.
+// they have ended, and does nothing for a cluster without nodes, which can have none.
 func Sweep(layout Layout, state State, timers clock.Clock) error {
 	if state.Network == 0 {
 		return nil

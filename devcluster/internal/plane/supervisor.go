@@ -13,6 +13,7 @@ import (
 
 	"k8s.io/utils/clock"
 
+	"github.com/soda-cdm/kahu/devcluster/internal/csi/driver"
 	"github.com/soda-cdm/kahu/devcluster/internal/pki"
 	"github.com/soda-cdm/kahu/devcluster/internal/process"
 )
@@ -28,6 +29,7 @@ type Supervisor struct {
 	// StartLimit bounds the time until the cluster is ready.
 	StartLimit time.Duration
 	Nodes      Nodes
+	CSI        CSI
 	// Grace is how long each component may take to end by itself; with 0 it is killed at once.
 	Grace time.Duration
 }
@@ -53,8 +55,7 @@ func (s Supervisor) Run(ctx context.Context, ready func(State) error) error {
 	if err != nil {
 		r.Grace = 0 // it is broken already: there is nothing to end in good order
 	}
-	r.stop()
-	cleared := errors.Join(where.release(ctx), Sweep(s.Layout, state, s.Clock))
+	cleared := errors.Join(r.stop(), where.release(ctx), Sweep(s.Layout, state, s.Clock))
 	return errors.Join(err, r.record(outcome(err)), cleared)
 }
 
@@ -90,6 +91,7 @@ func (s Supervisor) prepare(ctx context.Context, now time.Time) (site, State, er
 		Server:     "https://" + where.server.String(),
 		Port:       int(where.server.Port()),
 		Network:    where.plan().Number,
+		CSI:        s.CSI.Sidecars != "",
 		Kubeconfig: s.Layout.Kubeconfig(),
 		StartedAt:  now,
 		Supervisor: self,
@@ -167,10 +169,22 @@ func (r *run) start(ctx context.Context) error {
 	if err := r.startNodes(); err != nil {
 		return fmt.Errorf("starting nodes: %w", err)
 	}
+	if err := r.startCSI(ctx); err != nil {
+		return err
+	}
+	return r.untilUsable(ctx, probe)
+}
+
+// untilUsable waits until what was started works together.
+func (r *run) untilUsable(ctx context.Context, probe probe) error {
 	if err := probe.untilDefaults(ctx); err != nil {
 		return err
 	}
-	return probe.untilNodes(ctx, r.site.plan().Nodes, r.state.StartedAt)
+	nodes := r.site.plan().Nodes
+	if err := probe.untilNodes(ctx, nodes, r.state.StartedAt); err != nil || !r.state.CSI {
+		return err
+	}
+	return probe.untilDrivers(ctx, nodes)
 }
 
 // launchPlane starts a component of the control plane where that is to run.
@@ -193,11 +207,16 @@ func (r *run) launch(name string, what program) error {
 }
 
 // stop ends the components, the last one first, and waits for each.
-func (r *run) stop() {
+func (r *run) stop() error {
+	var err error
 	for _, c := range slices.Backward(r.children) {
 		c.end(r.Clock, r.Grace)
+		if c.name == driver.Program {
+			err = Thaw(r.state.Network, r.Clock)
+		}
 	}
 	r.waiters.Wait()
+	return err
 }
 
 func (r *run) record(change func(*State)) error {
