@@ -238,6 +238,8 @@ const (
 	ReasonOwned = "Owned"
 	// ReasonLocationTwice: another BackupLocation is the same place. The message has the id of the place.
 	ReasonLocationTwice = "LocationTwice"
+	// ReasonLocationNested: the place lies in that of another BackupLocation, or around it, and no location is made there.
+	ReasonLocationNested = "LocationNested"
 	// ReasonNotOwner: somebody whom this cluster does not know wrote the owner file of
 	// its part: a copy of this cluster, perhaps.
 	ReasonNotOwner = "NotOwner"

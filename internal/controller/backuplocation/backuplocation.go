@@ -264,7 +264,7 @@ func (c *Controller) find(ctx context.Context, s *scope) error {
 // checkMarker looks whether the place is what it was, and marks it where it is new.
 func (c *Controller) checkMarker(ctx context.Context, s *scope) error {
 	s.location.Status.LastProbeTime = &metav1.Time{Time: c.Clock.Now()}
-	id, err := c.place(s).Open(ctx, s.location.Status.LocationID)
+	id, err := c.open(ctx, s)
 	if err != nil {
 		return outcome(err)
 	}
