@@ -49,6 +49,6 @@ func newRootCommand() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(newManagerCommand(), newMetaServiceCommand(), newStandaloneCommand(), newRecoverCommand(), newProviderCommand())
+	root.AddCommand(newManagerCommand(), newMetaServiceCommand(), newVolumeServiceCommand(), newStandaloneCommand(), newRecoverCommand(), newProviderCommand())
 	return root
 }

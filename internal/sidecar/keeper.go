@@ -26,7 +26,6 @@ const (
 var (
 	errNotReady    = errors.New("the driver says that it is not ready")
 	errOtherDriver = errors.New("another driver answers at the endpoint")
-	errNoObjects   = errors.New("the driver does not store objects")
 )
 
 // keeper looks after the driver: it probes it, registers it, and renews its lease.
@@ -160,8 +159,8 @@ func (k *keeper) judge(found description) error {
 	if want != "" && found.Name != want {
 		return fmt.Errorf("%w: it is %s, and %s was expected: restart the sidecar if that is meant", errOtherDriver, found.Name, want)
 	}
-	if !slices.Contains(found.Capabilities, provider.CapabilityMetaBackup) {
-		return fmt.Errorf("%w: it lacks the capability %s", errNoObjects, provider.CapabilityMetaBackup)
+	if needed := k.options.service; !slices.Contains(found.Capabilities, needed.capability) {
+		return fmt.Errorf("%w: it lacks the capability %s", needed.lacking, needed.capability)
 	}
 	return nil
 }

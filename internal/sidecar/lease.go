@@ -68,11 +68,11 @@ func (r *registrar) hold(ctx context.Context, held *coordinationv1.Lease, spec m
 	}}
 	var err error
 	if held.ResourceVersion == "" {
-		err = r.cluster.Create(ctx, lease, client.FieldOwner(fieldManager))
+		err = r.cluster.Create(ctx, lease, r.owner())
 	} else {
 		metadata["resourceVersion"] = held.ResourceVersion
 		applied := client.ApplyConfigurationFromUnstructured(lease)
-		err = r.cluster.Apply(ctx, applied, client.FieldOwner(fieldManager), client.ForceOwnership)
+		err = r.cluster.Apply(ctx, applied, r.owner(), client.ForceOwnership)
 	}
 	if err != nil {
 		return fmt.Errorf("renewing lease %s/%s: %w", held.Namespace, held.Name, err)

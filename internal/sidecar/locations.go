@@ -37,11 +37,16 @@ func (l *locations) find(ctx context.Context, called provider.Attributes) (place
 	if err != nil {
 		return place{}, err
 	}
+	return l.named(ctx, name)
+}
+
+// named returns the place that a location of this name is.
+func (l *locations) named(ctx context.Context, name string) (place, error) {
 	driver, err := l.state.get()
 	if driver == "" {
 		return place{}, fmt.Errorf("reaching the driver: %s: %w", err.Error(), provider.ErrUnavailable)
 	}
-	if errors.Is(err, errOtherDriver) || errors.Is(err, errNoObjects) {
+	if errors.Is(err, errOtherDriver) || errors.Is(err, errNoObjects) || errors.Is(err, errNoVolumes) {
 		return place{}, fmt.Errorf("%s: %w", err.Error(), provider.ErrFailedPrecondition)
 	}
 	if errors.Is(err, errTaken) { // This would be another place than the one that is meant.

@@ -57,10 +57,33 @@ type Options struct {
 	Clock clock.Clock
 	// Logger receives what happens.
 	Logger logr.Logger
+
+	// service is what the sidecar does for the driver.
+	service service
 }
 
 // completed returns the options with their defaults, or what is wrong with them.
 func (o Options) completed() (Options, error) {
+	o.service = metaService()
+	o, err := o.common()
+	errs := []error{err}
+	for name, missing := range map[string]bool{
+		"the address to listen at": o.Listen == "",
+		"the name of the server":   o.ServerName == "",
+		"the configuration of TLS": o.TLS == nil,
+	} {
+		if missing {
+			errs = append(errs, fmt.Errorf("%s is missing", name))
+		}
+	}
+	if o.TLS != nil && o.TLS.ClientAuth != tls.RequireAndVerifyClientCert {
+		errs = append(errs, errors.New("the configuration of TLS lets clients in without a certificate"))
+	}
+	return o, errors.Join(errs...)
+}
+
+// common returns the options with defaults for those that every sidecar has, or what is wrong with these.
+func (o Options) common() (Options, error) {
 	o.LeaseDuration = cmp.Or(o.LeaseDuration, DefaultLeaseDuration)
 	o.StopTime = cmp.Or(o.StopTime, 10*time.Second)
 	o.Place = cmp.Or(o.Place, o.ServerName)
@@ -70,19 +93,13 @@ func (o Options) completed() (Options, error) {
 	var errs []error
 	for name, missing := range map[string]bool{
 		"the endpoint of the driver":   o.Driver == "",
-		"the address to listen at":     o.Listen == "",
-		"the name of the server":       o.ServerName == "",
 		"the namespace":                o.Namespace == "",
 		"the name of the holder":       o.Holder == "",
-		"the configuration of TLS":     o.TLS == nil,
 		"the way to reach the cluster": o.Config == nil,
 	} {
 		if missing {
 			errs = append(errs, fmt.Errorf("%s is missing", name))
 		}
-	}
-	if o.TLS != nil && o.TLS.ClientAuth != tls.RequireAndVerifyClientCert {
-		errs = append(errs, errors.New("the configuration of TLS lets clients in without a certificate"))
 	}
 	if o.LeaseDuration < shortestLease || o.LeaseDuration%time.Second != 0 {
 		errs = append(errs, fmt.Errorf("the duration of the lease is %s: whole seconds are wanted, at least one", o.LeaseDuration))

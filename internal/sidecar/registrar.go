@@ -14,9 +14,6 @@ import (
 	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
 )
 
-// fieldManager owns what the sidecar writes: spec, status.endpoint and status.leaseName of a Provider, and its Lease.
-const fieldManager = "kahu-meta-service"
-
 // maxNoteBytes is the limit of the API server for the note of an Event.
 const maxNoteBytes = 1024
 
@@ -38,30 +35,44 @@ func (r *registrar) describe(ctx context.Context, found description) error {
 	for key, value := range found.Manifest {
 		manifest[key] = value
 	}
-	object := providerNamed(found.Name)
-	object.Object["spec"] = map[string]any{
+	spec := map[string]any{
 		"version":      found.Version,
-		"type":         string(kahuv1.ProviderTypeMetadata),
+		"type":         string(r.options.service.kind),
 		"manifest":     manifest,
 		"capabilities": capabilities,
 	}
+	if len(found.SupportedVolumeProvisioners) > 0 {
+		provisioners := []any{}
+		for _, each := range found.SupportedVolumeProvisioners {
+			provisioners = append(provisioners, each)
+		}
+		spec["supportedVolumeProvisioners"] = provisioners
+	}
+	object := providerNamed(found.Name)
+	object.Object["spec"] = spec
 	applied := client.ApplyConfigurationFromUnstructured(object)
-	if err := r.cluster.Apply(ctx, applied, client.FieldOwner(fieldManager), client.ForceOwnership); err != nil {
+	if err := r.cluster.Apply(ctx, applied, r.owner(), client.ForceOwnership); err != nil {
 		return fmt.Errorf("registering provider %s: %w", found.Name, err)
 	}
 	return nil
 }
 
-// locate writes where the driver can be reached. State and conditions in the same status are the manager's.
+// owner is the field manager.
+func (r *registrar) owner() client.FieldOwner {
+	return client.FieldOwner(r.options.service.fieldManager())
+}
+
+// locate writes where the driver can be reached, if it can be, and which Lease tells that it lives. State and conditions in the same status are the manager's.
 func (r *registrar) locate(ctx context.Context, providerName string) error {
 	status := providerNamed(providerName)
-	status.Object["status"] = map[string]any{
-		"endpoint":  map[string]any{"address": r.address, "serverName": r.options.ServerName},
-		"leaseName": LeaseName(providerName),
+	written := map[string]any{"leaseName": LeaseName(providerName)}
+	if r.address != "" {
+		written["endpoint"] = map[string]any{"address": r.address, "serverName": r.options.ServerName}
 	}
+	status.Object["status"] = written
 	applied := client.ApplyConfigurationFromUnstructured(status)
-	if err := r.cluster.Status().Apply(ctx, applied, client.FieldOwner(fieldManager), client.ForceOwnership); err != nil {
-		return fmt.Errorf("writing the endpoint of provider %s: %w", providerName, err)
+	if err := r.cluster.Status().Apply(ctx, applied, r.owner(), client.ForceOwnership); err != nil {
+		return fmt.Errorf("writing the status of provider %s: %w", providerName, err)
 	}
 	return nil
 }
@@ -77,7 +88,7 @@ func (r *registrar) tell(ctx context.Context, providerName, note string) error {
 		Regarding: corev1.ObjectReference{
 			APIVersion: found.GetAPIVersion(), Kind: found.GetKind(), Name: found.GetName(), UID: found.GetUID(),
 		},
-		EventTime: metav1.NewMicroTime(r.options.Clock.Now()), ReportingController: "kahu.io/meta-service", ReportingInstance: r.options.Holder,
+		EventTime: metav1.NewMicroTime(r.options.Clock.Now()), ReportingController: "kahu.io/" + r.options.service.name, ReportingInstance: r.options.Holder,
 		Type: corev1.EventTypeWarning, Action: "Register", Reason: "Taken", Note: strings.ToValidUTF8(note[:min(len(note), maxNoteBytes)], ""),
 	}
 	if err := r.cluster.Create(ctx, event); err != nil {

@@ -217,7 +217,7 @@ func newWorld(t *testing.T) *world {
 }
 
 // serve serves a driver at the socket until the function that it returns is called.
-func (w *world) serve(driver provider.Driver) (stop func()) {
+func (w *world) serve(driver provider.Identity) (stop func()) {
 	w.t.Helper()
 	// The socket appears ready, in place of one that may be there, and is left behind.
 	hidden := w.socket + "." + rand.Text()[:4]

@@ -91,7 +91,7 @@ func (c *Controller) presume(_ context.Context, s *scope) error {
 
 func (c *Controller) readLease(ctx context.Context, s *scope) error {
 	name := s.provider.Status.LeaseName
-	if name == "" || s.provider.Status.Endpoint.Address == "" {
+	if name == "" || s.provider.Status.Endpoint.Address == "" && s.provider.Spec.Type != kahuv1.ProviderTypeVolume {
 		return reconcile.Waiting(kahuv1.ReasonPending, "the sidecar has not registered its endpoint yet", 0)
 	}
 	lease := &coordinationv1.Lease{}
