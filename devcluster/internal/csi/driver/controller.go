@@ -171,7 +171,7 @@ type pageRequest interface {
 // page cuts out of all what was asked for. The token is the last id of the page before.
 func page[T any](all []T, id func(T) string, request pageRequest) (listed []T, next string, err error) {
 	if token := request.GetStartingToken(); token != "" {
-		if !strings.Contains(token, "-") {
+		if !storage.IsID(token) {
 			return nil, "", status.Error(codes.Aborted, "the token is none of this driver")
 		}
 		all = slices.DeleteFunc(all, func(one T) bool { return id(one) <= token })

@@ -23,6 +23,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 
 	"k8s.io/utils/clock"
@@ -92,10 +93,20 @@ func (s *System) Open() error {
 	return s.attachAll()
 }
 
+// idBytes is how much of a digest is in an id.
+const idBytes = 10
+
 // idOf gives the id of a name.
 func idOf(kind, name string) string {
 	sum := sha256.Sum256([]byte(name))
-	return kind + "-" + hex.EncodeToString(sum[:10])
+	return kind + "-" + hex.EncodeToString(sum[:idBytes])
+}
+
+// IsID reports whether a word can be an id, of something that is there or not.
+func IsID(word string) bool {
+	_, digits, _ := strings.Cut(word, "-")
+	sum, err := hex.DecodeString(digits)
+	return err == nil && len(sum) == idBytes
 }
 
 // place is the folder of a volume, snapshot or group. The id may come from
