@@ -46,6 +46,11 @@ type Cluster interface {
 	ServerVersion(ctx context.Context) (string, error)
 }
 
+// Volumes deals with the volumes of the cluster.
+type Volumes interface {
+	enginebackup.Volumes
+}
+
 // Options are what the controllers need of the world.
 type Options struct {
 	// Client reads and writes Kahu's own kinds, through a cache; Direct reads from the API server itself.
@@ -59,6 +64,8 @@ type Options struct {
 	Stores    place.Stores
 	// Commands runs commands in pods.
 	Commands quiesce.Commands
+	// Volumes deals with the volumes of the cluster.
+	Volumes Volumes
 	// Clock gives times, NewID identities and nonces, NewAttempt the ids of runs: lower-case letters and digits.
 	Clock      clock.PassiveClock
 	NewID      func() string
@@ -178,7 +185,7 @@ func newBackup(options Options, finder *place.Finder, told listeners) *backup.Co
 		HookTasks:       reconcile.NewTasks[struct{}, quiesce.Outcome](owedHooks),
 		Tasks:           reconcile.NewTasks[engine.Progress, enginebackup.Result](options.Runs),
 		RunsPerLocation: options.RunsPerLocation, Gate: reconcile.NewGate(passesPerLocation),
-		Cluster: options.Cluster, ClusterID: options.ClusterID,
+		Cluster: options.Cluster, ClusterID: options.ClusterID, Volumes: options.Volumes,
 		Clock: options.Clock, NewAttempt: options.NewAttempt, Patience: options.Patience,
 		Fence: cmp.Or(options.Fence, defaultFence),
 	}

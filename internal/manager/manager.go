@@ -33,6 +33,7 @@ import (
 	"github.com/soda-cdm/kahu/internal/hook"
 	"github.com/soda-cdm/kahu/internal/pki"
 	"github.com/soda-cdm/kahu/internal/store"
+	"github.com/soda-cdm/kahu/internal/volume"
 )
 
 // Hooks are where a test puts itself between the manager and the world. The zero value changes nothing.
@@ -170,6 +171,7 @@ type dependencies struct {
 	clusterID string
 	pool      *store.Pool
 	commands  *hook.Runner
+	volumes   *volume.Client
 }
 
 func newDependencies(ctx context.Context, config *rest.Config, options Options, hooks Hooks) (*dependencies, error) {
@@ -189,15 +191,19 @@ func newDependencies(ctx context.Context, config *rest.Config, options Options, 
 	if err != nil {
 		return nil, err
 	}
+	volumes, err := volume.New(config, volume.Options{})
+	if err != nil {
+		return nil, err
+	}
 	pool := store.NewPool(folder.Client, store.Options{}, hooks.Dial...)
-	return &dependencies{cluster: adapter, clusterID: string(id), pool: pool, commands: commands}, nil
+	return &dependencies{cluster: adapter, clusterID: string(id), pool: pool, commands: commands, volumes: volumes}, nil
 }
 
 // controllers gives the controllers what they need.
 func (d *dependencies) controllers(made ctrl.Manager, options Options) controller.Options {
 	return controller.Options{
 		Client: made.GetClient(), Direct: made.GetAPIReader(), Namespace: options.Namespace,
-		Cluster: d.cluster, ClusterID: d.clusterID, Stores: stores{d.pool}, Commands: d.commands,
+		Cluster: d.cluster, ClusterID: d.clusterID, Stores: stores{d.pool}, Commands: d.commands, Volumes: d.volumes,
 		Clock: clock.RealClock{}, NewID: uuid.NewString, NewAttempt: newAttempt,
 		Runs: options.Runs, RunsPerLocation: options.RunsPerLocation, LocationEvery: options.LocationEvery, Patience: options.Patience,
 		Metrics: kahumetrics.New(made.GetClient()), News: made.GetEventRecorder("kahu"),

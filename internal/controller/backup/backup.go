@@ -71,6 +71,8 @@ type Controller struct {
 	// Cluster and ClusterID tell what cluster this is.
 	Cluster   Cluster
 	ClusterID string
+	// Volumes deals with the volumes of the cluster; nil where nothing does.
+	Volumes enginebackup.Volumes
 	// Changed is told of each status that was written, with the object as it was before; it may be nil.
 	Changed func(before, after *kahuv1.Backup)
 	// Clock gives times, NewAttempt the ids of runs.

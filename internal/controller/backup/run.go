@@ -15,6 +15,7 @@ import (
 	"github.com/soda-cdm/kahu/internal/controller/filters"
 	"github.com/soda-cdm/kahu/internal/controller/place"
 	"github.com/soda-cdm/kahu/internal/core/archive"
+	"github.com/soda-cdm/kahu/internal/core/volumeplan"
 	"github.com/soda-cdm/kahu/internal/engine"
 	enginebackup "github.com/soda-cdm/kahu/internal/engine/backup"
 	enginelocation "github.com/soda-cdm/kahu/internal/engine/location"
@@ -107,7 +108,7 @@ func (c *Controller) request(ctx context.Context, s *scope) (enginebackup.Reques
 	return enginebackup.Request{
 		ID: c.id(s), Attempt: attempt, Earlier: s.status().EarlierAttempts, Started: startOf(s), LocationID: s.status().LocationID, ServerVersion: version,
 		Object: object, Filters: wish, Sealing: sealing, Compression: compressionOf(s.location), VolumeData: enabled == nil || *enabled,
-		Increment: builds, Hooks: hooks,
+		Increment: builds, Hooks: hooks, Volumes: c.Volumes, VolumeSettings: volumeplan.Settings{Locations: s.backup.Spec.VolumeBackupLocations},
 		Confirm: func(ctx context.Context) error {
 			return errors.Join(c.confirm(ctx, key, attempt), c.checkWritable(ctx, at), c.checkPlace(ctx, files, locationID))
 		},

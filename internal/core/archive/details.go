@@ -19,6 +19,8 @@ type Details struct {
 	// Backup and Missing are as in a manifest.
 	Backup  json.RawMessage `json:"backup"`
 	Missing []Missing       `json:"missing"`
+	// Volumes are the names of the volumes, in the order of the manifest's rows.
+	Volumes []VolumeNames `json:"volumes,omitempty"`
 }
 
 // EncodeDetails returns the line of the file, before encryption. It cuts long messages as EncodeManifest does.
@@ -69,10 +71,17 @@ func (d *Details) check() error {
 
 // Complete adds to a manifest what its details say, or returns core.ErrCorrupt where they are not its own.
 func (d *Details) Complete(manifest *Manifest) error {
+	if len(d.Volumes) != len(manifest.Volumes) {
+		return corrupt("details", fmt.Errorf("they name %d volumes of %d", len(d.Volumes), len(manifest.Volumes)))
+	}
 	if d.ID != manifest.ID || int64(len(d.Missing)) > manifest.MissingCount {
 		return corrupt("details", fmt.Errorf("they are of backup %s, with %d missing", d.ID, len(d.Missing)))
 	}
 	manifest.Backup, manifest.Missing = d.Backup, d.Missing
+	manifest.Volumes = slices.Clone(manifest.Volumes)
+	for i := range manifest.Volumes {
+		manifest.Volumes[i].VolumeNames = d.Volumes[i]
+	}
 	return nil
 }
 

@@ -182,6 +182,26 @@ func (b *IndexBuilder) WriteIndex(target io.Writer) ([]IndexedKind, error) {
 	return b.writeStream("index", target, nil)
 }
 
+// Names visits the namespaces and names of the objects of a kind that are in, in order. All records must have been added.
+func (b *IndexBuilder) Names(of schema.GroupResource, visit func(namespace, name string) error) error {
+	b.mutex.Lock()
+	defer b.mutex.Unlock()
+	if b.err == nil {
+		b.err = b.flush()
+	}
+	if b.err != nil {
+		return b.err
+	}
+	reader := newRecordReader()
+	return b.merge(choice{of: true}, allOf, func(_ schema.GroupResource, line []byte) error {
+		record, err := reader.readRecord(bytes.TrimSuffix(line, []byte{'\n'}), core.Kind{})
+		if err != nil {
+			return err
+		}
+		return visit(record.Namespace, record.Name)
+	})
+}
+
 // writeStream writes all records, compressed, each line as change, if there is one, makes it.
 func (b *IndexBuilder) writeStream(what string, target io.Writer, change func(line []byte) ([]byte, error)) ([]IndexedKind, error) {
 	b.mutex.Lock()

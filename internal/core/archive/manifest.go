@@ -52,6 +52,8 @@ type Manifest struct {
 	Index    File   `json:"index"`
 	Report   File   `json:"report"`
 	Segments []File `json:"segments"`
+	// Volumes are the backups of the data of claims, in the order of their namespaces and names.
+	Volumes []Volume `json:"-"`
 	// Increment says what was taken over from an earlier backup; the zero value: nothing.
 	Increment Increment `json:"increment,omitzero"`
 	// Encryption says with what the files are encrypted. Then Backup and Missing are in the file of details.
@@ -137,13 +139,13 @@ type Sizes struct {
 }
 
 // manifestBody is the first line of a manifest. What version 1 cannot have is written as nothing, and refused when
-// there is something: a reader that passed over it would restore less than was backed up.
+// there is something: a reader that passed over it would restore less than was backed up. Early readers refuse volumes.
 type manifestBody struct {
 	Manifest
 
-	Kinds      []kindLine        `json:"kinds"`
-	Volumes    []json.RawMessage `json:"volumes"`
-	Encryption json.RawMessage   `json:"encryption"`
+	Kinds      []kindLine      `json:"kinds"`
+	Volumes    []Volume        `json:"volumes"`
+	Encryption json.RawMessage `json:"encryption"`
 }
 
 // Files returns every file of the backup but the manifest: intent, where the manifest names it, index, report,
@@ -183,7 +185,7 @@ func (m *Manifest) Attempts() []string {
 
 // check returns core.ErrInvalid where the manifest contradicts itself.
 func (m *Manifest) check() error {
-	for _, check := range []func() error{m.checkIdentity, m.checkOutcome, m.checkNames, m.checkKinds, m.checkSegments, m.checkFiles, m.checkIncrement} {
+	for _, check := range []func() error{m.checkIdentity, m.checkOutcome, m.checkNames, m.checkKinds, m.checkSegments, m.checkFiles, m.checkIncrement, m.checkVolumes} {
 		if err := check(); err != nil {
 			return err
 		}
@@ -293,10 +295,6 @@ func invalid(format string, args ...any) error {
 
 // takeEncryption reads what only later versions have, and returns core.ErrUnsupported for what this program does not know.
 func (b *manifestBody) takeEncryption() error {
-	if len(b.Volumes) > 0 {
-		return fmt.Errorf("manifest of %s has volumes, which this version of Kahu cannot restore: %w",
-			b.ID, core.ErrUnsupported)
-	}
 	encrypted := len(b.Encryption) > 0 && string(b.Encryption) != "null"
 	switch {
 	case b.FormatVersion < SealedVersion && encrypted:

@@ -39,12 +39,23 @@ func newManifest() archive.Manifest {
 	}
 }
 
+// withVolumes is newManifest of a backup with the data of a volume.
+func withVolumes() archive.Manifest {
+	manifest := newManifest()
+	manifest.Volumes = []archive.Volume{{
+		VolumeNames: archive.VolumeNames{Namespace: "shop", Name: "data-0", PersistentVolume: "pvc-1", StorageClass: "fast"},
+		Provider:    "disks", Location: "vault", Way: "Snapshot", Handle: "snap-1", Attributes: map[string]string{"zone": "b"},
+		Driver: "disks.example.com", Size: 1 << 30, Mode: "Filesystem", Bytes: new(int64(123)), Cut: startTime.Add(time.Second),
+	}}
+	return manifest
+}
+
 func TestManifestComesBack(t *testing.T) {
 	empty := newManifest()
 	empty.Complete, empty.MissingCount, empty.Missing = true, 0, []archive.Missing{}
-	empty.Kinds, empty.Segments = nil, []archive.File{}
+	empty.Kinds, empty.Segments, empty.Volumes = nil, []archive.File{}, nil
 	empty.Counts, empty.Sizes = archive.Counts{}, archive.Sizes{}
-	for name, manifest := range map[string]archive.Manifest{"full": newManifest(), "of nothing": empty} {
+	for name, manifest := range map[string]archive.Manifest{"full": newManifest(), "of nothing": empty, "with volumes": withVolumes()} {
 		encoded := must(archive.EncodeManifest(manifest))(t)
 		got, err := archive.DecodeManifest(bytes.NewReader(encoded))
 		if diff := cmp.Diff(manifest, got); err != nil || diff != "" {
@@ -105,7 +116,7 @@ func seal(body string) []byte {
 }
 
 func TestManifestDecoderRefuses(t *testing.T) {
-	body, _, _ := strings.Cut(string(must(archive.EncodeManifest(newManifest()))(t)), "\n")
+	body, _, _ := strings.Cut(string(must(archive.EncodeManifest(withVolumes()))(t)), "\n")
 	segment := archive.SegmentID{ClusterID: clusterID, Attempt: attempt, Number: 1}.Name()
 	cases := map[string]struct {
 		before, after string
@@ -117,7 +128,10 @@ func TestManifestDecoderRefuses(t *testing.T) {
 		"version 0":          {`"formatVersion":1`, `"formatVersion":0`, core.ErrCorrupt},
 		"version of text":    {`"formatVersion":1`, `"formatVersion":"1"`, core.ErrCorrupt},
 		"no version":         {`"formatVersion":1,`, ``, core.ErrCorrupt},
-		"volumes":            {`"volumes":[]`, `"volumes":[{"handle":"x"}]`, core.ErrUnsupported},
+		"volumes":            {`"volumes":[{`, `"volumes":[{"handle":"x"},{`, core.ErrCorrupt},
+		"volume twice":       {`"volumes":[{`, `"volumes":[{"namespace":"shop","name":"data-0","provider":"p","way":"Offload","handle":"h","size":1},{`, core.ErrCorrupt},
+		"way of a volume":    {`"way":"Snapshot"`, `"way":"Magic"`, core.ErrCorrupt},
+		"no handle":          {`"handle":"snap-1"`, `"handle":""`, core.ErrCorrupt},
 		"encryption":         {`"encryption":null`, `"encryption":{"epoch":1}`, core.ErrUnsupported},
 		"no encryption":      {`,"encryption":null`, ``, nil},
 		"no Backup":          {`"backup":{`, `"Xbackup":{`, core.ErrCorrupt},

@@ -38,7 +38,7 @@ func encodeManifest(manifest Manifest, key *seal.SigningKey) ([]byte, error) {
 	if err := manifest.check(); err != nil {
 		return nil, fmt.Errorf("encoding manifest: %w", err)
 	}
-	body := manifestBody{Manifest: manifest, Kinds: []kindLine{}, Volumes: []json.RawMessage{}, Encryption: json.RawMessage("null")}
+	body := manifestBody{Manifest: manifest, Kinds: []kindLine{}, Volumes: append([]Volume{}, manifest.Volumes...), Encryption: json.RawMessage("null")}
 	if key != nil {
 		encryption, err := json.Marshal(manifest.Encryption)
 		if err != nil {
@@ -66,7 +66,7 @@ func encodeManifest(manifest Manifest, key *seal.SigningKey) ([]byte, error) {
 }
 
 // DecodeManifest reads a whole manifest. What is truncated, altered or followed by more gives core.ErrCorrupt, a
-// later format NewerFormatError, and volumes or encryption, which version 1 knows by name only, core.ErrUnsupported.
+// later format NewerFormatError, and encryption that this program does not know core.ErrUnsupported.
 // Fields that this program does not know are passed over. Errors of the source are passed on.
 func DecodeManifest(reader io.Reader) (Manifest, error) {
 	data, err := readAll("manifest", reader, MaxManifestSize)
@@ -83,6 +83,9 @@ func DecodeManifest(reader io.Reader) (Manifest, error) {
 	}
 	for i := range body.Kinds {
 		body.Manifest.Kinds = append(body.Manifest.Kinds, body.Kinds[i].kind())
+	}
+	if len(body.Volumes) > 0 {
+		body.Manifest.Volumes = body.Volumes
 	}
 	if err := body.takeEncryption(); errors.Is(err, core.ErrInvalid) {
 		return Manifest{}, corrupt("manifest", err)

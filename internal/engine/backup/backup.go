@@ -16,6 +16,8 @@ import (
 	"github.com/soda-cdm/kahu/internal/core/archive"
 	"github.com/soda-cdm/kahu/internal/core/increment"
 	"github.com/soda-cdm/kahu/internal/core/selection"
+	"github.com/soda-cdm/kahu/internal/core/volumeplan"
+	"github.com/soda-cdm/kahu/internal/core/volumework"
 	"github.com/soda-cdm/kahu/internal/engine"
 )
 
@@ -87,9 +89,11 @@ type Request struct {
 	Object json.RawMessage
 	// Filters choose the objects.
 	Filters selection.Filters
-	// VolumeData tells whether the data of volumes was asked for. No provider can back up volumes yet, so each bound
-	// claim is then missing.
-	VolumeData bool
+	// VolumeData tells whether the data of volumes was asked for, VolumeSettings how; Volumes deals with it. Without
+	// Volumes each bound claim is then missing.
+	VolumeData     bool
+	VolumeSettings volumeplan.Settings
+	Volumes        Volumes
 	// Confirm is asked right before the manifest is written whether the run is still wanted: an error ends it with
 	// nothing made real. It is how a run that lost its leadership is kept from finishing what another has given up.
 	Confirm func(ctx context.Context) error
@@ -111,6 +115,8 @@ type Request struct {
 	Hooks Hooks
 	// Show receives the progress, at most once a second. It must not block.
 	Show func(progress engine.Progress)
+	// ShowVolumes receives the progress of volumes whenever it changes. It must not block.
+	ShowVolumes func(progress volumework.Progress)
 }
 
 // Result is what became of a backup.
@@ -124,6 +130,8 @@ type Result struct {
 	Warnings []string
 	// Adopted tells that the manifest is another attempt's, which was quicker: Missing and Warnings are not known.
 	Adopted bool
+	// Volumes are what became of each claim, also of those that were skipped.
+	Volumes []volumework.Outcome
 	// Timings are how long the steps took, in their order, of a run that failed too.
 	Timings []engine.Timing
 	// Choice is what the backup was, and why it is full where it was not to be.
@@ -206,6 +214,10 @@ type run struct {
 	// set when everything is copied
 	written []archive.File
 
+	// set by planVolumes, and by backUpVolumes
+	decisions []volumeplan.Decision
+	outcomes  []volumework.Outcome
+
 	// set when the files are written
 	indexed    []archive.IndexedKind
 	intentFile archive.File
@@ -262,7 +274,9 @@ func (r *run) do(ctx context.Context) (Result, error) {
 		{Word: "BaseIndex", Name: "reading the base", Do: r.holdBase},
 		{Word: "Resume", Name: "reading checkpoints", Do: r.resume},
 		{Word: "Copy", Name: "copying objects", Do: r.copy},
+		{Word: "PlanVolumes", Name: "deciding how volumes are backed up", Do: r.planVolumes},
 		{Word: "Cut", Name: "cutting volumes", Do: r.quiesce},
+		{Word: "Volumes", Name: "backing up volumes", Do: r.backUpVolumes},
 		{Word: "Index", Name: "writing the index", Do: r.writeIndex},
 		{Word: "Comparison", Name: "writing the file to compare with", Do: r.writeComparison},
 		{Word: "Report", Name: "writing the report", Do: r.writeReport},

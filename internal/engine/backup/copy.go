@@ -234,6 +234,8 @@ func (r *run) accept(object core.Object) error {
 		return fmt.Errorf("%w: reading claim %s/%s: %w", errPacking, object.Namespace, object.Name, err)
 	case volume == "":
 		return nil
+	case r.request.VolumeData && r.request.Volumes != nil:
+		// What becomes of it is decided when all claims are known.
 	case r.request.VolumeData:
 		r.Miss(claimRow(object, volume))
 	default:

@@ -129,6 +129,6 @@ func (r *run) manifest() archive.Manifest {
 		Complete: r.RowsTotal == 0, Missing: r.missingRows(), MissingCount: r.RowsTotal, Warnings: r.WarningsTotal,
 		Backup: r.request.Object, Kinds: r.indexed, Counts: counts, Sizes: sizes,
 		Increment: r.increment(), Intent: r.intentFile, Index: r.indexFile, Report: r.reportFile, Segments: r.written,
-		Encryption: r.encryption(), Signer: r.signer(),
+		Volumes: r.volumes(), Encryption: r.encryption(), Signer: r.signer(),
 	}
 }

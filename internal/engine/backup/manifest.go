@@ -110,7 +110,7 @@ func (r *run) writeManifest(ctx context.Context) (Result, error) {
 		return Result{}, err
 	}
 	return Result{
-		Manifest: manifest, ManifestBytes: int64(len(content)), Missing: r.Rows, Warnings: r.Warnings,
+		Manifest: manifest, ManifestBytes: int64(len(content)), Missing: r.Rows, Warnings: r.Warnings, Volumes: r.outcomes,
 		Unswept: cmp.Or(r.sweep(ctx, manifest), r.supersede(ctx)),
 	}, nil
 }

@@ -21,10 +21,7 @@ type Hooks interface {
 // quiesce cuts all volumes while the applications hold still. What belongs to the backup is known by then.
 func (r *run) quiesce(ctx context.Context) error {
 	if r.request.Hooks == nil {
-		return r.cut(ctx)
+		return r.cutVolumes(ctx)
 	}
-	return r.request.Hooks.Around(ctx, r.Ledger, r.cut)
+	return r.request.Hooks.Around(ctx, r.Ledger, r.cutVolumes)
 }
-
-// cut takes all volumes at the same moment. There is nothing that could take one yet.
-func (r *run) cut(context.Context) error { return nil }

@@ -87,7 +87,8 @@ func (r *run) writeDetails(ctx context.Context) error {
 	if r.request.Sealing == nil {
 		return nil
 	}
-	plain, err := archive.EncodeDetails(archive.Details{ID: r.request.ID, Backup: r.request.Object, Missing: r.missingRows()})
+	_, names := archive.WithoutVolumeNames(r.volumes())
+	plain, err := archive.EncodeDetails(archive.Details{ID: r.request.ID, Backup: r.request.Object, Missing: r.missingRows(), Volumes: names})
 	if err != nil {
 		return err
 	}
@@ -123,6 +124,7 @@ func (r *run) encode(manifest archive.Manifest) ([]byte, error) {
 		return archive.EncodeManifest(manifest)
 	}
 	manifest.Backup, manifest.Missing = json.RawMessage(nil), nil
+	manifest.Volumes, _ = archive.WithoutVolumeNames(manifest.Volumes)
 	manifest.Encryption = r.encryption()
 	return archive.SealManifest(manifest, r.request.Sealing.Signing)
 }

@@ -112,6 +112,8 @@ type Request struct {
 	Epoch seal.Epoch
 	// ReadOnly says that nothing is written to the location: the restore has no report.
 	ReadOnly bool
+	// Volumes deals with the data of volumes; without it, a backup that has some is not restored.
+	Volumes Volumes
 	// Show receives the progress, at most once a second. It must not block.
 	Show func(progress engine.Progress)
 }
@@ -338,6 +340,10 @@ func (r *run) readManifest(ctx context.Context) error {
 	}
 	if !manifest.Complete && !r.request.AllowIncomplete {
 		return &IncompleteError{Missing: manifest.Missing, MissingCount: manifest.MissingCount}
+	}
+	if len(manifest.Volumes) > 0 && r.request.Volumes == nil {
+		return fmt.Errorf("the backup has the data of %s, which nothing here can restore: %w",
+			core.Count(int64(len(manifest.Volumes)), "volume"), core.ErrUnsupported)
 	}
 	r.manifest = manifest
 	r.warnOfMissing()

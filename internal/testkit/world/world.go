@@ -69,11 +69,11 @@ type World struct {
 
 	// Object is what backups say of their Backup object; nil: one that says nothing.
 	Object json.RawMessage
-	// Compression, Confirm and GiveUp go into the requests of backups.
+	// Compression, Confirm, GiveUp and Volumes go into the requests of backups.
 	Compression archive.Compression
-
-	Confirm func(ctx context.Context) error
-	GiveUp  func(ctx context.Context, cause error) error
+	Confirm     func(ctx context.Context) error
+	GiveUp      func(ctx context.Context, cause error) error
+	Volumes     backup.Volumes
 }
 
 // New returns an empty cluster and an empty store.
@@ -119,7 +119,7 @@ func (w *World) Attempt(name, attempt string, filters selection.Filters) (backup
 	}
 	return use.Run(w.T.Context(), backup.Request{
 		ID: ID(name), Attempt: attempt, LocationID: "location", ServerVersion: "v1", Object: object,
-		Filters: filters, VolumeData: true, Confirm: confirm, GiveUp: w.GiveUp, Compression: w.Compression,
+		Filters: filters, VolumeData: true, Confirm: confirm, GiveUp: w.GiveUp, Compression: w.Compression, Volumes: w.Volumes,
 	}, w.Files)
 }
 

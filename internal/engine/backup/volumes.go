@@ -1,0 +1,181 @@
+package backup
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/soda-cdm/kahu/internal/core"
+	"github.com/soda-cdm/kahu/internal/core/archive"
+	"github.com/soda-cdm/kahu/internal/core/volumeplan"
+	"github.com/soda-cdm/kahu/internal/core/volumework"
+	"github.com/soda-cdm/kahu/internal/engine"
+)
+
+// Volumes deals with the data of volumes.
+type Volumes interface {
+	// Look returns what is known of the claims, and of what could back them up.
+	Look(ctx context.Context, claims []core.Key) (volumeplan.Facts, error)
+	// Cut cuts snapshots of the volumes whose decisions ask for one, all at once, and returns when each is cut, with why the
+	// others are not. What an earlier attempt has cut is not cut again.
+	Cut(ctx context.Context, run volumework.Run, chosen []volumeplan.Decision) (map[core.Key]error, error)
+	// BackUp has providers back the volumes up, and returns what became of each when all are over.
+	BackUp(
+		ctx context.Context, run volumework.Run, chosen []volumeplan.Decision, show func(volumework.Progress),
+	) ([]volumework.Outcome, error)
+	// Release removes what was made for that and nobody needs any more.
+	Release(ctx context.Context, run volumework.Run) error
+}
+
+// volumeRun names the run to whoever deals with volumes.
+func (r *run) volumeRun() volumework.Run {
+	return volumework.Run{Name: r.request.ID.Name, UID: r.request.ID.UID}
+}
+
+// planVolumes decides what is done about each claim that is in the backup.
+func (r *run) planVolumes(ctx context.Context) error {
+	if r.request.Volumes == nil || !r.request.VolumeData {
+		return nil
+	}
+	var claims []core.Key
+	err := r.index.Names(schema.GroupResource{Resource: "persistentvolumeclaims"}, func(namespace, name string) error {
+		claims = append(claims, core.Key{Resource: "persistentvolumeclaims", Namespace: namespace, Name: name})
+		return nil
+	})
+	if err != nil || len(claims) == 0 {
+		return err
+	}
+	facts, err := r.request.Volumes.Look(ctx, claims)
+	if err != nil {
+		return fmt.Errorf("looking at the volumes of %s: %w", core.Count(int64(len(claims)), "claim"), err)
+	}
+	for _, decision := range volumeplan.Plan(facts, r.request.VolumeSettings) {
+		r.decided(decision)
+	}
+	return nil
+}
+
+// decided takes a decision.
+func (r *run) decided(decision volumeplan.Decision) {
+	switch {
+	case decision.Verdict == volumeplan.Impossible:
+		r.missVolume(decision, decision.Reason, decision.Message)
+	case decision.Verdict == volumeplan.Skipped:
+		r.outcomes = append(r.outcomes, volumework.Outcome{Decision: decision})
+		r.skipVolume(decision)
+	case len(r.decisions) >= archive.MaxVolumes:
+		r.missVolume(decision, reasonTooMany, fmt.Sprintf("a backup has at most %d volumes: divide it", archive.MaxVolumes))
+	default:
+		r.decisions = append(r.decisions, decision)
+		r.Note(decision.Claim.Key(), "Volume"+string(decision.Way), decision.Message)
+	}
+}
+
+// reasonTooMany: a manifest has no place for more volumes.
+const reasonTooMany = "TooManyVolumes"
+
+// skipVolume tells of a claim whose data is left out. That there is no data is nothing to be warned of.
+func (r *run) skipVolume(decision volumeplan.Decision) {
+	key := decision.Claim.Key()
+	if decision.Reason == volumeplan.ReasonSkippedByAnnotation || decision.Reason == volumeplan.ReasonSkippedByRule {
+		r.Warn(key, fmt.Sprintf("PersistentVolumeClaim %s/%s: its object is in the backup, its data is not: %s",
+			key.Namespace, key.Name, decision.Message))
+		return
+	}
+	r.Note(key, "VolumeSkipped", decision.Message)
+}
+
+// missVolume makes the data of a claim missing from the backup.
+func (r *run) missVolume(decision volumeplan.Decision, reason, message string) {
+	decision.Verdict, decision.Reason, decision.Message = volumeplan.Impossible, reason, message
+	r.outcomes = append(r.outcomes, volumework.Outcome{Decision: decision, Reason: reason, Message: message})
+	kind := core.Kind{Version: "v1", Name: "PersistentVolumeClaim", Resource: "persistentvolumeclaims", Namespaced: true}
+	r.Miss(engine.Row{Kind: kind, Key: decision.Claim.Key(), Reason: reason, Message: message})
+}
+
+// cutVolumes takes all volumes at the same moment.
+func (r *run) cutVolumes(ctx context.Context) error {
+	if len(r.decisions) == 0 {
+		return nil
+	}
+	failed, err := r.request.Volumes.Cut(ctx, r.volumeRun(), r.decisions)
+	if err != nil {
+		return err
+	}
+	r.decisions = slices.DeleteFunc(r.decisions, func(decision volumeplan.Decision) bool {
+		why := failed[decision.Claim.Key()]
+		if why != nil {
+			r.missVolume(decision, reasonNotCut, why.Error())
+		}
+		return why != nil
+	})
+	return nil
+}
+
+// reasonNotCut: no snapshot of a volume could be cut.
+const reasonNotCut = "SnapshotFailed"
+
+// releaseTime bounds the removal of what is not needed any more.
+const releaseTime = time.Minute
+
+// backUpVolumes has the providers do their work, and removes what was made for that.
+func (r *run) backUpVolumes(ctx context.Context) error {
+	if r.request.Volumes == nil || !r.request.VolumeData {
+		return nil
+	}
+	if len(r.decisions) > 0 {
+		show := r.request.ShowVolumes
+		if show == nil {
+			show = func(volumework.Progress) {}
+		}
+		outcomes, err := r.request.Volumes.BackUp(ctx, r.volumeRun(), r.decisions, show)
+		if err != nil {
+			return err
+		}
+		for _, outcome := range outcomes {
+			if outcome.Reason != "" {
+				r.missVolume(outcome.Decision, outcome.Reason, outcome.Message)
+				continue
+			}
+			r.outcomes = append(r.outcomes, outcome)
+		}
+	}
+	slices.SortFunc(r.outcomes, func(a, b volumework.Outcome) int { return compareClaims(a.Decision.Claim, b.Decision.Claim) })
+	releasing, cancel := context.WithTimeout(ctx, releaseTime)
+	defer cancel()
+	if err := r.request.Volumes.Release(releasing, r.volumeRun()); err != nil {
+		r.Warn(core.Key{}, "snapshots that are not needed any more are left, and go with this Backup: "+err.Error())
+	}
+	return ctx.Err()
+}
+
+// volumes returns the rows of the volumes that are in the backup.
+func (r *run) volumes() []archive.Volume {
+	var rows []archive.Volume
+	for i := range r.outcomes {
+		outcome := &r.outcomes[i]
+		decision, claim := &outcome.Decision, &outcome.Decision.Claim
+		if decision.Verdict != volumeplan.Chosen {
+			continue
+		}
+		rows = append(rows, archive.Volume{
+			VolumeNames: archive.VolumeNames{
+				Namespace: claim.Namespace, Name: claim.Name, PersistentVolume: claim.Volume, StorageClass: claim.StorageClass,
+			},
+			Provider: decision.Provider, Location: decision.Location, Way: string(decision.Way),
+			Handle: outcome.Handle, Attributes: outcome.Attributes,
+			Driver: claim.Driver, Size: claim.Size, Mode: claim.Mode, Bytes: outcome.Bytes, Cut: outcome.Cut.UTC(),
+		})
+	}
+	return rows
+}
+
+// compareClaims orders claims by namespace and name.
+func compareClaims(a, b volumeplan.Claim) int {
+	return cmp.Or(strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Name, b.Name))
+}

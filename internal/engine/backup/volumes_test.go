@@ -1,0 +1,112 @@
+package backup_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/soda-cdm/kahu/internal/core"
+	"github.com/soda-cdm/kahu/internal/core/selection"
+	"github.com/soda-cdm/kahu/internal/core/volumeplan"
+	"github.com/soda-cdm/kahu/internal/core/volumework"
+	"github.com/soda-cdm/kahu/internal/testkit/world"
+)
+
+// volumes are in memory: each claim's name says what becomes of it.
+type volumes struct {
+	asked    []core.Key
+	calls    []string
+	released int
+}
+
+func (v *volumes) Look(_ context.Context, claims []core.Key) (volumeplan.Facts, error) {
+	v.asked = claims
+	found := volumeplan.Facts{
+		Providers: []volumeplan.Provider{{Name: "disks", NeedsSnapshot: true, KeepsSnapshot: true, Drivers: []string{"disks.example.com"}}},
+		Classes:   []volumeplan.Class{{Name: "snap", Driver: "disks.example.com"}},
+	}
+	for _, key := range claims {
+		claim := volumeplan.Claim{Namespace: key.Namespace, Name: key.Name, UID: "u-" + key.Name, Volume: "pv-" + key.Name, Source: "csi", Driver: "disks.example.com", Size: 7}
+		switch key.Name {
+		case "strange":
+			claim.Driver, claim.Source = "", "nfs"
+		case "unbound":
+			claim.Volume = ""
+		case "skipped":
+			claim.Annotations = map[string]string{volumeplan.Annotation: "skip"}
+		}
+		found.Claims = append(found.Claims, claim)
+	}
+	return found, nil
+}
+
+func (v *volumes) Cut(_ context.Context, run volumework.Run, chosen []volumeplan.Decision) (map[core.Key]error, error) {
+	v.calls = append(v.calls, "cut "+run.UID)
+	failed := map[core.Key]error{}
+	for _, each := range chosen {
+		if each.Claim.Name == "uncut" {
+			failed[each.Claim.Key()] = errors.New("the array is full")
+		}
+	}
+	return failed, nil
+}
+
+func (v *volumes) BackUp(
+	_ context.Context, _ volumework.Run, chosen []volumeplan.Decision, _ func(volumework.Progress),
+) ([]volumework.Outcome, error) {
+	v.calls = append(v.calls, "back up")
+	var outcomes []volumework.Outcome
+	for _, each := range chosen {
+		outcome := volumework.Outcome{Decision: each, Handle: "snap-" + each.Claim.Name, Cut: time.Unix(1_700_000_000, 0)}
+		if each.Claim.Name == "failed" {
+			outcome.Reason, outcome.Message = "VolumeBackupFailed", "the disk is on fire"
+		}
+		outcomes = append(outcomes, outcome)
+	}
+	return outcomes, nil
+}
+
+func (v *volumes) Release(context.Context, volumework.Run) error {
+	v.released++
+	return nil
+}
+
+// TestVolumes: each claim in the backup is a row in the manifest, or missing by name, or skipped as somebody wanted.
+func TestVolumes(t *testing.T) {
+	w, deals := world.New(t), &volumes{}
+	w.Volumes = deals
+	w.Shop()
+	for _, name := range []string{"data", "failed", "uncut", "strange", "unbound", "skipped"} {
+		w.Cluster.Put(t, world.Claims, "shop", name, `{"spec":{"volumeName":"pv"},"status":{"phase":"Bound"}}`)
+	}
+	w.Cluster.Put(t, world.Claims, "elsewhere", "other", `{"spec":{"volumeName":"pv"},"status":{"phase":"Bound"}}`)
+	result, err := w.Backup("one", selection.Filters{IncludeNamespaces: []string{"shop"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(deals.asked) != 6 || strings.Join(deals.calls, ", ") != "cut "+world.ID("one").UID+", back up" || deals.released != 1 {
+		t.Errorf("asked %v, calls %v, released %d", deals.asked, deals.calls, deals.released)
+	}
+	rows := result.Manifest.Volumes
+	if len(rows) != 1 || rows[0].Name != "data" || rows[0].Handle != "snap-data" || rows[0].Provider != "disks" || rows[0].Way != "Snapshot" || rows[0].Cut.IsZero() {
+		t.Errorf("volumes: %+v", rows)
+	}
+	missing := map[string]string{}
+	for _, row := range result.Missing {
+		missing[row.Key.Name] = row.Reason
+	}
+	want := map[string]string{"failed": "VolumeBackupFailed", "uncut": "SnapshotFailed", "strange": "VolumeWithoutProvider"}
+	if len(missing) != len(want) || result.Manifest.Complete {
+		t.Errorf("missing: %v", missing)
+	}
+	for name, reason := range want {
+		if missing[name] != reason {
+			t.Errorf("%s: %q", name, missing[name])
+		}
+	}
+	if text := strings.Join(result.Warnings, "\n"); !strings.Contains(text, "shop/skipped") || strings.Contains(text, "unbound") {
+		t.Errorf("warnings: %s", text)
+	}
+}

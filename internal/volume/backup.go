@@ -1,0 +1,398 @@
+package volume
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/utils/clock"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
+	"github.com/soda-cdm/kahu/internal/core/volumeplan"
+	"github.com/soda-cdm/kahu/internal/core/volumework"
+)
+
+// The reasons why the backup of a volume failed.
+const (
+	// ReasonSnapshotFailed: no snapshot could be had.
+	ReasonSnapshotFailed = "SnapshotFailed"
+	// ReasonOrderFailed: the provider could not do it.
+	ReasonOrderFailed = "VolumeBackupFailed"
+)
+
+// keepsSnapshot marks an order whose snapshot is the backup, and must stay when the order is Completed.
+const keepsSnapshot = "kahu.io/keeps-snapshot"
+
+// BackUp gives an order for every volume, and returns what became of them when all are over. What another attempt has ordered
+// is waited for. An error means that nothing is known of the orders.
+func (c *Client) BackUp(
+	ctx context.Context, run volumework.Run, decisions []volumeplan.Decision, show func(volumework.Progress),
+) ([]volumework.Outcome, error) {
+	ordered, err := c.orders(ctx, run)
+	if err != nil {
+		return nil, err
+	}
+	work := &backingUp{Client: c, run: run, show: show, outcomes: map[string]*volumework.Outcome{}}
+	var snapshots []*volumeplan.Decision
+	for i := range decisions {
+		each := &decisions[i]
+		name := OrderName(run, each.Claim.Namespace, each.Claim.Name)
+		work.outcomes[name] = &volumework.Outcome{Decision: *each}
+		if ordered[name] != nil {
+			continue
+		}
+		if each.SnapshotClass != "" {
+			snapshots = append(snapshots, each)
+		} else {
+			work.order(ctx, each, nil)
+		}
+	}
+	together, inner := errgroup.WithContext(ctx)
+	together.Go(func() error { return work.fromSnapshots(inner, snapshots) })
+	together.Go(func() error { return work.await(inner) })
+	if err := together.Wait(); err != nil {
+		return nil, err
+	}
+	outcomes := make([]volumework.Outcome, 0, len(decisions))
+	for i := range decisions {
+		outcomes = append(outcomes, *work.outcomes[OrderName(run, decisions[i].Claim.Namespace, decisions[i].Claim.Name)])
+	}
+	return outcomes, nil
+}
+
+// orders returns the orders of a run by their names.
+func (c *Client) orders(ctx context.Context, run volumework.Run) (map[string]*kahuv1.VolumeBackupContent, error) {
+	list := &kahuv1.VolumeBackupContentList{}
+	if err := c.api.List(ctx, list, ofRun(run)); err != nil {
+		return nil, fmt.Errorf("listing the work orders of backup %s: %w", run.Name, err)
+	}
+	found := map[string]*kahuv1.VolumeBackupContent{}
+	for i := range list.Items {
+		found[list.Items[i].Name] = &list.Items[i]
+	}
+	return found, nil
+}
+
+// backingUp is the backup of the volumes of one run.
+type backingUp struct {
+	*Client
+
+	run  volumework.Run
+	show func(volumework.Progress)
+
+	mu       sync.Mutex
+	outcomes map[string]*volumework.Outcome // by the names of the orders
+	states   map[string]*state
+}
+
+// state is how one order is.
+type state struct {
+	over                  bool
+	failed                bool
+	bytesDone, bytesTotal int64
+}
+
+// fail ends the backup of one volume.
+func (w *backingUp) fail(decision *volumeplan.Decision, reason string, err error) {
+	w.settle(OrderName(w.run, decision.Claim.Namespace, decision.Claim.Name), func(outcome *volumework.Outcome, now *state) {
+		outcome.Reason, outcome.Message = reason, err.Error()
+		now.over, now.failed = true, true
+	})
+}
+
+// settle changes what is known of an order, and shows how far all are.
+func (w *backingUp) settle(name string, change func(outcome *volumework.Outcome, now *state)) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	outcome, known := w.outcomes[name]
+	if !known {
+		return
+	}
+	if w.states == nil {
+		w.states = map[string]*state{}
+	}
+	if w.states[name] == nil {
+		w.states[name] = &state{}
+	}
+	change(outcome, w.states[name])
+	progress := volumework.Progress{Total: int64(len(w.outcomes))}
+	for _, each := range w.states {
+		progress.BytesDone += each.bytesDone
+		progress.BytesTotal += each.bytesTotal
+		switch {
+		case each.failed:
+			progress.Failed++
+		case each.over:
+			progress.Done++
+		}
+	}
+	w.show(progress)
+}
+
+// over tells whether nothing is waited for any more.
+func (w *backingUp) over() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for name := range w.outcomes {
+		if w.states[name] == nil || !w.states[name].over {
+			return false
+		}
+	}
+	return true
+}
+
+// fromSnapshots gives the orders for volumes of which snapshots were cut, each as soon as its snapshot can be used.
+func (w *backingUp) fromSnapshots(ctx context.Context, decisions []*volumeplan.Decision) error {
+	if len(decisions) == 0 {
+		return nil
+	}
+	waiting := map[client.ObjectKey]*volumeplan.Decision{}
+	for _, each := range decisions {
+		waiting[client.ObjectKey{Namespace: each.Claim.Namespace, Name: snapshotName(w.run, each.Claim.Key())}] = each
+	}
+	bounded, cancel := context.WithTimeoutCause(ctx, w.options.ReadyTime, errSlow)
+	defer cancel()
+	retained, last := map[client.ObjectKey]bool{}, map[client.ObjectKey]string{}
+	err := w.follow(bounded, follower{
+		list: func() client.ObjectList { return listOf(snapshotKind) }, options: []client.ListOption{ofRun(w.run)},
+		over: func() bool { return len(waiting) == 0 },
+		look: func(ctx context.Context, object client.Object, gone bool) error {
+			key := client.ObjectKeyFromObject(object)
+			decision, made := waiting[key], snapshotOf(object.(*unstructured.Unstructured)) //nolint:forcetypeassert // Nothing else is in the list.
+			if decision == nil {
+				return nil
+			}
+			if last[key] = made.failure; gone {
+				delete(waiting, key)
+				w.fail(decision, ReasonSnapshotFailed, fmt.Errorf("its VolumeSnapshot %s was deleted while the backup ran", key))
+				return nil
+			}
+			return w.advance(ctx, advancing{key: key, decision: decision, made: made, retained: retained, waiting: waiting})
+		},
+	})
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	for key, decision := range waiting {
+		reason := errSlow
+		if last[key] != "" {
+			reason = errors.New(last[key])
+		} else if err != nil {
+			reason = err
+		}
+		w.fail(decision, ReasonSnapshotFailed, fmt.Errorf("its VolumeSnapshot %s cannot be used: %w", key, reason))
+	}
+	return nil
+}
+
+// hold has a snapshot outlive its namespace, and returns what its content says.
+func (w *backingUp) hold(ctx context.Context, made snapshot) (held content, err error) {
+	err = patiently(ctx, func() error {
+		if held, err = w.secure(ctx, w.run, made.content); err == nil && made.ready && held.handle == "" {
+			err = errNoHandle
+		}
+		return err
+	})
+	return held, err
+}
+
+// errNoHandle: a snapshot can be used, and its content does not name it yet.
+var errNoHandle = errors.New("its content does not say what the driver knows it by")
+
+// advancing is a snapshot on its way to be used.
+type advancing struct {
+	key      client.ObjectKey
+	decision *volumeplan.Decision
+	made     snapshot
+	retained map[client.ObjectKey]bool
+	waiting  map[client.ObjectKey]*volumeplan.Decision
+}
+
+// advance has a snapshot outlive its namespace as soon as it has a content, and gives the order when it can be used.
+func (w *backingUp) advance(ctx context.Context, a advancing) error {
+	if a.made.content == "" || a.retained[a.key] && !a.made.ready {
+		return nil
+	}
+	held, err := w.hold(ctx, a.made)
+	if err == nil && !a.made.ready {
+		a.retained[a.key] = true
+		return nil
+	}
+	delete(a.waiting, a.key)
+	if err != nil {
+		w.fail(a.decision, ReasonSnapshotFailed, err)
+		return ctx.Err()
+	}
+	cut := held.cut
+	if cut.IsZero() {
+		cut = a.made.cut
+	}
+	w.order(ctx, a.decision, &volumework.Cut{Driver: held.driver, Handle: held.handle, Time: cut, RestoreSize: a.made.restoreSize})
+	return nil
+}
+
+// order creates the work order of a volume.
+func (w *backingUp) order(ctx context.Context, decision *volumeplan.Decision, cut *volumework.Cut) {
+	claim := &decision.Claim
+	order := &kahuv1.VolumeBackupContent{
+		ObjectMeta: metav1.ObjectMeta{
+			Name:       OrderName(w.run, claim.Namespace, claim.Name),
+			Labels:     map[string]string{kahuv1.BackupUIDLabel: w.run.UID},
+			Finalizers: []string{kahuv1.VolumeFinalizer},
+		},
+		Spec: kahuv1.VolumeBackupContentSpec{
+			BackupName: w.run.Name, BackupUID: w.run.UID, ProviderName: decision.Provider, Location: decision.Location,
+			Way:              kahuv1.VolumeWay(decision.Way),
+			Claim:            kahuv1.VolumeClaim{Namespace: claim.Namespace, Name: claim.Name, UID: claim.UID},
+			PersistentVolume: claim.Volume, DeletionPolicy: kahuv1.DeletionPolicyRetain,
+		},
+	}
+	if decision.KeepsSnapshot {
+		order.Annotations = map[string]string{keepsSnapshot: "true"}
+	}
+	if cut != nil {
+		order.Spec.Snapshot = &kahuv1.VolumeSnapshotSource{
+			Driver: cut.Driver, Handle: cut.Handle, RestoreSize: cut.RestoreSize, CutTimestamp: metav1.NewMicroTime(cut.Time),
+		}
+	}
+	if decision.Way == volumeplan.Volume {
+		source := order.Spec.Claim
+		order.Spec.Source = &source
+	}
+	err := patiently(ctx, func() error { return w.api.Create(ctx, order.DeepCopy()) })
+	if err != nil && !apierrors.IsAlreadyExists(err) {
+		w.fail(decision, ReasonOrderFailed, fmt.Errorf("giving the order to provider %s: %w", decision.Provider, err))
+	}
+}
+
+// await waits until all orders are over.
+func (w *backingUp) await(ctx context.Context) error {
+	if len(w.outcomes) == 0 {
+		return nil
+	}
+	bounded, cancel := context.WithCancel(ctx)
+	defer cancel()
+	over := func() bool {
+		if w.over() {
+			cancel()
+			return true
+		}
+		return false
+	}
+	waiting, inner := errgroup.WithContext(bounded)
+	waiting.Go(func() error {
+		return w.follow(inner, follower{
+			list: func() client.ObjectList { return &kahuv1.VolumeBackupContentList{} }, options: []client.ListOption{ofRun(w.run)},
+			look: w.look, over: over,
+		})
+	})
+	waiting.Go(func() error { return w.watchProviders(inner, over) })
+	err := waiting.Wait()
+	if ctx.Err() == nil && w.over() {
+		return nil
+	}
+	return err
+}
+
+// look takes notice of how an order is.
+func (w *backingUp) look(_ context.Context, object client.Object, gone bool) error {
+	order, is := object.(*kahuv1.VolumeBackupContent)
+	if !is {
+		return nil
+	}
+	w.settle(order.Name, func(outcome *volumework.Outcome, now *state) {
+		if now.over {
+			return
+		}
+		status := &order.Status
+		now.bytesDone, now.bytesTotal = ptr.Deref(status.Progress.BytesDone, now.bytesDone), ptr.Deref(status.Progress.BytesTotal, now.bytesTotal)
+		switch {
+		case gone || !order.DeletionTimestamp.IsZero():
+			now.over, now.failed = true, true
+			outcome.Reason, outcome.Message = ReasonOrderFailed, "its work order "+order.Name+" was deleted"
+		case status.Phase == kahuv1.VolumePhaseFailed:
+			now.over, now.failed = true, true
+			outcome.Reason = ReasonOrderFailed
+			outcome.Message = fmt.Sprintf("provider %s could not back up its volume: %s", order.Spec.ProviderName, status.FailureReason)
+		case status.Phase == kahuv1.VolumePhaseCompleted && status.Backup == nil:
+			now.over, now.failed = true, true
+			outcome.Reason, outcome.Message = ReasonOrderFailed, "provider "+order.Spec.ProviderName+" does not say what it knows the backup by"
+		case status.Phase == kahuv1.VolumePhaseCompleted:
+			now.over = true
+			conclude(outcome, order)
+		}
+	})
+	return nil
+}
+
+// conclude takes over what a completed order says.
+func conclude(outcome *volumework.Outcome, order *kahuv1.VolumeBackupContent) {
+	outcome.Handle, outcome.Attributes = order.Status.Backup.Handle, order.Status.Backup.Attributes
+	outcome.Bytes = order.Status.Progress.BytesDone
+	// What is on record is what was ordered, whatever this attempt has planned.
+	outcome.Decision.Way, outcome.Decision.Provider = volumeplan.Way(order.Spec.Way), order.Spec.ProviderName
+	outcome.Decision.Location = order.Spec.Location
+	if taken := order.Spec.Snapshot; taken != nil {
+		outcome.Cut = taken.CutTimestamp.Time
+	}
+}
+
+// watchProviders gives up the orders of providers that are away for too long.
+func (w *backingUp) watchProviders(ctx context.Context, over func() bool) error {
+	watched := &absences{clock: w.clock, away: map[string]time.Time{}}
+	for !over() {
+		round, cancel := context.WithTimeout(ctx, w.options.Patience/4) //nolint:mnd // So that it is noticed in time.
+		err := w.follow(round, follower{list: func() client.ObjectList { return &kahuv1.ProviderList{} }, over: over, look: watched.look})
+		cancel()
+		if err == nil || ctx.Err() != nil {
+			return ctx.Err()
+		}
+		for name, since := range watched.away {
+			if w.clock.Since(since) >= w.options.Patience {
+				w.abandon(name)
+			}
+		}
+	}
+	return nil
+}
+
+// absences remember since when providers are away.
+type absences struct {
+	clock clock.PassiveClock
+	away  map[string]time.Time
+}
+
+func (a *absences) look(_ context.Context, object client.Object, gone bool) error {
+	provider, is := object.(*kahuv1.Provider)
+	switch {
+	case !is:
+	case !gone && provider.Status.State == kahuv1.ProviderStateAvailable:
+		delete(a.away, provider.Name)
+	case a.away[provider.Name].IsZero():
+		a.away[provider.Name] = a.clock.Now()
+	}
+	return nil
+}
+
+// abandon gives up what a provider has not finished.
+func (w *backingUp) abandon(provider string) {
+	w.mu.Lock()
+	var left []*volumeplan.Decision
+	for name, outcome := range w.outcomes {
+		if outcome.Decision.Provider == provider && (w.states[name] == nil || !w.states[name].over) {
+			left = append(left, &outcome.Decision)
+		}
+	}
+	w.mu.Unlock()
+	for _, decision := range left {
+		w.fail(decision, ReasonOrderFailed, fmt.Errorf("provider %s gave no sign of life for %s", provider, w.options.Patience))
+	}
+}

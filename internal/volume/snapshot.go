@@ -1,0 +1,104 @@
+package volume
+
+import (
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
+	"github.com/soda-cdm/kahu/internal/core"
+	"github.com/soda-cdm/kahu/internal/core/volumeplan"
+	"github.com/soda-cdm/kahu/internal/core/volumework"
+)
+
+// The kinds of snapshot.storage.k8s.io/v1.
+const (
+	snapshotKind = "VolumeSnapshot"
+	contentKind  = "VolumeSnapshotContent"
+	classKind    = "VolumeSnapshotClass"
+)
+
+// What becomes of a snapshot when its content goes.
+const (
+	policyRetain = "Retain"
+	policyDelete = "Delete"
+)
+
+func snapshotGroup() schema.GroupVersion {
+	return schema.GroupVersion{Group: "snapshot.storage.k8s.io", Version: "v1"}
+}
+
+func listOf(kind string) *unstructured.UnstructuredList {
+	list := &unstructured.UnstructuredList{}
+	list.SetGroupVersionKind(snapshotGroup().WithKind(kind + "List"))
+	return list
+}
+
+func objectOf(kind, namespace, name string) *unstructured.Unstructured {
+	object := &unstructured.Unstructured{}
+	object.SetGroupVersionKind(snapshotGroup().WithKind(kind))
+	object.SetNamespace(namespace)
+	object.SetName(name)
+	return object
+}
+
+// newSnapshot returns the wish to cut a snapshot.
+func newSnapshot(run volumework.Run, decision *volumeplan.Decision) *unstructured.Unstructured {
+	claim := &decision.Claim
+	object := objectOf(snapshotKind, claim.Namespace, snapshotName(run, claim.Key()))
+	object.SetLabels(map[string]string{kahuv1.BackupUIDLabel: run.UID})
+	object.SetAnnotations(map[string]string{"kahu.io/backup": run.Name})
+	object.Object["spec"] = map[string]any{
+		"volumeSnapshotClassName": decision.SnapshotClass,
+		"source":                  map[string]any{"persistentVolumeClaimName": claim.Name},
+	}
+	return object
+}
+
+// snapshot is what a VolumeSnapshot says of itself.
+type snapshot struct {
+	content     string    // the name of its content
+	cut         time.Time // zero until it is cut
+	ready       bool
+	restoreSize *int64
+	failure     string // what went wrong last; it may be tried again
+}
+
+func snapshotOf(object *unstructured.Unstructured) snapshot {
+	var found snapshot
+	found.content, _, _ = unstructured.NestedString(object.Object, "status", "boundVolumeSnapshotContentName")
+	found.ready, _, _ = unstructured.NestedBool(object.Object, "status", "readyToUse")
+	found.failure, _, _ = unstructured.NestedString(object.Object, "status", "error", "message")
+	if text, _, _ := unstructured.NestedString(object.Object, "status", "creationTime"); text != "" {
+		found.cut, _ = time.Parse(time.RFC3339, text)
+	}
+	if text, _, _ := unstructured.NestedString(object.Object, "status", "restoreSize"); text != "" {
+		if quantity, err := resource.ParseQuantity(text); err == nil {
+			size := quantity.Value()
+			found.restoreSize = &size
+		}
+	}
+	return found
+}
+
+// content is what a VolumeSnapshotContent says of itself.
+type content struct {
+	driver, handle, policy string
+	cut                    time.Time // more exact than that of its snapshot
+	snapshot               core.Key
+}
+
+func contentOf(object *unstructured.Unstructured) content {
+	var found content
+	found.driver, _, _ = unstructured.NestedString(object.Object, "spec", "driver")
+	found.policy, _, _ = unstructured.NestedString(object.Object, "spec", "deletionPolicy")
+	found.handle, _, _ = unstructured.NestedString(object.Object, "status", "snapshotHandle")
+	if nanoseconds, there, _ := unstructured.NestedInt64(object.Object, "status", "creationTime"); there {
+		found.cut = time.Unix(0, nanoseconds)
+	}
+	found.snapshot.Namespace, _, _ = unstructured.NestedString(object.Object, "spec", "volumeSnapshotRef", "namespace")
+	found.snapshot.Name, _, _ = unstructured.NestedString(object.Object, "spec", "volumeSnapshotRef", "name")
+	return found
+}
