@@ -22,10 +22,10 @@ const (
 )
 
 // ledger appends numbered records to a file in each folder, the same number in all of them, and each on disk before the next
-// file is written: whoever copies the folders at one instant finds them apart by one record at most, and in the order in which
-// they were named. While the quiesce file is there it writes nothing, with all folders at the same number, and says so by a file
-// of its own.
-func ledger(ctx context.Context, arguments []string, _ io.Writer) error {
+// file is written; it says first how many there are already. Whoever copies the folders at one instant finds them apart by one
+// record at most, and in the order in which they were named. While the quiesce file is there it writes nothing, with all folders
+// at the same number, and says so by a file of its own.
+func ledger(ctx context.Context, arguments []string, stdout io.Writer) error {
 	flags := flagsOf("ledger")
 	every := flags.Duration("every", time.Millisecond, "time between two records")
 	quiesceFile := flags.String("quiesce", "", "file that makes it hold still")
@@ -37,6 +37,7 @@ func ledger(ctx context.Context, arguments []string, _ io.Writer) error {
 	if err != nil {
 		return err
 	}
+	_, _ = fmt.Fprintf(stdout, "%d records are there\n", next)
 	for number := next; err == nil && ctx.Err() == nil; number++ {
 		if err = holdStill(ctx, *quiesceFile); err == nil {
 			err = record(files, number)

@@ -17,9 +17,9 @@ func TestLedgerHoldsStillWithAllFoldersAgreeing(t *testing.T) {
 	a, b, quiet := t.TempDir(), t.TempDir(), filepath.Join(t.TempDir(), "quiet")
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan int, 1)
-	var errs bytes.Buffer
+	var out, errs bytes.Buffer
 	go func() {
-		ended <- workload.Main(ctx, []string{"ledger", "--every", "0s", "--quiesce", quiet, a, b}, nil, &errs)
+		ended <- workload.Main(ctx, []string{"ledger", "--every", "0s", "--quiesce", quiet, a, b}, &out, &errs)
 	}()
 	last := ""
 	for range 5 {
@@ -34,8 +34,8 @@ func TestLedgerHoldsStillWithAllFoldersAgreeing(t *testing.T) {
 		}
 	}
 	cancel()
-	if code := <-ended; code != 0 {
-		t.Errorf("it ends with %d: %s", code, errs.String())
+	if code := <-ended; code != 0 || out.String() != "0 records are there\n" {
+		t.Errorf("it ends with %d: %s%s", code, out.String(), errs.String())
 	}
 	must(t, "agree", a, b)
 }
@@ -56,7 +56,7 @@ func TestDisagreementIsFound(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				ctx, cancel := context.WithTimeout(t.Context(), 9500*1000)
 				defer cancel()
-				if code := workload.Main(ctx, []string{"ledger", a, b}, nil, t.Output()); code != 0 {
+				if code := workload.Main(ctx, []string{"ledger", a, b}, t.Output(), t.Output()); code != 0 {
 					t.Fatal(code)
 				}
 			})
