@@ -78,7 +78,8 @@ ROUNDS ?=
 .PHONY: e2e
 e2e: devcluster bin/testcount ## Test clusters with nodes, on which pods really run; takes root and devcluster/packages.sh.
 	@if bin/devcluster check; then \
-		KAHU_E2E_ROUNDS=$(ROUNDS) KAHU_DEVCLUSTER=$(CURDIR)/bin/devcluster bin/testcount devcluster=./e2e; \
+		KAHU_E2E_ROUNDS=$(ROUNDS) KAHU_DEVCLUSTER=$(CURDIR)/bin/devcluster bin/testcount devcluster=./e2e && \
+		KAHU_NODES=1 GOFLAGS=-run=^TestHooks KAHU_DEVCLUSTER=$(CURDIR)/bin/devcluster bin/testcount .=./test/kill,./internal/hook; \
 	else \
 		echo "0 passed, 0 failed, $$($(GO) -C devcluster test -trimpath -list . ./e2e | grep -c ^Test) SKIPPED for the reason above"; \
 	fi

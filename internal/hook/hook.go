@@ -8,6 +8,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"slices"
@@ -145,10 +147,17 @@ func (r *Runner) judge(ctx context.Context, pod *corev1.Pod, command hook.Comman
 	if r.isGone(ctx, pod) {
 		return hook.PodGone, "the pod went away while the command ran"
 	}
-	if apierrors.ReasonForError(err) != metav1.StatusReasonUnknown {
-		return hook.Unreachable, "the API server did not run it: " + err.Error()
+	if isAnswer(err) {
+		return hook.CommandFailed, fmt.Sprintf("%s could not be run: %v", command.Words[0], err)
 	}
 	return hook.Unreachable, "nobody knows whether it ran: " + err.Error()
+}
+
+// isAnswer tells whether an error is what the node said of the command, which comes as words alone. One of the connection is
+// of a type of its own, or wraps one that is.
+func isAnswer(err error) bool {
+	_, ofNet := errors.AsType[net.Error](err)
+	return !ofNet && errors.Unwrap(err) == nil && !httpstream.IsUpgradeFailure(err) && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF)
 }
 
 // isGone tells whether a pod is not there any more.

@@ -27,6 +27,9 @@ const top = "../.."
 // managerRole is the first argument of the test binary when it is to be a manager; the second one is its role.
 const managerRole = "be-a-manager"
 
+// nodes is the environment variable that gives the cluster a node, which takes root: make e2e sets it.
+const nodes = "KAHU_NODES"
+
 func TestMain(m *testing.M) {
 	if len(os.Args) == 3 && os.Args[1] == managerRole {
 		var is role
@@ -38,7 +41,11 @@ func TestMain(m *testing.M) {
 		os.Exit(1) //nolint:forbidigo // It is a main.
 	}
 	ctrl.SetLogger(logr.Discard())
-	os.Exit(testcluster.Main(m, testcluster.Setup(install))) //nolint:forbidigo // The exit code is that of Main.
+	options := []testcluster.Option{testcluster.Setup(install)}
+	if os.Getenv(nodes) != "" { //nolint:forbidigo // A test binary has no flags of its own.
+		options = append(options, testcluster.Nodes(1))
+	}
+	os.Exit(testcluster.Main(m, options...)) //nolint:forbidigo // The exit code is that of Main.
 }
 
 func install(tb testing.TB, config *rest.Config) {

@@ -259,11 +259,14 @@ func changes(request *http.Request) bool {
 	switch request.Method {
 	case http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete:
 	default:
-		return false
+		return isCommand(request)
 	}
 	return !strings.Contains(request.URL.Path, "/leases") && !strings.Contains(request.URL.Path, "/events") && !isOfView(request) &&
 		!strings.Contains(request.URL.RawQuery, "dryRun=All") && !strings.Contains(request.URL.Path, "/authorization.k8s.io/")
 }
+
+// isCommand tells whether a request runs a command in a pod: over a WebSocket it has the method of a read.
+func isCommand(request *http.Request) bool { return strings.HasSuffix(request.URL.Path, "/exec") }
 
 // isOfView tells whether a request is about a Backup that shows a copy: that is made whenever somebody looks at the location.
 func isOfView(request *http.Request) bool {

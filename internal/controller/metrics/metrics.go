@@ -35,6 +35,7 @@ type Set struct {
 	undos            *prometheus.CounterVec
 	undoObjects      *prometheus.CounterVec
 	collected        *prometheus.CounterVec
+	quiesced         *prometheus.HistogramVec
 	standing         *standing
 }
 
@@ -79,7 +80,11 @@ func New(from client.Reader) *Set {
 		undos:            counter("kahu_undo_runs_total", "Restores that were taken back, by what became of it.", location, "result"),
 		undoObjects:      counter("kahu_undo_objects_total", "Objects of restores that were taken back, by what became of them.", location, "result"),
 		collected:        counter("kahu_collection_removed_files_total", "Files that nobody needed and that were removed: segments, and others.", location, "kind"),
-		standing:         newStanding(from),
+		quiesced: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "kahu_backup_quiesced_seconds", Help: "Seconds for which backups with hooks held their applications still.",
+			Buckets: prometheus.ExponentialBuckets(0.1, 3, 9), // to eleven minutes
+		}, []string{location}),
+		standing: newStanding(from),
 	}
 }
 
@@ -93,7 +98,7 @@ func (s *Set) collectors() []prometheus.Collector {
 func (s *Set) ofLocations() []prometheus.Collector {
 	all := []prometheus.Collector{
 		s.backupBytes, s.storedBytes, s.backupObjects, s.unchangedObjects, s.restoreObjects, s.undos, s.undoObjects,
-		s.copies, s.copyFailures, s.copiedBytes, s.collected,
+		s.copies, s.copyFailures, s.copiedBytes, s.collected, s.quiesced,
 	}
 	for _, of := range []runs{s.backup, s.restore} {
 		all = append(all, of.total, of.failures, of.steps, of.duration)
@@ -151,6 +156,9 @@ func (s *Set) BackupChanged(before, after *kahuv1.Backup) {
 	s.backupBytes.WithLabelValues(at).Add(float64(status.Sizes.ObjectBytes))
 	s.storedBytes.WithLabelValues(at).Add(float64(view.Written(status)))
 	s.backupObjects.WithLabelValues(at).Add(float64(status.Counts.Objects))
+	if hooks := status.Hooks; hooks != nil && hooks.CompletionTimestamp != nil {
+		s.quiesced.WithLabelValues(at).Observe(float64(hooks.QuiescedMilliseconds) / perSecond)
+	}
 	if taken := status.Incremental; taken != nil {
 		s.unchangedObjects.WithLabelValues(at).Add(float64(taken.UnchangedObjects))
 	}

@@ -14,6 +14,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"strconv"
 	"sync"
 	"testing"
 
@@ -33,6 +34,11 @@ func Binary(path string) Option {
 // with definitions that all tests need.
 func Setup(prepare func(tb testing.TB, config *rest.Config)) Option {
 	return func(s *session) { s.prepare = prepare }
+}
+
+// Nodes gives the shared cluster so many nodes, on which pods run. That takes root.
+func Nodes(number int) Option {
+	return func(s *session) { s.arguments = append(s.arguments, "--nodes", strconv.Itoa(number)) }
 }
 
 // Main runs the tests of a binary and ends their shared cluster. It gives the
@@ -82,7 +88,8 @@ var shared session
 
 // session is a cluster that is started when it is first asked for.
 type session struct {
-	binary  string
+	binary    string
+	arguments []string
 	prepare func(tb testing.TB, config *rest.Config)
 
 	once    sync.Once
@@ -95,7 +102,7 @@ func (s *session) get(tb testing.TB) *Cluster {
 	tb.Helper()
 	binary := s.find(tb)
 	s.once.Do(func() {
-		s.cluster, s.err = start(context.WithoutCancel(tb.Context()), binary)
+		s.cluster, s.err = start(context.WithoutCancel(tb.Context()), binary, s.arguments...)
 		if s.err == nil && s.prepare != nil {
 			s.err = errNotPrepared // unless it returns: it may end the test
 			s.prepare(tb, s.cluster.Config())

@@ -50,8 +50,8 @@ func (c *Cluster) Kubeconfig() string {
 }
 
 // start runs devcluster and returns when its API server is ready.
-func start(ctx context.Context, binary string) (*Cluster, error) {
-	command := exec.CommandContext(ctx, binary, "run", "--timeout", startLimit.String())
+func start(ctx context.Context, binary string, more ...string) (*Cluster, error) {
+	command := exec.CommandContext(ctx, binary, append([]string{"run", "--timeout", startLimit.String()}, more...)...)
 	command.Stderr = os.Stderr // it speaks only when something is wrong
 	held, err := command.StdinPipe()
 	if err != nil {

@@ -1,0 +1,312 @@
+package quiesce_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"k8s.io/utils/clock"
+
+	"github.com/soda-cdm/kahu/internal/core"
+	"github.com/soda-cdm/kahu/internal/core/hook"
+	"github.com/soda-cdm/kahu/internal/core/selection"
+	"github.com/soda-cdm/kahu/internal/engine"
+	"github.com/soda-cdm/kahu/internal/engine/quiesce"
+	"github.com/soda-cdm/kahu/internal/testkit/fakecluster"
+)
+
+var (
+	errOther = errors.New("another has it")
+	errCut   = errors.New("no snapshot")
+)
+
+// stage is a cluster with pods, what is on record, and all that happens, in its order.
+type stage struct {
+	cluster *fakecluster.Cluster
+	answer  func(ctx context.Context, what string) string // the outcome of a command; empty means Completed
+	refuse  map[string]error                              // of the record
+
+	mu      sync.Mutex
+	events  []string
+	outcome quiesce.Outcome
+	begun   quiesce.Begun
+}
+
+func newStage(t *testing.T, pods ...string) *stage {
+	t.Helper()
+	made := &stage{cluster: fakecluster.New(hook.PodKind()), refuse: map[string]error{}}
+	for _, name := range pods {
+		made.cluster.Put(t, hook.PodKind(), "shop", name, `{"spec":{"containers":[{"name":"main"}]},"status":{"phase":"Running"}}`)
+	}
+	return made
+}
+
+func (s *stage) happens(what string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.events = append(s.events, what)
+}
+
+func (s *stage) Run(ctx context.Context, pod hook.Pod, command hook.Command) hook.Result {
+	what := pod.Name + " " + strings.Join(command.Words, " ")
+	s.happens(what)
+	outcome := hook.Completed
+	if s.answer != nil {
+		if got := s.answer(ctx, what); got != "" {
+			outcome = got
+		}
+	}
+	now := clock.RealClock{}.Now()
+	return hook.Result{Outcome: outcome, Container: "main", Message: "said " + outcome, Began: now, Ended: now, Output: "secret"}
+}
+
+func (s *stage) Begin(_ context.Context, begun quiesce.Begun) error {
+	s.happens("begin")
+	s.begun = begun
+	return s.refuse["begin"]
+}
+
+func (s *stage) Confirm(context.Context) error { return s.refuse["confirm"] }
+
+func (s *stage) End(ctx context.Context, outcome quiesce.Outcome) error {
+	s.happens("end")
+	s.outcome = outcome
+	return errors.Join(ctx.Err(), s.refuse["end"])
+}
+
+func (s *stage) runner() *quiesce.Runner {
+	return &quiesce.Runner{Cluster: s.cluster, Commands: s, Clock: clock.RealClock{}, AtOnce: 1, Patience: time.Nanosecond}
+}
+
+func words(commands ...string) (all []hook.Command) {
+	for _, each := range commands {
+		all = append(all, hook.Command{Origin: each, Words: []string{each}, Timeout: time.Second})
+	}
+	return all
+}
+
+func (s *stage) request() quiesce.Request {
+	return quiesce.Request{
+		Sets:  []hook.Set{{Field: "a", Pre: words("freeze", "sync"), Post: words("thaw", "tell")}},
+		Limit: time.Minute, Record: s,
+	}
+}
+
+// around runs hooks around a cut.
+func (s *stage) around(ctx context.Context, t *testing.T, request quiesce.Request, cut func(ctx context.Context) error) (*engine.Ledger, error) {
+	t.Helper()
+	ledger, err := engine.NewLedger(clock.RealClock{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	session := s.runner().Session(request)
+	kinds := []core.Kind{hook.PodKind()}
+	chosen, _ := selection.Compile(request.Filters, kinds)
+	if err := session.Prepare(kinds, chosen); err != nil {
+		return ledger, err
+	}
+	return ledger, session.Around(ctx, ledger, func(ctx context.Context) error {
+		s.happens("cut")
+		if cut == nil {
+			return nil
+		}
+		return cut(ctx)
+	})
+}
+
+// TestAround: what happens, in which order, whatever goes wrong.
+func TestAround(t *testing.T) {
+	t.Parallel()
+	whole := []string{"begin", "db freeze", "db sync", "cut", "db thaw", "db tell", "end"}
+	fails := func(at, as string) func(s *stage) {
+		return func(s *stage) {
+			s.answer = func(_ context.Context, what string) string {
+				if what == at {
+					return as
+				}
+				return ""
+			}
+		}
+	}
+	cases := map[string]struct {
+		change func(s *stage)
+		adjust func(request *quiesce.Request)
+		cut    func(ctx context.Context) error
+		want   []string
+		reason string // of the failure
+		is     error  // another failure
+		cuts   bool
+	}{
+		"all is well":     {want: whole, cuts: true},
+		"a pre hook":      {change: fails("db freeze", hook.CommandFailed), want: []string{"begin", "db freeze", "db thaw", "db tell", "end"}, reason: hook.CommandFailed},
+		"one in time":     {change: fails("db sync", hook.TimedOut), want: []string{"begin", "db freeze", "db sync", "db thaw", "db tell", "end"}, reason: hook.TimedOut},
+		"a post hook":     {change: fails("db thaw", hook.CommandFailed), want: whole, reason: hook.CommandFailed, cuts: true},
+		"a container":     {change: fails("db freeze", hook.ContainerNotFound), want: []string{"begin", "db freeze", "db thaw", "db tell", "end"}, reason: hook.ContainerNotFound},
+		"gone afterwards": {change: fails("db thaw", hook.PodGone), want: whole, cuts: true},
+		"a container that may be missing": {
+			change: fails("db freeze", hook.ContainerNotFound), want: whole, cuts: true,
+			adjust: func(request *quiesce.Request) { request.Sets[0].Pre[0].SkipMissing = true },
+		},
+		"one that may fail": {
+			change: fails("db freeze", hook.CommandFailed), want: whole, cuts: true,
+			adjust: func(request *quiesce.Request) { request.Sets[0].Pre[0].Continue = true },
+		},
+		"the cut": {
+			cut: func(context.Context) error { return errCut }, want: whole, is: errCut,
+		},
+		"a cut without end": {
+			cut:    func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() },
+			adjust: func(request *quiesce.Request) { request.Limit = 50 * time.Millisecond }, want: whole, reason: quiesce.ReasonQuiesceTimeout,
+		},
+		"the record is not to be had": {
+			change: func(s *stage) { s.refuse["begin"] = errOther }, want: []string{"begin"}, is: errOther,
+		},
+		"deposed before a hook": {
+			change: func(s *stage) {
+				s.refuse["confirm"] = errOther
+				s.answer = func(_ context.Context, what string) string {
+					if what == "db freeze" {
+						<-clock.RealClock{}.After(1100 * time.Millisecond)
+					}
+					return ""
+				}
+			}, want: []string{"begin", "db freeze", "db thaw", "db tell", "end"}, is: errOther,
+		},
+		"the end is not written down": {change: func(s *stage) { s.refuse["end"] = errOther }, want: whole, is: errOther, cuts: true},
+		"a namespace without pods": {
+			adjust: func(request *quiesce.Request) { request.Filters.IncludeNamespaces = []string{"bank"} }, want: []string{"cut"},
+		},
+	}
+	for name, test := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newStage(t, "db")
+			request := s.request()
+			if test.change != nil {
+				test.change(s)
+			}
+			if test.adjust != nil {
+				test.adjust(&request)
+			}
+			_, err := s.around(t.Context(), t, request, test.cut)
+			if diff := cmp.Diff(test.want, s.events); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+			switch {
+			case test.reason != "":
+				if failed, is := errors.AsType[*quiesce.FailedError](err); !is || failed.Reason != test.reason || s.outcome.Reason != test.reason {
+					t.Errorf("it fails with %v, on record is %q", err, s.outcome.Reason)
+				}
+			case !errors.Is(err, test.is), test.is == nil && err != nil:
+				t.Errorf("it ends with %v", err)
+			}
+			if s.outcome.Cut != test.cuts {
+				t.Errorf("on record: cut %v", s.outcome.Cut)
+			}
+		})
+	}
+}
+
+// TestCancelled: a run that is cancelled while its volumes are cut has its post hooks run, with a context of their own.
+func TestCancelled(t *testing.T) {
+	t.Parallel()
+	s := newStage(t, "db")
+	ctx, cancel := context.WithCancel(t.Context())
+	s.answer = func(ctx context.Context, what string) string {
+		if ctx.Err() != nil {
+			t.Errorf("%s has no time", what)
+		}
+		return ""
+	}
+	_, err := s.around(ctx, t, s.request(), func(ctx context.Context) error { cancel(); return ctx.Err() })
+	if want := []string{"begin", "db freeze", "db sync", "cut", "db thaw", "db tell", "end"}; !slices.Equal(want, s.events) || !errors.Is(err, context.Canceled) {
+		t.Errorf("%v: %q", err, s.events)
+	}
+}
+
+// TestPods: one after the other stops at the first failure, and those go on in which something may have run. Nothing of what
+// commands write is in a warning, or on record.
+func TestPods(t *testing.T) {
+	t.Parallel()
+	s := newStage(t, "a", "b", "c")
+	s.cluster.Put(t, hook.PodKind(), "shop", "ended", `{"spec":{"containers":[{"name":"main"}]},"status":{"phase":"Succeeded"}}`)
+	s.cluster.Put(t, hook.PodKind(), "shop", "waits", `{"spec":{"containers":[{"name":"main"}]},"status":{"phase":"Pending"}}`)
+	s.answer = func(_ context.Context, what string) string {
+		if what == "b freeze" {
+			return hook.CommandFailed
+		}
+		return ""
+	}
+	ledger, err := s.around(t.Context(), t, s.request(), nil)
+	want := []string{"begin", "a freeze", "a sync", "b freeze", "a thaw", "a tell", "b thaw", "b tell", "end"}
+	if diff := cmp.Diff(want, s.events); diff != "" || err == nil {
+		t.Errorf("%v (-want +got):\n%s", err, diff)
+	}
+	if len(s.begun.Pods) != 3 || s.outcome.Pods != 3 || s.outcome.Commands != 7 || s.outcome.Failed != 1 {
+		t.Errorf("on record are %d pods, %+v", len(s.begun.Pods), s.outcome)
+	}
+	said := fmt.Sprint(ledger.Warnings, s.outcome, err)
+	if strings.Contains(said, "secret") || !strings.Contains(said, "shop/waits") || !strings.Contains(said, "shop/b") {
+		t.Errorf("it says %s", said)
+	}
+}
+
+// TestResume: post hooks that are owed run in the pods on record, or where the record is not whole in all of the backup's.
+func TestResume(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		whole bool
+		want  []string
+	}{
+		"the record has all":  {true, []string{"b thaw", "b tell"}},
+		"the record has some": {false, []string{"a thaw", "a tell", "b thaw", "b tell"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newStage(t, "a", "b")
+			found, err := s.cluster.Get(t.Context(), hook.PodKind(), "shop", "b")
+			if err != nil {
+				t.Fatal(err)
+			}
+			recorded := []quiesce.Pod{{Namespace: "shop", Name: "b", UID: found.UID}, {Namespace: "shop", Name: "gone", UID: "gone"}}
+			outcome, err := s.runner().Resume(t.Context(), s.request(), recorded, test.whole)
+			if diff := cmp.Diff(test.want, s.events); diff != "" || err != nil {
+				t.Errorf("%v (-want +got):\n%s", err, diff)
+			}
+			if last := outcome.Rows[len(outcome.Rows)-1]; last.Pod != "gone" || last.Post != hook.PodGone || outcome.Cut {
+				t.Errorf("outcome is %+v", outcome)
+			}
+		})
+	}
+}
+
+// TestInsists: a pod that cannot be reached is asked again for a while, before and not after.
+func TestInsists(t *testing.T) {
+	t.Parallel()
+	s := newStage(t, "db")
+	tries := 0
+	s.answer = func(_ context.Context, what string) string {
+		if what == "db thaw" && tries < 2 {
+			tries++
+			return hook.Unreachable
+		}
+		return ""
+	}
+	runner := s.runner()
+	runner.Patience = time.Minute
+	session := runner.Session(s.request())
+	kinds := []core.Kind{hook.PodKind()}
+	chosen, _ := selection.Compile(selection.Filters{}, kinds)
+	ledger, _ := engine.NewLedger(clock.RealClock{})
+	err := errors.Join(session.Prepare(kinds, chosen), session.Around(t.Context(), ledger, func(context.Context) error { return nil }))
+	want := []string{"begin", "db freeze", "db sync", "db thaw", "db thaw", "db thaw", "db tell", "end"}
+	if !slices.Equal(want, s.events) || err != nil {
+		t.Errorf("%v: %q", err, s.events)
+	}
+}
