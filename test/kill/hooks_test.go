@@ -86,7 +86,7 @@ func (d *database) marks(run string) []string {
 		return nil
 	}
 	var marks []string
-	for _, line := range strings.Split(strings.TrimSpace(string(content)), "\n") {
+	for line := range strings.SplitSeq(strings.TrimSpace(string(content)), "\n") {
 		if words := strings.Fields(line); len(words) == 3 { // Its number, the text, and their checksum.
 			marks = append(marks, words[1])
 		}
@@ -189,9 +189,9 @@ func TestHooksOfDeletedBackups(t *testing.T) {
 	w.awaitLocation()
 	w.arm("gone")
 	w.create(of.backup("gone"))
-	if !w.awaitPoint(first, func() bool { return false }) {
-		said, _ := os.ReadFile(w.folder + "/log-" + first.name)
-		t.Fatalf("the manager does not come to its hook: %s", said)
+	if !w.awaitPoint(first, func() bool { return of.hooked().over(w, "gone") }) {
+		backup, _ := w.awaitBackup("gone")
+		t.Fatalf("the manager does not come to its hook: %+v", backup.Status)
 	}
 	if err := w.client.Delete(t.Context(), of.backup("gone")); err != nil {
 		t.Fatal(err)

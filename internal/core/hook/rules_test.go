@@ -1,6 +1,7 @@
 package hook_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -72,8 +73,8 @@ func TestPlan(t *testing.T) {
 		for _, field := range fields {
 			pre = append(pre, field+".pre[0]", field+".pre[1]")
 		}
-		for i := len(fields) - 1; i >= 0; i-- {
-			post = append(post, fields[i]+".post[0]", fields[i]+".post[1]")
+		for _, field := range slices.Backward(fields) {
+			post = append(post, field+".post[0]", field+".post[1]")
 		}
 		return pre, post
 	}

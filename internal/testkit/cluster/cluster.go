@@ -90,7 +90,7 @@ var shared session
 type session struct {
 	binary    string
 	arguments []string
-	prepare func(tb testing.TB, config *rest.Config)
+	prepare   func(tb testing.TB, config *rest.Config)
 
 	once    sync.Once
 	cluster *Cluster
