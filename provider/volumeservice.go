@@ -63,13 +63,13 @@ func startFromProto(message *providerv1.StartBackupRequest) ([]StartBackupReques
 	}
 	var requests []StartBackupRequest
 	for _, each := range volumes {
-		_, name, err := encodedName(each.GetPv())
+		volume, err := NewVolume(each.GetPv())
 		if err != nil {
 			return nil, err
 		}
 		request := StartBackupRequest{
-			Order: message.GetBackupContentName(), Volume: Volume{Name: name, Encoded: each.GetPv()},
-			Base: bases[name], Attributes: message.GetParameters(),
+			Order: message.GetBackupContentName(), Volume: volume,
+			Base: bases[volume.Name], Attributes: message.GetParameters(),
 		}
 		if snapshot := each.GetSnapshot(); snapshot != nil {
 			request.Snapshot = &Snapshot{Handle: snapshot.GetSnapshotHandle(), Attributes: snapshot.GetSnapshotAttributes()}
@@ -197,12 +197,12 @@ func createFromProto(message *providerv1.CreateVolumeFromBackupRequest) ([]Creat
 	}
 	var requests []CreateVolumeRequest
 	for _, each := range message.GetRestoreInfo() {
-		namespace, name, err := encodedName(each.GetPvc())
+		claim, err := NewClaim(each.GetPvc())
 		if err != nil {
 			return nil, err
 		}
 		request := CreateVolumeRequest{
-			Order: message.GetRestoreContentName(), Claim: Claim{Namespace: namespace, Name: name, Encoded: each.GetPvc()},
+			Order: message.GetRestoreContentName(), Claim: claim,
 			Backup: backupFromProto(each.GetBackupIdentity()), Attributes: message.GetParameters(),
 		}
 		if err := request.Validate(); err != nil {

@@ -20,6 +20,18 @@ const (
 	namespaceField protowire.Number = 3
 )
 
+// NewVolume returns the volume that a core/v1 PersistentVolume in its own protocol buffer encoding is.
+func NewVolume(encoded []byte) (Volume, error) {
+	_, name, err := encodedName(encoded)
+	return Volume{Name: name, Encoded: encoded}, err
+}
+
+// NewClaim returns the claim that a core/v1 PersistentVolumeClaim in its own protocol buffer encoding is.
+func NewClaim(encoded []byte) (Claim, error) {
+	namespace, name, err := encodedName(encoded)
+	return Claim{Namespace: namespace, Name: name, Encoded: encoded}, err
+}
+
 // encodedName returns the namespace and name in a Kubernetes object that is in its own protocol buffer encoding.
 func encodedName(encoded []byte) (namespace, name string, err error) {
 	metadata, err := bytesField(encoded, metadataField)

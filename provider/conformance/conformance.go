@@ -53,6 +53,8 @@ type Target struct {
 	// CallTime is how long the driver may take for one answer, or for one piece of a content: a call that takes longer
 	// is given up, and its check fails and names it. Zero means DefaultCallTime.
 	CallTime time.Duration
+	// Volumes are what a driver of volumes backs up and restores.
+	Volumes Volumes
 }
 
 // Check is one promise of the contract.
@@ -64,16 +66,18 @@ type Check struct {
 	// Needs are the capabilities without which the check is skipped.
 	Needs []provider.Capability
 
-	wire   bool // Needs an endpoint.
-	modern bool // Needs a driver that names at least one of the capabilities for metadata.
-	run    func(ctx context.Context, s *session)
+	wire     bool // Needs an endpoint.
+	modern   bool // Needs a driver that names at least one of the capabilities for metadata.
+	volumes  bool // Is about volumes.
+	identity bool // Is about every driver.
+	run      func(ctx context.Context, s *session)
 }
 
 // Checks returns all checks, in the order in which they are to be run.
 func Checks() []Check {
 	return slices.Concat(identityChecks(), contentChecks(), nameChecks(), missingChecks(), overwriteChecks(),
 		createChecks(), deleteChecks(), listChecks(), statChecks(), rangeChecks(), interruptedChecks(),
-		parallelChecks(), contextChecks(), wireChecks())
+		parallelChecks(), contextChecks(), wireChecks(), volumeChecks())
 }
 
 // Run runs all checks as subtests. It asks for a target before each; it may be the same each time.
@@ -109,6 +113,7 @@ func (c Check) Run(ctx context.Context, t T, target Target) {
 		defer func() { r.hangs(answering.hangs()) }()
 	}
 	s := &session{T: t, target: target, behind: behind, driver: answering, attributes: target.Attributes}
+	s.volumes, _ = behind.(provider.VolumeStore)
 	s.begin(ctx, c)
 	defer s.cleanUp(ctx)
 	c.run(ctx, s)
@@ -151,6 +156,9 @@ func (c Check) applies(capabilities []provider.Capability, target Target) error 
 	if c.wire && target.Endpoint == "" {
 		return errors.New("the driver is in the same process, there is no wire")
 	}
+	if c.objects() && onlyVolumes(capabilities) {
+		return errors.New("the driver backs up volumes, and stores no objects")
+	}
 	if c.modern && !isModern(capabilities) {
 		return errors.New("the old contract does not promise this, and the driver names no newer capability")
 	}
@@ -160,6 +168,14 @@ func (c Check) applies(capabilities []provider.Capability, target Target) error 
 		}
 	}
 	return nil
+}
+
+// objects tells whether the check is about the objects that a driver stores.
+func (c Check) objects() bool { return !c.volumes && !c.identity }
+
+// onlyVolumes tells whether a driver backs up volumes, and stores no objects.
+func onlyVolumes(capabilities []provider.Capability) bool {
+	return slices.Contains(capabilities, provider.CapabilityVolumeBackup) && !slices.Contains(capabilities, provider.CapabilityMetaBackup)
 }
 
 // isModern tells whether a driver speaks more than the old contract.

@@ -11,17 +11,17 @@ func identityChecks() []Check {
 		{
 			Name:    "identity/info",
 			Promise: "The driver has a name and a version, the same each time.",
-			run:     checkInfo,
+			run:     checkInfo, identity: true,
 		},
 		{
 			Name:    "identity/capabilities",
-			Promise: "The driver names MetaBackupService, and each capability once.",
-			run:     checkCapabilities,
+			Promise: "The driver names MetaBackupService or VolumeBackupService, and each capability once.",
+			run:     checkCapabilities, identity: true,
 		},
 		{
 			Name:    "identity/probe",
 			Promise: "The driver is ready.",
-			run:     checkProbe,
+			run:     checkProbe, identity: true,
 		},
 	}
 }
@@ -54,8 +54,8 @@ func checkCapabilities(_ context.Context, s *session) {
 		}
 		seen[capability] = true
 	}
-	if !seen[provider.CapabilityMetaBackup] {
-		s.Errorf("the driver does not name %s", provider.CapabilityMetaBackup)
+	if !seen[provider.CapabilityMetaBackup] && !seen[provider.CapabilityVolumeBackup] {
+		s.Errorf("the driver names neither %s nor %s", provider.CapabilityMetaBackup, provider.CapabilityVolumeBackup)
 	}
 }
 

@@ -34,8 +34,9 @@ type session struct {
 	T
 
 	target       Target
-	behind       provider.Driver // the driver itself
-	driver       provider.Driver // the same, whose calls end
+	behind       provider.Driver      // the driver itself
+	driver       provider.Driver      // the same, whose calls end
+	volumes      provider.VolumeStore // the driver, for volumes
 	attributes   provider.Attributes
 	capabilities []provider.Capability
 	prefix       string

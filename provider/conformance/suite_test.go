@@ -30,7 +30,7 @@ func TestChecksHaveNamesAndPromises(t *testing.T) {
 }
 
 // serve serves a driver on a unix socket until the test ends, and returns its endpoint.
-func serve(t *testing.T, driver provider.Driver) string {
+func serve(t *testing.T, driver provider.Identity) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "s")
 	var config net.ListenConfig

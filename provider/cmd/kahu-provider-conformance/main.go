@@ -151,6 +151,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	flags.Func("attributes-file", "a `file` with an attribute key=value on each line, for secrets", func(path string) error {
 		return readAttributes(result.target.Attributes, path)
 	})
+	addVolumeFlags(flags, &result.target.Volumes)
 	err := flags.Parse(args)
 	if errors.Is(err, flag.ErrHelp) {
 		flags.SetOutput(stderr)
@@ -171,6 +172,28 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	}
 	result.filter = expression
 	return result, nil
+}
+
+// addVolumeFlags adds the flags that say what a driver of volumes backs up and restores.
+func addVolumeFlags(flags *flag.FlagSet, volumes *conformance.Volumes) {
+	flags.Func("volume-file", "a `file` with a PersistentVolume in its own protocol buffer encoding, to be backed up", func(path string) error {
+		content, err := os.ReadFile(path) //nolint:gosec // the file that the user names
+		if err == nil {
+			volumes.Request.Volume, err = provider.NewVolume(content)
+		}
+		return err
+	})
+	flags.Func("claim-file", "a `file` with a PersistentVolumeClaim in its own protocol buffer encoding, for which a volume is made", func(path string) error {
+		content, err := os.ReadFile(path) //nolint:gosec // the file that the user names
+		if err == nil {
+			volumes.Claim, err = provider.NewClaim(content)
+		}
+		return err
+	})
+	flags.Func("snapshot", "the `handle` of a snapshot of the volume, for a driver that needs one", func(handle string) error {
+		volumes.Request.Snapshot = &provider.Snapshot{Handle: handle}
+		return nil
+	})
 }
 
 // checks returns the checks that were asked for.
