@@ -49,6 +49,7 @@ type Cluster interface {
 // Volumes deals with the volumes of the cluster.
 type Volumes interface {
 	enginebackup.Volumes
+	enginerestore.Volumes
 }
 
 // Options are what the controllers need of the world.
@@ -194,7 +195,7 @@ func newBackup(options Options, finder *place.Finder, told listeners) *backup.Co
 func newRestore(options Options, finder *place.Finder, told listeners) *restore.Controller {
 	return &restore.Controller{
 		Client: options.Client, Direct: patient(options.Direct), Finder: finder, Changed: told.restoreChanged,
-		Runner:          &enginerestore.Runner{Cluster: options.Cluster, Clock: options.Clock, Creators: creators},
+		Runner: &enginerestore.Runner{Cluster: options.Cluster, Clock: options.Clock, Creators: creators}, Volumes: options.Volumes,
 		Tasks:           reconcile.NewTasks[engine.Progress, enginerestore.Result](options.Runs),
 		RunsPerLocation: options.RunsPerLocation, Gate: reconcile.NewGate(passesPerLocation),
 		ClusterID: options.ClusterID, Clock: options.Clock, NewAttempt: options.NewAttempt, Patience: options.Patience,

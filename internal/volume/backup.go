@@ -5,13 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"sync"
-	"time"
 
 	"golang.org/x/sync/errgroup"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/utils/clock"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -342,57 +340,5 @@ func conclude(outcome *volumework.Outcome, order *kahuv1.VolumeBackupContent) {
 	outcome.Decision.Location = order.Spec.Location
 	if taken := order.Spec.Snapshot; taken != nil {
 		outcome.Cut = taken.CutTimestamp.Time
-	}
-}
-
-// watchProviders gives up the orders of providers that are away for too long.
-func (w *backingUp) watchProviders(ctx context.Context, over func() bool) error {
-	watched := &absences{clock: w.clock, away: map[string]time.Time{}}
-	for !over() {
-		round, cancel := context.WithTimeout(ctx, w.options.Patience/4) //nolint:mnd // So that it is noticed in time.
-		err := w.follow(round, follower{list: func() client.ObjectList { return &kahuv1.ProviderList{} }, over: over, look: watched.look})
-		cancel()
-		if err == nil || ctx.Err() != nil {
-			return ctx.Err()
-		}
-		for name, since := range watched.away {
-			if w.clock.Since(since) >= w.options.Patience {
-				w.abandon(name)
-			}
-		}
-	}
-	return nil
-}
-
-// absences remember since when providers are away.
-type absences struct {
-	clock clock.PassiveClock
-	away  map[string]time.Time
-}
-
-func (a *absences) look(_ context.Context, object client.Object, gone bool) error {
-	provider, is := object.(*kahuv1.Provider)
-	switch {
-	case !is:
-	case !gone && provider.Status.State == kahuv1.ProviderStateAvailable:
-		delete(a.away, provider.Name)
-	case a.away[provider.Name].IsZero():
-		a.away[provider.Name] = a.clock.Now()
-	}
-	return nil
-}
-
-// abandon gives up what a provider has not finished.
-func (w *backingUp) abandon(provider string) {
-	w.mu.Lock()
-	var left []*volumeplan.Decision
-	for name, outcome := range w.outcomes {
-		if outcome.Decision.Provider == provider && (w.states[name] == nil || !w.states[name].over) {
-			left = append(left, &outcome.Decision)
-		}
-	}
-	w.mu.Unlock()
-	for _, decision := range left {
-		w.fail(decision, ReasonOrderFailed, fmt.Errorf("provider %s gave no sign of life for %s", provider, w.options.Patience))
 	}
 }

@@ -50,6 +50,8 @@ type Controller struct {
 	// Runner restores, Tasks keeps the runs.
 	Runner Runner
 	Tasks  *Tasks
+	// Volumes deals with the volumes of the cluster; nil where nothing does.
+	Volumes enginerestore.Volumes
 	// RunsPerLocation is how many runs go on at once at a location that has no limit of its own.
 	RunsPerLocation int
 	// Gate keeps passes that ask a location which hangs from taking all workers.

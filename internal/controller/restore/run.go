@@ -70,6 +70,7 @@ func (c *Controller) begin(ctx context.Context, s *scope) (bool, error) {
 		Attempt:    restore.Status.Attempt,
 		Began:      restore.CreationTimestamp.Time, Resumed: restore.Status.Interruptions > 0,
 		Confirm: func(ctx context.Context) error { return c.confirm(ctx, restore) },
+		Volumes: c.Volumes,
 		Backup:  s.id, Filters: wish, AllowIncomplete: s.restore.Spec.AllowIncomplete,
 		Keys: c.Finder.Keys(s.location, s.files), Trust: trust, Epoch: reportEpoch(s.location),
 		ReadOnly: s.location.Spec.AccessMode == kahuv1.AccessReadOnly,

@@ -122,6 +122,9 @@ func (r *run) put(ctx context.Context, wish draft.Draft) error {
 
 // send creates an object, and writes what is written after that.
 func (r *run) send(ctx context.Context, wish draft.Draft) error {
+	if err := r.withData(ctx, wish); err != nil {
+		return err
+	}
 	writing, end := lasting(ctx)
 	defer end()
 	object := wish.Object

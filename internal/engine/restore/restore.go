@@ -216,6 +216,7 @@ func (r *run) steps(ctx context.Context) error {
 		{Word: "Survey", Name: "asking what the cluster serves", Do: r.survey},
 		{Word: "Choose", Name: "choosing objects", Do: r.choose},
 		{Word: "Plan", Name: "planning", Do: r.makePlan},
+		{Word: "Volumes", Name: "looking for the data of volumes", Do: r.planVolumes},
 		{Word: "Names", Name: "deciding names", Do: r.decideNames},
 		{Word: "Kinds", Name: "checking kinds", Do: r.checkKinds},
 	}
@@ -228,7 +229,8 @@ func (r *run) steps(ctx context.Context) error {
 	} else {
 		steps = append(steps, engine.Step{Word: "Existing", Name: "looking for objects that are there", Do: r.failOnExisting},
 			engine.Step{Word: "Namespaces", Name: "preparing namespaces", Do: r.prepareNamespaces},
-			engine.Step{Word: "Create", Name: "creating objects", Do: r.create})
+			engine.Step{Word: "Create", Name: "creating objects", Do: r.create},
+			engine.Step{Word: "AwaitVolumes", Name: "waiting for volumes", Do: r.awaitVolumes})
 	}
 	steps = append(steps, engine.Step{Word: "Judge", Name: "judging transforms", Do: r.judgeTransforms})
 	for _, next := range steps {
@@ -264,8 +266,9 @@ type run struct {
 	previewed *preview.Result      // set by previewPlan
 	absent    []string             // namespaces that the run makes itself, set by prepareNamespaces
 
-	plan   *restoreplan.Plan // set by makePlan
-	served []core.Kind       // what the cluster serves, set by survey
+	plan   *restoreplan.Plan                     // set by makePlan
+	data   map[*restoreplan.Item]*archive.Volume // the claims whose data is in the backup, set by planVolumes
+	served []core.Kind                           // what the cluster serves, set by survey
 
 	mu            sync.Mutex
 	counts        Counts

@@ -2,9 +2,25 @@ package restore
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
 
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/soda-cdm/kahu/internal/core"
+	"github.com/soda-cdm/kahu/internal/core/archive"
+	"github.com/soda-cdm/kahu/internal/core/restoreplan"
 	"github.com/soda-cdm/kahu/internal/core/volumework"
+	"github.com/soda-cdm/kahu/internal/engine"
+	"github.com/soda-cdm/kahu/internal/engine/restore/draft"
 )
+
+// ReasonVolumeFailed is of a claim whose volume could not be restored. The claim is not created, so that nothing begins with an
+// empty one.
+const ReasonVolumeFailed = "VolumeRestoreFailed"
 
 // Volumes has providers make volumes from their backups.
 type Volumes interface {
@@ -13,7 +29,200 @@ type Volumes interface {
 	// Make orders a volume and returns what its claim is created with, as soon as the provider says so. What an earlier
 	// attempt has ordered is not ordered again.
 	Make(ctx context.Context, run volumework.Run, order volumework.RestoreOrder) (volumework.Made, error)
-	// Await waits until the orders of the run are over, and returns why those failed that did, by the namespace and name of
-	// their claims. What only waits for a pod that uses the claim is over as far as the restore can tell.
-	Await(ctx context.Context, run volumework.Run) (map[string]string, error)
+	// Await waits until the orders of the run are over, or the context ends, and returns why those failed that did, and which
+	// go on, by their claims.
+	Await(ctx context.Context, run volumework.Run) (failed map[core.Key]string, going []core.Key, err error)
+}
+
+// VolumesAwayError says that volumes cannot be restored now. Nothing was written.
+type VolumesAwayError struct {
+	// Provider would restore them, Number is how many there are, and Why says what is the matter.
+	Provider string
+	Number   int
+	Why      string
+}
+
+// Error says what to do.
+func (e *VolumesAwayError) Error() string {
+	return fmt.Sprintf("provider %s, which has the data of %s, cannot restore now: %s: bring it back, or exclude the claims with "+
+		"spec.excludeResources", e.Provider, core.Count(int64(e.Number), "volume"), e.Why)
+}
+
+// Unwrap returns the class of the error.
+func (e *VolumesAwayError) Unwrap() error { return core.ErrUnavailable }
+
+// planVolumes finds the claims whose data is in the backup, and makes sure that their providers are there. Their old
+// PersistentVolumes are not created: a claim gets one that is made from its backup.
+func (r *run) planVolumes(ctx context.Context) error {
+	if len(r.manifest.Volumes) == 0 {
+		return nil
+	}
+	rows, replaced := map[core.Key]*archive.Volume{}, map[string]string{}
+	for i := range r.manifest.Volumes {
+		row := &r.manifest.Volumes[i]
+		rows[core.Key{Resource: "persistentvolumeclaims", Namespace: row.Namespace, Name: row.Name}] = row
+	}
+	r.data = map[*restoreplan.Item]*archive.Volume{}
+	needed := map[string]int{}
+	for _, wave := range r.plan.Waves {
+		for _, item := range wave.Items {
+			if row := rows[item.Key()]; row != nil {
+				r.data[item] = row
+				replaced[row.PersistentVolume] = row.Provider
+				needed[row.Provider]++
+				r.Note(item.Key(), "VolumeFromBackup", "provider "+row.Provider+" makes its volume from the backup")
+			}
+		}
+	}
+	r.leaveVolumes(replaced)
+	for provider, number := range needed {
+		why, err := r.request.Volumes.Away(ctx, provider)
+		if err != nil {
+			return err
+		}
+		if why != "" {
+			return &VolumesAwayError{Provider: provider, Number: number, Why: why}
+		}
+	}
+	return nil
+}
+
+// leaveVolumes takes the PersistentVolumes of those names, which others make anew, out of the plan.
+func (r *run) leaveVolumes(replaced map[string]string) {
+	for i := range r.plan.Waves {
+		wave := &r.plan.Waves[i]
+		wave.Items = slices.DeleteFunc(wave.Items, func(item *restoreplan.Item) bool {
+			provider, is := replaced[item.Name]
+			if is = is && item.Kind.GroupResource() == volumeKind().GroupResource(); is {
+				item.Action, item.Reason = restoreplan.SkipControlled, "provider "+provider+" makes another one from the backup of its data"
+				r.plan.Skipped = append(r.plan.Skipped, item)
+			}
+			return is
+		})
+	}
+	r.plan.Waves = slices.DeleteFunc(r.plan.Waves, func(wave restoreplan.Wave) bool { return len(wave.Items) == 0 })
+}
+
+func volumeKind() core.Kind {
+	return core.Kind{Version: "v1", Name: "PersistentVolume", Resource: "persistentvolumes"}
+}
+
+// withData has the volume of a claim made from its backup, and has the claim name it. Everything else stays as it is, and so
+// does a claim that is there already.
+func (r *run) withData(ctx context.Context, wish draft.Draft) error {
+	row := r.data[wish.Item]
+	if row == nil {
+		return nil
+	}
+	claim := wish.Object
+	_, err := r.Cluster.Living(ctx, *wish.Item.Kind, claim.GetNamespace(), claim.GetName())
+	if err == nil {
+		return core.ErrAlreadyExists
+	}
+	if !errors.Is(err, core.ErrNotFound) {
+		return err
+	}
+	release(claim)
+	text, err := claim.MarshalJSON()
+	if err != nil {
+		return err
+	}
+	made, err := r.request.Volumes.Make(ctx, r.volumeRun(), volumework.RestoreOrder{
+		Namespace: claim.GetNamespace(), Name: claim.GetName(), Claim: text,
+		Provider: row.Provider, Location: row.Location, Handle: row.Handle, Attributes: row.Attributes,
+	})
+	if err != nil {
+		return &refusal{ReasonVolumeFailed, err}
+	}
+	if made.Source != "" {
+		source := map[string]any{"kind": made.Kind, "name": made.Source}
+		if made.Group != "" {
+			source["apiGroup"] = made.Group
+		}
+		return unstructured.SetNestedMap(claim.Object, source, "spec", "dataSourceRef")
+	}
+	return r.bind(ctx, claim, row, made)
+}
+
+func (r *run) volumeRun() volumework.Run {
+	return volumework.Run{Name: r.request.ID.Name, UID: r.request.ID.UID}
+}
+
+// release takes from a claim what it had its old volume from.
+func release(claim *unstructured.Unstructured) {
+	for _, field := range []string{"volumeName", "dataSource", "dataSourceRef"} {
+		unstructured.RemoveNestedField(claim.Object, "spec", field)
+	}
+	for _, annotation := range []string{
+		"pv.kubernetes.io/bind-completed", "pv.kubernetes.io/bound-by-controller", "volume.kubernetes.io/selected-node",
+	} {
+		unstructured.RemoveNestedField(claim.Object, "metadata", "annotations", annotation)
+	}
+}
+
+// bind makes a PersistentVolume of what the provider has made, for this claim alone.
+func (r *run) bind(ctx context.Context, claim *unstructured.Unstructured, row *archive.Volume, made volumework.Made) error {
+	if row.Driver == "" {
+		return &refusal{ReasonVolumeFailed, fmt.Errorf("provider %s made volume %s, and nobody knows its CSI driver", row.Provider, made.Volume)}
+	}
+	const digits = 32
+	sum := sha256.Sum256([]byte(r.request.ID.UID + "/" + claim.GetNamespace() + "/" + claim.GetName()))
+	name := "kahu-" + hex.EncodeToString(sum[:])[:digits]
+	spec, _, _ := unstructured.NestedMap(claim.Object, "spec")
+	capacity, _, _ := unstructured.NestedFieldCopy(claim.Object, "spec", "resources", "requests", "storage")
+	source := map[string]any{"driver": row.Driver, "volumeHandle": made.Volume}
+	if len(made.Attributes) > 0 {
+		attributes := map[string]any{}
+		for key, value := range made.Attributes {
+			attributes[key] = value
+		}
+		source["volumeAttributes"] = attributes
+	}
+	volume := &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": "v1", "kind": "PersistentVolume", "metadata": map[string]any{"name": name},
+		"spec": map[string]any{
+			"capacity": map[string]any{"storage": capacity}, "accessModes": spec["accessModes"],
+			"claimRef": map[string]any{"apiVersion": "v1", "kind": "PersistentVolumeClaim", "namespace": claim.GetNamespace(), "name": claim.GetName()},
+			"csi":      source, "persistentVolumeReclaimPolicy": "Delete",
+		},
+	}}
+	for from, to := range map[string]string{"storageClassName": "storageClassName", "volumeMode": "volumeMode"} {
+		if value, there := spec[from]; there {
+			volume.Object["spec"].(map[string]any)[to] = value //nolint:forcetypeassert // It was made above.
+		}
+	}
+	if _, err := r.Cluster.Create(ctx, volumeKind(), volume, r.manager); err != nil && !errors.Is(err, core.ErrAlreadyExists) {
+		return &refusal{ReasonVolumeFailed, fmt.Errorf("creating PersistentVolume %s for what provider %s made: %w", name, row.Provider, err)}
+	}
+	return unstructured.SetNestedField(claim.Object, name, "spec", "volumeName")
+}
+
+// awaitVolumes waits for the volumes whose claims were created before their data was there.
+func (r *run) awaitVolumes(ctx context.Context) error {
+	if len(r.data) == 0 {
+		return nil
+	}
+	patient, cancel := context.WithTimeout(ctx, r.patience())
+	defer cancel()
+	failed, going, err := r.request.Volumes.Await(patient, r.volumeRun())
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if err != nil {
+		return err
+	}
+	known := map[core.Key]bool{} // named by a row already, as their claims were not created
+	for _, row := range r.Rows {
+		known[row.Key] = true
+	}
+	for claim, why := range failed {
+		if kind := (core.Kind{Version: "v1", Name: "PersistentVolumeClaim", Resource: claim.Resource, Namespaced: true}); !known[claim] {
+			r.fail(engine.Row{Kind: kind, Key: claim, Reason: ReasonVolumeFailed, Message: why})
+		}
+	}
+	for _, claim := range going {
+		r.Warn(claim, fmt.Sprintf("PersistentVolumeClaim %s/%s: its volume is not there yet, and is being made; one of a class that "+
+			"waits for the first consumer comes with a pod that uses the claim", claim.Namespace, claim.Name))
+	}
+	return nil
 }

@@ -74,6 +74,8 @@ type World struct {
 	Confirm     func(ctx context.Context) error
 	GiveUp      func(ctx context.Context, cause error) error
 	Volumes     backup.Volumes
+	// Restores deals with the volumes of restores; nil: nothing does.
+	Restores restore.Volumes
 }
 
 // New returns an empty cluster and an empty store.
@@ -129,6 +131,7 @@ func (w *World) Restore(name string, to *fakecluster.Cluster) (restore.Result, e
 	use := &restore.Runner{Cluster: to, Clock: w.Clock, Creators: 4, Patience: Patience}
 	return use.Run(w.T.Context(), restore.Request{
 		Backup: ID(name), ID: RestoreID, Attempt: "attempt1", Confirm: func(context.Context) error { return nil },
+		Volumes: w.Restores,
 	}, w.Files)
 }
 
