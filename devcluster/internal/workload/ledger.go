@@ -21,13 +21,14 @@ const (
 	lookEvery = 5 * time.Millisecond
 )
 
-// ledger appends numbered records to a file in each folder, the same number in all of them, and each on disk before the next
-// file is written; it says first how many there are already. Whoever copies the folders at one instant finds them apart by one
-// record at most, and in the order in which they were named. While the quiesce file is there it writes nothing, with all folders
-// at the same number, and says so by a file of its own.
+// ledger appends numbered records to a file in each folder, the same number in all of them, and each on disk, or with
+// --sync=false in the kernel, before the next file is written; it says first how many there are already. Whoever copies the
+// folders at one instant finds them apart by one record at most, and in the order in which they were named. While the quiesce
+// file is there it writes nothing, with all folders at the same number, and says so by a file of its own.
 func ledger(ctx context.Context, arguments []string, stdout io.Writer) error {
 	flags := flagsOf("ledger")
 	every := flags.Duration("every", time.Millisecond, "time between two records")
+	sync := flags.Bool("sync", true, "have each record on disk before the next")
 	quiesceFile := flags.String("quiesce", "", "file that makes it hold still")
 	folders, err := parse(flags, arguments, 1, 10)
 	if err != nil {
@@ -40,7 +41,7 @@ func ledger(ctx context.Context, arguments []string, stdout io.Writer) error {
 	_, _ = fmt.Fprintf(stdout, "%d records are there\n", next)
 	for number := next; err == nil && ctx.Err() == nil; number++ {
 		if err = holdStill(ctx, *quiesceFile); err == nil {
-			err = record(files, number)
+			err = record(files, number, *sync)
 		}
 		wait(ctx, *every)
 	}
@@ -67,10 +68,13 @@ func openLedger(folders []string) (files []*os.File, next int, err error) {
 	return files, next, nil
 }
 
-func record(files []*os.File, number int) error {
+func record(files []*os.File, number int, sync bool) error {
 	for _, file := range files {
 		if _, err := file.WriteString(line(number, "record")); err != nil {
 			return err
+		}
+		if !sync {
+			continue
 		}
 		if err := file.Sync(); err != nil {
 			return err
