@@ -30,6 +30,11 @@ func Binary(path string) Option {
 	return func(s *session) { s.binary = path }
 }
 
+// Volumes gives the shared cluster CSI drivers, with their classes, and snapshots.
+func Volumes() Option {
+	return func(s *session) { s.arguments = append(s.arguments, "--csi") }
+}
+
 // Setup prepares the shared cluster before the first test gets it, for example
 // with definitions that all tests need.
 func Setup(prepare func(tb testing.TB, config *rest.Config)) Option {

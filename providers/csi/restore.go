@@ -1,0 +1,166 @@
+package csi
+
+import (
+	"context"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/soda-cdm/kahu/provider"
+)
+
+// The attributes of a volume that is restored: its claim.
+const (
+	claimNamespace = "claimNamespace"
+	claimName      = "claimName"
+)
+
+// CreateVolumeFromBackup implements provider.VolumeRestores: it makes what the claim is to be made from.
+func (d *Driver) CreateVolumeFromBackup(ctx context.Context, request provider.CreateVolumeRequest) (provider.RestoredVolume, error) {
+	if err := request.Validate(); err != nil {
+		return provider.RestoredVolume{}, err
+	}
+	if err := known(request.Backup); err != nil {
+		return provider.RestoredVolume{}, err
+	}
+	namespace, name := request.Claim.Namespace, nameOf("kahu-", request.Order, request.Claim.Namespace, request.Claim.Name)
+	answer := provider.RestoredVolume{
+		Volume: provider.VolumeIdentity{
+			Handle: name, Attributes: map[string]string{claimNamespace: namespace, claimName: request.Claim.Name},
+		},
+		DataSource: &provider.DataSource{APIGroup: snapshotGroup, Kind: snapshotKind, Name: name},
+	}
+	claim, err := find(ctx, d.claims(namespace), request.Claim.Name)
+	if err != nil {
+		return provider.RestoredVolume{}, err
+	}
+	if claim != nil && madeFrom(claim, name) && phaseOf(claim) == corev1.ClaimBound {
+		return answer, nil // It was done before: what is made now, nobody would take away.
+	}
+	if err := ensure(ctx, d.contents(), content(name, namespace, "Retain", request.Backup)); err != nil {
+		return provider.RestoredVolume{}, err
+	}
+	source := object(snapshotKind, namespace, name, fields{"source": fields{"volumeSnapshotContentName": name}})
+	return answer, ensure(ctx, d.snapshots(namespace), source)
+}
+
+// RestoreStat implements provider.VolumeRestores. What ends a restore is the one who looks: the objects of one that has
+// ended are removed here.
+func (d *Driver) RestoreStat(ctx context.Context, volume provider.VolumeIdentity, _ provider.Attributes) (provider.VolumeStat, error) {
+	seen, err := d.see(ctx, volume)
+	if err != nil {
+		return provider.VolumeStat{}, err
+	}
+	stat := judge(seen)
+	if stat.State == "" {
+		return provider.VolumeStat{}, fmt.Errorf("restore %s: %w", volume.Handle, provider.ErrNotFound)
+	}
+	if stat.State == provider.VolumeSucceeded || stat.State == provider.VolumeFailed {
+		err = d.clear(ctx, volume)
+	}
+	return stat, err
+}
+
+// CancelRestore implements provider.VolumeRestores. A claim that waits for its volume then waits in vain, until it is deleted.
+func (d *Driver) CancelRestore(ctx context.Context, volume provider.VolumeIdentity, _ provider.Attributes) error {
+	return d.clear(ctx, volume)
+}
+
+// clear has the objects of a restore deleted. The snapshot stays in the storage system, as the content says Retain.
+func (d *Driver) clear(ctx context.Context, volume provider.VolumeIdentity) error {
+	if err := remove(ctx, d.snapshots(volume.Attributes[claimNamespace]), volume.Handle); err != nil {
+		return err
+	}
+	return remove(ctx, d.contents(), volume.Handle)
+}
+
+// sight is what is to be seen of a restore.
+type sight struct {
+	// name is that of the objects.
+	name string
+	// claim, snapshot and content are nil where they are not.
+	claim, snapshot, content *unstructured.Unstructured
+	// stale says that what went wrong has had time to pass.
+	stale bool
+}
+
+func (d *Driver) see(ctx context.Context, volume provider.VolumeIdentity) (sight, error) {
+	namespace := volume.Attributes[claimNamespace]
+	if namespace == "" || volume.Attributes[claimName] == "" {
+		return sight{}, fmt.Errorf("volume %q does not name its claim: %w", volume.Handle, provider.ErrNotFound)
+	}
+	seen := sight{name: volume.Handle}
+	var err error
+	if seen.claim, err = find(ctx, d.claims(namespace), volume.Attributes[claimName]); err != nil {
+		return sight{}, err
+	}
+	if seen.snapshot, err = find(ctx, d.snapshots(namespace), volume.Handle); err != nil {
+		return sight{}, err
+	}
+	if seen.content, err = find(ctx, d.contents(), volume.Handle); err != nil {
+		return sight{}, err
+	}
+	if seen.content != nil {
+		seen.stale = d.clock.Since(seen.content.GetCreationTimestamp().Time) >= d.patience
+	}
+	return seen, nil
+}
+
+// judge tells how a restore is; the state is empty where there is none.
+func judge(seen sight) provider.VolumeStat {
+	if stat, ended := judgeClaim(seen); ended {
+		return stat
+	}
+	switch {
+	case seen.snapshot == nil && seen.content == nil:
+		return provider.VolumeStat{}
+	case isGoing(seen.snapshot) || isGoing(seen.content):
+		// No volume is made any more of a snapshot that is to go.
+		return provider.VolumeStat{State: provider.VolumeCancelled}
+	case seen.snapshot == nil || seen.content == nil:
+		return failed("the VolumeSnapshot %s that its volume was to be made from, or its content, was deleted", seen.name)
+	case seen.stale && failureOf(seen.content) != "":
+		return failed("the CSI driver does not find the snapshot: %s", failureOf(seen.content))
+	}
+	return provider.VolumeStat{State: provider.VolumeRunning}
+}
+
+// judgeClaim tells what follows from a claim, if that ends the restore.
+func judgeClaim(seen sight) (stat provider.VolumeStat, ended bool) {
+	switch {
+	case seen.claim == nil:
+		return provider.VolumeStat{}, false
+	case !madeFrom(seen.claim, seen.name):
+		return failed("claim %s/%s is there, and is not made from this backup", seen.claim.GetNamespace(), seen.claim.GetName()), true
+	case phaseOf(seen.claim) == corev1.ClaimBound:
+		return done(), true
+	case phaseOf(seen.claim) == corev1.ClaimLost:
+		return failed("claim %s/%s has lost its volume", seen.claim.GetNamespace(), seen.claim.GetName()), true
+	}
+	return provider.VolumeStat{}, false
+}
+
+func failed(format string, arguments ...any) provider.VolumeStat {
+	return provider.VolumeStat{State: provider.VolumeFailed, Err: fmt.Errorf(format+": %w", append(arguments, provider.ErrFailedPrecondition)...)}
+}
+
+func isGoing(object *unstructured.Unstructured) bool {
+	return object != nil && object.GetDeletionTimestamp() != nil
+}
+
+// madeFrom tells whether a claim is made from the VolumeSnapshot of a name.
+func madeFrom(claim *unstructured.Unstructured, name string) bool {
+	for _, field := range []string{"dataSourceRef", "dataSource"} {
+		source, found, err := unstructured.NestedStringMap(claim.Object, "spec", field)
+		if found && err == nil && source["kind"] == snapshotKind && source["name"] == name {
+			return true
+		}
+	}
+	return false
+}
+
+func phaseOf(claim *unstructured.Unstructured) corev1.PersistentVolumeClaimPhase {
+	phase, _, _ := unstructured.NestedString(claim.Object, "status", "phase") // One of another type is none.
+	return corev1.PersistentVolumeClaimPhase(phase)
+}
