@@ -41,6 +41,9 @@ const (
 )
 
 func TestMain(m *testing.M) {
+	if text, child := os.LookupEnv(roleVariable); child { //nolint:forbidigo // A test binary has no flags of its own.
+		os.Exit(play(text)) //nolint:forbidigo // It is a program.
+	}
 	install := func(tb testing.TB, config *rest.Config) {
 		tb.Helper()
 		cluster.InstallCRDs(tb, config, "../../config/crd")
