@@ -44,7 +44,7 @@ type database struct {
 func newDatabase(w *world) *database {
 	w.t.Helper()
 	pod := &corev1.Pod{
-		ObjectMeta: metav1.ObjectMeta{Namespace: w.app, Name: "database"},
+		ObjectMeta: metav1.ObjectMeta{Namespace: w.app, Name: "database-" + w.app}, // Pods are looked for by their name.
 		Spec: corev1.PodSpec{
 			TerminationGracePeriodSeconds: new(int64(0)), AutomountServiceAccountToken: new(false),
 			Volumes: []corev1.Volume{{Name: "marks", VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}}},
@@ -205,5 +205,31 @@ func TestHooksOfDeletedBackups(t *testing.T) {
 	}
 	if err := client.IgnoreNotFound(w.client.Get(t.Context(), client.ObjectKey{Name: "gone"}, &kahuv1.Backup{})); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestHooksWithoutLocation: what a manager owes which died between its hooks is run also where the location of the backup cannot
+// be reached.
+func TestHooksWithoutLocation(t *testing.T) {
+	needNode(t)
+	w := newWorld(t)
+	of := newDatabase(w)
+	first := w.manager(role{Run: "away", Arm: w.armed("away"), At: 1, Match: "/exec", When: after})
+	w.awaitLocation()
+	w.arm("away")
+	w.create(of.backup("away"))
+	if !w.awaitPoint(first, func() bool { return of.hooked().over(w, "away") }) {
+		t.Fatal("the manager does not come to its hook")
+	}
+	w.stopKeeping()
+	w.manager(role{})
+	backup, done := await(w, &kahuv1.BackupList{}, of.backup("away"), func(found *kahuv1.Backup, gone bool) bool {
+		return !gone && found.Status.Hooks != nil && found.Status.Hooks.CompletionTimestamp != nil
+	})
+	if !done {
+		t.Fatalf("the hooks that are owed are not run: %+v", backup.Status)
+	}
+	if marks := of.marks("away"); len(marks) == 0 || marks[len(marks)-1] != thawed {
+		t.Errorf("the application is left quiesced: %q", marks)
 	}
 }

@@ -1,0 +1,46 @@
+package cli
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
+)
+
+func TestHooksAreDescribed(t *testing.T) {
+	t.Parallel()
+	done := &metav1.Time{}
+	for name, test := range map[string]struct {
+		hooks *kahuv1.BackupHooks
+		want  string
+	}{
+		"none": {nil, ""},
+		"owed": {&kahuv1.BackupHooks{Pods: 1}, "Hooks:\n  begun in 1 pod; those after the cut are owed\n"},
+		"well": {
+			&kahuv1.BackupHooks{
+				CompletionTimestamp: done, Pods: 2, Commands: 4, QuiescedMilliseconds: 1234, VolumesCut: true,
+				Containers: []kahuv1.HookContainer{{Namespace: "shop", Pod: "db", Container: "main", Pre: "Completed", Post: "Completed"}},
+			},
+			"Hooks:\n  4 commands in 2 pods, 0 failed, quiesced for 1.234s\n",
+		},
+		"a failure": {
+			&kahuv1.BackupHooks{
+				CompletionTimestamp: done, Pods: 1, Commands: 2, FailedCommands: 1, QuiescedMilliseconds: 50,
+				Containers: []kahuv1.HookContainer{{Namespace: "shop", Pod: "db", Container: "main", Pre: "HookFailed", Post: "Completed", Message: "exit code 1"}},
+			},
+			"Hooks:\n  2 commands in 1 pod, 1 failed, quiesced for 50ms; the volumes were not cut meanwhile\n" +
+				"  pre of shop/db, container main: HookFailed: exit code 1\n",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := &description{}
+			d.hooks(test.hooks)
+			if diff := cmp.Diff(test.want, d.text.String()); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
