@@ -64,7 +64,7 @@ func newWorld(t *testing.T) *world {
 	}
 	return &world{
 		T: t, client: client, limited: limited, namespace: cluster.Namespace(t),
-		driver:  csi.New(csi.Options{Client: limited, Patience: 5 * time.Second}),
+		driver:  csi.New(csi.Options{Version: "test", Client: limited, Patience: 5 * time.Second}),
 		storage: filepath.Join(filepath.Dir(cluster.Kubeconfig(t)), "csi", class),
 	}
 }

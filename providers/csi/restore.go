@@ -2,7 +2,10 @@ package csi
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -10,11 +13,20 @@ import (
 	"github.com/soda-cdm/kahu/provider"
 )
 
-// The attributes of a volume that is restored: its claim.
-const (
-	claimNamespace = "claimNamespace"
-	claimName      = "claimName"
-)
+// restoring is what the handle of a restored volume says: its claim, and the name of what that is made from.
+type restoring struct{ namespace, claim, name string }
+
+func (r restoring) handle() string { return r.namespace + "/" + r.claim + "/" + r.name }
+
+// restoringOf reads a handle; one that this provider did not give is not known.
+func restoringOf(volume provider.VolumeIdentity) (restoring, error) {
+	const parts = 3
+	words := strings.Split(volume.Handle, "/")
+	if len(words) != parts || slices.Contains(words, "") {
+		return restoring{}, fmt.Errorf("restore %q: %w", volume.Handle, provider.ErrNotFound)
+	}
+	return restoring{namespace: words[0], claim: words[1], name: words[2]}, nil
+}
 
 // CreateVolumeFromBackup implements provider.VolumeRestores: it makes what the claim is to be made from.
 func (d *Driver) CreateVolumeFromBackup(ctx context.Context, request provider.CreateVolumeRequest) (provider.RestoredVolume, error) {
@@ -26,9 +38,7 @@ func (d *Driver) CreateVolumeFromBackup(ctx context.Context, request provider.Cr
 	}
 	namespace, name := request.Claim.Namespace, nameOf("kahu-", request.Order, request.Claim.Namespace, request.Claim.Name)
 	answer := provider.RestoredVolume{
-		Volume: provider.VolumeIdentity{
-			Handle: name, Attributes: map[string]string{claimNamespace: namespace, claimName: request.Claim.Name},
-		},
+		Volume:     provider.VolumeIdentity{Handle: restoring{namespace, request.Claim.Name, name}.handle()},
 		DataSource: &provider.DataSource{APIGroup: snapshotGroup, Kind: snapshotKind, Name: name},
 	}
 	claim, err := find(ctx, d.claims(namespace), request.Claim.Name)
@@ -48,7 +58,11 @@ func (d *Driver) CreateVolumeFromBackup(ctx context.Context, request provider.Cr
 // RestoreStat implements provider.VolumeRestores. What ends a restore is the one who looks: the objects of one that has
 // ended are removed here.
 func (d *Driver) RestoreStat(ctx context.Context, volume provider.VolumeIdentity, _ provider.Attributes) (provider.VolumeStat, error) {
-	seen, err := d.see(ctx, volume)
+	what, err := restoringOf(volume)
+	if err != nil {
+		return provider.VolumeStat{}, err
+	}
+	seen, err := d.see(ctx, what)
 	if err != nil {
 		return provider.VolumeStat{}, err
 	}
@@ -57,22 +71,26 @@ func (d *Driver) RestoreStat(ctx context.Context, volume provider.VolumeIdentity
 		return provider.VolumeStat{}, fmt.Errorf("restore %s: %w", volume.Handle, provider.ErrNotFound)
 	}
 	if stat.State == provider.VolumeSucceeded || stat.State == provider.VolumeFailed {
-		err = d.clear(ctx, volume)
+		err = d.clear(ctx, what)
 	}
 	return stat, err
 }
 
 // CancelRestore implements provider.VolumeRestores. A claim that waits for its volume then waits in vain, until it is deleted.
 func (d *Driver) CancelRestore(ctx context.Context, volume provider.VolumeIdentity, _ provider.Attributes) error {
-	return d.clear(ctx, volume)
+	what, err := restoringOf(volume)
+	if errors.Is(err, provider.ErrNotFound) {
+		return nil
+	}
+	return d.clear(ctx, what)
 }
 
 // clear has the objects of a restore deleted. The snapshot stays in the storage system, as the content says Retain.
-func (d *Driver) clear(ctx context.Context, volume provider.VolumeIdentity) error {
-	if err := remove(ctx, d.snapshots(volume.Attributes[claimNamespace]), volume.Handle); err != nil {
+func (d *Driver) clear(ctx context.Context, what restoring) error {
+	if err := remove(ctx, d.snapshots(what.namespace), what.name); err != nil {
 		return err
 	}
-	return remove(ctx, d.contents(), volume.Handle)
+	return remove(ctx, d.contents(), what.name)
 }
 
 // sight is what is to be seen of a restore.
@@ -85,20 +103,16 @@ type sight struct {
 	stale bool
 }
 
-func (d *Driver) see(ctx context.Context, volume provider.VolumeIdentity) (sight, error) {
-	namespace := volume.Attributes[claimNamespace]
-	if namespace == "" || volume.Attributes[claimName] == "" {
-		return sight{}, fmt.Errorf("volume %q does not name its claim: %w", volume.Handle, provider.ErrNotFound)
-	}
-	seen := sight{name: volume.Handle}
+func (d *Driver) see(ctx context.Context, what restoring) (sight, error) {
+	seen := sight{name: what.name}
 	var err error
-	if seen.claim, err = find(ctx, d.claims(namespace), volume.Attributes[claimName]); err != nil {
+	if seen.claim, err = find(ctx, d.claims(what.namespace), what.claim); err != nil {
 		return sight{}, err
 	}
-	if seen.snapshot, err = find(ctx, d.snapshots(namespace), volume.Handle); err != nil {
+	if seen.snapshot, err = find(ctx, d.snapshots(what.namespace), what.name); err != nil {
 		return sight{}, err
 	}
-	if seen.content, err = find(ctx, d.contents(), volume.Handle); err != nil {
+	if seen.content, err = find(ctx, d.contents(), what.name); err != nil {
 		return sight{}, err
 	}
 	if seen.content != nil {
