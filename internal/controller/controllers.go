@@ -48,7 +48,7 @@ type Cluster interface {
 
 // Volumes deals with the volumes of the cluster.
 type Volumes interface {
-	enginebackup.Volumes
+	backup.Volumes
 	enginerestore.Volumes
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/utils/ptr"
@@ -69,7 +70,7 @@ func (c *Client) BackUp(
 // orders returns the orders of a run by their names.
 func (c *Client) orders(ctx context.Context, run volumework.Run) (map[string]*kahuv1.VolumeBackupContent, error) {
 	list := &kahuv1.VolumeBackupContentList{}
-	if err := c.api.List(ctx, list, ofRun(run)); err != nil {
+	if err := c.api.List(ctx, list, ofRun(run)); err != nil && !meta.IsNoMatchError(err) {
 		return nil, fmt.Errorf("listing the work orders of backup %s: %w", run.Name, err)
 	}
 	found := map[string]*kahuv1.VolumeBackupContent{}

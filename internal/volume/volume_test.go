@@ -128,7 +128,7 @@ func (w *world) list(kind string) []unstructured.Unstructured {
 }
 
 // serve plays the storage system until the test ends: it cuts snapshots, and makes them ready.
-func (w *world) serve(ready bool) {
+func (w *world) serve() {
 	ctx, cancel := context.WithCancel(w.Context())
 	ended := make(chan struct{})
 	w.Cleanup(func() { cancel(); <-ended })
@@ -140,7 +140,7 @@ func (w *world) serve(ready bool) {
 			list.SetKind("VolumeSnapshotList")
 			if err := w.List(ctx, list, client.InNamespace(w.namespace)); err == nil {
 				for i := range list.Items {
-					w.cut(ctx, &list.Items[i], ready)
+					w.cut(ctx, &list.Items[i])
 				}
 			}
 		}
@@ -148,7 +148,7 @@ func (w *world) serve(ready bool) {
 }
 
 // cut gives a snapshot its content.
-func (w *world) cut(ctx context.Context, snapshot *unstructured.Unstructured, ready bool) {
+func (w *world) cut(ctx context.Context, snapshot *unstructured.Unstructured) {
 	if _, done := snapshot.Object["status"]; done || snapshot.GetDeletionTimestamp() != nil {
 		return
 	}
@@ -165,13 +165,13 @@ func (w *world) cut(ctx context.Context, snapshot *unstructured.Unstructured, re
 	}
 	now := clock.RealClock{}.Now()
 	content.Object["status"] = map[string]any{
-		"snapshotHandle": "snap-of-" + snapshot.GetName(), "creationTime": now.UnixNano(), "readyToUse": ready, "restoreSize": int64(1 << 30),
+		"snapshotHandle": "snap-of-" + snapshot.GetName(), "creationTime": now.UnixNano(), "readyToUse": true, "restoreSize": int64(1 << 30),
 	}
 	if w.Status().Update(ctx, content) != nil {
 		return
 	}
 	snapshot.Object["status"] = map[string]any{
-		"boundVolumeSnapshotContentName": content.GetName(), "creationTime": now.UTC().Format(time.RFC3339), "readyToUse": ready, "restoreSize": "1Gi",
+		"boundVolumeSnapshotContentName": content.GetName(), "creationTime": now.UTC().Format(time.RFC3339), "readyToUse": true, "restoreSize": "1Gi",
 	}
 	_ = w.Status().Update(ctx, snapshot)
 }
@@ -185,7 +185,7 @@ func (w *world) provide(phase kahuv1.VolumePhase) {
 		defer close(ended)
 		for pause(ctx) {
 			for _, order := range w.orders(ctx) {
-				if order.Status.Phase != "" {
+				if order.Status.Phase != "" || order.Spec.Snapshot == nil {
 					continue
 				}
 				bytes := int64(123)
@@ -249,7 +249,7 @@ func TestSnapshotsAreTheBackup(t *testing.T) {
 	w.provider("keeper")
 	w.class("keeper")
 	decisions := w.plan(w.claim("b"), w.claim("a"))
-	w.serve(true)
+	w.serve()
 	failed, err := w.volumes.Cut(t.Context(), w.run, decisions)
 	if err != nil || len(failed) > 0 {
 		t.Fatalf("cutting: %v, %v", failed, err)
@@ -316,7 +316,7 @@ func TestSnapshotOfAFailedOrderGoes(t *testing.T) {
 	w.provider("breaker")
 	w.class("breaker")
 	decisions := w.plan(w.claim("a"))
-	w.serve(true)
+	w.serve()
 	if failed, err := w.volumes.Cut(t.Context(), w.run, decisions); err != nil || len(failed) > 0 {
 		t.Fatalf("cutting: %v, %v", failed, err)
 	}
@@ -356,7 +356,7 @@ func TestProviderThatStaysAwayIsGivenUp(t *testing.T) {
 	w.provider("leaver")
 	w.class("leaver")
 	decisions := w.plan(w.claim("a"))
-	w.serve(true)
+	w.serve()
 	if failed, err := w.volumes.Cut(t.Context(), w.run, decisions); err != nil || len(failed) > 0 {
 		t.Fatalf("cutting: %v, %v", failed, err)
 	}

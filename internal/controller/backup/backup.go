@@ -24,6 +24,7 @@ import (
 	"github.com/soda-cdm/kahu/internal/controller/place"
 	"github.com/soda-cdm/kahu/internal/controller/queue"
 	"github.com/soda-cdm/kahu/internal/core/archive"
+	"github.com/soda-cdm/kahu/internal/core/volumework"
 	"github.com/soda-cdm/kahu/internal/engine"
 	enginebackup "github.com/soda-cdm/kahu/internal/engine/backup"
 	"github.com/soda-cdm/kahu/internal/reconcile"
@@ -50,6 +51,16 @@ type Cluster interface {
 	ServerVersion(ctx context.Context) (string, error)
 }
 
+// Volumes deals with the volumes of the cluster.
+type Volumes interface {
+	enginebackup.Volumes
+	// Remove has the data of a backup's volumes removed: of those that were ordered, and of the given ones. It can be called
+	// again.
+	Remove(ctx context.Context, run volumework.Run, volumes []archive.Volume) error
+	// Forget removes what stands for the volumes in the cluster, and leaves their data.
+	Forget(ctx context.Context, run volumework.Run) error
+}
+
 // Controller reconciles Backup objects.
 type Controller struct {
 	// Client reads and writes Kahu's own kinds.
@@ -72,7 +83,7 @@ type Controller struct {
 	Cluster   Cluster
 	ClusterID string
 	// Volumes deals with the volumes of the cluster; nil where nothing does.
-	Volumes enginebackup.Volumes
+	Volumes Volumes
 	// Changed is told of each status that was written, with the object as it was before; it may be nil.
 	Changed func(before, after *kahuv1.Backup)
 	// Clock gives times, NewAttempt the ids of runs.

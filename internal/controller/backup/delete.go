@@ -84,8 +84,11 @@ func (c *Controller) delay(s *scope, err error) error {
 // deleteData removes the data where that is what was meant.
 func (c *Controller) deleteData(ctx context.Context, s *scope) error {
 	retained, err := c.isRetained(ctx, s)
-	if err != nil || retained {
+	if err != nil {
 		return err
+	}
+	if retained {
+		return c.forgetVolumes(ctx, s)
 	}
 	if s.status().Attempt == "" && s.backup.Spec.Origin == nil {
 		return nil // Nothing was ever written.
@@ -113,6 +116,14 @@ func (c *Controller) deleteData(ctx context.Context, s *scope) error {
 	}
 	defer done()
 	deletion := &removal.Deletion{Memory: c.Finder.Memory(s.location), Owned: hold.Check, Window: c.Fence / 2}
+	return c.deleteAll(ctx, s, deletion)
+}
+
+// deleteAll removes the data of volumes, and then the files that name it.
+func (c *Controller) deleteAll(ctx context.Context, s *scope, deletion *removal.Deletion) error {
+	if err := c.removeVolumes(ctx, s); err != nil {
+		return err
+	}
 	return deletion.Delete(ctx, s.files, c.id(s), attempts(s.status())...)
 }
 

@@ -212,6 +212,9 @@ func (c *Controller) removeDebris(ctx context.Context, s *scope) error {
 	case !errors.Is(err, core.ErrNotFound) && !errors.Is(err, core.ErrCorrupt):
 		return err
 	}
+	if err := c.removeVolumes(ctx, s); err != nil {
+		return err
+	}
 	deletion := &removal.Deletion{Owned: hold.Check, Window: c.Fence / 2}
 	return deletion.Erase(ctx, s.files, c.id(s), attempts(s.status())...)
 }
