@@ -98,6 +98,9 @@ func (h *hookRecord) Begin(ctx context.Context, begun quiesce.Begun) error {
 	})
 }
 
+// errForgetful: the API server drops what is on record of hooks.
+var errForgetful = errors.New("the definition of Backup in this cluster does not know status.hooks: install those of this version")
+
 // pending are the rows of pods of which nothing is known yet.
 func pending(plans []hook.Plan) []kahuv1.HookContainer {
 	var rows []kahuv1.HookContainer
@@ -195,6 +198,9 @@ func (h *hookRecord) change(ctx context.Context, change func(backup *kahuv1.Back
 			return refused
 		}
 		err = h.Client.Status().Patch(ctx, after, client.MergeFromWithOptions(backup, client.MergeFromWithOptimisticLock{}))
+		if err == nil && after.Status.Hooks == nil {
+			return errForgetful // What is not kept is no record.
+		}
 		if !apierrors.IsConflict(err) {
 			return err
 		}
