@@ -107,6 +107,7 @@ type FullEvery struct {
 // +kubebuilder:validation:XValidation:rule="has(self.includeResources) && has(oldSelf.includeResources) ? self.includeResources == oldSelf.includeResources : (!has(self.includeResources) || size(self.includeResources) == 0) && (!has(oldSelf.includeResources) || size(oldSelf.includeResources) == 0)",message="spec.includeResources cannot be changed: a Backup is one run, create another for another wish",fieldPath=".includeResources"
 // +kubebuilder:validation:XValidation:rule="has(self.excludeResources) && has(oldSelf.excludeResources) ? self.excludeResources == oldSelf.excludeResources : (!has(self.excludeResources) || size(self.excludeResources) == 0) && (!has(oldSelf.excludeResources) || size(oldSelf.excludeResources) == 0)",message="spec.excludeResources cannot be changed: a Backup is one run, create another for another wish",fieldPath=".excludeResources"
 // +kubebuilder:validation:XValidation:rule="has(self.references) && has(oldSelf.references) ? self.references == oldSelf.references : (!has(self.references) || size(self.references) == 0) && (!has(oldSelf.references) || size(oldSelf.references) == 0)",message="spec.references cannot be changed: a Backup is one run, create another for another wish",fieldPath=".references"
+// +kubebuilder:validation:XValidation:rule="has(self.volumeBackupLocations) && has(oldSelf.volumeBackupLocations) ? self.volumeBackupLocations == oldSelf.volumeBackupLocations : (!has(self.volumeBackupLocations) || size(self.volumeBackupLocations) == 0) && (!has(oldSelf.volumeBackupLocations) || size(oldSelf.volumeBackupLocations) == 0)",message="spec.volumeBackupLocations cannot be changed: a Backup is one run, create another for another wish",fieldPath=".volumeBackupLocations"
 // +kubebuilder:validation:XValidation:rule="has(self.label) == has(oldSelf.label) && (!has(self.label) || self.label == oldSelf.label)",message="spec.label cannot be changed: a Backup is one run, create another for another wish",fieldPath=".label"
 // +kubebuilder:validation:XValidation:rule="has(self.mode) && has(oldSelf.mode) ? self.mode == oldSelf.mode : (!has(self.mode) || self.mode == 'Full') && (!has(oldSelf.mode) || oldSelf.mode == 'Full')",message="spec.mode cannot be changed: a Backup is one run, create another for another wish",fieldPath=".mode"
 // +kubebuilder:validation:XValidation:rule="has(self.hook) && has(oldSelf.hook) ? self.hook == oldSelf.hook : (!has(self.hook) || ((!has(self.hook.resources) || size(self.hook.resources) == 0) && !has(self.hook.quiesceTimeout))) && (!has(oldSelf.hook) || ((!has(oldSelf.hook.resources) || size(oldSelf.hook.resources) == 0) && !has(oldSelf.hook.quiesceTimeout)))",message="spec.hook cannot be changed: a Backup is one run, create another for another wish",fieldPath=".hook"
@@ -175,12 +176,13 @@ type BackupSpec struct {
 	// +optional
 	Hook BackupHook `json:"hook,omitzero"`
 
-	// volumeBackupLocations are the BackupLocations that volume data is written to.
+	// volumeBackupLocations are the BackupLocations that volume data is written to:
+	// their providers back volumes up, the first that can, and no other. Empty means
+	// any volume provider.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=100
 	// +kubebuilder:validation:items:MaxLength=253
-	// +kubebuilder:validation:XValidation:rule="size(self) == 0",message="locations for volume data are not supported yet: remove spec.volumeBackupLocations",reason=FieldValueForbidden
 	VolumeBackupLocations []string `json:"volumeBackupLocations,omitempty"`
 
 	// enableMetadataBackup says that objects are backed up. Absent means true.

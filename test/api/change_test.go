@@ -33,6 +33,8 @@ func TestChange(t *testing.T) {
 		"ReferencesAdded":         {"Backup", backup + "}", backup + "references: [{from: a, path: c}]}", "spec.references"},
 		"RestoreReferences":       {"Restore", restore + "}", restore + "references: [{from: a, path: c}]}", "spec.references"},
 		"RestoreReferencesEmpty":  {"Restore", restore + "}", restore + "references: []}", ""},
+		"VolumeLocations":         {"Backup", backup + "volumeBackupLocations: [a]}", backup + "volumeBackupLocations: [b]}", "spec.volumeBackupLocations"},
+		"VolumeLocationsAdded":    {"Backup", backup + "}", backup + "volumeBackupLocations: [b]}", "spec.volumeBackupLocations"},
 		"Label":                   {"Backup", backup + "label: {matchLabels: {a: b}}}", backup + "label: {matchLabels: {a: c}}}", "spec.label"},
 		"LabelAdded":              {"Backup", backup + "}", backup + "label: {matchLabels: {a: c}}}", "spec.label"},
 		"EnableVolumeBackup":      {"Backup", backup + "}", backup + "enableVolumeBackup: false}", "spec.enableVolumeBackup"},

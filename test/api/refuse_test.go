@@ -30,10 +30,6 @@ func TestRefused(t *testing.T) {
 			restore + "  hook: {resources: [{name: warm, post: [{init: {initContainers: [{name: warm, image: shop}]}}]}]}\n",
 			[]refusal{{"spec.hook.resources", "hooks are not supported yet: remove spec.hook.resources"}},
 		},
-		"VolumeBackupLocations": {
-			backup + "  volumeBackupLocations: [fast]\n",
-			[]refusal{{"spec.volumeBackupLocations", "locations for volume data are not supported yet: remove spec.volumeBackupLocations"}},
-		},
 		"CopyToItself": {
 			backup + "  copies: [{location: offsite}, {location: nfs}]\n",
 			[]refusal{{"spec.copies", "spec.copies names the location of the backup itself: name another BackupLocation"}},

@@ -217,6 +217,7 @@ type run struct {
 	// set by planVolumes, and by backUpVolumes
 	decisions []volumeplan.Decision
 	outcomes  []volumework.Outcome
+	dealt     bool // some volumes were to be cut and backed up, set by cutVolumes
 
 	// set when the files are written
 	indexed    []archive.IndexedKind

@@ -100,7 +100,7 @@ func (r *run) missVolume(decision volumeplan.Decision, reason, message string) {
 
 // cutVolumes takes all volumes at the same moment.
 func (r *run) cutVolumes(ctx context.Context) error {
-	if len(r.decisions) == 0 {
+	if r.dealt = len(r.decisions) > 0; !r.dealt {
 		return nil
 	}
 	failed, err := r.request.Volumes.Cut(ctx, r.volumeRun(), r.decisions)
@@ -144,6 +144,9 @@ func (r *run) backUpVolumes(ctx context.Context) error {
 			}
 			r.outcomes = append(r.outcomes, outcome)
 		}
+	}
+	if !r.dealt && len(r.request.Earlier) == 0 {
+		return nil // Nothing was made.
 	}
 	slices.SortFunc(r.outcomes, func(a, b volumework.Outcome) int { return compareClaims(a.Decision.Claim, b.Decision.Claim) })
 	releasing, cancel := context.WithTimeout(ctx, releaseTime)
