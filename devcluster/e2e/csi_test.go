@@ -6,12 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"golang.org/x/sys/unix"
-	"k8s.io/utils/clock"
-
-	"github.com/soda-cdm/kahu/devcluster/internal/cgroup"
 	"github.com/soda-cdm/kahu/devcluster/internal/csi/driver"
-	"github.com/soda-cdm/kahu/devcluster/internal/network"
 )
 
 func claim(name, class, mode string, source object) object {
@@ -94,27 +89,4 @@ func wantWholeLines(t *testing.T, storage string) {
 	if err != nil || len(content) == 0 || content[len(content)-1] != '\n' {
 		t.Errorf("the snapshot's file ends with %q: %v", content[max(0, len(content)-50):], err)
 	}
-}
-
-// TestKilledWhilePodsAreHeld kills everything while a snapshot holds the pods still:
-// they would not end by themselves.
-func TestKilledWhilePodsAreHeld(t *testing.T) {
-	f := newFleet(t)
-	before := takeCensus(t, f.folder)
-	c := f.up(t, "default", "--csi", "--node")
-	c.apply(t, server("web"))
-	c.untilReady(t, "web")
-	state := c.state(t)
-	cgroups, err := cgroup.Machine(clock.RealClock{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := cgroups.Freezer(network.NewPlan(state.Network, 0).Link()).Freeze(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if err := state.Supervisor.Signal(unix.SIGKILL); err != nil {
-		t.Fatal(err)
-	}
-	f.must(t, "down")
-	wantSame(t, before, f.folder)
 }
