@@ -128,22 +128,8 @@ func (r *run) backUpVolumes(ctx context.Context) error {
 	if r.request.Volumes == nil || !r.request.VolumeData {
 		return nil
 	}
-	if len(r.decisions) > 0 {
-		show := r.request.ShowVolumes
-		if show == nil {
-			show = func(volumework.Progress) {}
-		}
-		outcomes, err := r.request.Volumes.BackUp(ctx, r.volumeRun(), r.decisions, show)
-		if err != nil {
-			return err
-		}
-		for _, outcome := range outcomes {
-			if outcome.Reason != "" {
-				r.missVolume(outcome.Decision, outcome.Reason, outcome.Message)
-				continue
-			}
-			r.outcomes = append(r.outcomes, outcome)
-		}
+	if err := r.orderVolumes(ctx); err != nil {
+		return err
 	}
 	if !r.dealt && len(r.request.Earlier) == 0 {
 		return nil // Nothing was made.
@@ -155,6 +141,29 @@ func (r *run) backUpVolumes(ctx context.Context) error {
 		r.Warn(core.Key{}, "snapshots that are not needed any more are left, and go with this Backup: "+err.Error())
 	}
 	return ctx.Err()
+}
+
+// orderVolumes has every volume that is left backed up, and takes what became of it.
+func (r *run) orderVolumes(ctx context.Context) error {
+	if len(r.decisions) == 0 {
+		return nil
+	}
+	show := r.request.ShowVolumes
+	if show == nil {
+		show = func(volumework.Progress) {}
+	}
+	outcomes, err := r.request.Volumes.BackUp(ctx, r.volumeRun(), r.decisions, show)
+	if err != nil {
+		return err
+	}
+	for _, outcome := range outcomes {
+		if outcome.Reason != "" {
+			r.missVolume(outcome.Decision, outcome.Reason, outcome.Message)
+			continue
+		}
+		r.outcomes = append(r.outcomes, outcome)
+	}
+	return nil
 }
 
 // volumes returns the rows of the volumes that are in the backup.
