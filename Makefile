@@ -120,6 +120,10 @@ demo: build ## Back up an application, lose it, restore it, in two real clusters
 drill: build bin/versitygw ## Lose a whole cluster, and bring it back from a bucket and a key with one command; compares everything.
 	@$(GO) run -trimpath ./test/demo --drill
 
+.PHONY: demo-volumes
+demo-volumes: build ## Back up the data of an application that writes, lose it, restore it, on a node where pods run; takes root.
+	@bin/devcluster check && $(GO) run -trimpath ./test/demo --volumes
+
 .PHONY: bench
 bench: build ## Measure backup and restore of 10,000 objects against a plain list and a plain create; some minutes.
 	@$(GO) run -trimpath ./test/bench

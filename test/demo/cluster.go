@@ -25,10 +25,10 @@ type cluster struct {
 	isUp       bool
 }
 
-// up starts the cluster and kubectl's proxy beside it.
-func (c *cluster) up(ctx context.Context) error {
+// up starts the cluster, with what the flags ask for.
+func (c *cluster) up(ctx context.Context, flags ...string) error {
 	c.isUp = true // Half a cluster has to be ended as well.
-	out, err := output(ctx, c.stage.program("devcluster"), "up", "--dir", c.stage.dir, "--name", c.name)
+	out, err := output(ctx, c.stage.program("devcluster"), append([]string{"up", "--dir", c.stage.dir, "--name", c.name}, flags...)...)
 	if err != nil {
 		return err
 	}

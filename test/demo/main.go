@@ -6,6 +6,7 @@
 //	go run ./test/demo --paths     # what the comparison leaves out, and why
 //	go run ./test/demo --sabotage  # alters one object on purpose, to see the demo fail
 //	go run ./test/demo --drill     # another story: a cluster is lost, and comes back from a bucket and a key
+//	go run ./test/demo --volumes   # another one: the data of an application that writes
 //
 // KEEP=1 leaves everything running; SABOTAGE=1 is the same as --sabotage. The exit code is 0 if everything came back
 // as it was, 1 if not, and 2 if the demo was called wrongly.
@@ -40,6 +41,7 @@ type options struct {
 	sabotage bool
 	paths    bool
 	drill    bool
+	volumes  bool
 }
 
 // run is the program without the process.
@@ -54,6 +56,7 @@ func run(ctx context.Context, args []string, out io.Writer) int {
 	flags.BoolVar(&wish.sabotage, "sabotage", wish.sabotage, "alter one object on purpose after the first restore, to see the demo fail")
 	flags.BoolVar(&wish.paths, "paths", false, "print what the comparison leaves out, and why")
 	flags.BoolVar(&wish.drill, "drill", false, "lose a whole cluster, and bring it back from a bucket and a key")
+	flags.BoolVar(&wish.volumes, "volumes", false, "back up and restore the data of volumes, on a node with pods; takes root")
 	if err := flags.Parse(args); err != nil {
 		return 2
 	}
@@ -75,9 +78,12 @@ func perform(ctx context.Context, wish options, out io.Writer) int {
 	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	if wish.drill {
+	switch {
+	case wish.drill:
 		err = performDrill(ctx, stage, wish)
-	} else {
+	case wish.volumes:
+		err = performVolumes(ctx, stage, wish)
+	default:
 		err = newStory(stage, wish).perform(ctx)
 	}
 	if err != nil {
