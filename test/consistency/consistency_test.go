@@ -5,7 +5,8 @@ package consistency_test
 import (
 	"fmt"
 	"testing"
-	"time"
+
+	"k8s.io/utils/clock"
 )
 
 const (
@@ -21,7 +22,7 @@ func TestVolumesAgree(t *testing.T) {
 	s := newScene(t)
 	s.deploy()
 	t.Run("with hooks", func(t *testing.T) {
-		before, begun := s.live(), time.Now()
+		before, begun := s.live(), clock.RealClock{}.Now()
 		for round := range rounds {
 			name := fmt.Sprintf("held-%d", round)
 			s.backup(name, hooks)
@@ -33,7 +34,7 @@ func TestVolumesAgree(t *testing.T) {
 				t.Errorf("%s: %d records before, %d restored, %d now", name, before, cut, now)
 			}
 		}
-		rate := float64(s.live()-before) / time.Since(begun).Seconds()
+		rate := float64(s.live()-before) / clock.RealClock{}.Since(begun).Seconds()
 		t.Logf("%d backups with hooks agree; %.0f records a second were written meanwhile", rounds, rate)
 		if rate < least {
 			t.Errorf("the application wrote %.0f records a second, fewer than %d: this was no load", rate, least)

@@ -47,6 +47,9 @@ func Run(ctx context.Context, options Options) error {
 	if err != nil {
 		return fmt.Errorf("preparing to carry out orders: %w", err)
 	}
+	if err := awaitKinds(ctx, options, manager.GetAPIReader()); err != nil {
+		return nil //nolint:nilerr // The context has ended.
+	}
 	shared := &desk{
 		options: options,
 		cluster: manager.GetClient(),
