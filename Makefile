@@ -79,9 +79,10 @@ ROUNDS ?=
 e2e: build devcluster bin/testcount ## Test clusters with nodes, on which pods really run; takes root and devcluster/packages.sh.
 	@if bin/devcluster check; then \
 		KAHU_E2E_ROUNDS=$(ROUNDS) KAHU_DEVCLUSTER=$(CURDIR)/bin/devcluster bin/testcount devcluster=./e2e && \
-		KAHU_NODES=1 GOFLAGS=-run=^TestHooks KAHU_DEVCLUSTER=$(CURDIR)/bin/devcluster bin/testcount -p 1 .=./test/kill,./internal/hook; \
+		KAHU_NODES=1 GOFLAGS=-run=^TestHooks KAHU_DEVCLUSTER=$(CURDIR)/bin/devcluster bin/testcount -p 1 .=./test/kill,./internal/hook && \
+		KAHU_NODES=1 KAHU_DEVCLUSTER=$(CURDIR)/bin/devcluster bin/testcount .=./test/consistency; \
 	else \
-		echo "0 passed, 0 failed, $$({ $(GO) -C devcluster test -trimpath -list . ./e2e; $(GO) test -trimpath -list ^TestHooks ./test/kill ./internal/hook; } | grep -c ^Test) SKIPPED for the reason above"; \
+		echo "0 passed, 0 failed, $$({ $(GO) -C devcluster test -trimpath -list . ./e2e; $(GO) test -trimpath -list ^TestHooks ./test/kill ./internal/hook; $(GO) test -trimpath -list . ./test/consistency; } | grep -c ^Test) SKIPPED for the reason above"; \
 	fi
 
 # How long make campaign goes on; KAHU_COLLECTION_SEED makes it one that was.
