@@ -10,8 +10,11 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/soda-cdm/kahu/provider"
+	"github.com/soda-cdm/kahu/providers/csi"
 	"github.com/soda-cdm/kahu/providers/filesystem"
 	"github.com/soda-cdm/kahu/providers/nfs"
 	"github.com/soda-cdm/kahu/providers/s3"
@@ -54,7 +57,7 @@ func newDriver(options providerOptions) (provider.Driver, func() error, error) {
 // newProviderCommand is what a process tree runs as its provider, so that one program is all that a machine needs. Pods run
 // the small programs kahu-provider-*, which have more flags.
 func newProviderCommand() *cobra.Command {
-	options, endpoint := providerOptions{}, ""
+	options, endpoint, kubeconfig := providerOptions{}, "", ""
 	command := &cobra.Command{
 		Use:    "provider NAME",
 		Short:  "Run a built-in provider, for a process tree",
@@ -62,26 +65,52 @@ func newProviderCommand() *cobra.Command {
 		Args:   cobra.ExactArgs(1),
 		RunE: func(command *cobra.Command, args []string) error {
 			options.name = args[0]
+			if options.name == csi.DefaultName {
+				driver, err := newVolumeDriver(kubeconfig)
+				if err != nil {
+					return err
+				}
+				return serveProvider(command.Context(), options.name, driver, endpoint)
+			}
 			return runProvider(command.Context(), options, endpoint)
 		},
 	}
 	command.Flags().StringVar(&options.root, "root", "", "folder of the filesystem provider")
+	command.Flags().StringVar(&kubeconfig, "kubeconfig", "", "file that says how the csi provider reaches the cluster")
 	command.Flags().StringVar(&endpoint, "endpoint", "", "where to listen, such as unix:///run/kahu/provider.sock (required)")
 	_ = command.MarkFlagRequired("endpoint") // It fails only for a flag that is not there.
 	return command
 }
 
-// runProvider serves the driver until the context ends.
-func runProvider(ctx context.Context, options providerOptions, endpoint string) error {
-	if !strings.HasPrefix(endpoint, "unix://") {
-		return errors.New("--endpoint is not of the form unix:///path")
+// newVolumeDriver returns the built-in provider of volumes.
+func newVolumeDriver(kubeconfig string) (*csi.Driver, error) {
+	config, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
+	if err != nil {
+		return nil, fmt.Errorf("reading --kubeconfig: %w", err)
 	}
+	config.QPS = -1 // The API server says when it is too much; see its priority and fairness.
+	client, err := dynamic.NewForConfig(config)
+	if err != nil {
+		return nil, fmt.Errorf("reaching the cluster: %w", err)
+	}
+	return csi.New(csi.Options{Version: version, Client: client}), nil
+}
+
+// runProvider serves a driver that stores objects until the context ends.
+func runProvider(ctx context.Context, options providerOptions, endpoint string) error {
 	driver, end, err := newDriver(options)
 	if err != nil {
 		return err
 	}
+	return errors.Join(serveProvider(ctx, options.name, driver, endpoint), end())
+}
+
+// serveProvider serves a driver until the context ends.
+func serveProvider(ctx context.Context, name string, driver provider.Identity, endpoint string) error {
+	if !strings.HasPrefix(endpoint, "unix://") {
+		return errors.New("--endpoint is not of the form unix:///path")
+	}
 	logger := slog.New(slog.NewTextHandler(os.Stderr, nil))
-	logger.Info("serving", "name", options.name, "version", version, "endpoint", endpoint)
-	server := provider.NewServer(provider.Options{Driver: driver, GRPC: provider.LogFailures(logger)})
-	return errors.Join(server.Serve(ctx, endpoint), end())
+	logger.Info("serving", "name", name, "version", version, "endpoint", endpoint)
+	return provider.NewServer(provider.Options{Driver: driver, GRPC: provider.LogFailures(logger)}).Serve(ctx, endpoint)
 }

@@ -27,6 +27,7 @@ import (
 	"github.com/soda-cdm/kahu/internal/pki"
 	"github.com/soda-cdm/kahu/internal/sidecar"
 	"github.com/soda-cdm/kahu/internal/supervise"
+	"github.com/soda-cdm/kahu/providers/csi"
 	"github.com/soda-cdm/kahu/providers/filesystem"
 	"github.com/soda-cdm/kahu/providers/nfs"
 	"github.com/soda-cdm/kahu/providers/s3"
@@ -36,6 +37,7 @@ import (
 type standaloneOptions struct {
 	observation   manager.Options // what the manager shows
 	provider      providerOptions // what the provider is
+	volumes       bool            // whether the csi provider runs, too
 	kubeconfig    string
 	store         string
 	state         string
@@ -67,6 +69,7 @@ no other start would change, ends the tree with its last words.`,
 	flags.StringVar(&options.kubeconfig, "kubeconfig", "", "file that says how to reach the cluster (required)")
 	flags.StringVar(&options.provider.name, "provider", filesystem.DefaultName, "built-in provider: filesystem, s3 or nfs")
 	flags.StringVar(&options.store, "store", "", "folder for the backups of the filesystem provider, which needs one; made if it is not there")
+	flags.BoolVar(&options.volumes, "volumes", false, "run the built-in csi provider, too, which backs up volumes by CSI snapshots")
 	flags.StringVar(&options.state, "state", "", "folder for sockets and certificates; empty means a temporary one that is removed at the end")
 	flags.StringVar(&options.namespace, "namespace", manager.DefaultNamespace, "Kahu's own namespace; made if it is not there")
 	flags.StringVar(&options.healthAddress, "health-address", "127.0.0.1:0", "where the manager serves /healthz and /readyz; 0 turns them off")
@@ -302,7 +305,7 @@ func newChildren(options standaloneOptions) ([]supervise.Child, error) {
 	}
 	endpoint := "unix://" + socketPath(options)
 	verbosity := "--verbosity=" + strconv.Itoa(options.verbosity)
-	return []supervise.Child{
+	children := []supervise.Child{
 		{
 			Name: "provider", Path: self,
 			Args: []string{"provider", options.provider.name, "--root", options.provider.root, "--endpoint", endpoint},
@@ -326,5 +329,27 @@ func newChildren(options standaloneOptions) ([]supervise.Child, error) {
 				"--location-patience", options.patience.String(), "--read-only-locations=" + strconv.FormatBool(options.observation.ReadOnlyLocations), verbosity,
 			},
 		},
-	}, nil
+	}
+	if options.volumes {
+		children = append(children, volumeChildren(self, host, options)...)
+	}
+	return children, nil
+}
+
+// volumeChildren returns the processes that back up volumes.
+func volumeChildren(self, host string, options standaloneOptions) []supervise.Child {
+	endpoint := "unix://" + filepath.Join(options.state, "csi.sock")
+	return []supervise.Child{
+		{
+			Name: "volume-provider", Path: self,
+			Args: []string{"provider", csi.DefaultName, "--kubeconfig", options.kubeconfig, "--endpoint", endpoint},
+		},
+		{
+			Name: "volume-service", Path: self,
+			Args: []string{
+				"volume-service", "--kubeconfig", options.kubeconfig, "--namespace", options.namespace, "--driver", endpoint,
+				"--place", host, "--lease-duration", options.leaseDuration.String(), "--verbosity=" + strconv.Itoa(options.verbosity),
+			},
+		},
+	}
 }
