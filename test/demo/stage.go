@@ -40,9 +40,6 @@ func build(wish options, tell *teller) (*stage, error) {
 	if wish.drill {
 		programs = append(programs, "versitygw")
 	}
-	if wish.volumes {
-		programs = append(programs, "kahu-provider-csi")
-	}
 	for _, name := range programs {
 		if _, err := os.Stat(filepath.Join(bin, name)); err != nil {
 			return nil, fmt.Errorf("finding the programs, run `make build` first: %w", err)

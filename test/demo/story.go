@@ -113,11 +113,12 @@ func (s *story) prepare(ctx context.Context) error {
 	return nil
 }
 
-// accompany runs Kahu beside a cluster and makes the location known there.
-func (s *story) accompany(ctx context.Context, to *cluster) error {
+// accompany runs Kahu beside a cluster, with further flags, and makes the location known there.
+func (s *story) accompany(ctx context.Context, to *cluster, flags ...string) error {
 	name := "kahu-" + to.name
-	process, err := s.stage.start(name, nil, s.stage.program("kahu"), "standalone", "--kubeconfig", to.kubeconfig,
-		"--store", s.stage.store(), "--state", filepath.Join(s.stage.dir, name), "--install-crds")
+	process, err := s.stage.start(name, nil, s.stage.program("kahu"), append([]string{
+		"standalone", "--kubeconfig", to.kubeconfig, "--store", s.stage.store(), "--state", filepath.Join(s.stage.dir, name), "--install-crds",
+	}, flags...)...)
 	if err != nil {
 		return err
 	}

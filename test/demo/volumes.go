@@ -52,7 +52,7 @@ func (v *volumes) build(ctx context.Context) error {
 		return err
 	}
 	v.say.linef("the cluster is up")
-	if err := v.accompany(ctx, v.first); err != nil {
+	if err := v.accompany(ctx, v.first, "--volumes"); err != nil {
 		return err
 	}
 	if err := v.provide(ctx); err != nil {
@@ -68,47 +68,27 @@ func (v *volumes) build(ctx context.Context) error {
 	if err := v.await(ctx, bank); err != nil {
 		return err
 	}
-	first, err := v.agreed(ctx, bank)
-	if err != nil {
-		return err
-	}
-	begun := v.say.elapsed()
-	second := first
-	for second < first+enoughRecords {
-		if second, err = v.agreed(ctx, bank); err != nil {
+	for records := 0; records < enoughRecords; {
+		var err error
+		if records, err = v.agreed(ctx, bank); err != nil {
 			return err
 		}
 	}
-	v.say.linef("the bank is open: its pod writes every record into both volumes, %.0f a second, and holds still when it is asked to",
-		float64(second-first)/(v.say.elapsed()-begun).Seconds())
+	v.say.linef("the bank is open: its pod writes every record into both volumes, and holds still when it is asked to")
 	return nil
 }
 
 // enoughRecords are written before the backup.
 const enoughRecords = 1000
 
-// provide runs the provider of volumes beside Kahu.
+// provide waits for the provider of volumes.
 func (v *volumes) provide(ctx context.Context) error {
-	socket := "unix://" + filepath.Join(v.stage.dir, "csi.sock")
-	driver, err := v.stage.start("provider-csi", nil, v.stage.program("kahu-provider-csi"), "--endpoint", socket, "--kubeconfig", v.first.kubeconfig)
-	if err != nil {
-		return err
-	}
-	ctx, release := driver.guard(ctx)
-	defer release()
-	service, err := v.stage.start("volume-service", nil, v.stage.program("kahu"), "volume-service",
-		"--driver", socket, "--kubeconfig", v.first.kubeconfig)
-	if err != nil {
-		return err
-	}
-	ctx, release = service.guard(ctx)
-	defer release()
 	for _, wait := range []string{"--for=create", "--for=condition=Ready"} {
 		if _, err := v.first.kubectl(ctx, "wait", wait, "--timeout=60s", "providers.kahu.io/"+csiProvider); err != nil {
-			return errors.Join(err, context.Cause(ctx))
+			return err
 		}
 	}
-	v.say.linef("kahu volume-service runs beside the provider %s, which is Available", csiProvider)
+	v.say.linef("its provider of volumes, %s, is Available", csiProvider)
 	return nil
 }
 
