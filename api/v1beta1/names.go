@@ -10,9 +10,9 @@ const (
 	// VolumeFinalizer keeps a VolumeBackupContent or a VolumeRestoreContent until its provider has done what its deletion
 	// asks for. The manager creates the object with it, and the sidecar of the provider takes it away.
 	VolumeFinalizer = "kahu.io/volume-data"
-	// BackupUIDLabel has the UID of the Backup to which a VolumeBackupContent or a snapshot belongs, RestoreUIDLabel that of
-	// the Restore to which a VolumeRestoreContent belongs.
-	BackupUIDLabel  = "kahu.io/backup-uid"
+	// BackupUIDLabel has the UID of the Backup to which a VolumeBackupContent or a snapshot belongs.
+	BackupUIDLabel = "kahu.io/backup-uid"
+	// RestoreUIDLabel has the UID of the Restore to which a VolumeRestoreContent belongs.
 	RestoreUIDLabel = "kahu.io/restore-uid"
 	// VolumeBackupAnnotation of a claim says how its data is backed up: skip, offload, snapshot or volume.
 	VolumeBackupAnnotation = "kahu.io/volume-backup"
