@@ -81,7 +81,32 @@ func NeverObject(kind core.Kind, name string, labels map[string]string) (string,
 		labels["kube-aggregator.kubernetes.io/automanaged"] != "":
 		return "the API server makes it for each group that it serves itself", true
 	}
+	return neverSnapshot(kind, name, labels)
+}
+
+// neverSnapshot is NeverObject for what stands for snapshots of volumes.
+func neverSnapshot(kind core.Kind, name string, labels map[string]string) (string, bool) {
+	if isSnapshot(kind) && isOwnSnapshot(name, labels) {
+		return "Kahu has made it to back up or restore a volume, and removes it afterwards", true
+	}
 	return "", false
+}
+
+// isSnapshot tells whether objects of the kind stand for snapshots of volumes.
+func isSnapshot(kind core.Kind) bool {
+	return kind.Group == "snapshot.storage.k8s.io" && (kind.Resource == "volumesnapshots" || kind.Resource == "volumesnapshotcontents")
+}
+
+// isOwnSnapshot tells whether Kahu, or its provider csi, has made a snapshot. Labels tell that of every one, and come a moment
+// after the object where the cluster makes it for Kahu; names tell it also where an object is only referred to.
+func isOwnSnapshot(name string, labels map[string]string) bool {
+	if labels["kahu.io/backup-uid"] != "" || labels["app.kubernetes.io/managed-by"] == "kahu-provider-csi" {
+		return true
+	}
+	const ofManager, ofProvider = 24, 32 // digits
+	digits, ours := strings.CutPrefix(name, "kahu-")
+	digits = strings.TrimPrefix(digits, "delete-")
+	return ours && (len(digits) == ofManager || len(digits) == ofProvider) && strings.Trim(digits, "0123456789abcdef") == ""
 }
 
 // Measures tells whether an API group holds measurements, which are computed when they are asked for, and no objects

@@ -74,6 +74,11 @@ func TestNeverObject(t *testing.T) {
 	configMap := namespaced("", "v1", "ConfigMap", "configmaps")
 	apiService := clustered("apiregistration.k8s.io", "v1", "APIService", "apiservices")
 	definition := clustered("apiextensions.k8s.io", "v1", "CustomResourceDefinition", "customresourcedefinitions")
+	snapshot := namespaced("snapshot.storage.k8s.io", "v1", "VolumeSnapshot", "volumesnapshots")
+	content := clustered("snapshot.storage.k8s.io", "v1", "VolumeSnapshotContent", "volumesnapshotcontents")
+	class := clustered("snapshot.storage.k8s.io", "v1", "VolumeSnapshotClass", "volumesnapshotclasses")
+	ofBackup := map[string]string{"kahu.io/backup-uid": "an-uid"}
+	ofProvider := map[string]string{"app.kubernetes.io/managed-by": "kahu-provider-csi"}
 	managed := map[string]string{"kube-aggregator.kubernetes.io/automanaged": "onstart"}
 	cases := map[string]struct {
 		kind   core.Kind
@@ -87,6 +92,16 @@ func TestNeverObject(t *testing.T) {
 		"an API that the server serves itself":     {kind: apiService, name: "v1.apps", labels: managed, want: true},
 		"a definition of Kahu":                     {kind: definition, name: "backups.kahu.io", want: true},
 		"a definition of somebody else":            {kind: definition, name: "backups.notkahu.io"},
+		"a snapshot that a backup cuts":            {kind: snapshot, name: "s", labels: ofBackup, want: true},
+		"its content":                              {kind: content, name: "snapcontent-1", labels: ofBackup, want: true},
+		"a snapshot that a restore is made from":   {kind: snapshot, name: "s", labels: ofProvider, want: true},
+		"one that is referred to":                  {kind: snapshot, name: "kahu-0123456789abcdef0123456789abcdef", want: true},
+		"one of a backup that is referred to":      {kind: snapshot, name: "kahu-0123456789abcdef01234567", want: true},
+		"a content that is to be deleted":          {kind: content, name: "kahu-delete-0123456789abcdef0123456789abcdef", want: true},
+		"a snapshot of somebody else":              {kind: snapshot, name: "kahu-nightly", labels: managed},
+		"a snapshot with a date":                   {kind: snapshot, name: "kahu-20261122"},
+		"a class":                                  {kind: class, name: "c", labels: ofBackup},
+		"a claim with such a label":                {kind: namespaced("", "v1", "PersistentVolumeClaim", "persistentvolumeclaims"), name: "c", labels: ofBackup},
 		"an API that another server was added for": {kind: apiService, name: "v1beta1.metrics.k8s.io"},
 	}
 	for name, tc := range cases {
