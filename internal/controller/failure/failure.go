@@ -46,8 +46,8 @@ func Of(err error) Failure {
 	var exists *restore.ExistsError
 	var needed *seal.KeyNeededError
 	var unknown *engine.UnknownSignerError
-	if hooked, is := errors.AsType[*quiesce.FailedError](err); is {
-		return Failure{Reason: hooked.Reason, Message: err.Error()}
+	if reason := ofVolumes(err); reason != "" {
+		return Failure{Reason: reason, Message: err.Error()}
 	}
 	switch {
 	case errors.As(err, &needed):
@@ -73,6 +73,17 @@ func Of(err error) Failure {
 		reason = kahuv1.ReasonArchiveCorrupt
 	}
 	return Failure{Reason: reason, Message: err.Error()}
+}
+
+// ofVolumes finds the reason in what went wrong with applications that were to hold still, and with providers of volumes.
+func ofVolumes(err error) string {
+	if hooked, is := errors.AsType[*quiesce.FailedError](err); is {
+		return hooked.Reason
+	}
+	if _, is := errors.AsType[*restore.VolumesAwayError](err); is {
+		return kahuv1.ReasonProviderUnavailable
+	}
+	return ""
 }
 
 // OfReading finds the reason for an error that came while a backup was read.

@@ -51,7 +51,7 @@ func restoreReasons() []string {
 		kahuv1.ReasonKindNotServed, kahuv1.ReasonNamespaceTerminating, kahuv1.ReasonListingUnsupported,
 		kahuv1.ReasonBackupNotFound, kahuv1.ReasonBackupAmbiguous, kahuv1.ReasonBackupFailed, kahuv1.ReasonBackupIncomplete,
 		kahuv1.ReasonManifestNotFound, kahuv1.ReasonManifestTooNew, kahuv1.ReasonManifestInvalid,
-		kahuv1.ReasonMarkerMissing, kahuv1.ReasonKeyNeeded, kahuv1.ReasonUnknownSigner,
+		kahuv1.ReasonMarkerMissing, kahuv1.ReasonKeyNeeded, kahuv1.ReasonUnknownSigner, kahuv1.ReasonProviderUnavailable,
 	)
 }
 

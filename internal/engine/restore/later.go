@@ -44,8 +44,11 @@ func passing(err error) bool {
 }
 
 // postpone puts an object that could not be created off, or tells that there is no use in it: each is tried a second
-// time, and those whose trouble passes as long as there is patience.
+// time but those whose volume was not made, and those whose trouble passes as long as there is patience.
 func (r *run) postpone(wish draft.Draft, size int64, err error) bool {
+	if _, final := errors.AsType[*volumeError](err); final {
+		return false
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.later.over || r.later.round > 0 && !passing(err) {

@@ -132,7 +132,7 @@ func (r *run) withData(ctx context.Context, wish draft.Draft) error {
 		Provider: row.Provider, Location: row.Location, Handle: row.Handle, Attributes: row.Attributes,
 	})
 	if err != nil {
-		return &refusal{ReasonVolumeFailed, err}
+		return &volumeError{refusal{ReasonVolumeFailed, err}}
 	}
 	if made.Source != "" {
 		source := map[string]any{"kind": made.Kind, "name": made.Source}
@@ -143,6 +143,13 @@ func (r *run) withData(ctx context.Context, wish draft.Draft) error {
 	}
 	return r.bind(ctx, claim, row, made)
 }
+
+// volumeError is why a provider has not made a volume. It had its time, and an order is given once: to ask again for the same
+// claim in the same run would only wait for the same answer.
+type volumeError struct{ refusal }
+
+// Unwrap returns the refusal, which has the reason. The class of its cause is kept out: whatever that is, it does not pass.
+func (e *volumeError) Unwrap() error { return &e.refusal }
 
 func (r *run) volumeRun() volumework.Run {
 	return volumework.Run{Name: r.request.ID.Name, UID: r.request.ID.UID}

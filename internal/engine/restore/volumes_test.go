@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -51,6 +52,7 @@ type making struct {
 	mu     sync.Mutex
 	away   string
 	orders map[string]volumework.RestoreOrder
+	asked  map[string]int // how often, by the claim
 }
 
 func (m *making) Away(context.Context, string) (string, error) { return m.away, nil }
@@ -59,12 +61,15 @@ func (m *making) Make(_ context.Context, _ volumework.Run, order volumework.Rest
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.orders == nil {
-		m.orders = map[string]volumework.RestoreOrder{}
+		m.orders, m.asked = map[string]volumework.RestoreOrder{}, map[string]int{}
 	}
+	m.asked[order.Name]++
 	m.orders[order.Name] = order
 	switch order.Name {
 	case "broken":
 		return volumework.Made{}, errors.New("the disk is on fire")
+	case "deserted":
+		return volumework.Made{}, fmt.Errorf("no sign of life: %w", core.ErrUnavailable)
 	case "imported":
 		return volumework.Made{Volume: "vol-7", Attributes: map[string]string{"a": "b"}}, nil
 	}
@@ -83,11 +88,11 @@ func shopWithVolumes(t *testing.T) *world.World {
 	w := world.New(t)
 	w.Shop()
 	w.Volumes = taken{}
-	for _, name := range []string{"data", "imported", "broken", "late", "waiting", "there"} {
+	for _, name := range []string{"data", "imported", "broken", "deserted", "late", "waiting", "there"} {
 		w.Cluster.Put(t, world.Claims, "shop", name, `{"metadata":{"annotations":{"pv.kubernetes.io/bind-completed":"yes"}},
 			"spec":{"volumeName":"pv-`+name+`","accessModes":["ReadWriteOnce"],"resources":{"requests":{"storage":"1Gi"}}},"status":{"phase":"Bound"}}`)
 	}
-	if result, err := w.Backup("one", selection.Filters{}); err != nil || len(result.Manifest.Volumes) != 6 {
+	if result, err := w.Backup("one", selection.Filters{}); err != nil || len(result.Manifest.Volumes) != 7 {
 		t.Fatalf("%+v, %v", result.Manifest.Volumes, err)
 	}
 	return w
@@ -134,7 +139,10 @@ func TestVolumes(t *testing.T) {
 	for _, row := range result.Failed {
 		failed[row.Key.Name] += row.Reason
 	}
-	if len(failed) != 2 || failed["broken"] != restore.ReasonVolumeFailed || failed["late"] != restore.ReasonVolumeFailed {
+	if makes.asked["broken"] != 1 || makes.asked["deserted"] != 1 {
+		t.Errorf("a provider that failed was asked again: %v", makes.asked)
+	}
+	if len(failed) != 3 || failed["broken"] != restore.ReasonVolumeFailed || failed["deserted"] != restore.ReasonVolumeFailed || failed["late"] != restore.ReasonVolumeFailed {
 		t.Errorf("failed: %v", failed)
 	}
 	if text := strings.Join(result.Warnings, "\n"); !strings.Contains(text, "shop/waiting") {
