@@ -91,7 +91,7 @@ func TestCommand(t *testing.T) {
 			want: []string{"asking the driver at unix:///does/not/exist"},
 		},
 		"no check of that name": {
-			args: []string{"--endpoint", right, "--run", "nothing"}, code: 2, want: []string{"no check matches"},
+			args: []string{"--endpoint", right, "--run", "of-no-such-name"}, code: 2, want: []string{"no check matches"},
 		},
 		"no endpoint":         {code: 2, want: []string{"--endpoint is missing"}},
 		"a bad expression":    {args: []string{"--list", "--run", "("}, code: 2, want: []string{"--run"}},
