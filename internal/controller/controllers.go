@@ -49,7 +49,8 @@ type Cluster interface {
 // Volumes deals with the volumes of the cluster.
 type Volumes interface {
 	backup.Volumes
-	enginerestore.Volumes
+	restore.Volumes
+	undo.Orders
 }
 
 // Options are what the controllers need of the world.
@@ -209,7 +210,7 @@ func newUndo(options Options, told listeners) *undo.Controller {
 	return &undo.Controller{
 		Client: options.Client, Direct: options.Direct, Changed: told.restoreChanged,
 		Runner: &engineundo.Runner{Cluster: options.Cluster, Clock: options.Clock, Deleters: creators},
-		Tasks:  reconcile.NewTasks[engine.Progress, engineundo.Result](undos), Clock: options.Clock,
+		Tasks:  reconcile.NewTasks[engine.Progress, engineundo.Result](undos), Clock: options.Clock, Orders: options.Volumes,
 	}
 }
 

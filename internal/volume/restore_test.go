@@ -103,3 +103,63 @@ func TestMakerThatStaysAwayIsGivenUp(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// TestOrdersOfARestoreEnd: those that are over stay as they are, and the others are told to end until they are.
+func TestOrdersOfARestoreEnd(t *testing.T) {
+	w := newWorld(t, volume.Options{})
+	w.provider("maker")
+	w.claim("kept")
+	w.answer(map[string]kahuv1.VolumeRestoreContentStatus{
+		"whole": {VolumeOrderStatus: kahuv1.VolumeOrderStatus{Phase: kahuv1.VolumePhaseCompleted}, Volume: &kahuv1.VolumeIdentity{Handle: "v"}},
+		"kept": {
+			VolumeOrderStatus: kahuv1.VolumeOrderStatus{Phase: kahuv1.VolumePhaseInProgress},
+			DataSource:        &kahuv1.VolumeDataSource{APIGroup: "g", Kind: "K", Name: "n"},
+		},
+		"gone": {
+			VolumeOrderStatus: kahuv1.VolumeOrderStatus{Phase: kahuv1.VolumePhaseInProgress},
+			DataSource:        &kahuv1.VolumeDataSource{APIGroup: "g", Kind: "K", Name: "n"},
+		},
+	})
+	for _, claim := range []string{"whole", "kept", "gone"} {
+		if _, err := w.volumes.Make(t.Context(), w.run, w.wish(claim)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cancelled := func() map[string]bool {
+		list, found := &kahuv1.VolumeRestoreContentList{}, map[string]bool{}
+		if err := w.List(t.Context(), list, client.MatchingLabels{kahuv1.RestoreUIDLabel: w.run.UID}); err != nil {
+			t.Fatal(err)
+		}
+		for i := range list.Items {
+			found[list.Items[i].Spec.Claim.Name] = list.Items[i].Spec.Cancel
+		}
+		return found
+	}
+	if err := w.volumes.CancelUnclaimed(t.Context(), w.run); err != nil {
+		t.Fatal(err)
+	}
+	if got := cancelled(); got["whole"] || got["kept"] || !got["gone"] {
+		t.Errorf("cancelled without their claims: %v", got)
+	}
+	for range 2 {
+		if going, err := w.volumes.Cancel(t.Context(), w.run); going != 2 || err != nil {
+			t.Errorf("%d go on, %v", going, err)
+		}
+	}
+	if got := cancelled(); got["whole"] || !got["kept"] || !got["gone"] {
+		t.Errorf("cancelled: %v", got)
+	}
+	list := &kahuv1.VolumeRestoreContentList{}
+	if err := w.List(t.Context(), list, client.MatchingLabels{kahuv1.RestoreUIDLabel: w.run.UID}); err != nil {
+		t.Fatal(err)
+	}
+	for i := range list.Items {
+		list.Items[i].Status.Phase = kahuv1.VolumePhaseFailed
+		if err := w.Status().Update(t.Context(), &list.Items[i]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if going, err := w.volumes.Cancel(t.Context(), w.run); going != 0 || err != nil {
+		t.Errorf("%d go on, %v", going, err)
+	}
+}

@@ -23,6 +23,7 @@ import (
 	"github.com/soda-cdm/kahu/internal/controller/place"
 	"github.com/soda-cdm/kahu/internal/controller/queue"
 	"github.com/soda-cdm/kahu/internal/core/archive"
+	"github.com/soda-cdm/kahu/internal/core/volumework"
 	"github.com/soda-cdm/kahu/internal/engine"
 	enginerestore "github.com/soda-cdm/kahu/internal/engine/restore"
 	"github.com/soda-cdm/kahu/internal/reconcile"
@@ -40,6 +41,13 @@ type Runner interface {
 	Run(ctx context.Context, request enginerestore.Request, files enginerestore.Files) (enginerestore.Result, error)
 }
 
+// Volumes has providers make volumes from their backups, and end what they make.
+type Volumes interface {
+	enginerestore.Volumes
+	// Cancel has the orders of a restore end, and returns how many are not over yet.
+	Cancel(ctx context.Context, run volumework.Run) (int, error)
+}
+
 // Controller reconciles Restore objects.
 type Controller struct {
 	// Client reads and writes Kahu's own kinds, through a cache; Direct reads from the API server itself.
@@ -51,7 +59,7 @@ type Controller struct {
 	Runner Runner
 	Tasks  *Tasks
 	// Volumes deals with the volumes of the cluster; nil where nothing does.
-	Volumes enginerestore.Volumes
+	Volumes Volumes
 	// RunsPerLocation is how many runs go on at once at a location that has no limit of its own.
 	RunsPerLocation int
 	// Gate keeps passes that ask a location which hangs from taking all workers.
@@ -75,6 +83,7 @@ type attempt struct {
 	id       string
 	replaced string    // the attempt that was gone on with, empty for a new run
 	since    time.Time // since when this process waits for what the run needs; zero where it does not
+	ending   time.Time // since when this process waits for the orders of a cancelled run; zero where it does not
 }
 
 // maxInterruptions is how often a run is gone on with.
@@ -87,6 +96,9 @@ type scope struct {
 	id       archive.BackupID
 	location *kahuv1.BackupLocation
 	files    place.Files
+
+	// set by cancel
+	unended int // orders for volumes of a cancelled run that are not over
 }
 
 func (s *scope) status() *kahuv1.RestoreStatus { return &s.restore.Status }
@@ -125,12 +137,18 @@ func (c *Controller) SetUp(manager ctrl.Manager) error {
 }
 
 // stop stops the run of an object that is being deleted.
-func (c *Controller) stop(_ context.Context, s *scope) error {
+func (c *Controller) stop(ctx context.Context, s *scope) error {
 	if s.restore.DeletionTimestamp.IsZero() {
 		return nil
 	}
-	c.Tasks.Cancel(s.restore.UID)
+	ended := c.Tasks.Cancel(s.restore.UID)
 	c.Tasks.Leave(s.restore.UID) // Something else may keep the object for long.
+	if ended {
+		// Its orders are deleted with it, and end by that; those of one that stays for long end here.
+		if _, err := c.cancelOrders(ctx, s); err != nil {
+			return err
+		}
+	}
 	return reconcile.ErrDone
 }
 

@@ -70,7 +70,6 @@ func (c *Controller) begin(ctx context.Context, s *scope) (bool, error) {
 		Attempt:    restore.Status.Attempt,
 		Began:      restore.CreationTimestamp.Time, Resumed: restore.Status.Interruptions > 0,
 		Confirm: func(ctx context.Context) error { return c.confirm(ctx, restore) },
-		Volumes: c.Volumes,
 		Backup:  s.id, Filters: wish, AllowIncomplete: s.restore.Spec.AllowIncomplete,
 		Keys: c.Finder.Keys(s.location, s.files), Trust: trust, Epoch: reportEpoch(s.location),
 		ReadOnly: s.location.Spec.AccessMode == kahuv1.AccessReadOnly,
@@ -83,6 +82,9 @@ func (c *Controller) begin(ctx context.Context, s *scope) (bool, error) {
 			PreserveNodePorts:  s.restore.Spec.PreserveNodePort,
 			PreserveClusterIPs: s.restore.Spec.PreserveClusterIPAddr,
 		},
+	}
+	if c.Volumes != nil {
+		request.Volumes = c.Volumes // An absent one stays absent.
 	}
 	files, known := s.files, s.location.Status.LocationID
 	return c.Tasks.Begin(s.restore.DeepCopy(), func(ctx context.Context, show func(engine.Progress)) (enginerestore.Result, error) {

@@ -22,6 +22,7 @@ import (
 	"github.com/soda-cdm/kahu/internal/controller/failure"
 	"github.com/soda-cdm/kahu/internal/core"
 	"github.com/soda-cdm/kahu/internal/core/undo"
+	"github.com/soda-cdm/kahu/internal/core/volumework"
 	"github.com/soda-cdm/kahu/internal/engine"
 	engineundo "github.com/soda-cdm/kahu/internal/engine/undo"
 	"github.com/soda-cdm/kahu/internal/reconcile"
@@ -45,6 +46,12 @@ type Runner interface {
 	Run(ctx context.Context, request engineundo.Request) (engineundo.Result, error)
 }
 
+// Orders are those for volumes that a restore gave.
+type Orders interface {
+	// CancelUnclaimed has those of a restore end whose claims are gone.
+	CancelUnclaimed(ctx context.Context, run volumework.Run) error
+}
+
 // Controller answers the wishes.
 type Controller struct {
 	// Client reads and writes Kahu's own kinds, through a cache; Direct reads from the API server itself.
@@ -53,6 +60,8 @@ type Controller struct {
 	// Runner takes restores back, Tasks keeps those that are being taken back.
 	Runner Runner
 	Tasks  *Tasks
+	// Orders are those for volumes; nil where there are none.
+	Orders Orders
 	// Clock gives times.
 	Clock clock.PassiveClock
 	// Changed is told of each status that was written, with the object as it was before; it may be nil.
@@ -193,7 +202,11 @@ func (c *Controller) run(_ context.Context, s *scope) error {
 		}
 		begun := c.Tasks.Begin(restore, func(ctx context.Context, show func(engine.Progress)) (engineundo.Result, error) {
 			request.Show = show
-			return c.Runner.Run(ctx, request)
+			found, err := c.Runner.Run(ctx, request)
+			if err != nil || request.DryRun || c.Orders == nil {
+				return found, err
+			}
+			return found, c.Orders.CancelUnclaimed(ctx, volumework.Run{Name: restore.Name, UID: string(restore.UID)})
 		})
 		if !begun {
 			return reconcile.Waiting(kahuv1.ReasonPending, "other restores are being undone", waitTime)

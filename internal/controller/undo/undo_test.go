@@ -17,6 +17,7 @@ import (
 
 	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
 	"github.com/soda-cdm/kahu/internal/controller/undo"
+	"github.com/soda-cdm/kahu/internal/core/volumework"
 	"github.com/soda-cdm/kahu/internal/engine"
 	engineundo "github.com/soda-cdm/kahu/internal/engine/undo"
 	"github.com/soda-cdm/kahu/internal/reconcile"
@@ -35,6 +36,12 @@ var key = types.NamespacedName{Name: "shop-copy"}
 // nothing changes any more.
 func answers(t *testing.T, work runner, asked ...map[string]string) *kahuv1.Restore {
 	t.Helper()
+	return answersOf(t, work, nil, asked...)
+}
+
+// answersOf is answers for a Restore that may have given orders for volumes.
+func answersOf(t *testing.T, work runner, orders undo.Orders, asked ...map[string]string) *kahuv1.Restore {
+	t.Helper()
 	scheme := runtime.NewScheme()
 	if err := kahuv1.AddToScheme(scheme); err != nil {
 		t.Fatal(err)
@@ -43,7 +50,7 @@ func answers(t *testing.T, work runner, asked ...map[string]string) *kahuv1.Rest
 	now.Status.Stage = kahuv1.StageFinished
 	to := fake.NewClientBuilder().WithScheme(scheme).WithObjects(now).WithStatusSubresource(now).Build()
 	c := &undo.Controller{
-		Client: to, Direct: to, Runner: work, Clock: clock.RealClock{}, Tasks: reconcile.NewTasks[engine.Progress, engineundo.Result](1),
+		Client: to, Direct: to, Runner: work, Orders: orders, Clock: clock.RealClock{}, Tasks: reconcile.NewTasks[engine.Progress, engineundo.Result](1),
 	}
 	ctx, end := context.WithCancel(t.Context())
 	go func() { _ = c.Tasks.Start(ctx) }()
@@ -73,6 +80,41 @@ func answers(t *testing.T, work runner, asked ...map[string]string) *kahuv1.Rest
 	}
 	read()
 	return now
+}
+
+// orders count how often those of a restore are looked through.
+type orders struct{ asked int }
+
+func (o *orders) CancelUnclaimed(_ context.Context, run volumework.Run) error {
+	if run == (volumework.Run{Name: key.Name, UID: "an-uid"}) {
+		o.asked++
+	}
+	return nil
+}
+
+// TestOrdersWithoutClaimsEnd: what is kept ready for claims that an undo has deleted goes with them, and with nothing else.
+func TestOrdersWithoutClaimsEnd(t *testing.T) {
+	for name, test := range map[string]struct {
+		asked map[string]string
+		err   error
+		want  int
+	}{
+		"an undo":            {asked: map[string]string{kahuv1.AnnotationUndo: "one"}, want: 1},
+		"a dry run":          {asked: map[string]string{kahuv1.AnnotationUndo: "one", kahuv1.AnnotationUndoDryRun: "true"}},
+		"one that has ended": {asked: map[string]string{kahuv1.AnnotationUndo: "one"}, err: errors.New("the cluster is away")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				given := &orders{}
+				answersOf(t, func(context.Context, engineundo.Request) (engineundo.Result, error) {
+					return engineundo.Result{Deleted: 1}, test.err
+				}, given, test.asked)
+				if given.asked != test.want {
+					t.Errorf("asked %d times", given.asked)
+				}
+			})
+		})
+	}
 }
 
 // TestReplacedUndoIsAnswered: what an undo deleted that a dry run replaced while it went on is kept.

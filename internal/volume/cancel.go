@@ -1,0 +1,75 @@
+package volume
+
+import (
+	"context"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
+	"github.com/soda-cdm/kahu/internal/core/volumework"
+)
+
+// Cancel has the orders of a restore end, and returns how many are not over yet. What an order has made for its volume goes
+// with it; a volume that is whole stays. It can be called again.
+func (c *Client) Cancel(ctx context.Context, run volumework.Run) (int, error) {
+	return c.cancel(ctx, run, func(context.Context, *kahuv1.VolumeRestoreContent) (bool, error) { return true, nil })
+}
+
+// CancelUnclaimed has those orders of a restore end whose claims are gone: nobody is left to use what they make.
+func (c *Client) CancelUnclaimed(ctx context.Context, run volumework.Run) error {
+	_, err := c.cancel(ctx, run, c.unclaimed)
+	return err
+}
+
+// unclaimed tells whether the claim of an order is not there, or is to go.
+func (c *Client) unclaimed(ctx context.Context, order *kahuv1.VolumeRestoreContent) (bool, error) {
+	claim, of := &corev1.PersistentVolumeClaim{}, order.Spec.Claim
+	err := c.api.Get(ctx, client.ObjectKey{Namespace: of.Namespace, Name: of.Name}, claim)
+	if apierrors.IsNotFound(err) {
+		return true, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("reading claim %s/%s: %w", of.Namespace, of.Name, err)
+	}
+	return !claim.DeletionTimestamp.IsZero(), nil
+}
+
+// cancel has those orders of a restore end that are chosen and not over.
+func (c *Client) cancel(
+	ctx context.Context, run volumework.Run, choose func(ctx context.Context, order *kahuv1.VolumeRestoreContent) (bool, error),
+) (going int, err error) {
+	list := &kahuv1.VolumeRestoreContentList{}
+	if err := c.api.List(ctx, list, ofRestore(run)); err != nil {
+		if meta.IsNoMatchError(err) {
+			return 0, nil
+		}
+		return 0, fmt.Errorf("listing the work orders of restore %s: %w", run.Name, err)
+	}
+	for i := range list.Items {
+		order := &list.Items[i]
+		if order.Status.Phase == kahuv1.VolumePhaseCompleted || order.Status.Phase == kahuv1.VolumePhaseFailed {
+			continue
+		}
+		chosen, err := choose(ctx, order)
+		if err != nil {
+			return going, err
+		}
+		if !chosen {
+			continue
+		}
+		going++
+		if order.Spec.Cancel {
+			continue
+		}
+		before := order.DeepCopy()
+		order.Spec.Cancel = true
+		if err := c.api.Patch(ctx, order, client.MergeFrom(before)); client.IgnoreNotFound(err) != nil {
+			return going, fmt.Errorf("cancelling work order %s: %w", order.Name, err)
+		}
+	}
+	return going, nil
+}
