@@ -108,6 +108,8 @@ type FullEvery struct {
 // +kubebuilder:validation:XValidation:rule="has(self.excludeResources) && has(oldSelf.excludeResources) ? self.excludeResources == oldSelf.excludeResources : (!has(self.excludeResources) || size(self.excludeResources) == 0) && (!has(oldSelf.excludeResources) || size(oldSelf.excludeResources) == 0)",message="spec.excludeResources cannot be changed: a Backup is one run, create another for another wish",fieldPath=".excludeResources"
 // +kubebuilder:validation:XValidation:rule="has(self.references) && has(oldSelf.references) ? self.references == oldSelf.references : (!has(self.references) || size(self.references) == 0) && (!has(oldSelf.references) || size(oldSelf.references) == 0)",message="spec.references cannot be changed: a Backup is one run, create another for another wish",fieldPath=".references"
 // +kubebuilder:validation:XValidation:rule="has(self.volumeBackupLocations) && has(oldSelf.volumeBackupLocations) ? self.volumeBackupLocations == oldSelf.volumeBackupLocations : (!has(self.volumeBackupLocations) || size(self.volumeBackupLocations) == 0) && (!has(oldSelf.volumeBackupLocations) || size(oldSelf.volumeBackupLocations) == 0)",message="spec.volumeBackupLocations cannot be changed: a Backup is one run, create another for another wish",fieldPath=".volumeBackupLocations"
+// +kubebuilder:validation:XValidation:rule="has(self.volumeRules) && has(oldSelf.volumeRules) ? self.volumeRules == oldSelf.volumeRules : (!has(self.volumeRules) || size(self.volumeRules) == 0) && (!has(oldSelf.volumeRules) || size(oldSelf.volumeRules) == 0)",message="spec.volumeRules cannot be changed: a Backup is one run, create another for another wish",fieldPath=".volumeRules"
+// +kubebuilder:validation:XValidation:rule="!has(self.volumeRules) || size(self.volumeRules) == 0 || !has(self.enableVolumeBackup) || self.enableVolumeBackup",message="spec.volumeRules say how the data of volumes is backed up, and spec.enableVolumeBackup is false: remove one of them",fieldPath=".volumeRules"
 // +kubebuilder:validation:XValidation:rule="has(self.label) == has(oldSelf.label) && (!has(self.label) || self.label == oldSelf.label)",message="spec.label cannot be changed: a Backup is one run, create another for another wish",fieldPath=".label"
 // +kubebuilder:validation:XValidation:rule="has(self.mode) && has(oldSelf.mode) ? self.mode == oldSelf.mode : (!has(self.mode) || self.mode == 'Full') && (!has(oldSelf.mode) || oldSelf.mode == 'Full')",message="spec.mode cannot be changed: a Backup is one run, create another for another wish",fieldPath=".mode"
 // +kubebuilder:validation:XValidation:rule="has(self.hook) && has(oldSelf.hook) ? self.hook == oldSelf.hook : (!has(self.hook) || ((!has(self.hook.resources) || size(self.hook.resources) == 0) && !has(self.hook.quiesceTimeout))) && (!has(oldSelf.hook) || ((!has(oldSelf.hook.resources) || size(oldSelf.hook.resources) == 0) && !has(oldSelf.hook.quiesceTimeout)))",message="spec.hook cannot be changed: a Backup is one run, create another for another wish",fieldPath=".hook"
@@ -184,6 +186,15 @@ type BackupSpec struct {
 	// +kubebuilder:validation:MaxItems=100
 	// +kubebuilder:validation:items:MaxLength=253
 	VolumeBackupLocations []string `json:"volumeBackupLocations,omitempty"`
+
+	// volumeRules say whether and how the data of single claims is backed up. The
+	// first rule that matches a claim counts; a claim that none matches is backed up
+	// in the best way that there is. The annotation kahu.io/volume-backup of a claim
+	// wins over them.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=50
+	VolumeRules []VolumeRule `json:"volumeRules,omitempty"`
 
 	// enableMetadataBackup says that objects are backed up. Absent means true.
 	// +optional

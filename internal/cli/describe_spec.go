@@ -71,6 +71,41 @@ func (d *description) backupSpec(spec *kahuv1.BackupSpec) {
 	if spec.EnableVolumeBackup != nil && !*spec.EnableVolumeBackup {
 		d.line("Volume data", "not backed up")
 	}
+	var rules []string
+	for i := range spec.VolumeRules {
+		rules = append(rules, volumeRuleText(&spec.VolumeRules[i]))
+	}
+	d.block("Volume rules", rules)
+}
+
+// volumeRuleText says in a line what a rule does with which claims.
+func volumeRuleText(rule *kahuv1.VolumeRule) string {
+	does := []string{string(rule.Action)}
+	add := func(words *[]string, title, text string) {
+		if text != "" {
+			*words = append(*words, title+" "+text)
+		}
+	}
+	add(&does, "by way", string(rule.Way))
+	add(&does, "by provider", rule.ProviderName)
+	add(&does, "with snapshot class", rule.SnapshotClass)
+	var of []string
+	add(&of, "namespaces", strings.Join(rule.Namespaces, ", "))
+	add(&of, "claims", strings.Join(rule.Claims, ", "))
+	add(&of, "storage classes", strings.Join(rule.StorageClasses, ", "))
+	add(&of, "drivers", strings.Join(rule.Drivers, ", "))
+	if rule.LabelSelector != nil {
+		add(&of, "labels", metav1.FormatLabelSelector(rule.LabelSelector))
+	}
+	for _, key := range slices.Sorted(maps.Keys(rule.Annotations)) {
+		add(&of, "annotation", key+"="+rule.Annotations[key])
+	}
+	add(&of, "at least", string(rule.MinSize))
+	add(&of, "at most", string(rule.MaxSize))
+	if len(of) == 0 {
+		of = []string{"all"}
+	}
+	return strings.Join(does, " ") + ": " + strings.Join(of, "; ")
 }
 
 // restoreSpec writes what was asked for.

@@ -39,6 +39,7 @@ spec:
   includeResources: []
   excludeResources: []
   volumeBackupLocations: []
+  volumeRules: []
   label: {}
   enableMetadataBackup: true
 status:
@@ -59,12 +60,27 @@ spec:
   includeResources: null
   excludeResources: null
   volumeBackupLocations: null
+  volumeRules: null
   label: null
   enableMetadataBackup: null
   enableVolumeBackup: null
   deletionPolicy: null
   origin: null
 status: null`,
+		"EmptyVolumeRulesWithoutVolumes": `
+apiVersion: kahu.io/v1beta1
+kind: Backup
+spec: {metadataLocation: nfs, enableVolumeBackup: false, volumeRules: []}`,
+		"VolumeRules": `
+apiVersion: kahu.io/v1beta1
+kind: Backup
+spec:
+  metadataLocation: nfs
+  volumeRules:
+  - {action: Skip, storageClasses: [scratch-*], labelSelector: {}, annotations: {}, namespaces: []}
+  - {action: Backup, minSize: '1073741824', maxSize: 1Gi, snapshotClass: fast}
+  - {action: Backup, minSize: 1.5Gi, way: Snapshot, snapshotClass: fast, providerName: csi}
+  - {action: Backup, way: Offload, drivers: [disks.example.com, "*"]}`,
 		"HookWithNullResources": `
 apiVersion: kahu.io/v1beta1
 kind: Backup

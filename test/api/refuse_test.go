@@ -30,6 +30,35 @@ func TestRefused(t *testing.T) {
 			restore + "  hook: {resources: [{name: warm, post: [{init: {initContainers: [{name: warm, image: shop}]}}]}]}\n",
 			[]refusal{{"spec.hook.resources", "hooks are not supported yet: remove spec.hook.resources"}},
 		},
+		"VolumeRuleSkipsByWay": {
+			backup + "  volumeRules: [{action: Backup}, {action: Skip, way: Snapshot}]\n",
+			[]refusal{{"spec.volumeRules[1].action", "a rule that skips backs nothing up: remove way, providerName and snapshotClass, or set action to Backup"}},
+		},
+		"VolumeRuleClassWithoutSnapshot": {
+			backup + "  volumeRules: [{action: Backup, way: Volume, snapshotClass: fast}]\n",
+			[]refusal{{"spec.volumeRules[0].snapshotClass", "only the way Snapshot cuts a snapshot: remove snapshotClass, or set way to Snapshot"}},
+		},
+		"VolumeRuleOfNoSize": {
+			backup + "  volumeRules: [{action: Skip, minSize: 1Gi, maxSize: '1073741823'}]\n",
+			[]refusal{{"spec.volumeRules[0].minSize", "minSize is more than maxSize: no claim is of such a size"}},
+		},
+		"VolumeRuleOfNegativeSize": {
+			backup + "  volumeRules: [{action: Skip, maxSize: '-1'}]\n", []refusal{{"spec.volumeRules[0].maxSize", "should match"}},
+		},
+		"VolumeRuleOfSizeNothing": {
+			backup + "  volumeRules: [{action: Skip, maxSize: 0Gi}]\n",
+			[]refusal{{"spec.volumeRules[0].maxSize", "no volume is so small: remove maxSize, or give a greater one such as 10Gi"}},
+		},
+		"VolumeRuleWithoutAction": {
+			backup + "  volumeRules: [{namespaces: [shop]}]\n", []refusal{{"spec.volumeRules[0].action", "Required value"}},
+		},
+		"VolumeRulePattern": {
+			backup + "  volumeRules: [{claims: ['data-*-a'], action: Skip}]\n", []refusal{{"spec.volumeRules[0].claims[0]", "should match"}},
+		},
+		"VolumeRulesWithoutVolumes": {
+			backup + "  enableVolumeBackup: false\n  volumeRules: [{action: Skip}]\n",
+			[]refusal{{"spec.volumeRules", "spec.volumeRules say how the data of volumes is backed up, and spec.enableVolumeBackup is false: remove one of them"}},
+		},
 		"CopyToItself": {
 			backup + "  copies: [{location: offsite}, {location: nfs}]\n",
 			[]refusal{{"spec.copies", "spec.copies names the location of the backup itself: name another BackupLocation"}},

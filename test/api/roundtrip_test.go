@@ -21,7 +21,7 @@ import (
 // notYet are the fields that are refused when they ask for something.
 var notYet = map[string]bool{
 	// TestHooksAreKnown has these.
-	"Backup.Spec.Hook": true, "Restore.Spec.Hook": true, "Backup.Spec.VolumeBackupLocations": true,
+	"Backup.Spec.Hook": true, "Restore.Spec.Hook": true,
 	// The fields of another subject than the one that is filled in; TestDiffIsKnown has them.
 	"Inspection.Spec.RestoreName": true, "Inspection.Spec.OtherBackupName": true, "Inspection.Spec.Live": true, "Inspection.Spec.Fields": true,
 }
@@ -181,6 +181,15 @@ func fillKnown(value reflect.Value) bool {
 		},
 		[]byte("any bytes"),
 		kahuv1.BackupCopy{Location: "other", Name: "text", Token: "text"},
+		// A rule that skips says nothing of how.
+		[]kahuv1.VolumeRule{
+			{Action: kahuv1.VolumeActionSkip, Namespaces: []string{"a*"}, Claims: []string{"a"}, StorageClasses: []string{"*"}, Drivers: []string{"a.b"}},
+			{
+				Action: kahuv1.VolumeActionBackup, Way: kahuv1.VolumeWaySnapshot, ProviderName: "a", SnapshotClass: "b",
+				LabelSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"a": "b"}}, Annotations: map[string]string{"a": "b"},
+				MinSize: "1Gi", MaxSize: "2Gi",
+			},
+		},
 		kahuv1.FinishedJobsKeep, kahuv1.ExistingResourcePolicyRecreate, kahuv1.PlanActionUpdate, kahuv1.UndoActionKeep,
 		kahuv1.InspectionSubjectObjects, kahuv1.VolumePhaseInProgress, kahuv1.VolumeWayOffload, kahuv1.ProviderTypeVolume, kahuv1.ProviderStateUnavailable,
 	}

@@ -30,10 +30,7 @@ func (c *Controller) accept(ctx context.Context, s *scope) error {
 		return nil
 	}
 	status.Stage, status.State, status.ObservedGeneration = kahuv1.StageInitial, kahuv1.StateValidating, s.backup.Generation
-	if _, err := filters.OfBackup(&s.backup.Spec); err != nil {
-		return c.fail(s, failure.InField(kahuv1.ReasonInvalidExpression, err.Error()))
-	}
-	if _, err := filters.OfBackupHook(&s.backup.Spec.Hook); err != nil {
+	if err := understand(&s.backup.Spec); err != nil {
 		return c.fail(s, failure.InField(kahuv1.ReasonInvalidExpression, err.Error()))
 	}
 	if err := c.findWritable(ctx, s); err != nil {
@@ -56,6 +53,18 @@ func (c *Controller) accept(ctx context.Context, s *scope) error {
 	})
 	// The write of this status wakes the next pass, which begins the work.
 	return reconcile.Waiting(kahuv1.ReasonProcessing, "The run is beginning.", 0)
+}
+
+// understand finds what of a spec only this program can judge, and the API server cannot.
+func understand(spec *kahuv1.BackupSpec) error {
+	if _, err := filters.OfBackup(spec); err != nil {
+		return err
+	}
+	if _, err := filters.OfBackupHook(&spec.Hook); err != nil {
+		return err
+	}
+	_, err := filters.OfVolumes(spec)
+	return err
 }
 
 // findLocation sets the location and its files.

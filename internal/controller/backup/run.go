@@ -15,7 +15,6 @@ import (
 	"github.com/soda-cdm/kahu/internal/controller/filters"
 	"github.com/soda-cdm/kahu/internal/controller/place"
 	"github.com/soda-cdm/kahu/internal/core/archive"
-	"github.com/soda-cdm/kahu/internal/core/volumeplan"
 	"github.com/soda-cdm/kahu/internal/engine"
 	enginebackup "github.com/soda-cdm/kahu/internal/engine/backup"
 	enginelocation "github.com/soda-cdm/kahu/internal/engine/location"
@@ -102,13 +101,17 @@ func (c *Controller) request(ctx context.Context, s *scope) (enginebackup.Reques
 	if err != nil {
 		return enginebackup.Request{}, err
 	}
+	settings, err := filters.OfVolumes(&s.backup.Spec)
+	if err != nil {
+		return enginebackup.Request{}, err
+	}
 	enabled := s.backup.Spec.EnableVolumeBackup
 	key, attempt := client.ObjectKeyFromObject(s.backup), s.status().Attempt
 	files, locationID, at := s.files, s.status().LocationID, s.location.Name
 	return enginebackup.Request{
 		ID: c.id(s), Attempt: attempt, Earlier: s.status().EarlierAttempts, Started: startOf(s), LocationID: s.status().LocationID, ServerVersion: version,
 		Object: object, Filters: wish, Sealing: sealing, Compression: compressionOf(s.location), VolumeData: enabled == nil || *enabled,
-		Increment: builds, Hooks: hooks, Volumes: c.Volumes, VolumeSettings: volumeplan.Settings{Locations: s.backup.Spec.VolumeBackupLocations},
+		Increment: builds, Hooks: hooks, Volumes: c.Volumes, VolumeSettings: settings,
 		Confirm: func(ctx context.Context) error {
 			return errors.Join(c.confirm(ctx, key, attempt), c.checkWritable(ctx, at), c.checkPlace(ctx, files, locationID))
 		},
