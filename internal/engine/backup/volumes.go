@@ -162,8 +162,34 @@ func (r *run) orderVolumes(ctx context.Context) error {
 			continue
 		}
 		r.outcomes = append(r.outcomes, outcome)
+		r.warnOfLive(&outcome)
 	}
+	r.warnOfInstants()
 	return nil
+}
+
+// warnOfLive tells of a volume that was read while it was in use.
+func (r *run) warnOfLive(outcome *volumework.Outcome) {
+	if outcome.Decision.Way != volumeplan.Volume || !outcome.Cut.IsZero() {
+		return
+	}
+	key := outcome.Decision.Claim.Key()
+	r.Warn(key, fmt.Sprintf("PersistentVolumeClaim %s/%s: provider %s read the volume while it was in use, and not a snapshot of it: "+
+		"its data is crash-consistent at best", key.Namespace, key.Name, outcome.Decision.Provider))
+}
+
+// sameInstant is the greatest difference between the times of snapshots that are taken for one instant.
+const sameInstant = time.Second
+
+// warnOfInstants tells of snapshots that several attempts have cut, each of them some.
+func (r *run) warnOfInstants() {
+	first, last := volumework.Instants(r.outcomes)
+	if len(r.request.Earlier) == 0 || last.Sub(first) <= sameInstant {
+		return
+	}
+	r.Warn(core.Key{}, fmt.Sprintf("the run was interrupted while volumes were cut, and another attempt has cut the rest: their snapshots are "+
+		"of different times, from %s to %s, and an application that writes into several volumes may find them in disagreement",
+		first.UTC().Format(time.RFC3339), last.UTC().Format(time.RFC3339)))
 }
 
 // volumes returns the rows of the volumes that are in the backup.

@@ -19,19 +19,25 @@ type volumes struct {
 	asked    []core.Key
 	calls    []string
 	released int
+	cuts     map[string]time.Time // when the claims of these names were cut, where not as all others
 }
 
 func (v *volumes) Look(_ context.Context, claims []core.Key) (volumeplan.Facts, error) {
 	v.asked = claims
 	found := volumeplan.Facts{
-		Providers: []volumeplan.Provider{{Name: "disks", NeedsSnapshot: true, KeepsSnapshot: true, Drivers: []string{"disks.example.com"}}},
-		Classes:   []volumeplan.Class{{Name: "snap", Driver: "disks.example.com"}},
+		Providers: []volumeplan.Provider{
+			{Name: "disks", NeedsSnapshot: true, KeepsSnapshot: true, Drivers: []string{"disks.example.com"}},
+			{Name: "mover", NeedsVolume: true, Drivers: []string{"live.example.com"}},
+		},
+		Classes: []volumeplan.Class{{Name: "snap", Driver: "disks.example.com"}},
 	}
 	for _, key := range claims {
 		claim := volumeplan.Claim{Namespace: key.Namespace, Name: key.Name, UID: "u-" + key.Name, Volume: "pv-" + key.Name, Source: "csi", Driver: "disks.example.com", Size: 7}
 		switch key.Name {
 		case "strange":
 			claim.Driver, claim.Source = "", "nfs"
+		case "live":
+			claim.Driver = "live.example.com"
 		case "unbound":
 			claim.Volume = ""
 		case "skipped":
@@ -60,6 +66,9 @@ func (v *volumes) BackUp(
 	var outcomes []volumework.Outcome
 	for _, each := range chosen {
 		outcome := volumework.Outcome{Decision: each, Handle: "snap-" + each.Claim.Name, Cut: time.Unix(1_700_000_000, 0)}
+		if cut, there := v.cuts[each.Claim.Name]; there {
+			outcome.Cut = cut
+		}
 		if each.Claim.Name == "failed" {
 			outcome.Reason, outcome.Message = "VolumeBackupFailed", "the disk is on fire"
 		}
@@ -108,5 +117,61 @@ func TestVolumes(t *testing.T) {
 	}
 	if text := strings.Join(result.Warnings, "\n"); !strings.Contains(text, "shop/skipped") || strings.Contains(text, "unbound") {
 		t.Errorf("warnings: %s", text)
+	}
+}
+
+// TestLiveVolume: a volume of which there is no snapshot is named in a warning, and makes nothing incomplete.
+func TestLiveVolume(t *testing.T) {
+	w := world.New(t)
+	w.Volumes = &volumes{cuts: map[string]time.Time{"live": {}}}
+	w.Shop()
+	for _, name := range []string{"data", "live"} {
+		w.Cluster.Put(t, world.Claims, "shop", name, `{"spec":{"volumeName":"pv"},"status":{"phase":"Bound"}}`)
+	}
+	result, err := w.Backup("one", selection.Filters{IncludeNamespaces: []string{"shop"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := strings.Join(result.Warnings, "\n")
+	if strings.Count(text, "crash-consistent") != 1 || !strings.Contains(text, "shop/live: provider mover read the volume while it was in use") {
+		t.Errorf("warnings: %s", text)
+	}
+	if !result.Manifest.Complete {
+		t.Errorf("missing: %+v", result.Missing)
+	}
+}
+
+// TestInstants: snapshots that two attempts have cut are of different times, and that is said; of one attempt, or where all are
+// of one time, there is nothing to say.
+func TestInstants(t *testing.T) {
+	const warning = "from 2023-11-14T22:13:20Z to 2023-11-14T22:14:00Z"
+	later := map[string]time.Time{"later": time.Unix(1_700_000_040, 0)}
+	cases := map[string]struct {
+		attempt int
+		cuts    map[string]time.Time
+		warned  bool
+	}{
+		"OneAttempt":   {0, later, false},
+		"SameInstant":  {1, nil, false},
+		"TwoInstants":  {1, later, true},
+		"OneWithout":   {1, map[string]time.Time{"later": {}}, false},
+		"NearlyAtOnce": {1, map[string]time.Time{"later": time.Unix(1_700_000_001, 0)}, false},
+	}
+	for name, test := range cases {
+		t.Run(name, func(t *testing.T) {
+			w := world.New(t)
+			w.Volumes = &volumes{cuts: test.cuts}
+			w.Shop()
+			for _, name := range []string{"data", "later"} {
+				w.Cluster.Put(t, world.Claims, "shop", name, `{"spec":{"volumeName":"pv"},"status":{"phase":"Bound"}}`)
+			}
+			result, err := w.Try(t.Context(), test.attempt, selection.Filters{IncludeNamespaces: []string{"shop"}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if text := strings.Join(result.Warnings, "\n"); strings.Contains(text, warning) != test.warned || strings.Contains(text, "of different times") != test.warned {
+				t.Errorf("warnings: %s", text)
+			}
+		})
 	}
 }
