@@ -43,7 +43,7 @@ func TestRefused(t *testing.T) {
 			[]refusal{{"spec.volumeRules[0].minSize", "minSize is more than maxSize: no claim is of such a size"}},
 		},
 		"VolumeRuleOfNegativeSize": {
-			backup + "  volumeRules: [{action: Skip, maxSize: '-1'}]\n", []refusal{{"spec.volumeRules[0].maxSize", "should match"}},
+			backup + "  volumeRules: [{action: Skip, minSize: '-1'}]\n", []refusal{{"spec.volumeRules[0].minSize", "should match"}},
 		},
 		"VolumeRuleOfSizeNothing": {
 			backup + "  volumeRules: [{action: Skip, maxSize: 0Gi}]\n",
