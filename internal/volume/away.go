@@ -17,7 +17,13 @@ const rounds = 4
 
 // watchProviders gives up the orders of providers that are away for too long.
 func (w *backingUp) watchProviders(ctx context.Context, over func() bool) error {
-	watched := &absences{clock: w.clock, away: map[string]time.Time{}}
+	var names []string
+	w.mu.Lock()
+	for _, outcome := range w.outcomes {
+		names = append(names, outcome.Decision.Provider)
+	}
+	w.mu.Unlock()
+	watched := newAbsences(w.clock, names...)
 	for !over() {
 		round, cancel := context.WithTimeout(ctx, w.options.Patience/rounds)
 		err := w.follow(round, follower{list: func() client.ObjectList { return &kahuv1.ProviderList{} }, over: over, look: watched.look})
@@ -38,6 +44,15 @@ func (w *backingUp) watchProviders(ctx context.Context, over func() bool) error 
 type absences struct {
 	clock clock.PassiveClock
 	away  map[string]time.Time
+}
+
+// newAbsences takes providers for away until they are seen: of one whose object is gone nothing else will ever tell.
+func newAbsences(passing clock.PassiveClock, providers ...string) *absences {
+	made := &absences{clock: passing, away: map[string]time.Time{}}
+	for _, name := range providers {
+		made.away[name] = passing.Now()
+	}
+	return made
 }
 
 func (a *absences) look(_ context.Context, object client.Object, gone bool) error {

@@ -60,6 +60,9 @@ func (c *Client) BackUp(
 	if err := together.Wait(); err != nil {
 		return nil, err
 	}
+	if err := c.markKept(ctx, run); err != nil {
+		return nil, err
+	}
 	outcomes := make([]volumework.Outcome, 0, len(decisions))
 	for i := range decisions {
 		outcomes = append(outcomes, *work.outcomes[OrderName(run, decisions[i].Claim.Namespace, decisions[i].Claim.Name)])
@@ -193,9 +196,9 @@ func (w *backingUp) fromSnapshots(ctx context.Context, decisions []*volumeplan.D
 }
 
 // hold has a snapshot outlive its namespace, and returns what its content says.
-func (w *backingUp) hold(ctx context.Context, made snapshot) (held content, err error) {
+func (w *backingUp) hold(ctx context.Context, made snapshot, of fate) (held content, err error) {
 	err = patiently(ctx, func() error {
-		if held, err = w.secure(ctx, w.run, made.content); err == nil && made.ready && held.handle == "" {
+		if held, err = w.secure(ctx, w.run, made.content, of); err == nil && made.ready && held.handle == "" {
 			err = errNoHandle
 		}
 		return err
@@ -220,7 +223,7 @@ func (w *backingUp) advance(ctx context.Context, a advancing) error {
 	if a.made.content == "" || a.retained[a.key] && !a.made.ready {
 		return nil
 	}
-	held, err := w.hold(ctx, a.made)
+	held, err := w.hold(ctx, a.made, fate{policy: policyRetain, keeps: a.decision.KeepsSnapshot})
 	if err == nil && !a.made.ready {
 		a.retained[a.key] = true
 		return nil

@@ -121,24 +121,32 @@ func (w *cutting) giveUp(err error) {
 	}
 }
 
-// secure makes sure that a snapshot outlives its namespace, and returns what its content says. It can be called again.
-func (c *Client) secure(ctx context.Context, run volumework.Run, name string) (content, error) {
+// secure makes sure that a snapshot outlives its namespace, and that it is known whether it becomes the backup, and returns what
+// its content says. It can be called again.
+func (c *Client) secure(ctx context.Context, run volumework.Run, name string, of fate) (content, error) {
 	object := objectOf(contentKind, "", name)
 	if err := c.api.Get(ctx, client.ObjectKeyFromObject(object), object); err != nil {
 		return content{}, fmt.Errorf("reading VolumeSnapshotContent %s: %w", name, err)
 	}
 	found := contentOf(object)
-	if found.policy == policyRetain && object.GetLabels()[kahuv1.BackupUIDLabel] == run.UID {
+	if found.policy == of.policy && object.GetLabels()[kahuv1.BackupUIDLabel] == run.UID && (found.keeps || !of.keeps) {
 		return found, nil
 	}
-	if err := c.setPolicy(ctx, run, object, policyRetain); err != nil {
+	if err := c.setFate(ctx, run, object, of); err != nil {
 		return content{}, fmt.Errorf("having VolumeSnapshotContent %s retained: %w", name, err)
 	}
 	return found, nil
 }
 
-// setPolicy says what becomes of the snapshot when its content goes.
-func (c *Client) setPolicy(ctx context.Context, run volumework.Run, object *unstructured.Unstructured, policy string) error {
+// fate is what becomes of a snapshot when its content goes, and whether it is a backup. That is on record before there is an
+// order, and stays when orders go.
+type fate struct {
+	policy string
+	keeps  bool
+}
+
+// setFate writes down what becomes of the snapshot of a content.
+func (c *Client) setFate(ctx context.Context, run volumework.Run, object *unstructured.Unstructured, of fate) error {
 	before := object.DeepCopy()
 	labels := object.GetLabels()
 	if labels == nil {
@@ -146,7 +154,15 @@ func (c *Client) setPolicy(ctx context.Context, run volumework.Run, object *unst
 	}
 	labels[kahuv1.BackupUIDLabel] = run.UID
 	object.SetLabels(labels)
-	if err := unstructured.SetNestedField(object.Object, policy, "spec", "deletionPolicy"); err != nil {
+	if of.keeps {
+		annotations := object.GetAnnotations()
+		if annotations == nil {
+			annotations = map[string]string{}
+		}
+		annotations[keepsSnapshot] = "true"
+		object.SetAnnotations(annotations)
+	}
+	if err := unstructured.SetNestedField(object.Object, of.policy, "spec", "deletionPolicy"); err != nil {
 		return err
 	}
 	return c.api.Patch(ctx, object, client.MergeFrom(before))

@@ -62,6 +62,9 @@ func (c *Client) lookAt(ctx context.Context, key core.Key) volumeplan.Claim {
 	if claim.Spec.StorageClassName != nil {
 		found.StorageClass = *claim.Spec.StorageClassName
 	}
+	if claim.Status.Phase == corev1.ClaimLost {
+		found.Unreadable = "the claim has lost its volume " + claim.Spec.VolumeName
+	}
 	if claim.Status.Phase != corev1.ClaimBound {
 		return found
 	}

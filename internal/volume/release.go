@@ -16,15 +16,31 @@ import (
 
 // Release removes the objects of the snapshots that a run has cut. The snapshots themselves stay in the storage system where
 // they are the backup, and go where they are not. What an order still needs is left.
+//
+// A snapshot goes only where it is known that it is no backup. That there is no order of it says nothing: somebody may have
+// removed that.
 func (c *Client) Release(ctx context.Context, run volumework.Run) error {
+	return c.sweep(ctx, run, endOfRun)
+}
+
+// ending says why the objects of snapshots are removed.
+type ending int
+
+const (
+	// endOfRun: what was cut and is no backup goes.
+	endOfRun ending = iota
+	// endOfRecord: all that is a backup, or may be one, stays.
+	endOfRecord
+	// endOfData: nothing stays. Providers have removed what was the backup already.
+	endOfData
+)
+
+func (c *Client) sweep(ctx context.Context, run volumework.Run, why ending) error {
 	ordered, err := c.orders(ctx, run)
 	if err != nil {
 		return err
 	}
-	sweep := &sweep{Client: c, run: run, kept: map[string]bool{}, needed: map[string]bool{}}
-	for _, order := range ordered {
-		sweep.learn(order)
-	}
+	sweep := newSweep(c, run, why, ordered)
 	snapshots := listOf(snapshotKind)
 	err = c.api.List(ctx, snapshots, ofRun(run))
 	if meta.IsNoMatchError(err) {
@@ -46,12 +62,63 @@ func (c *Client) Release(ctx context.Context, run volumework.Run) error {
 	return errors.Join(sweep.problems...)
 }
 
+// markKept writes down on the contents which snapshots are backups, also where an earlier attempt has given the orders.
+func (c *Client) markKept(ctx context.Context, run volumework.Run) error {
+	ordered, err := c.orders(ctx, run)
+	if err != nil {
+		return err
+	}
+	sweep := newSweep(c, run, endOfRun, ordered)
+	contents := listOf(contentKind)
+	err = c.api.List(ctx, contents, ofRun(run))
+	if meta.IsNoMatchError(err) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("listing the snapshot contents of backup %s: %w", run.Name, err)
+	}
+	for i := range contents.Items {
+		held := contentOf(&contents.Items[i])
+		if held.keeps || sweep.roles[held.id()] != isBackup {
+			continue
+		}
+		err := c.setFate(ctx, run, &contents.Items[i], fate{policy: policyRetain, keeps: true})
+		if client.IgnoreNotFound(err) != nil {
+			return fmt.Errorf("changing VolumeSnapshotContent %s: %w", contents.Items[i].GetName(), err)
+		}
+	}
+	return nil
+}
+
+// role is what the orders say of a snapshot.
+type role int
+
+const (
+	// unordered: there is no order of it, or none any more.
+	unordered role = iota
+	// needed: its order is not over.
+	needed
+	// isBackup: its order is over, and it is the backup.
+	isBackup
+	// temporary: its order is over, and it is no backup.
+	temporary
+)
+
 type sweep struct {
 	*Client
 
-	run          volumework.Run
-	kept, needed map[string]bool // handles
-	problems     []error
+	run      volumework.Run
+	why      ending
+	roles    map[snapshotID]role
+	problems []error
+}
+
+func newSweep(c *Client, run volumework.Run, why ending, ordered map[string]*kahuv1.VolumeBackupContent) *sweep {
+	made := &sweep{Client: c, run: run, why: why, roles: map[snapshotID]role{}}
+	for _, order := range ordered {
+		made.learn(order)
+	}
+	return made
 }
 
 // learn takes notice of what an order says of its snapshot.
@@ -60,9 +127,31 @@ func (s *sweep) learn(order *kahuv1.VolumeBackupContent) {
 	if taken == nil {
 		return
 	}
-	completed := order.Status.Phase == kahuv1.VolumePhaseCompleted
-	s.kept[taken.Handle] = completed && order.Annotations[keepsSnapshot] == "true"
-	s.needed[taken.Handle] = !completed && order.Status.Phase != kahuv1.VolumePhaseFailed && order.DeletionTimestamp.IsZero()
+	is := temporary
+	switch phase := order.Status.Phase; {
+	case phase == kahuv1.VolumePhaseCompleted && order.Annotations[keepsSnapshot] == "true":
+		is = isBackup
+	case phase != kahuv1.VolumePhaseCompleted && phase != kahuv1.VolumePhaseFailed && order.DeletionTimestamp.IsZero():
+		is = needed
+	}
+	s.roles[snapshotID{taken.Driver, taken.Handle}] = is
+}
+
+// judge says what becomes of a snapshot when its objects go, or that they must stay.
+func judge(why ending, is role, keeps bool) (policy string, stays bool) {
+	switch {
+	case is == needed:
+		return "", true
+	case why == endOfData:
+		return policyDelete, false
+	case is == isBackup, is == unordered && keeps && why == endOfRecord:
+		return policyRetain, false
+	case is == temporary:
+		return policyDelete, false
+	case keeps, why == endOfRecord:
+		return "", true // Nobody knows.
+	}
+	return policyDelete, false
 }
 
 func (s *sweep) add(err error) {
@@ -73,8 +162,8 @@ func (s *sweep) add(err error) {
 
 // snapshot removes a VolumeSnapshot, once its content knows what becomes of the snapshot.
 func (s *sweep) snapshot(ctx context.Context, object *unstructured.Unstructured) error {
-	needed, err := s.prepare(ctx, snapshotOf(object).content)
-	if err != nil || needed {
+	stays, err := s.prepare(ctx, snapshotOf(object).content)
+	if err != nil || stays {
 		return err
 	}
 	if err := client.IgnoreNotFound(s.api.Delete(ctx, object)); err != nil {
@@ -83,8 +172,8 @@ func (s *sweep) snapshot(ctx context.Context, object *unstructured.Unstructured)
 	return nil
 }
 
-// prepare tells the content of a snapshot what becomes of it, unless it is needed.
-func (s *sweep) prepare(ctx context.Context, name string) (needed bool, err error) {
+// prepare tells the content of a snapshot what becomes of it, unless that must stay.
+func (s *sweep) prepare(ctx context.Context, name string) (stays bool, err error) {
 	if name == "" {
 		return false, nil
 	}
@@ -95,34 +184,27 @@ func (s *sweep) prepare(ctx context.Context, name string) (needed bool, err erro
 		return false, nil
 	case err != nil:
 		return false, fmt.Errorf("reading VolumeSnapshotContent %s: %w", name, err)
-	case s.needed[contentOf(held).handle]:
-		return true, nil
 	}
-	return false, s.decide(ctx, held)
+	return s.decide(ctx, held)
 }
 
-// decide tells a content what becomes of its snapshot.
-func (s *sweep) decide(ctx context.Context, held *unstructured.Unstructured) error {
-	policy := policyDelete
+// decide tells a content what becomes of its snapshot, unless that must stay. One that is being deleted was told before, and
+// its csi-snapshotter may be at it.
+func (s *sweep) decide(ctx context.Context, held *unstructured.Unstructured) (stays bool, err error) {
 	found := contentOf(held)
-	if s.kept[found.handle] {
-		policy = policyRetain
+	policy, stays := judge(s.why, s.roles[found.id()], found.keeps)
+	if stays || held.GetDeletionTimestamp() != nil || found.policy == policy && held.GetLabels()[kahuv1.BackupUIDLabel] == s.run.UID {
+		return stays, nil
 	}
-	if found.policy == policy && held.GetLabels()[kahuv1.BackupUIDLabel] == s.run.UID {
-		return nil
+	if err := client.IgnoreNotFound(s.setFate(ctx, s.run, held, fate{policy: policy})); err != nil {
+		return false, fmt.Errorf("changing VolumeSnapshotContent %s: %w", held.GetName(), err)
 	}
-	if err := client.IgnoreNotFound(s.setPolicy(ctx, s.run, held, policy)); err != nil {
-		return fmt.Errorf("changing VolumeSnapshotContent %s: %w", held.GetName(), err)
-	}
-	return nil
+	return false, nil
 }
 
 // content removes a VolumeSnapshotContent, which outlived its snapshot as it was told to.
 func (s *sweep) content(ctx context.Context, held *unstructured.Unstructured) error {
-	if s.needed[contentOf(held).handle] {
-		return nil
-	}
-	if err := s.decide(ctx, held); err != nil {
+	if stays, err := s.decide(ctx, held); err != nil || stays {
 		return err
 	}
 	if err := client.IgnoreNotFound(s.api.Delete(ctx, held)); err != nil {

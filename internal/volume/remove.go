@@ -48,7 +48,7 @@ func (c *Client) Remove(ctx context.Context, run volumework.Run, volumes []archi
 	if err := c.awaitGone(ctx, run, len(ordered)); err != nil {
 		return err
 	}
-	return c.Release(ctx, run)
+	return c.sweep(ctx, run, endOfData)
 }
 
 // backupsOf returns which backups of volumes the orders stand for: provider and handle.
@@ -144,7 +144,7 @@ func (c *Client) awaitGone(ctx context.Context, run volumework.Run, number int) 
 
 // Forget removes the orders of a backup, and leaves its data where it is.
 func (c *Client) Forget(ctx context.Context, run volumework.Run) error {
-	if err := c.Release(ctx, run); err != nil { // As long as the orders say which snapshots stay.
+	if err := c.sweep(ctx, run, endOfRecord); err != nil { // As long as the orders say which snapshots stay.
 		return err
 	}
 	ordered, err := c.orders(ctx, run)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -40,7 +39,7 @@ func (c *Client) Make(ctx context.Context, run volumework.Run, wish volumework.R
 		return volumework.Made{}, fmt.Errorf("giving the order to provider %s: %w", wish.Provider, err)
 	}
 	waiting := &making{name: order.Name, provider: wish.Provider}
-	away := &absences{clock: c.clock, away: map[string]time.Time{}}
+	away := newAbsences(c.clock, wish.Provider)
 	err = c.untilAway(ctx, away, wish.Provider, func(ctx context.Context) error {
 		return c.follow(ctx, follower{
 			list: func() client.ObjectList { return &kahuv1.VolumeRestoreContentList{} }, options: []client.ListOption{ofRestore(run)},

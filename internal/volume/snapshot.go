@@ -88,7 +88,14 @@ type content struct {
 	driver, handle, policy string
 	cut                    time.Time // more exact than that of its snapshot
 	snapshot               core.Key
+	keeps                  bool // the snapshot is a backup, or is about to become one
 }
+
+// id names the snapshot: what a driver knows it by is unique with that driver only.
+func (c *content) id() snapshotID { return snapshotID{c.driver, c.handle} }
+
+// snapshotID names a snapshot in a storage system.
+type snapshotID struct{ driver, handle string }
 
 func contentOf(object *unstructured.Unstructured) content {
 	var found content
@@ -100,5 +107,6 @@ func contentOf(object *unstructured.Unstructured) content {
 	}
 	found.snapshot.Namespace, _, _ = unstructured.NestedString(object.Object, "spec", "volumeSnapshotRef", "namespace")
 	found.snapshot.Name, _, _ = unstructured.NestedString(object.Object, "spec", "volumeSnapshotRef", "name")
+	found.keeps = object.GetAnnotations()[keepsSnapshot] == "true"
 	return found
 }
