@@ -125,6 +125,12 @@ type BackupStatus struct {
 	// +nullable
 	Hooks *BackupHooks `json:"hooks,omitempty"`
 
+	// volumes are what came of the data of volumes, and how far it is. Absent: no
+	// claim was looked at.
+	// +optional
+	// +nullable
+	Volumes *BackupVolumes `json:"volumes,omitempty"`
+
 	// resources are single objects worth showing, at most 100.
 	// +optional
 	// +listType=atomic

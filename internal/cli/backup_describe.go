@@ -73,6 +73,7 @@ func backupText(backup *kahuv1.Backup, missing, warnings []string) string {
 	d.block(titled("Objects by kind", status.Counts.Kinds), kinds)
 	d.timings(backup.CreationTimestamp, status.StartTimestamp, status.Timings)
 	d.hooks(status.Hooks)
+	d.volumes(status.Volumes)
 	d.list(rows{"Missing", status.Counts.Missing, missing})
 	d.list(rows{"Warnings", status.Counts.Warnings, warnings})
 	d.block(titled("Copies", int64(len(backup.Spec.Copies))), copies(backup))

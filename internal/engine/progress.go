@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"k8s.io/utils/clock"
+
+	"github.com/soda-cdm/kahu/internal/core/volumework"
 )
 
 // showEvery is the least time between two times that progress is shown.
@@ -17,6 +19,8 @@ type Progress struct {
 	Done, Total int64
 	// Bytes counts the JSON bytes of the objects that have been dealt with.
 	Bytes int64
+	// Volumes is how far the data of volumes is; nil before it moves.
+	Volumes *volumework.Progress
 }
 
 // Meter counts, and shows the counts from time to time.
@@ -48,6 +52,17 @@ func (p *Meter) Done(objects, bytes int64) {
 	p.now.Done += objects
 	p.now.Bytes += bytes
 	p.now.Total = max(p.now.Total, p.now.Done)
+	p.tell()
+}
+
+// Volumes tells how far the data of volumes is. That it moves at all is shown at once.
+func (p *Meter) Volumes(now volumework.Progress) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.now.Volumes == nil {
+		p.shown = time.Time{}
+	}
+	p.now.Volumes = &now
 	p.tell()
 }
 

@@ -40,6 +40,7 @@ func (c *Controller) conclude(_ context.Context, s *scope) error {
 	s.status().Counts.Warnings += int64(len(warnings) - len(snapshot.Result.Warnings))
 	s.status().Warnings = failure.Texts(warnings)
 	s.status().Missing = failure.Problems(snapshot.Result.Missing)
+	s.status().Volumes = volumesOf(snapshot.Result.Volumes)
 	s.status().Progress = kahuv1.BackupProgress{
 		ItemsDone: manifest.Counts.Objects, ItemsTotal: manifest.Counts.Objects,
 		BytesDone: manifest.Sizes.Objects, BytesWritten: view.Written(s.status()),

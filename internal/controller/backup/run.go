@@ -39,6 +39,10 @@ func (c *Controller) run(ctx context.Context, s *scope) error {
 	s.status().Progress = kahuv1.BackupProgress{
 		ItemsDone: snapshot.Progress.Done, ItemsTotal: snapshot.Progress.Total, BytesDone: snapshot.Progress.Bytes,
 	}
+	if moving := snapshot.Progress.Volumes; moving != nil {
+		s.status().Stage, s.status().Volumes = kahuv1.StageVolumes, movingVolumes(moving)
+		return reconcile.Waiting(kahuv1.ReasonProcessing, "The data of volumes is being backed up.", 0)
+	}
 	return reconcile.Waiting(kahuv1.ReasonProcessing, "Objects are being copied.", 0)
 }
 

@@ -3,11 +3,18 @@ package backup
 import (
 	"context"
 	"errors"
+	"slices"
 
+	"k8s.io/utils/ptr"
+
+	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
+	"github.com/soda-cdm/kahu/internal/controller/failure"
 	"github.com/soda-cdm/kahu/internal/controller/view"
 	"github.com/soda-cdm/kahu/internal/core"
+	"github.com/soda-cdm/kahu/internal/core/volumeplan"
 	"github.com/soda-cdm/kahu/internal/core/volumework"
 	"github.com/soda-cdm/kahu/internal/engine"
+	"github.com/soda-cdm/kahu/internal/reconcile"
 )
 
 // removeVolumes has the data of volumes removed, before the manifest goes that names it. A copy at another location only names
@@ -41,4 +48,57 @@ func (c *Controller) forgetVolumes(ctx context.Context, s *scope) error {
 func (c *Controller) volumeRun(s *scope) volumework.Run {
 	id := c.id(s)
 	return volumework.Run{Name: id.Name, UID: id.UID}
+}
+
+// movingVolumes is how far the data of volumes is.
+func movingVolumes(now *volumework.Progress) *kahuv1.BackupVolumes {
+	return &kahuv1.BackupVolumes{
+		Total: now.Total, Completed: now.Done, Failed: now.Failed, BytesDone: now.BytesDone, BytesTotal: max(now.BytesDone, now.BytesTotal),
+	}
+}
+
+// volumesOf is what came of the data of volumes; nil where there were none.
+func volumesOf(outcomes []volumework.Outcome) *kahuv1.BackupVolumes {
+	if len(outcomes) == 0 {
+		return nil
+	}
+	made := &kahuv1.BackupVolumes{Total: int64(len(outcomes))}
+	rows := map[kahuv1.BackupVolumePhase][]kahuv1.BackupVolume{}
+	for i := range outcomes {
+		row := volumeOf(&outcomes[i])
+		made.BytesDone += row.Bytes
+		if rows[row.Phase] = append(rows[row.Phase], row); len(rows[row.Phase]) > failure.MaxRows {
+			rows[row.Phase] = rows[row.Phase][:failure.MaxRows]
+		}
+		switch row.Phase {
+		case kahuv1.BackupVolumeFailed:
+			made.Failed++
+		case kahuv1.BackupVolumeSkipped:
+			made.Skipped++
+		case kahuv1.BackupVolumeCompleted:
+			made.Completed++
+		}
+	}
+	made.BytesTotal = made.BytesDone
+	all := slices.Concat(rows[kahuv1.BackupVolumeFailed], rows[kahuv1.BackupVolumeSkipped], rows[kahuv1.BackupVolumeCompleted])
+	made.Claims = all[:min(len(all), failure.MaxRows)]
+	return made
+}
+
+// volumeOf is what came of the data of one claim.
+func volumeOf(outcome *volumework.Outcome) kahuv1.BackupVolume {
+	decision := &outcome.Decision
+	row := kahuv1.BackupVolume{
+		Namespace: decision.Claim.Namespace, Name: decision.Claim.Name, Phase: kahuv1.BackupVolumeCompleted,
+		Way: kahuv1.VolumeWay(decision.Way), ProviderName: decision.Provider, Bytes: max(0, ptr.Deref(outcome.Bytes, 0)),
+		Reason: decision.Reason, Message: reconcile.Bounded(decision.Message, failure.MaxRowText),
+	}
+	switch decision.Verdict {
+	case volumeplan.Chosen:
+	case volumeplan.Skipped:
+		row.Phase = kahuv1.BackupVolumeSkipped
+	case volumeplan.Impossible:
+		row.Phase = kahuv1.BackupVolumeFailed
+	}
+	return row
 }

@@ -115,8 +115,6 @@ type Request struct {
 	Hooks Hooks
 	// Show receives the progress, at most once a second. It must not block.
 	Show func(progress engine.Progress)
-	// ShowVolumes receives the progress of volumes whenever it changes. It must not block.
-	ShowVolumes func(progress volumework.Progress)
 }
 
 // Result is what became of a backup.

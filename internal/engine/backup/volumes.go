@@ -148,11 +148,8 @@ func (r *run) orderVolumes(ctx context.Context) error {
 	if len(r.decisions) == 0 {
 		return nil
 	}
-	show := r.request.ShowVolumes
-	if show == nil {
-		show = func(volumework.Progress) {}
-	}
-	outcomes, err := r.request.Volumes.BackUp(ctx, r.volumeRun(), r.decisions, show)
+	r.progress.Volumes(volumework.Progress{Total: int64(len(r.decisions))})
+	outcomes, err := r.request.Volumes.BackUp(ctx, r.volumeRun(), r.decisions, r.progress.Volumes)
 	if err != nil {
 		return err
 	}

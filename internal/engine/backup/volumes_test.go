@@ -11,6 +11,7 @@ import (
 	"github.com/soda-cdm/kahu/internal/core/selection"
 	"github.com/soda-cdm/kahu/internal/core/volumeplan"
 	"github.com/soda-cdm/kahu/internal/core/volumework"
+	"github.com/soda-cdm/kahu/internal/engine"
 	"github.com/soda-cdm/kahu/internal/testkit/world"
 )
 
@@ -173,5 +174,17 @@ func TestInstants(t *testing.T) {
 				t.Errorf("warnings: %s", text)
 			}
 		})
+	}
+}
+
+// TestVolumesAreShown: that the data of volumes moves is shown at once, however lately something else was.
+func TestVolumesAreShown(t *testing.T) {
+	var shown []engine.Progress
+	meter := engine.NewMeter(world.New(t).Clock, func(now engine.Progress) { shown = append(shown, now) })
+	meter.Done(3, 7)
+	meter.Volumes(volumework.Progress{Total: 2})
+	meter.Volumes(volumework.Progress{Total: 2, Done: 1})
+	if len(shown) != 2 || shown[0].Volumes != nil || shown[1].Volumes == nil || shown[1].Volumes.Total != 2 || shown[1].Done != 3 {
+		t.Errorf("shown: %+v", shown)
 	}
 }
