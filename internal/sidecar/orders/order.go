@@ -58,5 +58,9 @@ func (o *order) ended() bool {
 	return o.status.Phase == kahuv1.VolumePhaseCompleted || o.status.Phase == kahuv1.VolumePhaseFailed || o.status.Phase == kahuv1.VolumePhaseDeleting
 }
 
+// waits tells whether the order goes on without the driver, for as long as the application takes: it needs no place. Those who
+// come after it may be what it waits for.
+func (o *order) waits() bool { return o.begun() && o.patient }
+
 // begun tells whether the driver may be working on the order.
 func (o *order) begun() bool { return !o.status.StartTimestamp.IsZero() && !o.ended() }

@@ -97,7 +97,10 @@ func (w *worker) forget(name key) {
 
 // do decides on the next step and does it.
 func (p *pass) do(ctx context.Context) (ctrl.Result, error) {
-	if p.begun() {
+	switch {
+	case p.waits():
+		p.places.give(p.key)
+	case p.begun():
 		p.places.occupy(p.key)
 	}
 	if p.away != nil {
@@ -213,7 +216,7 @@ func (d *desk) count(ctx context.Context) error {
 			return fmt.Errorf("listing orders: %w", err)
 		}
 		for _, found := range each.orders(list) {
-			if found.provider == provider && found.begun() {
+			if found.provider == provider && found.begun() && !found.waits() {
 				d.places.occupy(key{each.name, found.object.GetName()})
 			}
 		}
