@@ -82,7 +82,8 @@ const reasonTooMany = "TooManyVolumes"
 // skipVolume tells of a claim whose data is left out. That there is no data is nothing to be warned of.
 func (r *run) skipVolume(decision volumeplan.Decision) {
 	key := decision.Claim.Key()
-	if decision.Reason == volumeplan.ReasonSkippedByAnnotation || decision.Reason == volumeplan.ReasonSkippedByRule {
+	switch decision.Reason {
+	case volumeplan.ReasonSkippedByAnnotation, volumeplan.ReasonSkippedByRule, volumeplan.ReasonGone:
 		r.Warn(key, fmt.Sprintf("PersistentVolumeClaim %s/%s: its object is in the backup, its data is not: %s",
 			key.Namespace, key.Name, decision.Message))
 		return
