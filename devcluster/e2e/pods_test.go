@@ -107,7 +107,7 @@ func testNetwork(t *testing.T, c cluster) {
 	for _, from := range []string{"node-1", "node-2"} {
 		for name, url := range map[string]string{"one": "http://" + service + "/name", "two": "http://" + address + ":8080/name"} {
 			asking := "ask-" + name + "-from-" + from
-			c.apply(t, pod(asking, []string{"fetch", url}, onNode(from), never))
+			c.apply(t, pod(asking, []string{"fetch", url}, onNode(from), onFailure))
 			if got := c.untilDone(t, asking); got != name {
 				t.Errorf("from %s, %s answers %q", from, url, got)
 			}
@@ -118,6 +118,9 @@ func testNetwork(t *testing.T, c cluster) {
 		t.Errorf("two says that it is %q", got)
 	}
 }
+
+// onFailure has a pod ask again: a node comes to know of a service some time after the API server.
+func onFailure(spec, _ object) { spec["restartPolicy"] = "OnFailure" }
 
 func never(spec, _ object) { spec["restartPolicy"] = "Never" }
 
