@@ -24,6 +24,10 @@ const (
 	SnapshotCutTime = "cutTime"
 	// SnapshotRestoreSize is the least size of a volume that is made from the snapshot, in bytes.
 	SnapshotRestoreSize = "restoreSize"
+	// SnapshotSecretNamespace and SnapshotSecretName name the Secret that the CSI driver needs to delete the snapshot. They
+	// are absent where it needs none.
+	SnapshotSecretNamespace = "deletionSecretNamespace"
+	SnapshotSecretName      = "deletionSecretName"
 )
 
 // Volume is a PersistentVolume.

@@ -74,6 +74,26 @@ type VolumeSnapshotSource struct {
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	RestoreSize *int64 `json:"restoreSize,omitempty"`
+
+	// deletionSecret names the Secret that the CSI driver needs to delete the
+	// snapshot. Absent where it needs none.
+	// +optional
+	DeletionSecret *SnapshotSecret `json:"deletionSecret,omitempty"`
+}
+
+// SnapshotSecret names a Secret of a CSI driver, of any namespace.
+type SnapshotSecret struct {
+	// namespace is that of the Secret.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Namespace string `json:"namespace,omitempty"`
+
+	// name is that of the Secret.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Name string `json:"name,omitempty"`
 }
 
 // VolumeBackupContentSpec says which volume is backed up, by whom and how.

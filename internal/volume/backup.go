@@ -237,12 +237,14 @@ func (w *backingUp) advance(ctx context.Context, a advancing) error {
 	if cut.IsZero() {
 		cut = a.made.cut
 	}
-	w.order(ctx, a.decision, &volumework.Cut{Driver: held.driver, Handle: held.handle, Time: cut, RestoreSize: a.made.restoreSize})
+	w.order(ctx, a.decision, &kahuv1.VolumeSnapshotSource{
+		Driver: held.driver, Handle: held.handle, CutTimestamp: metav1.NewMicroTime(cut), RestoreSize: a.made.restoreSize, DeletionSecret: held.secret,
+	})
 	return nil
 }
 
 // order creates the work order of a volume.
-func (w *backingUp) order(ctx context.Context, decision *volumeplan.Decision, cut *volumework.Cut) {
+func (w *backingUp) order(ctx context.Context, decision *volumeplan.Decision, cut *kahuv1.VolumeSnapshotSource) {
 	claim := &decision.Claim
 	order := &kahuv1.VolumeBackupContent{
 		ObjectMeta: metav1.ObjectMeta{
@@ -254,16 +256,11 @@ func (w *backingUp) order(ctx context.Context, decision *volumeplan.Decision, cu
 			BackupName: w.run.Name, BackupUID: w.run.UID, ProviderName: decision.Provider, Location: decision.Location,
 			Way:              kahuv1.VolumeWay(decision.Way),
 			Claim:            kahuv1.VolumeClaim{Namespace: claim.Namespace, Name: claim.Name, UID: claim.UID},
-			PersistentVolume: claim.Volume, DeletionPolicy: kahuv1.DeletionPolicyRetain,
+			PersistentVolume: claim.Volume, Snapshot: cut, DeletionPolicy: kahuv1.DeletionPolicyRetain,
 		},
 	}
 	if decision.KeepsSnapshot {
 		order.Annotations = map[string]string{keepsSnapshot: "true"}
-	}
-	if cut != nil {
-		order.Spec.Snapshot = &kahuv1.VolumeSnapshotSource{
-			Driver: cut.Driver, Handle: cut.Handle, RestoreSize: cut.RestoreSize, CutTimestamp: metav1.NewMicroTime(cut.Time),
-		}
 	}
 	if decision.Way == volumeplan.Volume {
 		source := order.Spec.Claim

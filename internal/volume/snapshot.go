@@ -89,7 +89,15 @@ type content struct {
 	cut                    time.Time // more exact than that of its snapshot
 	snapshot               core.Key
 	keeps                  bool // the snapshot is a backup, or is about to become one
+	// secret names the Secret that the driver needs to delete the snapshot; nil where it needs none.
+	secret *kahuv1.SnapshotSecret
 }
+
+// The annotations by which the csi-snapshotter finds the Secret that a snapshot is deleted with.
+const (
+	secretNamespace = "snapshot.storage.kubernetes.io/deletion-secret-namespace"
+	secretName      = "snapshot.storage.kubernetes.io/deletion-secret-name"
+)
 
 // id names the snapshot: what a driver knows it by is unique with that driver only.
 func (c *content) id() snapshotID { return snapshotID{c.driver, c.handle} }
@@ -107,6 +115,10 @@ func contentOf(object *unstructured.Unstructured) content {
 	}
 	found.snapshot.Namespace, _, _ = unstructured.NestedString(object.Object, "spec", "volumeSnapshotRef", "namespace")
 	found.snapshot.Name, _, _ = unstructured.NestedString(object.Object, "spec", "volumeSnapshotRef", "name")
-	found.keeps = object.GetAnnotations()[keepsSnapshot] == "true"
+	annotations := object.GetAnnotations()
+	found.keeps = annotations[keepsSnapshot] == "true"
+	if namespace, name := annotations[secretNamespace], annotations[secretName]; namespace != "" && name != "" {
+		found.secret = &kahuv1.SnapshotSecret{Namespace: namespace, Name: name}
+	}
 	return found
 }

@@ -154,7 +154,9 @@ func (w *world) cut(ctx context.Context, snapshot *unstructured.Unstructured) {
 	}
 	content := &unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": "snapshot.storage.k8s.io/v1", "kind": "VolumeSnapshotContent",
-		"metadata": map[string]any{"name": "content-" + string(snapshot.GetUID())},
+		"metadata": map[string]any{"name": "content-" + string(snapshot.GetUID()), "annotations": map[string]any{
+			"snapshot.storage.kubernetes.io/deletion-secret-namespace": "storage", "snapshot.storage.kubernetes.io/deletion-secret-name": "array",
+		}},
 		"spec": map[string]any{
 			"deletionPolicy": "Delete", "driver": driver, "source": map[string]any{"volumeHandle": "v"},
 			"volumeSnapshotRef": map[string]any{"namespace": snapshot.GetNamespace(), "name": snapshot.GetName(), "uid": string(snapshot.GetUID())},
@@ -275,6 +277,11 @@ func TestSnapshotsAreTheBackup(t *testing.T) {
 	}
 	if found := len(w.list("VolumeSnapshotContent")); found != 2 {
 		t.Errorf("%d contents bear the label of the backup", found)
+	}
+	for _, order := range w.orders(t.Context()) {
+		if secret := order.Spec.Snapshot.DeletionSecret; secret == nil || *secret != (kahuv1.SnapshotSecret{Namespace: "storage", Name: "array"}) {
+			t.Errorf("order %s is for a snapshot that is deleted with %v", order.Name, secret)
+		}
 	}
 	// Another attempt finds what this one has done.
 	again, err := w.volumes.BackUp(t.Context(), w.run, decisions, func(volumework.Progress) {})

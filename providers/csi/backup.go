@@ -94,10 +94,19 @@ func (d *Driver) DeleteBackup(ctx context.Context, _ string, backup provider.Bac
 	defer cancel()
 	last, err := d.untilGone(bounded, name)
 	if err != nil && bounded.Err() != nil && ctx.Err() == nil {
-		return fmt.Errorf("CSI driver %s has not deleted snapshot %s within %s (VolumeSnapshotContent %s%s); does its csi-snapshotter run? %w",
-			csiDriver, backup.Handle, d.patience, name, last, provider.ErrUnavailable)
+		return fmt.Errorf("CSI driver %s has not deleted snapshot %s within %s (VolumeSnapshotContent %s%s); does its csi-snapshotter run%s? %w",
+			csiDriver, backup.Handle, d.patience, name, last, needed(doomed), provider.ErrUnavailable)
 	}
 	return err
+}
+
+// needed asks for the Secret that a content names: the csi-snapshotter does not say that it is not there.
+func needed(content *unstructured.Unstructured) string {
+	annotations := content.GetAnnotations()
+	if annotations[secretName] == "" {
+		return ""
+	}
+	return fmt.Sprintf(", and is Secret %s/%s there, which it deletes the snapshot with", annotations[secretNamespace], annotations[secretName])
 }
 
 // condemn has a content deleted, and the snapshot with it: that is done only where the status names it, which the

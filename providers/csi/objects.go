@@ -79,7 +79,28 @@ func content(name, namespace, policy string, backup provider.BackupIdentity) *un
 	if mode := backup.Attributes[volumeMode]; mode != "" {
 		spec["sourceVolumeMode"] = mode
 	}
-	return object(contentKind, "", name, spec)
+	made := object(contentKind, "", name, spec)
+	if annotations := secretOf(backup); annotations != nil {
+		made.SetAnnotations(annotations)
+	}
+	return made
+}
+
+// The annotations of a content by which the csi-snapshotter finds the Secret that its CSI driver deletes the snapshot with. Of a
+// snapshot that it cut itself, they come from the parameters of the class.
+const (
+	secretNamespace = "snapshot.storage.kubernetes.io/deletion-secret-namespace"
+	secretName      = "snapshot.storage.kubernetes.io/deletion-secret-name"
+)
+
+// secretOf returns the annotations that name the Secret of a snapshot, nil where it needs none. The csi-snapshotter never
+// deletes a snapshot of which one of the two is empty.
+func secretOf(backup provider.BackupIdentity) map[string]string {
+	namespace, name := backup.Attributes[provider.SnapshotSecretNamespace], backup.Attributes[provider.SnapshotSecretName]
+	if namespace == "" || name == "" {
+		return nil
+	}
+	return map[string]string{secretNamespace: namespace, secretName: name}
 }
 
 // ensure creates an object, or finds that it is there.

@@ -12,15 +12,6 @@ type Run struct {
 	Name, UID string
 }
 
-// Cut is a snapshot of a volume.
-type Cut struct {
-	Driver, Handle string
-	// Time is the instant whose data is in the snapshot.
-	Time time.Time
-	// RestoreSize is the least size of a volume made from it, in bytes; nil where nobody says.
-	RestoreSize *int64
-}
-
 // Outcome is what became of one volume.
 type Outcome struct {
 	Decision volumeplan.Decision

@@ -125,6 +125,9 @@ func snapshot(of *kahuv1.VolumeSnapshotSource) *provider.Snapshot {
 	if of.RestoreSize != nil {
 		attributes[provider.SnapshotRestoreSize] = strconv.FormatInt(*of.RestoreSize, 10)
 	}
+	if secret := of.DeletionSecret; secret != nil {
+		attributes[provider.SnapshotSecretNamespace], attributes[provider.SnapshotSecretName] = secret.Namespace, secret.Name
+	}
 	return &provider.Snapshot{Handle: of.Handle, Attributes: attributes}
 }
 
