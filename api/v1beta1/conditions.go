@@ -186,6 +186,9 @@ const (
 	// ReasonHookInterrupted: the manager stopped after commands of hooks had begun and
 	// before the volumes were cut. The commands after have run; start another.
 	ReasonHookInterrupted = "HookInterrupted"
+	// ReasonHookChanged: spec.hook of a Restore is another one than when its run was
+	// accepted; create another Restore.
+	ReasonHookChanged = "HookChanged"
 	// ReasonQuiesceTimeout: the volumes were not cut in the time for which an
 	// application may be kept from writing. The commands after have run.
 	ReasonQuiesceTimeout = "QuiesceTimeout"

@@ -99,3 +99,56 @@ type HookContainer struct {
 	// +kubebuilder:validation:MaxLength=1024
 	Message string `json:"message,omitempty"`
 }
+
+// RestoreHooks is what is on record of the hooks of a restore.
+type RestoreHooks struct {
+	// digest is that of spec.hook as it was when the run was accepted: a run whose
+	// spec.hook is another one since fails.
+	// +optional
+	// +kubebuilder:validation:MaxLength=128
+	Digest string `json:"digest,omitempty"`
+
+	// attempt is the attempt that ran the commands before. It is written before the
+	// first of them runs, and no other attempt runs any.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	Attempt string `json:"attempt,omitempty"`
+
+	// startTimestamp is when the first commands began.
+	// +optional
+	// +nullable
+	StartTimestamp *metav1.Time `json:"startTimestamp,omitempty"`
+
+	// preTimestamp is when every command before had run. Absent where attempt is
+	// there: nobody knows which of them ran.
+	// +optional
+	// +nullable
+	PreTimestamp *metav1.Time `json:"preTimestamp,omitempty"`
+
+	// completionTimestamp is when every command after had run, or had been given up.
+	// +optional
+	// +nullable
+	CompletionTimestamp *metav1.Time `json:"completionTimestamp,omitempty"`
+
+	// pods is the number of pods in which commands were to run.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	Pods int64 `json:"pods,omitempty"`
+
+	// commands is the number of commands that were run.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	Commands int64 `json:"commands,omitempty"`
+
+	// failedCommands is the number of commands that failed, or could not be run.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	FailedCommands int64 `json:"failedCommands,omitempty"`
+
+	// containers are what came of the commands in each container, at most 100. The
+	// report at the location has every command, and what it wrote.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=100
+	Containers []HookContainer `json:"containers,omitempty"`
+}

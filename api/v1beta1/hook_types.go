@@ -128,14 +128,14 @@ type ExecHook struct {
 	Timeout metav1.Duration `json:"timeout,omitzero"`
 }
 
-// RestoreHook is the commands that run in pods after they are restored. They do
-// not exist yet: a non-empty list is refused.
+// RestoreHook is the commands that run in pods before anything is changed and after
+// it is restored, and the init containers of restored pods.
 type RestoreHook struct {
-	// resources are the sets of commands.
+	// resources are the sets of commands. In a restored pod that one of them chooses,
+	// the pod's own annotations do not count.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=32
-	// +kubebuilder:validation:XValidation:rule="size(self) == 0",message="hooks are not supported yet: remove spec.hook.resources",reason=FieldValueForbidden
 	Resources []RestoreResourceHook `json:"resources,omitempty"`
 }
 
@@ -175,16 +175,29 @@ type RestoreResourceHook struct {
 	// +optional
 	LabelSelector *metav1.LabelSelector `json:"labelSelector,omitempty"`
 
-	// post are the commands that run after the objects are restored.
+	// continueHookIfContainerNotFound skips a pod that has no such container,
+	// where it would fail otherwise.
+	// +optional
+	ContinueHookIfContainerNotFound bool `json:"continueHookIfContainerNotFound,omitempty"`
+
+	// pre are the commands that run in pods that are there already, before anything is
+	// changed, each at most once.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=32
+	Pre []BackupHookStep `json:"pre,omitempty"`
+
+	// post are the commands that run in restored pods, each at least once: they must be
+	// idempotent. Init containers are added to these pods before.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=32
 	Post []RestoreHookStep `json:"post,omitempty"`
 }
 
-// RestoreHookStep is one command of a restore.
+// RestoreHookStep is one command in a restored pod, or init containers of it.
 type RestoreHookStep struct {
-	// exec is a command in a container once it is ready.
+	// exec is a command in a container once that is ready.
 	// +optional
 	Exec *RestoreExecHook `json:"exec,omitempty"`
 
@@ -220,8 +233,8 @@ type RestoreExecHook struct {
 	// +kubebuilder:validation:MaxLength=64
 	Timeout metav1.Duration `json:"timeout,omitzero"`
 
-	// waitTimeout is how long the container may take to be ready, for example 5m.
-	// Absent or 0s means the default.
+	// waitTimeout is how long the container may take to be ready, for example 5m,
+	// which is the default. What the init containers may take comes on top.
 	// +optional
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=64
@@ -238,8 +251,8 @@ type InitHook struct {
 	// +kubebuilder:pruning:PreserveUnknownFields
 	InitContainers []corev1.Container `json:"initContainers,omitempty"`
 
-	// timeout is how long the init containers may take, for example 5m. Absent or
-	// 0s means the default.
+	// timeout is how long the init containers may take before commands that wait for
+	// a container of the pod give up, for example 5m, which is the default.
 	// +optional
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=64

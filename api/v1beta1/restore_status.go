@@ -121,6 +121,10 @@ type RestoreStatus struct {
 	// +optional
 	Preview *RestorePreview `json:"preview,omitempty"`
 
+	// hooks is what is on record of the hooks of the run.
+	// +optional
+	Hooks *RestoreHooks `json:"hooks,omitempty"`
+
 	// undo is what became of what the run created when it was asked to be undone.
 	// +optional
 	Undo *RestoreUndo `json:"undo,omitempty"`

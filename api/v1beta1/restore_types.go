@@ -71,6 +71,7 @@ type RestoreList struct {
 // +kubebuilder:validation:XValidation:rule="has(self.imageMapping) && has(oldSelf.imageMapping) ? self.imageMapping == oldSelf.imageMapping : (!has(self.imageMapping) || size(self.imageMapping) == 0) && (!has(oldSelf.imageMapping) || size(oldSelf.imageMapping) == 0)",message="spec.imageMapping cannot be changed: a Restore is one run, create another for another wish",fieldPath=".imageMapping"
 // +kubebuilder:validation:XValidation:rule="has(self.storageClassMapping) && has(oldSelf.storageClassMapping) ? self.storageClassMapping == oldSelf.storageClassMapping : (!has(self.storageClassMapping) || size(self.storageClassMapping) == 0) && (!has(oldSelf.storageClassMapping) || size(oldSelf.storageClassMapping) == 0)",message="spec.storageClassMapping cannot be changed: a Restore is one run, create another for another wish",fieldPath=".storageClassMapping"
 // +kubebuilder:validation:XValidation:rule="has(self.existingResourcePolicy) && has(oldSelf.existingResourcePolicy) ? self.existingResourcePolicy == oldSelf.existingResourcePolicy : (!has(self.existingResourcePolicy) || self.existingResourcePolicy == 'Skip') && (!has(oldSelf.existingResourcePolicy) || oldSelf.existingResourcePolicy == 'Skip')",message="spec.existingResourcePolicy cannot be changed: a Restore is one run, create another for another wish",fieldPath=".existingResourcePolicy"
+// +kubebuilder:validation:XValidation:rule="has(self.hook) && has(oldSelf.hook) ? self.hook == oldSelf.hook : (!has(self.hook) || !has(self.hook.resources) || size(self.hook.resources) == 0) && (!has(oldSelf.hook) || !has(oldSelf.hook.resources) || size(oldSelf.hook.resources) == 0)",message="spec.hook cannot be changed: a Restore is one run, create another for another wish",fieldPath=".hook"
 // +kubebuilder:validation:XValidation:rule="self.?dryRun.orValue(false) == oldSelf.?dryRun.orValue(false)",message="spec.dryRun cannot be changed: a Restore is one run, create another for another wish",fieldPath=".dryRun"
 // +kubebuilder:validation:XValidation:rule="self.?cancel.orValue(false) || !oldSelf.?cancel.orValue(false)",message="spec.cancel cannot be taken back: create another Restore",fieldPath=".cancel"
 // +kubebuilder:validation:XValidation:rule="(has(self.finishedJobs) && self.finishedJobs == 'RunAgain') == (has(oldSelf.finishedJobs) && oldSelf.finishedJobs == 'RunAgain')",message="spec.finishedJobs cannot be changed: a Restore is one run, create another for another wish",fieldPath=".finishedJobs"
@@ -179,7 +180,8 @@ type RestoreSpec struct {
 	// +optional
 	RestoreStatus *StatusSelection `json:"restoreStatus,omitempty"`
 
-	// hook is the commands that run in pods after they are restored.
+	// hook is the commands that run in pods before anything is changed and after it is
+	// restored, and the init containers of restored pods.
 	// +optional
 	Hook RestoreHook `json:"hook,omitzero"`
 

@@ -29,6 +29,8 @@ type Command struct {
 	SkipMissing bool
 	// Timeout is how long the command may take.
 	Timeout time.Duration
+	// Wait is how long the container may take to be ready before it, after a restore.
+	Wait time.Duration
 }
 
 // DefaultTimeout is how long a command may take that does not say it.
@@ -41,8 +43,12 @@ type Pod struct {
 	Labels, Annotations map[string]string
 	// Containers are the names of its containers, in their order.
 	Containers []string
+	// Ready are those of them that run and are ready.
+	Ready []string
 	// Running tells that the pod runs; Over that it ran, and never will again.
 	Running, Over bool
+	// Going tells that its deletion has been asked for.
+	Going bool
 	// Owners are what controls the pod, what controls that, and so on.
 	Owners []Owner
 }
@@ -51,6 +57,7 @@ type Pod struct {
 type Owner struct {
 	Kind   core.Kind
 	Name   string
+	UID    types.UID
 	Labels map[string]string
 }
 
@@ -84,6 +91,8 @@ const (
 	PodGone = "PodGone"
 	// Unreachable: the API server or the node could not be asked, so that nobody knows whether it ran.
 	Unreachable = "PodUnreachable"
+	// NotReady: the container was not ready in the time that it had for that after a restore.
+	NotReady = "ContainerNotReady"
 	// NotRun: it was not its turn before the run failed.
 	NotRun = "NotRun"
 )

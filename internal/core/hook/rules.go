@@ -20,6 +20,8 @@ type Set struct {
 	Labels labels.Selector
 	// Pre are the commands before, Post those after.
 	Pre, Post []Command
+	// Init are the init containers of pods that are restored.
+	Init []Init
 }
 
 // Rules are the sets of a run. They do not change, and may be used by several goroutines at once.

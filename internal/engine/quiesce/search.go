@@ -2,18 +2,14 @@ package quiesce
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
-
-	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/soda-cdm/kahu/internal/core"
 	"github.com/soda-cdm/kahu/internal/core/hook"
 	"github.com/soda-cdm/kahu/internal/core/selection"
 	"github.com/soda-cdm/kahu/internal/engine"
+	"github.com/soda-cdm/kahu/internal/engine/pods"
 )
 
 // The bounds of a search.
@@ -22,10 +18,6 @@ const (
 	maxPods = 10_000
 	// maxLists is the number of namespaces up to which pods are listed one by one.
 	maxLists = 100
-	// maxOwners bounds the chain of what owns a pod.
-	maxOwners = 8
-	// listTries bounds how often a list begins again because its position expired.
-	listTries = 3
 )
 
 // search looks for the pods in which commands are to run.
@@ -38,14 +30,14 @@ type search struct {
 	ledger  *engine.Ledger
 	lenient bool // what is wrong with an annotation ends nothing
 
-	owners   map[types.UID]*core.Object
+	finder   *pods.Finder
 	plans    []hook.Plan
 	problems []selection.Problem
 }
 
 // find returns what the pods are asked to do that run and are in scope, in the order of their names.
 func (s *search) find(ctx context.Context, inScope func(pod *hook.Pod) bool) ([]hook.Plan, error) {
-	s.owners = map[types.UID]*core.Object{}
+	s.finder = &pods.Finder{Cluster: s.Cluster, Kinds: s.kinds}
 	for _, namespace := range s.namespaces() {
 		if err := s.list(ctx, namespace, inScope); err != nil {
 			return nil, err
@@ -71,37 +63,16 @@ func (s *search) namespaces() []string {
 // list looks at the pods of a namespace, from the beginning where the position expired.
 func (s *search) list(ctx context.Context, namespace string, inScope func(pod *hook.Pod) bool) error {
 	plans, problems := s.plans, s.problems
-	var err error
-	for range listTries {
-		s.plans, s.problems = slices.Clone(plans), slices.Clone(problems)
-		err = s.Cluster.List(ctx, core.ListRequest{Kind: hook.PodKind(), Namespace: namespace}, func(page core.Page) error {
-			for _, object := range page.Objects {
-				if err := s.look(ctx, object, inScope); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
-		if !errors.Is(err, core.ErrExpired) {
-			break
-		}
-	}
-	if err != nil {
-		return fmt.Errorf("%w: looking for the pods in which hooks run: %w", engine.ErrCluster, err)
-	}
-	return nil
+	reset := func() { s.plans, s.problems = slices.Clone(plans), slices.Clone(problems) }
+	return s.finder.Each(ctx, namespace, reset, func(object core.Object, pod hook.Pod) error { return s.look(ctx, object, pod, inScope) })
 }
 
 // look looks at one pod.
-func (s *search) look(ctx context.Context, object core.Object, inScope func(pod *hook.Pod) bool) error {
-	pod, err := readPod(object)
-	if err != nil {
-		return err
-	}
+func (s *search) look(ctx context.Context, object core.Object, pod hook.Pod, inScope func(pod *hook.Pod) bool) (err error) {
 	if pod.Over || !s.rules.May(&pod) {
 		return nil
 	}
-	if pod.Owners, err = s.ownersOf(ctx, object); err != nil {
+	if pod.Owners, err = s.finder.Owners(ctx, object); err != nil {
 		return err
 	}
 	if !inScope(&pod) {
@@ -120,94 +91,4 @@ func (s *search) look(ctx context.Context, object core.Object, inScope func(pod 
 	}
 	s.plans = append(s.plans, plan)
 	return nil
-}
-
-// podContent is what is read of a pod.
-type podContent struct {
-	Metadata struct {
-		Annotations map[string]string `json:"annotations"`
-	} `json:"metadata"`
-	Spec struct {
-		Containers []struct {
-			Name string `json:"name"`
-		} `json:"containers"`
-	} `json:"spec"`
-	Status struct {
-		Phase string `json:"phase"`
-	} `json:"status"`
-}
-
-func readPod(object core.Object) (hook.Pod, error) {
-	var content podContent
-	if err := json.Unmarshal(object.JSON, &content); err != nil {
-		return hook.Pod{}, fmt.Errorf("reading %s: %w", object.Key(), err)
-	}
-	pod := hook.Pod{
-		Namespace: object.Namespace, Name: object.Name, UID: object.UID, Labels: object.Labels,
-		Annotations: content.Metadata.Annotations, Running: content.Status.Phase == "Running",
-		Over: content.Status.Phase == "Succeeded" || content.Status.Phase == "Failed",
-	}
-	for _, container := range content.Spec.Containers {
-		pod.Containers = append(pod.Containers, container.Name)
-	}
-	return pod, nil
-}
-
-// ownersOf returns what controls an object, what controls that, and so on, as far as it is there.
-func (s *search) ownersOf(ctx context.Context, object core.Object) ([]hook.Owner, error) {
-	var chain []hook.Owner
-	for range maxOwners {
-		at := slices.IndexFunc(object.Owners, func(owner core.Owner) bool { return owner.Controller })
-		if at < 0 {
-			break
-		}
-		kind, known := s.kindOf(object.Owners[at])
-		if !known {
-			break
-		}
-		owner, err := s.owner(ctx, kind, object.Namespace, object.Owners[at])
-		if err != nil {
-			return nil, err
-		}
-		if owner == nil {
-			break
-		}
-		chain = append(chain, hook.Owner{Kind: kind, Name: owner.Name, Labels: owner.Labels})
-		object = *owner
-	}
-	return chain, nil
-}
-
-// kindOf returns the kind that an owner reference names.
-func (s *search) kindOf(owner core.Owner) (core.Kind, bool) {
-	version, err := schema.ParseGroupVersion(owner.APIVersion)
-	if err != nil {
-		return core.Kind{}, false
-	}
-	at := slices.IndexFunc(s.kinds, func(kind core.Kind) bool { return kind.Group == version.Group && kind.Name == owner.Kind })
-	if at < 0 {
-		return core.Kind{}, false
-	}
-	return s.kinds[at], true
-}
-
-// owner returns the object that an owner reference names, or nil where it is gone. Each is asked for once.
-func (s *search) owner(ctx context.Context, kind core.Kind, namespace string, reference core.Owner) (*core.Object, error) {
-	if known, looked := s.owners[reference.UID]; looked {
-		return known, nil
-	}
-	if !kind.Namespaced {
-		namespace = ""
-	}
-	found, err := s.Cluster.Get(ctx, kind, namespace, reference.Name)
-	switch {
-	case errors.Is(err, core.ErrNotFound), err == nil && found.UID != reference.UID:
-		s.owners[reference.UID] = nil
-		return nil, nil //nolint:nilnil // That it is gone is an answer.
-	case err != nil:
-		return nil, fmt.Errorf("reading what owns a pod: %w", err)
-	}
-	found.JSON = nil // It is only who it is that counts.
-	s.owners[reference.UID] = &found
-	return &found, nil
 }
