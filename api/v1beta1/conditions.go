@@ -198,6 +198,9 @@ const (
 	ReasonContainerNotFound = "ContainerNotFound"
 	// ReasonContainerNotRunning: the container of a hook does not run.
 	ReasonContainerNotRunning = "ContainerNotRunning"
+	// ReasonContainerNotReady: after a restore, the container of a hook was not ready in
+	// the time that it had for that.
+	ReasonContainerNotReady = "ContainerNotReady"
 	// ReasonPodNotRunning: the pod of a hook does not run.
 	ReasonPodNotRunning = "PodNotRunning"
 	// ReasonPodGone: the pod of a hook went away.

@@ -37,8 +37,12 @@ func failedHooks(hooks *kahuv1.BackupHooks) []string {
 	if hooks.CompletionTimestamp == nil {
 		return nil
 	}
+	return failedRows(hooks.Containers)
+}
+
+func failedRows(containers []kahuv1.HookContainer) []string {
 	var lines []string
-	for _, row := range hooks.Containers {
+	for _, row := range containers {
 		for _, part := range []struct{ when, outcome string }{{"pre", row.Pre}, {"post", row.Post}} {
 			if part.outcome != "" && part.outcome != completed {
 				lines = append(lines, fmt.Sprintf("%s of %s/%s, container %s: %s: %s", part.when, row.Namespace, row.Pod, row.Container, part.outcome, row.Message))
@@ -46,4 +50,17 @@ func failedHooks(hooks *kahuv1.BackupHooks) []string {
 		}
 	}
 	return lines
+}
+
+// restoreHooks writes what came of the commands in pods around a restore.
+func (d *description) restoreHooks(hooks *kahuv1.RestoreHooks) {
+	switch {
+	case hooks == nil, hooks.StartTimestamp == nil && hooks.CompletionTimestamp == nil:
+		return
+	case hooks.CompletionTimestamp == nil:
+		d.block("Hooks", []string{"begun in " + plural(hooks.Pods, "pod")})
+		return
+	}
+	text := fmt.Sprintf("%s in %s, %d failed", plural(hooks.Commands, "command"), plural(hooks.Pods, "pod"), hooks.FailedCommands)
+	d.block("Hooks", append([]string{text}, failedRows(hooks.Containers)...))
 }

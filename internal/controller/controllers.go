@@ -32,6 +32,7 @@ import (
 	"github.com/soda-cdm/kahu/internal/engine/quiesce"
 	"github.com/soda-cdm/kahu/internal/engine/removal"
 	enginerestore "github.com/soda-cdm/kahu/internal/engine/restore"
+	"github.com/soda-cdm/kahu/internal/engine/restore/hooks"
 	engineundo "github.com/soda-cdm/kahu/internal/engine/undo"
 	"github.com/soda-cdm/kahu/internal/engine/verify"
 	"github.com/soda-cdm/kahu/internal/reconcile"
@@ -197,6 +198,9 @@ func newRestore(options Options, finder *place.Finder, told listeners) *restore.
 	return &restore.Controller{
 		Client: options.Client, Direct: patient(options.Direct), Finder: finder, Changed: told.restoreChanged,
 		Runner: &enginerestore.Runner{Cluster: options.Cluster, Clock: options.Clock, Creators: creators}, Volumes: options.Volumes,
+		Hooks: &hooks.Runner{
+			Cluster: options.Cluster, Commands: options.Commands, Clock: clock.RealClock{}, AtOnce: hookedPods, Log: ctrl.Log.WithName("hooks"),
+		},
 		Tasks:           reconcile.NewTasks[engine.Progress, enginerestore.Result](options.Runs),
 		RunsPerLocation: options.RunsPerLocation, Gate: reconcile.NewGate(passesPerLocation),
 		ClusterID: options.ClusterID, Clock: options.Clock, NewAttempt: options.NewAttempt, Patience: options.Patience,

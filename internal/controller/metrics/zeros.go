@@ -39,7 +39,7 @@ func backupReasons() []string {
 		commonReasons(), kahuv1.ReasonStoreFull, kahuv1.ReasonLocationReadOnly,
 		kahuv1.ReasonHookInvalid, kahuv1.ReasonHookFailed, kahuv1.ReasonHookTimedOut, kahuv1.ReasonHookInterrupted, kahuv1.ReasonQuiesceTimeout,
 		kahuv1.ReasonCutFailed, kahuv1.ReasonContainerNotFound, kahuv1.ReasonContainerNotRunning, kahuv1.ReasonPodNotRunning, kahuv1.ReasonPodGone,
-		kahuv1.ReasonPodUnreachable,
+		kahuv1.ReasonPodUnreachable, kahuv1.ReasonHookChanged, kahuv1.ReasonContainerNotReady,
 	)
 }
 

@@ -31,6 +31,9 @@ func (c *Controller) accept(ctx context.Context, s *scope) error {
 	if _, err := filters.OfRestore(&s.restore.Spec); err != nil {
 		return c.fail(s, failure.InField(kahuv1.ReasonInvalidExpression, err.Error()))
 	}
+	if err := recordHooks(s.restore); err != nil {
+		return c.fail(s, failure.InField(kahuv1.ReasonInvalidExpression, err.Error()))
+	}
 	if err := c.findBackup(ctx, s); err != nil {
 		return c.refuseOrWait(s, err)
 	}

@@ -60,6 +60,8 @@ type Controller struct {
 	Tasks  *Tasks
 	// Volumes deals with the volumes of the cluster; nil where nothing does.
 	Volumes Volumes
+	// Hooks runs hooks; nil where nothing does.
+	Hooks Hooks
 	// RunsPerLocation is how many runs go on at once at a location that has no limit of its own.
 	RunsPerLocation int
 	// Gate keeps passes that ask a location which hangs from taking all workers.

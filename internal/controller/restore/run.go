@@ -61,6 +61,13 @@ func (c *Controller) begin(ctx context.Context, s *scope) (bool, error) {
 	if err != nil {
 		return false, err
 	}
+	if why := judgeHooks(s.restore); why != nil {
+		return false, c.fail(s, *why)
+	}
+	hooked, err := c.hooks(s.restore)
+	if err != nil {
+		return false, err
+	}
 	restore := s.restore.DeepCopy()
 	trust := place.Trust(s.location)
 	trust.Required = trust.Required && !restore.Spec.AllowUnknownSigner
@@ -70,7 +77,8 @@ func (c *Controller) begin(ctx context.Context, s *scope) (bool, error) {
 		Attempt:    restore.Status.Attempt,
 		Began:      restore.CreationTimestamp.Time, Resumed: restore.Status.Interruptions > 0,
 		Confirm: func(ctx context.Context) error { return c.confirm(ctx, restore) },
-		Backup:  s.id, Filters: wish, AllowIncomplete: s.restore.Spec.AllowIncomplete,
+		Volumes: c.Volumes, Hooks: hooked,
+		Backup: s.id, Filters: wish, AllowIncomplete: s.restore.Spec.AllowIncomplete,
 		Keys: c.Finder.Keys(s.location, s.files), Trust: trust, Epoch: reportEpoch(s.location),
 		ReadOnly: s.location.Spec.AccessMode == kahuv1.AccessReadOnly,
 		DryRun:   s.restore.Spec.DryRun,

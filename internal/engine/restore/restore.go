@@ -114,6 +114,8 @@ type Request struct {
 	ReadOnly bool
 	// Volumes deals with the data of volumes; without it, a backup that has some is not restored.
 	Volumes Volumes
+	// Hooks runs commands in pods and gives pods init containers; nil means none.
+	Hooks Hooks
 	// Show receives the progress, at most once a second. It must not block.
 	Show func(progress engine.Progress)
 }
@@ -223,16 +225,21 @@ func (r *run) steps(ctx context.Context) error {
 	if r.request.Resumed && !r.request.DryRun {
 		steps = append(steps, engine.Step{Word: "Resume", Name: "finding out what an earlier attempt has made", Do: r.recognise})
 	}
+	if r.request.Hooks != nil {
+		steps = append(steps, engine.Step{Word: "Hooks", Name: "preparing hooks", Do: r.prepareHooks})
+	}
 	steps = append(steps, engine.Step{Word: "Check", Name: "checking the archive", Do: r.checkSegments})
 	if r.request.DryRun {
 		steps = append(steps, engine.Step{Word: "Preview", Name: "asking what would come of it", Do: r.previewPlan})
 	} else {
 		steps = append(steps, engine.Step{Word: "Existing", Name: "looking for objects that are there", Do: r.failOnExisting},
+			engine.Step{Word: "PreHooks", Name: "running the hooks before", Do: r.hooksBefore},
 			engine.Step{Word: "Namespaces", Name: "preparing namespaces", Do: r.prepareNamespaces},
 			engine.Step{Word: "Create", Name: "creating objects", Do: r.create},
 			engine.Step{Word: "AwaitVolumes", Name: "waiting for volumes", Do: r.awaitVolumes})
 	}
-	steps = append(steps, engine.Step{Word: "Judge", Name: "judging transforms", Do: r.judgeTransforms})
+	steps = append(steps, engine.Step{Word: "Judge", Name: "judging transforms", Do: r.judgeTransforms},
+		engine.Step{Word: "PostHooks", Name: "running the hooks after", Do: r.hooksAfter})
 	for _, next := range steps {
 		if err := r.Step(ctx, next); err != nil {
 			return err

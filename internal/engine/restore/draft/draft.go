@@ -81,6 +81,8 @@ type Drafter struct {
 	WithStatus  *selection.Selector
 	// Owners finds what owner references name among what the cluster serves.
 	Owners restoreplan.OwnerFinder
+	// Init returns the init containers that the pods of an object of the backup get, and why; nil means none.
+	Init func(kind core.Kind, key core.Key, object map[string]any) (containers []any, why string, err error)
 	// Postponed tells whether an owner of the object has been put off.
 	Postponed func(object *unstructured.Unstructured) bool
 
@@ -103,6 +105,7 @@ func (d *Drafter) Make(ctx context.Context, item *restoreplan.Item, content []by
 	if d.Postponed(made.Object) {
 		return made, ErrOwnerPostponed
 	}
+	containers, why, err := d.initOf(item, made.Object)
 	made.After = d.aftermathOf(item, made.Object)
 	defer d.warnOfMentions(item, made.Object)
 	for _, change := range d.Transformer.Apply(*item.Kind, made.Object.Object) {
@@ -110,8 +113,22 @@ func (d *Drafter) Make(ctx context.Context, item *restoreplan.Item, content []by
 		made.Taken = append(made.Taken, change.Path)
 	}
 	d.fixOwners(ctx, item, made.Object)
-	made.Unfit = d.applyTransforms(item, made.Object)
+	for _, change := range transform.AddInit(*item.Kind, made.Object.Object, containers, why) {
+		d.noteChange(item.Key(), change)
+	}
+	if made.Unfit = err; err == nil {
+		made.Unfit = d.applyTransforms(item, made.Object)
+	}
 	return made, nil
+}
+
+// initOf returns the init containers that an object gets. It is asked before anything is changed in it, as names mean those of
+// the backup.
+func (d *Drafter) initOf(item *restoreplan.Item, object *unstructured.Unstructured) (containers []any, why string, err error) {
+	if d.Init == nil {
+		return nil, "", nil
+	}
+	return d.Init(*item.Kind, item.Key(), object.Object)
 }
 
 // applyTransforms changes the object as the wish says, after everything else. The error says that

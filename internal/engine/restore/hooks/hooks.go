@@ -1,0 +1,246 @@
+// Package hooks runs the hooks of a restore: commands in pods that are there already, before anything is changed, and commands
+// in what was restored, when its containers are ready; and it knows which init containers a restored pod gets.
+//
+// A command before runs at most once: that they begin is put on record first, and no other attempt runs any. A command after
+// runs at least once: an attempt that goes on with a restore runs all of them.
+//
+// Begin with Session.
+package hooks
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/go-logr/logr"
+	"golang.org/x/sync/errgroup"
+	"k8s.io/utils/clock"
+
+	"github.com/soda-cdm/kahu/internal/core"
+	"github.com/soda-cdm/kahu/internal/core/hook"
+	"github.com/soda-cdm/kahu/internal/core/selection"
+	"github.com/soda-cdm/kahu/internal/engine"
+	"github.com/soda-cdm/kahu/internal/engine/pods"
+	"github.com/soda-cdm/kahu/internal/engine/quiesce"
+)
+
+// The bounds of a run of hooks.
+const (
+	// maxPods bounds the pods in which commands run for one restore, maxLists the namespaces that are listed one by one.
+	maxPods  = 10_000
+	maxLists = 100
+	// freshTime is how long it counts that the run was this attempt's, recordTime bounds the writing of a record.
+	freshTime  = time.Second
+	recordTime = 15 * time.Second
+)
+
+// Cluster is what is asked of a cluster.
+type Cluster interface {
+	pods.Cluster
+	engine.LivingGetter
+	engine.ChangeWaiter
+}
+
+// Record is what outlives this process.
+type Record interface {
+	// Begin writes down that commands before may run from now on. After an error none may.
+	Begin(ctx context.Context, begun quiesce.Begun) error
+	// Before writes down that all of them have run, After that nothing is left to run.
+	Before(ctx context.Context, outcome quiesce.Outcome) error
+	After(ctx context.Context, outcome quiesce.Outcome) error
+}
+
+// Runner runs hooks.
+type Runner struct {
+	Cluster  Cluster
+	Commands quiesce.Commands
+	Clock    clock.WithTicker
+	// Log is told of every command and what it wrote.
+	Log logr.Logger
+	// AtOnce is in how many pods commands run at the same time, at least 1.
+	AtOnce int
+	// Patience is how long a command after is tried again whose pod cannot be reached; 0 means a minute.
+	Patience time.Duration
+}
+
+// Request is one wish.
+type Request struct {
+	// Sets are the hooks of the spec.
+	Sets []hook.Set
+	// Begun tells that the commands before have run in an earlier attempt.
+	Begun bool
+	// Record is what outlives this process.
+	Record Record
+}
+
+// Scope is what a restore knows when it has a plan.
+type Scope struct {
+	// Kinds are those of the backup and of the cluster, Filters those of the restore, and Namespaces those into which it
+	// restores, by their names in the cluster.
+	Kinds      []core.Kind
+	Filters    selection.Filters
+	Namespaces []string
+	// Source returns under which namespace and name filters mean an object of the cluster.
+	Source func(kind core.Kind, namespace, name string) (inNamespace, asName string)
+	// Made tells whether this restore has made a living object what it is.
+	Made func(living core.Living) bool
+	// Confirm returns an error where the run is not this attempt's any more.
+	Confirm func(ctx context.Context) error
+	// Ledger is told of every command.
+	Ledger *engine.Ledger
+}
+
+// Session is the hooks of one run.
+type Session struct {
+	runner  *Runner
+	request Request
+	scope   Scope
+	chosen  *selection.Selector
+	rules   *hook.Rules
+}
+
+// Session returns the hooks of a run.
+func (r *Runner) Session(request Request) *Session { return &Session{runner: r, request: request} }
+
+// Prepare finds out whether the hooks can be run in that scope.
+func (s *Session) Prepare(scope Scope) error {
+	rules, problems := hook.Compile(s.request.Sets, scope.Kinds)
+	for _, set := range s.request.Sets {
+		for _, init := range set.Init {
+			problems = append(problems, hook.CheckInit(init.Origin+".initContainers", init.Containers)...)
+		}
+	}
+	if len(problems) > 0 {
+		return &engine.InvalidError{Problems: problems}
+	}
+	s.scope, s.rules = scope, rules
+	s.chosen, _ = selection.Compile(scope.Filters, scope.Kinds) // What is wrong with them has been told when objects were chosen.
+	return nil
+}
+
+// Before runs the commands before anything is changed.
+func (s *Session) Before(ctx context.Context) error {
+	wanted := slices.ContainsFunc(s.request.Sets, func(set hook.Set) bool { return len(set.Pre) > 0 })
+	if !wanted || s.request.Begun {
+		return nil
+	}
+	plans, err := s.existing(ctx)
+	if err != nil || len(plans) == 0 {
+		return err
+	}
+	work := s.work()
+	if err := s.request.Record.Begin(ctx, quiesce.Begun{Began: s.runner.Clock.Now(), Pods: plans}); err != nil {
+		return fmt.Errorf("writing down that hooks begin: %w", err)
+	}
+	confirmed := s.runner.Clock.Now()
+	var mu sync.Mutex
+	mayBegin := func() bool {
+		mu.Lock()
+		defer mu.Unlock()
+		if ctx.Err() != nil || work.failed() != nil {
+			return false
+		}
+		if s.runner.Clock.Since(confirmed) >= freshTime {
+			if err := s.scope.Confirm(ctx); err != nil {
+				work.stop(err)
+				return false
+			}
+			confirmed = s.runner.Clock.Now()
+		}
+		return true
+	}
+	var group errgroup.Group
+	group.SetLimit(max(1, s.runner.AtOnce))
+	for _, plan := range plans {
+		group.Go(func() error {
+			for _, command := range plan.Pre {
+				if mayBegin() {
+					// It is waited for also where the run is ended meanwhile: what it does is then known.
+					work.note(noted{plan.Pod, command, s.runner.Commands.Run(context.WithoutCancel(ctx), plan.Pod, command), true})
+				}
+			}
+			return nil
+		})
+	}
+	_ = group.Wait() // They return none.
+	err = cmp.Or(work.failed(), ctx.Err())
+	outcome := work.outcome(err, len(plans))
+	recording, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTime)
+	defer cancel()
+	return errors.Join(err, s.request.Record.Before(recording, outcome))
+}
+
+// existing returns what runs in the pods that are there.
+func (s *Session) existing(ctx context.Context) ([]hook.Plan, error) {
+	finder := &pods.Finder{Cluster: s.runner.Cluster, Kinds: s.scope.Kinds}
+	var plans []hook.Plan
+	err := s.each(ctx, finder, func() { plans = nil }, func(object core.Object, pod hook.Pod) (err error) {
+		if pod.Over || pod.Going {
+			return nil
+		}
+		if pod.Owners, err = finder.Owners(ctx, object); err != nil {
+			return err
+		}
+		known := pod.Known(s.scope.Source)
+		commands := s.rules.Before(&known)
+		switch {
+		case len(commands) == 0 || s.chosen != nil && !hook.InScope(s.chosen, &known):
+			return nil
+		case !pod.Running:
+			s.scope.Ledger.Warn(object.Key(), fmt.Sprintf("Pod %s/%s has hooks and does not run: they are left out", pod.Namespace, pod.Name))
+			return nil
+		case len(plans) == maxPods:
+			return fmt.Errorf("hooks are to run in more than %d pods: %w", maxPods, core.ErrInvalid)
+		}
+		plans = append(plans, hook.Plan{Pod: pod, Pre: commands})
+		return nil
+	})
+	return plans, err
+}
+
+// each visits the pods of the namespaces of the restore.
+func (s *Session) each(ctx context.Context, finder *pods.Finder, reset func(), visit func(object core.Object, pod hook.Pod) error) error {
+	if len(s.scope.Namespaces) == 0 {
+		return nil
+	}
+	var all []seen
+	for _, namespace := range s.listed() {
+		before := len(all)
+		err := finder.Each(ctx, namespace, func() { all = all[:before] }, func(object core.Object, pod hook.Pod) error {
+			if slices.Contains(s.scope.Namespaces, pod.Namespace) {
+				object.JSON = nil
+				all = append(all, seen{object, pod})
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	reset()
+	for _, each := range all {
+		if err := visit(each.object, each.pod); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+type seen struct {
+	object core.Object
+	pod    hook.Pod
+}
+
+// listed returns the namespaces that are listed; an empty one means all.
+func (s *Session) listed() []string {
+	if len(s.scope.Namespaces) > maxLists {
+		return []string{""}
+	}
+	return s.scope.Namespaces
+}
+
+func (s *Session) work() *work { return &work{Runner: s.runner, ledger: s.scope.Ledger} }
