@@ -104,6 +104,9 @@ func TestChange(t *testing.T) {
 		"DryRun":                  {"Restore", restore + "}", restore + "dryRun: true}", "spec.dryRun"},
 		"RestoreCancel":           {"Restore", restore + "}", restore + "cancel: true}", ""},
 		"RestoreCancelTakenBack":  {"Restore", restore + "cancel: true}", restore + "}", "spec.cancel"},
+		"RestoreHook":             {"Restore", restore + "hook: {resources: [{name: a, post: [{exec: {command: [warm]}}]}]}}", restore + "hook: {resources: [{name: a, post: [{exec: {command: [rm]}}]}]}}", "spec.hook"},
+		"RestoreHookAdded":        {"Restore", restore + "}", restore + "hook: {resources: [{name: a, pre: [{exec: {command: [warm]}}]}]}}", "spec.hook"},
+		"RestoreHookEmptied":      {"Restore", restore + "hook: {resources: []}}", restore + "}", ""},
 		"RestoreWithEmptyStructs": {"Restore", restore + "}", restore + "hook: {resources: null}, resourcePrefix: '', labelSelector: null}", ""},
 	}
 	for name, c := range cases {

@@ -26,10 +26,6 @@ func TestRefused(t *testing.T) {
 			backup + "  hook: {quiesceTimeout: -1s}\n",
 			[]refusal{{"spec.hook.quiesceTimeout", "spec.hook.quiesceTimeout must be a duration that is not negative, such as 1m"}},
 		},
-		"RestoreHook": {
-			restore + "  hook: {resources: [{name: warm, post: [{init: {initContainers: [{name: warm, image: shop}]}}]}]}\n",
-			[]refusal{{"spec.hook.resources", "hooks are not supported yet: remove spec.hook.resources"}},
-		},
 		"VolumeRuleSkipsByWay": {
 			backup + "  volumeRules: [{action: Backup}, {action: Skip, way: Snapshot}]\n",
 			[]refusal{{"spec.volumeRules[1].action", "a rule that skips backs nothing up: remove way, providerName and snapshotClass, or set action to Backup"}},
