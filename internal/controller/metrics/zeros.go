@@ -37,9 +37,7 @@ const (
 func backupReasons() []string {
 	return append(
 		commonReasons(), kahuv1.ReasonStoreFull, kahuv1.ReasonLocationReadOnly,
-		kahuv1.ReasonHookInvalid, kahuv1.ReasonHookFailed, kahuv1.ReasonHookTimedOut, kahuv1.ReasonHookInterrupted, kahuv1.ReasonQuiesceTimeout,
-		kahuv1.ReasonCutFailed, kahuv1.ReasonContainerNotFound, kahuv1.ReasonContainerNotRunning, kahuv1.ReasonPodNotRunning, kahuv1.ReasonPodGone,
-		kahuv1.ReasonPodUnreachable, kahuv1.ReasonHookChanged, kahuv1.ReasonContainerNotReady,
+		kahuv1.ReasonQuiesceTimeout, kahuv1.ReasonCutFailed,
 	)
 }
 
@@ -52,6 +50,7 @@ func restoreReasons() []string {
 		kahuv1.ReasonBackupNotFound, kahuv1.ReasonBackupAmbiguous, kahuv1.ReasonBackupFailed, kahuv1.ReasonBackupIncomplete,
 		kahuv1.ReasonManifestNotFound, kahuv1.ReasonManifestTooNew, kahuv1.ReasonManifestInvalid,
 		kahuv1.ReasonMarkerMissing, kahuv1.ReasonKeyNeeded, kahuv1.ReasonUnknownSigner, kahuv1.ReasonProviderUnavailable,
+		kahuv1.ReasonHookChanged, kahuv1.ReasonContainerNotReady,
 	)
 }
 
@@ -63,6 +62,9 @@ func commonReasons() []string {
 		kahuv1.ReasonKindNeverSelected, kahuv1.ReasonNamespaceNotFound, kahuv1.ReasonKindNotFound,
 		kahuv1.ReasonLocationNotFound, kahuv1.ReasonLocationNotReady, kahuv1.ReasonLocationUnreachable, kahuv1.ReasonStoreDenied, kahuv1.ReasonStoreFailed,
 		kahuv1.ReasonArchiveCorrupt,
+		kahuv1.ReasonHookInvalid, kahuv1.ReasonHookFailed, kahuv1.ReasonHookTimedOut, kahuv1.ReasonHookInterrupted,
+		kahuv1.ReasonContainerNotFound, kahuv1.ReasonContainerNotRunning, kahuv1.ReasonPodNotRunning, kahuv1.ReasonPodGone,
+		kahuv1.ReasonPodUnreachable,
 	}
 }
 
