@@ -3,6 +3,7 @@ package restore
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/soda-cdm/kahu/internal/core"
@@ -33,7 +34,7 @@ func (r *run) prepareHooks(context.Context) error {
 	}
 	for i := range r.manifest.Kinds {
 		if kind := r.manifest.Kinds[i].Kind; !known[kind.GroupResource().String()] {
-			kinds = append(kinds[:len(kinds):len(kinds)], kind)
+			kinds = append(slices.Clip(kinds), kind)
 		}
 	}
 	sources := make(map[string]string, len(r.plan.Namespaces))

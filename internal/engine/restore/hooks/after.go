@@ -14,6 +14,7 @@ import (
 
 	"github.com/soda-cdm/kahu/internal/core"
 	"github.com/soda-cdm/kahu/internal/core/hook"
+	"github.com/soda-cdm/kahu/internal/core/selection"
 	"github.com/soda-cdm/kahu/internal/engine/pods"
 )
 
@@ -171,14 +172,7 @@ func (a *after) look(ctx context.Context) error {
 
 // see takes note of a pod.
 func (a *after) see(ctx context.Context, finder *pods.Finder, object core.Object, pod hook.Pod) (err error) {
-	a.mu.Lock()
-	known := a.pods[pod.UID]
-	if known != nil {
-		known.pod.Ready, known.pod.Running, known.pod.Over = pod.Ready, pod.Running, pod.Over
-		known.gone = known.gone || pod.Going
-	}
-	a.mu.Unlock()
-	if known != nil || pod.Over || pod.Going || !a.rules.MayRestored(&pod) {
+	if a.seeKnown(&pod) || pod.Over || pod.Going || !a.rules.MayRestored(&pod) {
 		return nil
 	}
 	if pod.Owners, err = finder.Owners(ctx, object); err != nil {
@@ -193,17 +187,34 @@ func (a *after) see(ctx context.Context, finder *pods.Finder, object core.Object
 	if err != nil || !made {
 		return err
 	}
+	return a.add(object.Key(), &target{pod: pod, commands: asked.Post}, problems)
+}
+
+// seeKnown takes note of how a pod is that is known already.
+func (a *after) seeKnown(pod *hook.Pod) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	known := a.pods[pod.UID]
+	if known == nil {
+		return false
+	}
+	known.pod.Ready, known.pod.Running, known.pod.Over = pod.Ready, pod.Running, pod.Over
+	known.gone = known.gone || pod.Going
+	return true
+}
+
+// add adds a pod in which commands are to run. Where something is wrong with what it asks for, none are.
+func (a *after) add(key core.Key, found *target, problems []selection.Problem) error {
+	if len(problems) > 0 {
+		found.commands, found.begun, found.over = nil, true, true
+		a.miss(key, true, hook.ReasonInvalid, problems[0].Field+": "+problems[0].Message)
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
 	if len(a.pods) == maxPods {
 		return fmt.Errorf("hooks are to run in more than %d pods: %w", maxPods, core.ErrInvalid)
 	}
-	found := &target{pod: pod, commands: asked.Post}
-	if len(problems) > 0 {
-		found.commands, found.begun, found.over = nil, true, true
-		a.miss(object.Key(), false, hook.ReasonInvalid, problems[0].Field+": "+problems[0].Message)
-	}
-	a.mu.Lock()
-	a.pods[pod.UID] = found
-	a.mu.Unlock()
+	a.pods[found.pod.UID] = found
 	return nil
 }
 
@@ -277,7 +288,7 @@ func (a *after) beginOne(ctx context.Context, each *target) time.Duration {
 
 func (a *after) missPod(pod hook.Pod, commands []hook.Command, outcome, why string) {
 	key := core.Key{Resource: "pods", Namespace: pod.Namespace, Name: pod.Name}
-	a.miss(key, continues(commands), outcome, fmt.Sprintf("PostHook in Pod %s/%s: %s: %s", pod.Namespace, pod.Name, outcome, why))
+	a.miss(key, !continues(commands), outcome, fmt.Sprintf("PostHook in Pod %s/%s: %s: %s", pod.Namespace, pod.Name, outcome, why))
 }
 
 // ready tells whether every container in which commands are to run is ready, as far as the pod has it.
@@ -356,7 +367,7 @@ func (a *after) await(each *workload) time.Duration {
 	case wait <= 0:
 		each.over = true
 		key := each.object.Key()
-		a.miss(key, continues(each.commands), hook.NotReady, fmt.Sprintf("PostHook in the pods of %s %s/%s: %s: it has %d of %d pods after %s",
+		a.miss(key, !continues(each.commands), hook.NotReady, fmt.Sprintf("PostHook in the pods of %s %s/%s: %s: it has %d of %d pods after %s",
 			each.kind, key.Namespace, key.Name, hook.NotReady, have, want, longest(each.commands)))
 	}
 	return max(0, wait)

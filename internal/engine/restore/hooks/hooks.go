@@ -13,7 +13,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -137,22 +136,7 @@ func (s *Session) Before(ctx context.Context) error {
 		return fmt.Errorf("writing down that hooks begin: %w", err)
 	}
 	confirmed := s.runner.Clock.Now()
-	var mu sync.Mutex
-	mayBegin := func() bool {
-		mu.Lock()
-		defer mu.Unlock()
-		if ctx.Err() != nil || work.failed() != nil {
-			return false
-		}
-		if s.runner.Clock.Since(confirmed) >= freshTime {
-			if err := s.scope.Confirm(ctx); err != nil {
-				work.stop(err)
-				return false
-			}
-			confirmed = s.runner.Clock.Now()
-		}
-		return true
-	}
+	mayBegin := func() bool { return s.mayBegin(ctx, work, &confirmed) }
 	var group errgroup.Group
 	group.SetLimit(max(1, s.runner.AtOnce))
 	for _, plan := range plans {
@@ -172,6 +156,25 @@ func (s *Session) Before(ctx context.Context) error {
 	recording, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTime)
 	defer cancel()
 	return errors.Join(err, s.request.Record.Before(recording, outcome))
+}
+
+// mayBegin tells whether a command before may begin.
+func (s *Session) mayBegin(ctx context.Context, work *work, confirmed *time.Time) bool {
+	if ctx.Err() != nil || work.failed() != nil {
+		return false
+	}
+	work.asking.Lock()
+	defer work.asking.Unlock()
+	if s.runner.Clock.Since(*confirmed) < freshTime {
+		return true
+	}
+	asked := s.runner.Clock.Now()
+	if err := s.scope.Confirm(ctx); err != nil {
+		work.stop(err)
+		return false
+	}
+	*confirmed = asked
+	return true
 }
 
 // existing returns what runs in the pods that are there.

@@ -223,12 +223,12 @@ func TestAfterWaits(t *testing.T) {
 	select {
 	case err := <-ended:
 		t.Fatalf("it does not wait: %v, %v", err, s.happened())
-	case <-time.After(time.Second):
+	case <-clock.RealClock{}.After(time.Second):
 	}
 	s.cluster.Change(t, hook.PodKind(), "there", "web-1", `{"status":`+statusOfReady+`}`)
 	select {
 	case err = <-ended:
-	case <-time.After(20 * time.Second):
+	case <-clock.RealClock{}.After(20 * time.Second):
 		t.Fatalf("it does not end: %v", s.happened())
 	}
 	got := s.happened()

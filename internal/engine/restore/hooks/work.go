@@ -20,6 +20,7 @@ type work struct {
 
 	ledger *engine.Ledger
 
+	asking   sync.Mutex // whether the run is still this attempt's
 	mu       sync.Mutex
 	rows     []quiesce.Row
 	failure  *quiesce.FailedError
@@ -89,22 +90,26 @@ func (w *work) note(of noted) {
 	w.add(of)
 	if !harmless {
 		w.wrong++
-		w.fail(of.command.Continue, result.Outcome, text)
+		if !of.command.Continue {
+			w.fail(result.Outcome, text)
+		}
 	}
 }
 
-// miss writes down that something was not run, and that it is a failure unless the run goes on.
-func (w *work) miss(key core.Key, continues bool, outcome, text string) {
+// miss writes down that something was not run, and whether the run fails for that.
+func (w *work) miss(key core.Key, fails bool, outcome, text string) { //nolint:revive // It says what onError says.
 	w.ledger.Note(key, "PostHook", text)
 	w.ledger.Warn(key, text)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.wrong++
-	w.fail(continues, outcome, text)
+	if fails {
+		w.fail(outcome, text)
+	}
 }
 
-func (w *work) fail(continues bool, outcome, text string) {
-	if !continues && w.failure == nil {
+func (w *work) fail(outcome, text string) {
+	if w.failure == nil {
 		w.failure = &quiesce.FailedError{Reason: outcome, Message: text}
 	}
 }

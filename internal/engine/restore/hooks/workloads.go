@@ -77,30 +77,44 @@ func (s *Session) workloads(ctx context.Context, began time.Time) ([]*workload, 
 			continue
 		}
 		for _, namespace := range s.listed() {
-			before := len(found)
-			err := s.runner.Cluster.List(ctx, core.ListRequest{Kind: kind, Namespace: namespace}, func(page core.Page) error {
-				for _, object := range page.Objects {
-					each, err := s.workload(ctx, kind, object)
-					if err != nil {
-						return err
-					}
-					if each != nil {
-						each.until = began.Add(longest(each.commands))
-						found = append(found, each)
-					}
-				}
-				return nil
-			})
-			if errors.Is(err, core.ErrExpired) {
-				found = found[:before]
-			}
+			these, err := s.workloadsIn(ctx, kind, namespace)
 			if err != nil {
 				return nil, fmt.Errorf("%w: looking for restored workloads: %w", engine.ErrCluster, err)
 			}
+			found = append(found, these...)
 		}
+	}
+	for _, each := range found {
+		each.until = began.Add(longest(each.commands))
 	}
 	return found, nil
 }
+
+// workloadsIn returns those of a kind in a namespace, or in all where it is empty.
+func (s *Session) workloadsIn(ctx context.Context, kind core.Kind, namespace string) (found []*workload, err error) {
+	for range listTries {
+		found = nil
+		err = s.runner.Cluster.List(ctx, core.ListRequest{Kind: kind, Namespace: namespace}, func(page core.Page) error {
+			for _, object := range page.Objects {
+				each, err := s.workload(ctx, kind, object)
+				if err != nil {
+					return err
+				}
+				if each != nil {
+					found = append(found, each)
+				}
+			}
+			return nil
+		})
+		if !errors.Is(err, core.ErrExpired) {
+			break
+		}
+	}
+	return found, err
+}
+
+// listTries bounds how often a list begins again because its position expired.
+const listTries = 3
 
 // counted tells of a kind whose objects say how many pods they are to have.
 func counted(kind core.Kind) bool {
