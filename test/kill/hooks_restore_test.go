@@ -62,7 +62,6 @@ func TestHooksOfRestores(t *testing.T) {
 	}
 	w.create(&kahuv1.Restore{ObjectMeta: named("shop"), Spec: kahuv1.RestoreSpec{
 		BackupName: "shop", NamespaceMapping: map[string]string{w.app: target},
-		IncludeResources: []kahuv1.ResourceFilter{{Kind: "deployments"}, {Kind: "pods"}},
 		Hook: kahuv1.RestoreHook{Resources: []kahuv1.RestoreResourceHook{
 			{
 				Name: "there", IncludeNamespaces: []string{w.app}, IncludeResources: []kahuv1.ResourceFilter{{Kind: "pods", Name: there.Name}},
