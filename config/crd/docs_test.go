@@ -14,8 +14,8 @@ import (
 )
 
 const (
-	pages      = "../../docs/api"
-	conditions = "../../api/v1beta1/conditions.go"
+	pages = "../../docs/api"
+	types = "../../api/v1beta1"
 )
 
 // TestEveryFieldHasItsLine reads the page of each kind and looks for its fields.
@@ -73,11 +73,20 @@ func checkDocumented(t *testing.T, path, page string, field apiextensionsv1.JSON
 // constants returns the values of the constants for conditions and reasons.
 func constants(t *testing.T) []string {
 	t.Helper()
-	file, err := parser.ParseFile(token.NewFileSet(), conditions, nil, parser.SkipObjectResolution)
-	if err != nil {
-		t.Fatal(err)
-	}
 	var words []string
+	for _, name := range []string{"conditions.go", "reasons.go"} {
+		file, err := parser.ParseFile(token.NewFileSet(), filepath.Join(types, name), nil, parser.SkipObjectResolution)
+		if err != nil {
+			t.Fatal(err)
+		}
+		words = append(words, valuesIn(t, file)...)
+	}
+	return words
+}
+
+// valuesIn returns the values of the constants of a file.
+func valuesIn(t *testing.T, file *ast.File) (words []string) {
+	t.Helper()
 	ast.Inspect(file, func(node ast.Node) bool {
 		spec, is := node.(*ast.ValueSpec)
 		if !is {
