@@ -122,6 +122,9 @@ func (r *run) put(ctx context.Context, wish draft.Draft) error {
 
 // send creates an object, and writes what is written after that.
 func (r *run) send(ctx context.Context, wish draft.Draft) error {
+	if err := r.holdBack(wish); err != nil {
+		return err
+	}
 	if err := r.withData(ctx, wish); err != nil {
 		return err
 	}
@@ -169,6 +172,7 @@ func (r *run) refused(wish draft.Draft, err error) {
 	if known, is := errors.AsType[*refusal](err); is {
 		reason = known.reason
 	}
+	r.lose(wish.Item)
 	r.fail(engine.Row{Kind: *wish.Item.Kind, Key: wish.Key(), Reason: reason, Message: err.Error()})
 }
 
@@ -221,6 +225,9 @@ func (r *run) existing(ctx context.Context, wish draft.Draft) error {
 		}
 		r.updated(item, object, "the cluster makes one in every new namespace")
 		return nil
+	}
+	if err := r.notEmptied(wish, living); err != nil {
+		return err
 	}
 	return r.meet(ctx, wish, living)
 }

@@ -138,6 +138,11 @@ func (r *run) meet(ctx context.Context, wish draft.Draft, living core.Living) er
 		r.leave(wish, draft.WhyShared)
 		return nil
 	}
+	if r.request.Existing == restoreplan.Update || r.request.Existing == restoreplan.Recreate {
+		if err := r.holdBack(wish); err != nil {
+			return err
+		}
+	}
 	switch r.request.Existing {
 	case restoreplan.Update:
 		return r.update(ctx, wish)

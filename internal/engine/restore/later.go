@@ -39,7 +39,8 @@ const (
 // passing tells whether an error may be another one in a moment: who was asked was away or busy, or the kind is not
 // served yet.
 func passing(err error) bool {
-	return errors.Is(err, core.ErrUnavailable) || errors.Is(err, core.ErrConflict) ||
+	_, waits := errors.AsType[*claimPostponedError](err)
+	return waits || errors.Is(err, core.ErrUnavailable) || errors.Is(err, core.ErrConflict) ||
 		errors.Is(err, core.ErrUnsupported) || errors.Is(err, draft.ErrOwnerPostponed)
 }
 
@@ -159,6 +160,9 @@ func (p *postponed) take() []*restoreplan.Item {
 func (r *run) settled(item *restoreplan.Item, size int64) {
 	r.mu.Lock()
 	delete(r.later.ids, item.ID)
+	if data := r.data[item]; data != nil && data.state == claimOpen {
+		data.state = claimSettled
+	}
 	r.mu.Unlock()
 	r.progress.Done(1, size)
 }

@@ -221,6 +221,7 @@ func (r *run) steps(ctx context.Context) error {
 		{Word: "Volumes", Name: "looking for the data of volumes", Do: r.planVolumes},
 		{Word: "Names", Name: "deciding names", Do: r.decideNames},
 		{Word: "Kinds", Name: "checking kinds", Do: r.checkKinds},
+		{Word: "Claims", Name: "looking for claims that are there", Do: r.lookForClaims},
 	}
 	if r.request.Resumed && !r.request.DryRun {
 		steps = append(steps, engine.Step{Word: "Resume", Name: "finding out what an earlier attempt has made", Do: r.recognise})
@@ -273,9 +274,10 @@ type run struct {
 	previewed *preview.Result      // set by previewPlan
 	absent    []string             // namespaces that the run makes itself, set by prepareNamespaces
 
-	plan   *restoreplan.Plan                     // set by makePlan
-	data   map[*restoreplan.Item]*archive.Volume // the claims whose data is in the backup, set by planVolumes
-	served []core.Kind                           // what the cluster serves, set by survey
+	plan   *restoreplan.Plan            // set by makePlan
+	data   map[*restoreplan.Item]*claim // the claims whose data is in the backup, set by planVolumes
+	homes  map[string][]*claim          // the same by their namespaces in the cluster, set by lookForClaims
+	served []core.Kind                  // what the cluster serves, set by survey
 
 	mu            sync.Mutex
 	counts        Counts

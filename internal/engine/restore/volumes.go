@@ -51,9 +51,9 @@ func (e *VolumesAwayError) Error() string {
 // Unwrap returns the class of the error.
 func (e *VolumesAwayError) Unwrap() error { return core.ErrUnavailable }
 
-// planVolumes finds the claims whose data is in the backup, and makes sure that their providers are there. Their old
-// PersistentVolumes are not created: a claim gets one that is made from its backup.
-func (r *run) planVolumes(ctx context.Context) error {
+// planVolumes finds the claims whose data is in the backup. Their old PersistentVolumes are not created: a claim gets one that
+// is made from its backup.
+func (r *run) planVolumes(context.Context) error {
 	if len(r.manifest.Volumes) == 0 {
 		return nil
 	}
@@ -62,28 +62,17 @@ func (r *run) planVolumes(ctx context.Context) error {
 		row := &r.manifest.Volumes[i]
 		rows[core.Key{Resource: "persistentvolumeclaims", Namespace: row.Namespace, Name: row.Name}] = row
 	}
-	r.data = map[*restoreplan.Item]*archive.Volume{}
-	needed := map[string]int{}
+	r.data = map[*restoreplan.Item]*claim{}
 	for _, wave := range r.plan.Waves {
 		for _, item := range wave.Items {
 			if row := rows[item.Key()]; row != nil {
-				r.data[item] = row
+				r.data[item] = &claim{row: row}
 				replaced[row.PersistentVolume] = row.Provider
-				needed[row.Provider]++
 				r.Note(item.Key(), "VolumeFromBackup", "provider "+row.Provider+" makes its volume from the backup")
 			}
 		}
 	}
 	r.leaveVolumes(replaced)
-	for provider, number := range needed {
-		why, err := r.request.Volumes.Away(ctx, provider)
-		if err != nil {
-			return err
-		}
-		if why != "" {
-			return &VolumesAwayError{Provider: provider, Number: number, Why: why}
-		}
-	}
 	return nil
 }
 
@@ -110,11 +99,11 @@ func volumeKind() core.Kind {
 // withData has the volume of a claim made from its backup, and has the claim name it. Everything else stays as it is, and so
 // does a claim that is there already.
 func (r *run) withData(ctx context.Context, wish draft.Draft) error {
-	row := r.data[wish.Item]
-	if row == nil {
+	data := r.data[wish.Item]
+	if data == nil {
 		return nil
 	}
-	claim := wish.Object
+	row, claim := data.row, wish.Object
 	_, err := r.Cluster.Living(ctx, *wish.Item.Kind, claim.GetNamespace(), claim.GetName())
 	if err == nil {
 		return core.ErrAlreadyExists

@@ -1,0 +1,142 @@
+package restore
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/soda-cdm/kahu/internal/core"
+	"github.com/soda-cdm/kahu/internal/core/archive"
+	"github.com/soda-cdm/kahu/internal/core/restoreplan"
+	"github.com/soda-cdm/kahu/internal/engine"
+	"github.com/soda-cdm/kahu/internal/engine/restore/draft"
+)
+
+// claim is one whose data is in the backup. Where it is not there, and is wanted by a workload, others make an empty one of its
+// name: no such claim is ever taken for the one of the backup, and no workload is created whose controller would do that.
+type claim struct {
+	row *archive.Volume
+	key core.Key // in the cluster, set by lookForClaims
+	// there is the UID of the claim that somebody else had made before the restore began, set by lookForClaims; empty where
+	// there was none.
+	there types.UID
+	state claimState
+}
+
+// claimState is what has become of a claim, guarded by the run's mu.
+type claimState uint8
+
+const (
+	claimOpen    claimState = iota // nothing yet
+	claimSettled                   // it is there
+	claimLost                      // it is not, or without its data
+)
+
+// lookForClaims finds out which claims are there before anything is written, and makes sure that the providers are there of
+// the volumes of all others.
+func (r *run) lookForClaims(ctx context.Context) error {
+	looking, inner := engine.NewCrew(ctx, r.Creators)
+	for item, data := range r.data {
+		if looking.Do(inner, func(ctx context.Context) error { return r.lookForClaim(ctx, item, data) }) != nil {
+			break
+		}
+	}
+	if err := cmp.Or(looking.End(), ctx.Err()); err != nil {
+		return err
+	}
+	r.homes = map[string][]*claim{}
+	needed := map[string]int{}
+	for _, data := range r.data {
+		r.homes[data.key.Namespace] = append(r.homes[data.key.Namespace], data)
+		if data.there == "" {
+			needed[data.row.Provider]++
+		}
+	}
+	for _, provider := range slices.Sorted(maps.Keys(needed)) {
+		why, err := r.request.Volumes.Away(ctx, provider)
+		if err != nil {
+			return err
+		}
+		if why != "" {
+			return &VolumesAwayError{Provider: provider, Number: needed[provider], Why: why}
+		}
+	}
+	return nil
+}
+
+// lookForClaim finds out whether one is there that this restore did not make. For an attempt that goes on, that is one which
+// was there before the Restore: later ones have come while it ran.
+func (r *run) lookForClaim(ctx context.Context, item *restoreplan.Item, data *claim) error {
+	data.key = r.transformer.Key(*item.Kind, item.Key())
+	living, err := r.Cluster.Living(ctx, *item.Kind, data.key.Namespace, data.key.Name)
+	switch {
+	case errors.Is(err, core.ErrNotFound), errors.Is(err, core.ErrUnsupported):
+		return nil
+	case err != nil:
+		return fmt.Errorf("looking for %s: %w", data.key, err)
+	}
+	late := r.request.Resumed && !living.Created.Before(r.request.Began)
+	switch made := r.self.Made(living); {
+	case living.Terminating:
+	case made != restoreplan.Unmade:
+		data.state = claimSettled
+	case !late:
+		data.there = living.UID
+	}
+	return nil
+}
+
+// notEmptied refuses a claim that is there and that neither this restore made nor anybody before it: it came meanwhile, most
+// likely from the controller of a StatefulSet, and does not have the data of the backup.
+func (r *run) notEmptied(wish draft.Draft, living core.Living) error {
+	data := r.data[wish.Item]
+	if data == nil || data.there == living.UID {
+		return nil
+	}
+	r.mu.Lock()
+	data.there = ""
+	r.mu.Unlock()
+	return &volumeError{refusal{ReasonVolumeFailed, errors.New("somebody else, such as the controller of a StatefulSet, has made a claim " +
+		"of that name while the restore ran: the data of the backup is not in it. Delete it where it is of no use, and its workload with " +
+		"it, and create another Restore")}}
+}
+
+// lose takes note that a claim is not there with its data, if it is not one that was there before.
+func (r *run) lose(item *restoreplan.Item) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if data := r.data[item]; data != nil && data.there == "" {
+		data.state = claimLost
+	}
+}
+
+// claimPostponedError is why an object is not created yet: its controller would make a claim that has been put off.
+type claimPostponedError struct{ refusal }
+
+// Unwrap returns the refusal, which has the reason.
+func (e *claimPostponedError) Unwrap() error { return &e.refusal }
+
+// holdBack refuses to create or change a workload whose controller would make an empty claim in the place of one whose data is
+// in the backup, and puts it off as long as that claim may still come.
+func (r *run) holdBack(wish draft.Draft) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var waits error
+	for _, data := range r.homes[wish.Object.GetNamespace()] {
+		if data.state == claimSettled || !restoreplan.MakesClaim(*wish.Item.Kind, wish.Object.Object, data.key.Name) {
+			continue
+		}
+		if data.state == claimLost {
+			return &volumeError{refusal{ReasonVolumeFailed, fmt.Errorf("it would begin with an empty claim %s, whose data could not be "+
+				"restored, and was left as it is: another Restore creates both when the cause is mended", data.key.Name)}}
+		}
+		waits = &claimPostponedError{refusal{ReasonVolumeFailed, fmt.Errorf("it would begin with an empty claim %s, whose data could not be "+
+			"restored in time, and was left as it is: another Restore creates both", data.key.Name)}}
+	}
+	return waits
+}

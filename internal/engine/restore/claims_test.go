@@ -1,0 +1,239 @@
+package restore_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/soda-cdm/kahu/internal/core"
+	"github.com/soda-cdm/kahu/internal/core/restoreplan"
+	"github.com/soda-cdm/kahu/internal/core/selection"
+	"github.com/soda-cdm/kahu/internal/core/volumework"
+	"github.com/soda-cdm/kahu/internal/engine/restore"
+	"github.com/soda-cdm/kahu/internal/testkit/fakecluster"
+	"github.com/soda-cdm/kahu/internal/testkit/world"
+)
+
+// whole is a provider that makes whole volumes, unless it fails, and all of whose orders are Completed.
+type whole struct {
+	making
+	fails bool
+}
+
+func (w *whole) Make(context.Context, volumework.Run, volumework.RestoreOrder) (volumework.Made, error) {
+	if w.fails {
+		return volumework.Made{}, errors.New("the disk is on fire")
+	}
+	return volumework.Made{Volume: "vol-7"}, nil
+}
+
+func (*whole) Await(context.Context, volumework.Run) (map[core.Key]string, []core.Key, error) {
+	return nil, nil, nil
+}
+
+var statefulSets = fakecluster.Kind("apps", "StatefulSet", "statefulsets", true)
+
+const emptyClaim = `{"spec":{"accessModes":["ReadWriteOnce"]}}`
+
+// database backs up a StatefulSet with a claim that has data, and returns a cluster into which it is restored. There, the
+// controller of StatefulSets is at work.
+func database(t *testing.T) (*world.World, *fakecluster.Cluster) {
+	t.Helper()
+	w := world.New(t)
+	w.Shop()
+	w.Volumes = taken{}
+	w.Cluster.Serve(statefulSets)
+	w.Cluster.Put(t, world.Claims, "shop", "data-db-0", `{"spec":{"volumeName":"pv-1","accessModes":["ReadWriteOnce"],
+		"resources":{"requests":{"storage":"1Gi"}}},"status":{"phase":"Bound"}}`)
+	w.Cluster.Put(t, statefulSets, "shop", "db", `{"spec":{"replicas":1,"volumeClaimTemplates":[{"metadata":{"name":"data"}}]}}`)
+	if _, err := w.Backup("one", selection.Filters{}); err != nil {
+		t.Fatal(err)
+	}
+	kinds := append(world.AllKinds(), statefulSets, fakecluster.Kind("", "PersistentVolume", "persistentvolumes", false))
+	to := fakecluster.New(kinds...)
+	return w, to
+}
+
+// controlled plays the controller, after what the test intercepts.
+func controlled(t *testing.T, to *fakecluster.Cluster, before func(call fakecluster.Call) error) {
+	t.Helper()
+	created := false
+	to.Intercept = func(call fakecluster.Call) error {
+		if before != nil {
+			if err := before(call); err != nil {
+				return err
+			}
+		}
+		if _, there := to.Contents()["persistentvolumeclaims shop/data-db-0"]; created && !there {
+			to.Put(t, world.Claims, "shop", "data-db-0", emptyClaim)
+		}
+		created = created || call.Verb == "create" && call.Key.Resource == "statefulsets"
+		return nil
+	}
+}
+
+func namesOf(result restore.Result) string {
+	var names []string
+	for _, row := range result.Failed {
+		names = append(names, row.Key.Resource+"/"+row.Key.Name+":"+row.Reason)
+	}
+	return strings.Join(names, " ")
+}
+
+// TestStatefulSetWaitsForItsClaims: the creation of a claim is refused once, by a webhook whose server is not there yet. The
+// StatefulSet that uses it is created after it, as its controller would make an empty one.
+func TestStatefulSetWaitsForItsClaims(t *testing.T) {
+	w, to := database(t)
+	w.Restores = &whole{}
+	refused := false
+	controlled(t, to, func(call fakecluster.Call) error {
+		if call.Verb == "create" && call.Key.Resource == "persistentvolumeclaims" && !refused {
+			refused = true
+			return core.ErrUnavailable
+		}
+		return nil
+	})
+	result, err := w.Restore("one", to)
+	if err != nil || result.FailedTotal > 0 || !refused {
+		t.Fatalf("%v, failed: %s", err, namesOf(result))
+	}
+	found := to.Contents()
+	if !strings.Contains(found["persistentvolumeclaims shop/data-db-0"], "volumeName") || found["statefulsets.apps shop/db"] == "" {
+		t.Errorf("the claim is %s, the StatefulSet %s", found["persistentvolumeclaims shop/data-db-0"], found["statefulsets.apps shop/db"])
+	}
+}
+
+// TestNoStatefulSetOfALostVolume: where the data of a claim does not come back, the StatefulSet that would begin with an empty
+// one is not created, and all others are.
+func TestNoStatefulSetOfALostVolume(t *testing.T) {
+	for name, fault := range map[string]func(makes *whole) func(call fakecluster.Call) error{
+		"no volume": func(makes *whole) func(call fakecluster.Call) error {
+			makes.fails = true
+			return nil
+		},
+		"no claim": func(*whole) func(call fakecluster.Call) error {
+			return func(call fakecluster.Call) error {
+				if call.Verb == "create" && call.Key.Resource == "persistentvolumeclaims" {
+					return core.ErrDenied
+				}
+				return nil
+			}
+		},
+		"no claim in time": func(*whole) func(call fakecluster.Call) error {
+			return func(call fakecluster.Call) error {
+				if call.Verb == "create" && call.Key.Resource == "persistentvolumeclaims" {
+					return core.ErrUnavailable
+				}
+				return nil
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w, to := database(t)
+			makes := &whole{}
+			w.Restores = makes
+			controlled(t, to, fault(makes))
+			result, err := w.Restore("one", to)
+			if err != nil {
+				t.Fatal(err)
+			}
+			found := to.Contents()
+			if found["persistentvolumeclaims shop/data-db-0"] != "" || found["statefulsets.apps shop/db"] != "" {
+				t.Errorf("the claim is %s, the StatefulSet %s", found["persistentvolumeclaims shop/data-db-0"], found["statefulsets.apps shop/db"])
+			}
+			if got := namesOf(result); result.FailedTotal != 2 || !strings.Contains(got, "statefulsets/db:"+restore.ReasonVolumeFailed) ||
+				!strings.Contains(got, "persistentvolumeclaims/data-db-0:") {
+				t.Errorf("failed: %s", got)
+			}
+			if found["deployments.apps shop/front"] == "" && len(found) < 5 {
+				t.Errorf("the others were not created: %v", found)
+			}
+		})
+	}
+}
+
+// TestClaimOfOthersIsNotTheBackups: somebody makes an empty claim while the restore runs, or while no manager goes on with it.
+// That the data of the backup is not in it is said.
+func TestClaimOfOthersIsNotTheBackups(t *testing.T) {
+	for name, resumed := range map[string]bool{"meanwhile": false, "between two attempts": true} {
+		t.Run(name, func(t *testing.T) {
+			w, to := database(t)
+			began := to.Now()
+			if resumed {
+				to.Put(t, world.Namespaces, "", "shop", `{}`)
+				to.Put(t, world.Claims, "shop", "data-db-0", emptyClaim)
+			}
+			refused, made := false, resumed
+			to.Intercept = func(call fakecluster.Call) error {
+				if call.Verb == "create" && call.Key.Resource == "persistentvolumeclaims" && !refused && !resumed {
+					refused = true
+					return core.ErrUnavailable
+				}
+				if call.Verb == "living" && call.Key.Name == "data-db-0" && refused && !made { // Before it is tried again.
+					made = true
+					to.Put(t, world.Claims, "shop", "data-db-0", emptyClaim)
+				}
+				return nil
+			}
+			use := &restore.Runner{Cluster: to, Clock: w.Clock, Creators: 4, Patience: world.Patience}
+			result, err := use.Run(t.Context(), restore.Request{
+				Backup: world.ID("one"), ID: world.RestoreID, Attempt: "attempt2", Began: began, Resumed: resumed, Volumes: &whole{},
+			}, w.Files)
+			if err != nil || !made {
+				t.Fatal(err, made)
+			}
+			if got := namesOf(result); !strings.Contains(got, "persistentvolumeclaims/data-db-0:"+restore.ReasonVolumeFailed) {
+				t.Errorf("failed: %s, existing %d", got, result.Counts.Existing)
+			}
+			if to.Contents()["statefulsets.apps shop/db"] != "" {
+				t.Error("the StatefulSet runs on an empty volume")
+			}
+		})
+	}
+}
+
+// TestClaimThatWasThereStays: a claim that was there before the restore is met as the policy says, and its workload is created.
+func TestClaimThatWasThereStays(t *testing.T) {
+	for _, policy := range []restoreplan.Policy{restoreplan.Skip, restoreplan.Update, restoreplan.Recreate} {
+		w, to := database(t)
+		to.Put(t, world.Namespaces, "", "shop", `{}`)
+		to.Put(t, world.Claims, "shop", "data-db-0", `{"spec":{"volumeName":"mine"}}`)
+		use := &restore.Runner{Cluster: to, Clock: w.Clock, Creators: 4, Patience: time.Second}
+		result, err := use.Run(t.Context(), restore.Request{
+			// The provider is away, and nobody needs it.
+			Backup: world.ID("one"), ID: world.RestoreID, Attempt: "first", Existing: policy, Volumes: &whole{making: making{away: "it sleeps"}},
+		}, w.Files)
+		if err != nil {
+			t.Errorf("%s: %v", policy, err)
+			continue
+		}
+		if got := to.Contents(); got["statefulsets.apps shop/db"] == "" {
+			t.Errorf("%s: the StatefulSet was not created: %s", policy, namesOf(result))
+		}
+	}
+}
+
+// TestStatefulSetOfAClaimThatAnEarlierAttemptMade: what is there with its data holds nothing back.
+func TestStatefulSetOfAClaimThatAnEarlierAttemptMade(t *testing.T) {
+	w, to := database(t)
+	stopped := errors.New("the manager stops")
+	request := restore.Request{
+		Backup: world.ID("one"), ID: world.RestoreID, Attempt: "first", Began: to.Now(), Volumes: &whole{},
+		Confirm: func(context.Context) error {
+			if to.Contents()["persistentvolumeclaims shop/data-db-0"] != "" {
+				return stopped
+			}
+			return nil
+		},
+	}
+	use := &restore.Runner{Cluster: to, Clock: w.Clock, Creators: 4, Patience: world.Patience}
+	if result, err := use.Run(t.Context(), request, w.Files); !errors.Is(err, stopped) || to.Contents()["statefulsets.apps shop/db"] != "" {
+		t.Fatalf("the first attempt: %v, %s", err, namesOf(result))
+	}
+	request.Attempt, request.Resumed, request.Confirm = "second", true, nil
+	if result, err := use.Run(t.Context(), request, w.Files); err != nil || result.FailedTotal > 0 || to.Contents()["statefulsets.apps shop/db"] == "" {
+		t.Errorf("the second attempt: %v, %s", err, namesOf(result))
+	}
+}
