@@ -108,7 +108,8 @@ type VolumeRule struct {
 	ProviderName string `json:"providerName,omitempty"`
 
 	// snapshotClass is the name of the VolumeSnapshotClass with which a snapshot is
-	// cut, where one is. Absent: the default one of the driver, or its only one.
+	// cut; the way is then Snapshot. Absent: the default one of the driver, or its
+	// only one.
 	// +optional
 	// +kubebuilder:validation:MaxLength=253
 	SnapshotClass string `json:"snapshotClass,omitempty"`

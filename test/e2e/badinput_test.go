@@ -57,6 +57,16 @@ func badWishes() map[string]badInput {
 			backup: func(spec *kahuv1.BackupSpec) { spec.MetadataLocation = "nowhere" },
 			reason: kahuv1.ReasonLocationNotFound, field: "spec.metadataLocation", says: "create it",
 		},
+		"VolumeLocationNotFound": {
+			backup: func(spec *kahuv1.BackupSpec) { spec.EnableVolumeBackup, spec.VolumeBackupLocations = nil, []string{"nowhere"} },
+			reason: kahuv1.ReasonLocationNotFound, field: "spec.volumeBackupLocations[0]", says: "create it",
+		},
+		"VolumeLocationOfObjects": {
+			backup: func(spec *kahuv1.BackupSpec) {
+				spec.EnableVolumeBackup, spec.VolumeBackupLocations = nil, []string{spec.MetadataLocation}
+			},
+			reason: kahuv1.ReasonProviderWrongType, field: "spec.volumeBackupLocations[0]", says: "VolumeProvider",
+		},
 		"NamespaceNotFound": {
 			backup: func(spec *kahuv1.BackupSpec) { spec.IncludeNamespaces = []string{"no-such-namespace"} },
 			reason: kahuv1.ReasonNamespaceNotFound, field: "spec.includeNamespaces[0]", says: "no-such-namespace",

@@ -36,6 +36,9 @@ func (c *Controller) accept(ctx context.Context, s *scope) error {
 	if err := c.findWritable(ctx, s); err != nil {
 		return c.refuseOrWait(s, err)
 	}
+	if err := c.volumeLocations(ctx, &s.backup.Spec); err != nil {
+		return c.refuseVolumes(s, err)
+	}
 	if err := c.enter(s); err != nil {
 		return err
 	}

@@ -3,12 +3,16 @@ package backup
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
 	"github.com/soda-cdm/kahu/internal/controller/failure"
+	"github.com/soda-cdm/kahu/internal/controller/place"
 	"github.com/soda-cdm/kahu/internal/controller/view"
 	"github.com/soda-cdm/kahu/internal/core"
 	"github.com/soda-cdm/kahu/internal/core/volumeplan"
@@ -16,6 +20,53 @@ import (
 	"github.com/soda-cdm/kahu/internal/engine"
 	"github.com/soda-cdm/kahu/internal/reconcile"
 )
+
+// volumeLocations finds what is wrong with the locations that are named for the data of volumes: were one passed over, no
+// volume would be backed up where a person wants it. Errors are place.NotUsableErrors or those of the API server.
+func (c *Controller) volumeLocations(ctx context.Context, spec *kahuv1.BackupSpec) error {
+	if enabled := spec.EnableVolumeBackup; enabled != nil && !*enabled {
+		return nil
+	}
+	for at, name := range spec.VolumeBackupLocations {
+		if err := c.volumeLocation(ctx, fmt.Sprintf("spec.volumeBackupLocations[%d]", at), name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *Controller) volumeLocation(ctx context.Context, field, name string) error {
+	location := &kahuv1.BackupLocation{}
+	err := c.Direct.Get(ctx, client.ObjectKey{Name: name}, location)
+	if apierrors.IsNotFound(err) {
+		return &place.NotUsableError{
+			Reason: kahuv1.ReasonLocationNotFound, Field: field,
+			Message: fmt.Sprintf("no BackupLocation %q exists: create it, or name another one", name),
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("reading BackupLocation %s: %w", name, err)
+	}
+	provider := &kahuv1.Provider{}
+	err = c.Direct.Get(ctx, client.ObjectKey{Name: location.Spec.ProviderName}, provider)
+	if err == nil && provider.Spec.Type != kahuv1.ProviderTypeVolume {
+		return &place.NotUsableError{
+			Reason: kahuv1.ReasonProviderWrongType, Field: field,
+			Message: fmt.Sprintf("provider %q of BackupLocation %q is a %s: name a location of a VolumeProvider",
+				provider.Name, name, provider.Spec.Type),
+		}
+	}
+	return client.IgnoreNotFound(err) // The claims that wait for one that is away say so.
+}
+
+// refuseVolumes fails a run for what is wrong with the locations of volumes.
+func (c *Controller) refuseVolumes(s *scope, err error) error {
+	unusable, is := errors.AsType[*place.NotUsableError](err)
+	if !is {
+		return err
+	}
+	return c.fail(s, failure.InField(unusable.Reason, unusable.Field+": "+unusable.Message))
+}
 
 // removeVolumes has the data of volumes removed, before the manifest goes that names it. A copy at another location only names
 // what the original has: whoever deletes the original removes it.

@@ -37,7 +37,7 @@ const (
 func backupReasons() []string {
 	return append(
 		commonReasons(), kahuv1.ReasonStoreFull, kahuv1.ReasonLocationReadOnly,
-		kahuv1.ReasonQuiesceTimeout, kahuv1.ReasonCutFailed,
+		kahuv1.ReasonQuiesceTimeout, kahuv1.ReasonCutFailed, kahuv1.ReasonProviderWrongType,
 	)
 }
 

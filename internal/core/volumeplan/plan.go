@@ -141,6 +141,9 @@ func (p *planner) wishOf(claim *Claim) (wish, Decision, bool) {
 		}
 		wanted.way = cmp.Or(wanted.way, rule.Way)
 		wanted.provider, wanted.snapshotClass = rule.Provider, rule.SnapshotClass
+		if wanted.way == "" && rule.SnapshotClass != "" {
+			wanted.way = Snapshot // No other way has a use for the class.
+		}
 		break
 	}
 	return wanted, Decision{}, false

@@ -60,6 +60,17 @@ func TestPlan(t *testing.T) {
 			facts:  func(facts *volumeplan.Facts) { facts.Providers[2].Drivers = nil },
 			want:   volumeplan.Decision{Verdict: volumeplan.Chosen, Reason: volumeplan.ReasonOffload, Way: volumeplan.Offload, Provider: "vendor", Message: "itself"},
 		},
+		"ClassOfARule": {
+			reason: "Who names a class of snapshots wants a snapshot, and not what would come first otherwise.",
+			facts:  func(facts *volumeplan.Facts) { facts.Providers[2].Drivers = nil },
+			settings: volumeplan.Settings{Rules: []volumeplan.Rule{
+				{Action: volumeplan.BackUp, SnapshotClass: "snap"},
+			}},
+			want: volumeplan.Decision{
+				Verdict: volumeplan.Chosen, Reason: volumeplan.ReasonSnapshot, Way: volumeplan.Snapshot, Provider: "csi",
+				SnapshotClass: "snap", KeepsSnapshot: true, Message: "class snap",
+			},
+		},
 		"NotBound": {
 			reason: "A claim without a volume has no data.",
 			facts:  func(facts *volumeplan.Facts) { facts.Claims[0].Volume = "" },
