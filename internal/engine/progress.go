@@ -19,8 +19,10 @@ type Progress struct {
 	Done, Total int64
 	// Bytes counts the JSON bytes of the objects that have been dealt with.
 	Bytes int64
-	// Volumes is how far the data of volumes is; nil before it moves.
+	// Volumes is how far the data of volumes is; nil before it moves. Going are the first of those for which a restore waits
+	// when everything else is done.
 	Volumes *volumework.Progress
+	Going   []volumework.Restored
 }
 
 // Meter counts, and shows the counts from time to time.
@@ -63,6 +65,14 @@ func (p *Meter) Volumes(now volumework.Progress) {
 		p.shown = time.Time{}
 	}
 	p.now.Volumes = &now
+	p.tell()
+}
+
+// Going tells which volumes a restore waits for.
+func (p *Meter) Going(rows []volumework.Restored) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.now.Going = rows[:min(len(rows), MaxRows)]
 	p.tell()
 }
 

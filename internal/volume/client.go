@@ -30,12 +30,16 @@ type Options struct {
 	CutTime, ReadyTime time.Duration
 	// Patience is how long a provider may be away before its orders are given up.
 	Patience time.Duration
+	// StillTime is how long nothing may change about a volume that is being restored, LookTime how often it is looked at.
+	StillTime, LookTime time.Duration
 }
 
 const (
 	defaultCutTime   = 2 * time.Minute
 	defaultReadyTime = 4 * time.Hour
 	defaultPatience  = 5 * time.Minute
+	defaultStillTime = 4 * time.Hour
+	defaultLookTime  = 5 * time.Second
 	// atOnce is how many requests go on at once.
 	atOnce = 16
 )
@@ -62,6 +66,8 @@ func New(config *rest.Config, options Options) (*Client, error) {
 	options.CutTime = orDefault(options.CutTime, defaultCutTime)
 	options.ReadyTime = orDefault(options.ReadyTime, defaultReadyTime)
 	options.Patience = orDefault(options.Patience, defaultPatience)
+	options.StillTime = orDefault(options.StillTime, defaultStillTime)
+	options.LookTime = orDefault(options.LookTime, defaultLookTime)
 	return &Client{api: api, clock: clock.RealClock{}, options: options}, nil
 }
 

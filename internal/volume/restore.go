@@ -136,38 +136,3 @@ func (c *Client) untilAway(ctx context.Context, watched *absences, name string, 
 	}
 	return err
 }
-
-// Await waits until the orders of a restore are over, or the context ends, and returns why those failed that did, and which
-// go on, by their claims.
-func (c *Client) Await(ctx context.Context, run volumework.Run) (map[core.Key]string, []core.Key, error) {
-	failed, going := map[core.Key]string{}, map[core.Key]bool{}
-	err := c.follow(ctx, follower{
-		list: func() client.ObjectList { return &kahuv1.VolumeRestoreContentList{} }, options: []client.ListOption{ofRestore(run)},
-		over: func() bool { return len(going) == 0 },
-		look: func(_ context.Context, object client.Object, gone bool) error {
-			order, is := object.(*kahuv1.VolumeRestoreContent)
-			if !is {
-				return nil
-			}
-			claim := core.Key{Resource: "persistentvolumeclaims", Namespace: order.Spec.Claim.Namespace, Name: order.Spec.Claim.Name}
-			delete(going, claim)
-			switch {
-			case gone:
-			case order.Status.Phase == kahuv1.VolumePhaseFailed:
-				failed[claim] = fmt.Sprintf("provider %s could not make its volume: %s", order.Spec.ProviderName, order.Status.FailureReason)
-			case order.Status.Phase != kahuv1.VolumePhaseCompleted:
-				going[claim] = true
-			}
-			return nil
-		},
-	})
-	var left []core.Key
-	for claim := range going {
-		left = append(left, claim)
-	}
-	slices.SortFunc(left, core.Key.Compare)
-	if err != nil && !errors.Is(err, context.DeadlineExceeded) {
-		return nil, nil, err
-	}
-	return failed, left, nil
-}

@@ -80,12 +80,6 @@ func TestVolumesAreMade(t *testing.T) {
 	if owner := orders.Items[0].OwnerReferences; len(owner) != 1 || owner[0].UID != types.UID(w.run.UID) || owner[0].Kind != "Restore" {
 		t.Errorf("owners: %+v", owner)
 	}
-	waiting, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
-	defer cancel()
-	failed, going, err := w.volumes.Await(waiting, w.run)
-	if err != nil || len(failed) != 1 || len(going) != 1 || going[0].Name != "sourced" {
-		t.Errorf("failed %v, going %v, %v", failed, going, err)
-	}
 }
 
 func TestMakerThatStaysAwayIsGivenUp(t *testing.T) {

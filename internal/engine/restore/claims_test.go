@@ -29,10 +29,6 @@ func (w *whole) Make(context.Context, volumework.Run, volumework.RestoreOrder) (
 	return volumework.Made{Volume: "vol-7"}, nil
 }
 
-func (*whole) Await(context.Context, volumework.Run) (map[core.Key]string, []core.Key, error) {
-	return nil, nil, nil
-}
-
 var statefulSets = fakecluster.Kind("apps", "StatefulSet", "statefulsets", true)
 
 const emptyClaim = `{"spec":{"accessModes":["ReadWriteOnce"]}}`

@@ -236,8 +236,8 @@ func (r *run) steps(ctx context.Context) error {
 		steps = append(steps, engine.Step{Word: "Existing", Name: "looking for objects that are there", Do: r.failOnExisting},
 			engine.Step{Word: "PreHooks", Name: "running the hooks before", Do: r.hooksBefore},
 			engine.Step{Word: "Namespaces", Name: "preparing namespaces", Do: r.prepareNamespaces},
-			engine.Step{Word: "Create", Name: "creating objects", Do: r.create},
-			engine.Step{Word: "AwaitVolumes", Name: "waiting for volumes", Do: r.awaitVolumes})
+			engine.Step{Word: "Create", Name: "creating objects", Do: r.watchingVolumes(r.create)},
+			engine.Step{Word: "AwaitVolumes", Name: "waiting for volumes", Do: r.watchingVolumes(r.awaitVolumes)})
 	}
 	steps = append(steps, engine.Step{Word: "Judge", Name: "judging transforms", Do: r.judgeTransforms},
 		engine.Step{Word: "PostHooks", Name: "running the hooks after", Do: r.hooksAfter})

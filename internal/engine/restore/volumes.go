@@ -29,9 +29,13 @@ type Volumes interface {
 	// Make orders a volume and returns what its claim is created with, as soon as the provider says so. What an earlier
 	// attempt has ordered is not ordered again.
 	Make(ctx context.Context, run volumework.Run, order volumework.RestoreOrder) (volumework.Made, error)
-	// Await waits until the orders of the run are over, or the context ends, and returns why those failed that did, and which
-	// go on, by their claims.
-	Await(ctx context.Context, run volumework.Run) (failed map[core.Key]string, going []core.Key, err error)
+	// Await waits until the claims have their volumes, or it is known that they will not, or that they wait for pods, and returns
+	// what became of each. What was ordered for other claims ends. show is told of those that are awaited.
+	Await(
+		ctx context.Context, run volumework.Run, wish volumework.Awaited, show func(going []volumework.Restored),
+	) ([]volumework.Restored, error)
+	// Watch tells how far all orders of the run are, until the context ends.
+	Watch(ctx context.Context, run volumework.Run, show func(now volumework.Progress))
 }
 
 // VolumesAwayError says that volumes cannot be restored now. Nothing was written.
@@ -193,32 +197,60 @@ func (r *run) bind(ctx context.Context, claim *unstructured.Unstructured, row *a
 	return unstructured.SetNestedField(claim.Object, name, "spec", "volumeName")
 }
 
-// awaitVolumes waits for the volumes whose claims were created before their data was there.
+// awaitVolumes waits for the volumes whose claims were created before their data was there. Those of classes that wait for the
+// first pod are left to it, where none comes in time.
 func (r *run) awaitVolumes(ctx context.Context) error {
 	if len(r.data) == 0 {
 		return nil
 	}
-	patient, cancel := context.WithTimeout(ctx, r.patience())
-	defer cancel()
-	failed, going, err := r.request.Volumes.Await(patient, r.volumeRun())
-	if ctx.Err() != nil {
-		return ctx.Err()
+	wish, items := volumework.Awaited{Pods: r.patience()}, map[core.Key]*restoreplan.Item{}
+	for item, data := range r.data {
+		if data.state == claimSettled && data.there == "" {
+			wish.Claims, items[data.key] = append(wish.Claims, data.key), item
+		}
 	}
+	found, err := r.request.Volumes.Await(ctx, r.volumeRun(), wish, r.progress.Going)
 	if err != nil {
 		return err
 	}
-	known := map[core.Key]bool{} // named by a row already, as their claims were not created
-	for _, row := range r.Rows {
-		known[row.Key] = true
-	}
-	for claim, why := range failed {
-		if kind := (core.Kind{Version: "v1", Name: "PersistentVolumeClaim", Resource: claim.Resource, Namespaced: true}); !known[claim] {
-			r.fail(engine.Row{Kind: kind, Key: claim, Reason: ReasonVolumeFailed, Message: why})
+	for i := range found {
+		row := &found[i]
+		switch row.State {
+		case volumework.Lost:
+			r.fail(engine.Row{Kind: *items[row.Claim].Kind, Key: row.Claim, Reason: ReasonVolumeFailed, Message: row.Message})
+		case volumework.Delayed:
+			r.Warn(row.Claim, fmt.Sprintf("PersistentVolumeClaim %s/%s: %s: keep this Restore until then", row.Claim.Namespace, row.Claim.Name, row.Message))
+		case volumework.Going, volumework.Done, volumework.Untouched, volumework.Planned:
 		}
 	}
-	for _, claim := range going {
-		r.Warn(claim, fmt.Sprintf("PersistentVolumeClaim %s/%s: its volume is not there yet, and is being made; one of a class that "+
-			"waits for the first consumer comes with a pod that uses the claim", claim.Namespace, claim.Name))
-	}
 	return nil
+}
+
+// watchingVolumes does something while it is shown how far the volumes are.
+func (r *run) watchingVolumes(do func(ctx context.Context) error) func(ctx context.Context) error {
+	return func(ctx context.Context) error {
+		wanted := int64(0)
+		for _, data := range r.data {
+			if data.there == "" {
+				wanted++
+			}
+		}
+		if wanted == 0 {
+			return do(ctx)
+		}
+		watching, stop := context.WithCancel(ctx)
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			r.request.Volumes.Watch(watching, r.volumeRun(), func(now volumework.Progress) {
+				now.Total = wanted
+				r.progress.Volumes(now)
+			})
+		}()
+		defer func() {
+			stop()
+			<-ended
+		}()
+		return do(ctx)
+	}
 }

@@ -53,6 +53,8 @@ type making struct {
 	away   string
 	orders map[string]volumework.RestoreOrder
 	asked  map[string]int // how often, by the claim
+
+	awaited []string
 }
 
 func (m *making) Away(context.Context, string) (string, error) { return m.away, nil }
@@ -76,11 +78,27 @@ func (m *making) Make(_ context.Context, _ volumework.Run, order volumework.Rest
 	return volumework.Made{Group: "snapshot.storage.k8s.io", Kind: "VolumeSnapshot", Source: "from-" + order.Name}, nil
 }
 
-func (m *making) Await(context.Context, volumework.Run) (map[core.Key]string, []core.Key, error) {
-	key := func(name string) core.Key {
-		return core.Key{Resource: "persistentvolumeclaims", Namespace: "shop", Name: name}
+func (m *making) Await(
+	_ context.Context, _ volumework.Run, wish volumework.Awaited, _ func([]volumework.Restored),
+) ([]volumework.Restored, error) {
+	var found []volumework.Restored
+	for _, claim := range wish.Claims {
+		row := volumework.Restored{Claim: claim, Provider: "disks", State: volumework.Done}
+		switch claim.Name {
+		case "late":
+			row.State, row.Message = volumework.Lost, "it never came"
+		case "waiting":
+			row.State, row.Message = volumework.Delayed, "its volume is made when a pod uses it"
+		}
+		m.awaited = append(m.awaited, claim.Name)
+		found = append(found, row)
 	}
-	return map[core.Key]string{key("late"): "it never came", key("broken"): "the disk is on fire"}, []core.Key{key("waiting")}, nil
+	return found, nil
+}
+
+func (*making) Watch(ctx context.Context, _ volumework.Run, show func(volumework.Progress)) {
+	show(volumework.Progress{Done: 1})
+	<-ctx.Done()
 }
 
 func shopWithVolumes(t *testing.T) *world.World {
@@ -147,6 +165,9 @@ func TestVolumes(t *testing.T) {
 	}
 	if text := strings.Join(result.Warnings, "\n"); !strings.Contains(text, "shop/waiting") {
 		t.Errorf("warnings: %s", text)
+	}
+	if slices.Sort(makes.awaited); !slices.Equal(makes.awaited, []string{"data", "imported", "late", "waiting"}) {
+		t.Errorf("awaited are those that were created, and not %v", makes.awaited)
 	}
 }
 
