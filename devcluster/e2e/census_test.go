@@ -45,7 +45,7 @@ func wantSame(t *testing.T, before census, folder string) {
 // programs, and what has the folder in its arguments.
 func processes(t *testing.T, folder string) []string {
 	t.Helper()
-	under, err := filepath.EvalSymlinks(binary)
+	under, err := filepath.EvalSymlinks(program)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,7 +7,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/soda-cdm/kahu/devcluster/internal/binary"
 	"github.com/soda-cdm/kahu/devcluster/internal/plane"
 	"github.com/soda-cdm/kahu/devcluster/internal/tool"
 )
@@ -25,30 +25,15 @@ const (
 	endLimit = time.Minute
 )
 
-// binary is the devcluster under test: the one that KAHU_DEVCLUSTER names, or
-// the one of these sources.
-var binary string
+// program is the devcluster under test.
+var program string
 
 func TestMain(m *testing.M) {
-	binary = os.Getenv("KAHU_DEVCLUSTER") //nolint:forbidigo // this is the main of the tests
-	if binary == "" {
-		var err error
-		if binary, err = build(); err != nil {
-			panic(err)
-		}
+	var err error
+	if program, err = binary.Find(context.Background()); err != nil { //nolint:forbidigo // there is no test yet
+		panic(err)
 	}
 	m.Run()
-}
-
-func build() (string, error) {
-	path, err := filepath.Abs("../../bin/devcluster")
-	if err != nil {
-		return "", err
-	}
-	if out, err := exec.CommandContext(context.Background(), "../build.sh", path).CombinedOutput(); err != nil { //nolint:forbidigo // there is no test yet
-		return "", fmt.Errorf("building devcluster: %w\n%s", err, out)
-	}
-	return path, nil
 }
 
 func needNodes(t *testing.T) {
@@ -73,7 +58,7 @@ func newFleet(t *testing.T) fleet {
 		if t.Failed() {
 			f.logs(t)
 		}
-		if out, err := exec.CommandContext(ctx, binary, "down", "--all", "--dir", f.folder).CombinedOutput(); err != nil {
+		if out, err := exec.CommandContext(ctx, program, "down", "--all", "--dir", f.folder).CombinedOutput(); err != nil {
 			t.Errorf("ending the clusters: %v\n%s", err, out)
 		}
 	})
@@ -98,7 +83,7 @@ func (f fleet) try(t *testing.T, arguments ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(t.Context(), upLimit)
 	defer cancel()
 	var out bytes.Buffer
-	command := exec.CommandContext(ctx, binary, append(arguments, "--dir", f.folder)...)
+	command := exec.CommandContext(ctx, program, append(arguments, "--dir", f.folder)...)
 	command.Stdout, command.Stderr = &out, &out
 	err := command.Run()
 	return strings.TrimSpace(out.String()), err
@@ -138,7 +123,7 @@ func (c cluster) state(t *testing.T) plane.State {
 
 // command is a command of kubectl, which is the binary under another name.
 func (c cluster) command(ctx context.Context, arguments ...string) *exec.Cmd {
-	command := exec.CommandContext(ctx, binary, arguments...)
+	command := exec.CommandContext(ctx, program, arguments...)
 	command.Args[0] = "kubectl"
 	command.Env = append(os.Environ(), "KUBECONFIG="+c.layout.Kubeconfig())
 	return command

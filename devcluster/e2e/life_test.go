@@ -165,7 +165,7 @@ func TestRunHasNodes(t *testing.T) {
 	needNodes(t)
 	folder := filepath.Join(t.TempDir(), "data")
 	before := takeCensus(t, folder)
-	command := exec.CommandContext(t.Context(), binary, "run", "--node", "--data", folder)
+	command := exec.CommandContext(t.Context(), program, "run", "--node", "--data", folder)
 	command.Stderr = t.Output()
 	stdin, err := command.StdinPipe()
 	if err != nil {

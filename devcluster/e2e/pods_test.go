@@ -207,7 +207,7 @@ func testKahu(t *testing.T, f fleet, c cluster) {
 		t.Fatalf("building kahu: %v\n%s", err, out)
 	}
 	archive := filepath.Join(folder, "kahu.tar")
-	if out, err := exec.CommandContext(t.Context(), binary, "image", "build", "kahu.local/kahu:dev", filepath.Join(folder, "kahu"), archive).CombinedOutput(); err != nil {
+	if out, err := exec.CommandContext(t.Context(), program, "image", "build", "kahu.local/kahu:dev", filepath.Join(folder, "kahu"), archive).CombinedOutput(); err != nil {
 		t.Fatalf("making the image: %v\n%s", err, out)
 	}
 	f.must(t, "image", "load", archive)

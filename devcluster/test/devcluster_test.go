@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,6 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/soda-cdm/kahu/devcluster/internal/binary"
 	"github.com/soda-cdm/kahu/devcluster/internal/plane"
 	"github.com/soda-cdm/kahu/devcluster/internal/process"
 )
@@ -25,30 +25,15 @@ const (
 	endLimit   = time.Minute
 )
 
-// binary is the devcluster under test: the one that KAHU_DEVCLUSTER names, or
-// the one of these sources. Building costs a second when it is current.
-var binary string
+// program is the devcluster under test.
+var program string
 
 func TestMain(m *testing.M) {
-	binary = os.Getenv("KAHU_DEVCLUSTER") //nolint:forbidigo // this is the main of the tests
-	if binary == "" {
-		var err error
-		if binary, err = build(); err != nil {
-			panic(err)
-		}
+	var err error
+	if program, err = binary.Find(context.Background()); err != nil { //nolint:forbidigo // there is no test yet
+		panic(err)
 	}
 	m.Run()
-}
-
-func build() (string, error) {
-	path, err := filepath.Abs("../../bin/devcluster")
-	if err != nil {
-		return "", err
-	}
-	if out, err := exec.CommandContext(context.Background(), "../build.sh", path).CombinedOutput(); err != nil { //nolint:forbidigo // there is no test yet
-		return "", fmt.Errorf("building devcluster: %w\n%s", err, out)
-	}
-	return path, nil
 }
 
 // clusters is a folder of clusters that are ended with the test.
@@ -63,7 +48,7 @@ func newClusters(t *testing.T) clusters {
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), endLimit)
 		defer cancel()
-		if out, err := exec.CommandContext(ctx, binary, "down", "--all", "--dir", c.folder).CombinedOutput(); err != nil {
+		if out, err := exec.CommandContext(ctx, program, "down", "--all", "--dir", c.folder).CombinedOutput(); err != nil {
 			t.Errorf("ending the clusters: %v\n%s", err, out)
 		}
 	})
@@ -74,7 +59,7 @@ func newClusters(t *testing.T) clusters {
 func (c clusters) run(t *testing.T, arguments ...string) (stdout, stderr string, err error) {
 	t.Helper()
 	var out, errs bytes.Buffer
-	command := exec.CommandContext(t.Context(), binary, append(arguments, "--dir", c.folder)...)
+	command := exec.CommandContext(t.Context(), program, append(arguments, "--dir", c.folder)...)
 	command.Stdout, command.Stderr = &out, &errs
 	err = command.Run()
 	return strings.TrimSpace(out.String()), strings.TrimSpace(errs.String()), err
@@ -106,7 +91,7 @@ func (c clusters) status(t *testing.T, name string) plane.State {
 func kubectl(t *testing.T, kubeconfig string, arguments ...string) string {
 	t.Helper()
 	link := filepath.Join(t.TempDir(), "kubectl")
-	if err := os.Symlink(binary, link); err != nil {
+	if err := os.Symlink(program, link); err != nil {
 		t.Fatal(err)
 	}
 	command := exec.CommandContext(t.Context(), link, arguments...)

@@ -30,7 +30,7 @@ type started struct {
 func start(t *testing.T, arguments ...string) *started {
 	t.Helper()
 	s := &started{folder: filepath.Join(t.TempDir(), "data")}
-	s.command = exec.CommandContext(t.Context(), binary, append([]string{"run", "--data", s.folder}, arguments...)...)
+	s.command = exec.CommandContext(t.Context(), program, append([]string{"run", "--data", s.folder}, arguments...)...)
 	s.command.Stderr = t.Output()
 	stdin, err := s.command.StdinPipe()
 	if err != nil {
@@ -122,7 +122,7 @@ func TestRunTouchesNoFolderWithContent(t *testing.T) {
 	if err := os.WriteFile(precious, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	out, err := exec.CommandContext(t.Context(), binary, "run", "--data", folder).CombinedOutput()
+	out, err := exec.CommandContext(t.Context(), program, "run", "--data", folder).CombinedOutput()
 	if err == nil || !strings.Contains(string(out), "not empty") {
 		t.Errorf("got %v: %s", err, out)
 	}

@@ -107,7 +107,7 @@ func TestKubectlMeansADevcluster(t *testing.T) {
 	}
 	for name, test := range cases {
 		t.Run(name, func(t *testing.T) {
-			command := exec.CommandContext(t.Context(), binary, append([]string{"kubectl"}, test.arguments...)...)
+			command := exec.CommandContext(t.Context(), program, append([]string{"kubectl"}, test.arguments...)...)
 			command.Env = slices.Concat(test.environment, []string{"HOME=" + home})
 			if out, err := command.CombinedOutput(); (err == nil) != test.works {
 				t.Errorf("got %v, want it to work: %v\n%s", err, test.works, out)

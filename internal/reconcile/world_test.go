@@ -5,14 +5,13 @@ import (
 	"testing"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 
 	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
 	"github.com/soda-cdm/kahu/internal/reconcile"
+	"github.com/soda-cdm/kahu/internal/testkit/fakeapi"
 )
 
 const generation = 7
@@ -28,15 +27,11 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	scheme := runtime.NewScheme()
-	if err := kahuv1.AddToScheme(scheme); err != nil {
-		t.Fatal(err)
-	}
 	w := &world{t: t}
 	backup := &kahuv1.Backup{ObjectMeta: metav1.ObjectMeta{
 		Name: "nightly", UID: types.UID("uid-of-nightly"), Generation: generation, Finalizers: []string{"test.example/hold"},
 	}}
-	w.client = fake.NewClientBuilder().WithScheme(scheme).WithObjects(backup).WithStatusSubresource(backup).Build()
+	w.client = fakeapi.New(t).WithObjects(backup).WithStatusSubresource(backup).Build()
 	return w
 }
 

@@ -6,12 +6,11 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 
 	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
 	"github.com/soda-cdm/kahu/internal/rescue"
+	"github.com/soda-cdm/kahu/internal/testkit/fakeapi"
 )
 
 // judged returns a location as the manager has judged it.
@@ -53,15 +52,8 @@ func TestTidyUp(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			scheme := runtime.NewScheme()
-			if err := kahuv1.AddToScheme(scheme); err != nil {
-				t.Fatal(err)
-			}
-			if err := corev1.AddToScheme(scheme); err != nil {
-				t.Fatal(err)
-			}
 			secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "kahu-system", Name: "kahu-recovery-identity"}}
-			to := fake.NewClientBuilder().WithScheme(scheme).WithObjects(append(slices.Clone(test.locations), secret)...).
+			to := fakeapi.New(t, corev1.AddToScheme).WithObjects(append(slices.Clone(test.locations), secret)...).
 				WithIndex(&kahuv1.BackupLocation{}, "metadata.name", func(each client.Object) []string { return []string{each.GetName()} }).Build()
 			cluster := &rescue.Cluster{Client: to, Namespace: "kahu-system"}
 			home, err := cluster.TidyUp(t.Context())

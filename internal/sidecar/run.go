@@ -26,15 +26,11 @@ func Run(ctx context.Context, options Options) (err error) {
 	if err != nil {
 		return fmt.Errorf("reading the options: %w", err)
 	}
-	cluster, err := newClient(options)
+	beside, err := open(options)
 	if err != nil {
-		return fmt.Errorf("reaching the cluster: %w", err)
+		return err
 	}
-	link, err := dial(options.Driver)
-	if err != nil {
-		return fmt.Errorf("reaching the driver: %w", err)
-	}
-	defer func() { err = errors.Join(err, link.connection.Close()) }()
+	defer func() { err = errors.Join(err, beside.link.connection.Close()) }()
 
 	var listen net.ListenConfig
 	listener, err := listen.Listen(ctx, "tcp", options.Listen)
@@ -46,29 +42,54 @@ func Run(ctx context.Context, options Options) (err error) {
 		return errors.Join(err, listener.Close())
 	}
 	options.Logger.Info("serving", "address", address, "driver", options.Driver)
-
-	state := &state{}
-	keeper := &keeper{
-		options: options,
-		link:    link,
-		state:   state,
-		registrar: &registrar{
-			cluster: cluster, options: options, address: address,
-			claim: &claim{holder: options.Holder, place: options.Place, clock: options.Clock},
-		},
-	}
 	server := provider.NewServer(provider.Options{
-		Driver: &front{
-			driver:    link.client,
-			locations: &locations{cluster: cluster, namespace: options.Namespace, state: state},
-		},
+		Driver:      &front{driver: beside.link.client, locations: beside.locations()},
 		Credentials: credentials.NewTLS(options.TLS),
 		StopTimeout: options.StopTime,
 	})
+	return beside.run(ctx, address, func(ctx context.Context) error { return server.ServeListener(ctx, listener) })
+}
+
+// beside is what every sidecar has: a cluster on one side, a driver on the other, and what is known of it.
+type beside struct {
+	options Options
+	cluster client.Client
+	link    *link
+	state   *state
+}
+
+// open connects a sidecar with both sides. The caller closes the link.
+func open(options Options) (*beside, error) {
+	cluster, err := newClient(options)
+	if err != nil {
+		return nil, fmt.Errorf("reaching the cluster: %w", err)
+	}
+	link, err := dial(options.Driver)
+	if err != nil {
+		return nil, fmt.Errorf("reaching the driver: %w", err)
+	}
+	return &beside{options: options, cluster: cluster, link: link, state: &state{}}, nil
+}
+
+func (b *beside) locations() *locations {
+	return &locations{cluster: b.cluster, namespace: b.options.Namespace, state: b.state}
+}
+
+// run keeps the driver registered, at an address if it has one, while it serves.
+func (b *beside) run(ctx context.Context, address string, serve func(context.Context) error) error {
+	keeper := &keeper{
+		options: b.options,
+		link:    b.link,
+		state:   b.state,
+		registrar: &registrar{
+			cluster: b.cluster, options: b.options, address: address,
+			claim: &claim{holder: b.options.Holder, place: b.options.Place, clock: b.options.Clock},
+		},
+	}
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return server.ServeListener(ctx, listener) })
+	group.Go(func() error { return serve(ctx) })
 	group.Go(func() error { return keeper.run(ctx) })
-	group.Go(func() error { return serveHealth(ctx, options, state) })
+	group.Go(func() error { return serveHealth(ctx, b.options, b.state) })
 	return group.Wait()
 }
 

@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/soda-cdm/kahu/internal/sidecar/orders"
 	"github.com/soda-cdm/kahu/provider"
 )
@@ -21,37 +19,18 @@ func RunVolumes(ctx context.Context, options Options, limits orders.Limits) (err
 	if err != nil {
 		return fmt.Errorf("reading the options: %w", err)
 	}
-	cluster, err := newClient(options)
+	beside, err := open(options)
 	if err != nil {
-		return fmt.Errorf("reaching the cluster: %w", err)
+		return err
 	}
-	link, err := dial(options.Driver)
-	if err != nil {
-		return fmt.Errorf("reaching the driver: %w", err)
-	}
-	defer func() { err = errors.Join(err, link.connection.Close()) }()
+	defer func() { err = errors.Join(err, beside.link.connection.Close()) }()
 	options.Logger.Info("carrying out orders", "driver", options.Driver)
-
-	state := &state{}
-	keeper := &keeper{
-		options: options,
-		link:    link,
-		state:   state,
-		registrar: &registrar{
-			cluster: cluster, options: options,
-			claim: &claim{holder: options.Holder, place: options.Place, clock: options.Clock},
-		},
-	}
-	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error {
+	return beside.run(ctx, "", func(ctx context.Context) error {
 		return orders.Run(ctx, orders.Options{
-			Config: options.Config, Driver: link.client, Limits: limits, Clock: options.Clock, Logger: options.Logger,
-			Health: health{state}, Places: places{&locations{cluster: cluster, namespace: options.Namespace, state: state}},
+			Config: options.Config, Driver: beside.link.client, Limits: limits, Clock: options.Clock, Logger: options.Logger,
+			Health: health{beside.state}, Places: places{beside.locations()},
 		})
 	})
-	group.Go(func() error { return keeper.run(ctx) })
-	group.Go(func() error { return serveHealth(ctx, options, state) })
-	return group.Wait()
 }
 
 // health tells those who carry out orders how the driver is.

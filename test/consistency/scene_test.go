@@ -15,6 +15,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/soda-cdm/kahu/test/ledger"
 )
 
 // app is the namespace of the application.
@@ -126,10 +128,11 @@ func (s *scene) apply(name, manifest string) {
 	s.kubectl("apply", "-f", path)
 }
 
-// deploy starts the application.
+// deploy starts the application: two volumes of two drivers.
 func (s *scene) deploy() {
 	s.t.Helper()
-	s.apply("application", application)
+	application := ledger.Application{Namespace: app, Cash: "shared", Books: "local", Every: time.Millisecond}
+	s.apply("application", application.Manifest())
 	s.kubectl("rollout", "status", "deployment/ledger", "-n", app, "--timeout=120s")
 }
 
@@ -206,47 +209,3 @@ spec:
 	}
 	return records, disagree
 }
-
-// application writes the same records into two volumes of two drivers.
-const application = `apiVersion: v1
-kind: Namespace
-metadata: {name: ledger}
----
-apiVersion: v1
-kind: PersistentVolumeClaim
-metadata: {name: cash, namespace: ledger}
-spec:
-  accessModes: [ReadWriteOnce]
-  storageClassName: shared
-  resources: {requests: {storage: 64Mi}}
----
-apiVersion: v1
-kind: PersistentVolumeClaim
-metadata: {name: books, namespace: ledger}
-spec:
-  accessModes: [ReadWriteOnce]
-  storageClassName: local
-  resources: {requests: {storage: 64Mi}}
----
-apiVersion: apps/v1
-kind: Deployment
-metadata: {name: ledger, namespace: ledger}
-spec:
-  selector: {matchLabels: {app: ledger}}
-  template:
-    metadata: {labels: {app: ledger}}
-    spec:
-      terminationGracePeriodSeconds: 1
-      containers:
-      - name: ledger
-        image: kahu.local/workload:1
-        args: [ledger, --every, 1ms, --sync=false, --quiesce, /quiet/hold, /cash, /books]
-        volumeMounts:
-        - {name: cash, mountPath: /cash}
-        - {name: books, mountPath: /books}
-        - {name: quiet, mountPath: /quiet}
-      volumes:
-      - {name: cash, persistentVolumeClaim: {claimName: cash}}
-      - {name: books, persistentVolumeClaim: {claimName: books}}
-      - {name: quiet, emptyDir: {}}
-`

@@ -11,6 +11,8 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+
+	"github.com/soda-cdm/kahu/test/ledger"
 )
 
 const (
@@ -59,7 +61,8 @@ func (v *volumes) build(ctx context.Context) error {
 		return err
 	}
 	manifest := filepath.Join(v.stage.dir, "bank.yaml")
-	if err := os.WriteFile(manifest, []byte(bankManifest), 0o600); err != nil {
+	application := ledger.Application{Namespace: bank, Cash: "shared", Books: "shared", Sync: true, Hooks: true}
+	if err := os.WriteFile(manifest, []byte(application.Manifest()), 0o600); err != nil {
 		return err
 	}
 	if _, err := v.first.kubectl(ctx, "apply", "-f", manifest); err != nil {
@@ -106,11 +109,11 @@ func (v *volumes) run(ctx context.Context, namespace string, command ...string) 
 
 // agreed has the application hold still, and returns how many records are in its volumes, which must agree.
 func (v *volumes) agreed(ctx context.Context, namespace string) (records int, err error) {
-	if _, err := v.run(ctx, namespace, "quiesce", "/quiet/hold"); err != nil {
+	if _, err := v.run(ctx, namespace, "quiesce", ledger.Hold); err != nil {
 		return 0, err
 	}
 	said, err := v.run(ctx, namespace, "agree", "/cash", "/books")
-	if _, failed := v.run(ctx, namespace, "unquiesce", "/quiet/hold"); err != nil || failed != nil {
+	if _, failed := v.run(ctx, namespace, "unquiesce", ledger.Hold); err != nil || failed != nil {
 		return 0, errors.Join(err, failed)
 	}
 	return leading(said)
@@ -253,53 +256,3 @@ func (v *volumes) remove(ctx context.Context) error {
 	}
 	return v.stored(ctx)
 }
-
-// bankManifest is the application. Its hooks are annotations of the pod.
-const bankManifest = `apiVersion: v1
-kind: Namespace
-metadata: {name: bank}
----
-apiVersion: v1
-kind: PersistentVolumeClaim
-metadata: {name: cash, namespace: bank}
-spec:
-  accessModes: [ReadWriteOnce]
-  storageClassName: shared
-  resources: {requests: {storage: 64Mi}}
----
-apiVersion: v1
-kind: PersistentVolumeClaim
-metadata: {name: books, namespace: bank}
-spec:
-  accessModes: [ReadWriteOnce]
-  storageClassName: shared
-  resources: {requests: {storage: 64Mi}}
----
-apiVersion: apps/v1
-kind: Deployment
-metadata: {name: ledger, namespace: bank}
-spec:
-  replicas: 1
-  strategy: {type: Recreate}
-  selector: {matchLabels: {app: ledger}}
-  template:
-    metadata:
-      labels: {app: ledger}
-      annotations:
-        pre.hook.backup.kahu.io/command: '["/devcluster-workload", "quiesce", "/quiet/hold"]'
-        post.hook.backup.kahu.io/command: '["/devcluster-workload", "unquiesce", "/quiet/hold"]'
-    spec:
-      terminationGracePeriodSeconds: 1
-      containers:
-      - name: ledger
-        image: kahu.local/workload:1
-        args: [ledger, --every, 0s, --quiesce, /quiet/hold, /cash, /books]
-        volumeMounts:
-        - {name: cash, mountPath: /cash}
-        - {name: books, mountPath: /books}
-        - {name: quiet, mountPath: /quiet}
-      volumes:
-      - {name: cash, persistentVolumeClaim: {claimName: cash}}
-      - {name: books, persistentVolumeClaim: {claimName: books}}
-      - {name: quiet, emptyDir: {}}
-`

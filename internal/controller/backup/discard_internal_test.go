@@ -6,16 +6,15 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	clocktesting "k8s.io/utils/clock/testing"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 
 	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
 	"github.com/soda-cdm/kahu/internal/core"
 	"github.com/soda-cdm/kahu/internal/core/selection"
 	enginebackup "github.com/soda-cdm/kahu/internal/engine/backup"
+	"github.com/soda-cdm/kahu/internal/testkit/fakeapi"
 	"github.com/soda-cdm/kahu/internal/testkit/world"
 )
 
@@ -67,10 +66,6 @@ func TestFenceOfAFailureNotSeenBefore(t *testing.T) {
 // TestOver: an attempt may remove what it wrote at once only where the record says that it was the only one.
 func TestOver(t *testing.T) {
 	t.Parallel()
-	scheme := runtime.NewScheme()
-	if err := kahuv1.AddToScheme(scheme); err != nil {
-		t.Fatal(err)
-	}
 	for name, test := range map[string]struct {
 		change func(b *kahuv1.Backup)
 		want   error
@@ -82,7 +77,7 @@ func TestOver(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			c := &Controller{Direct: fake.NewClientBuilder().WithScheme(scheme).WithObjects(completed("run", test.change)).Build()}
+			c := &Controller{Direct: fakeapi.New(t).WithObjects(completed("run", test.change)).Build()}
 			if err := c.giveUp(t.Context(), client.ObjectKey{Name: "run"}, "first", world.ErrRefused); !errors.Is(err, test.want) {
 				t.Errorf("got %v", err)
 			}

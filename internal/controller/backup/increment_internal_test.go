@@ -7,16 +7,15 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	clocktesting "k8s.io/utils/clock/testing"
-	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 
 	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
 	"github.com/soda-cdm/kahu/internal/core/archive"
 	"github.com/soda-cdm/kahu/internal/core/increment"
 	"github.com/soda-cdm/kahu/internal/core/seal"
 	enginebackup "github.com/soda-cdm/kahu/internal/engine/backup"
+	"github.com/soda-cdm/kahu/internal/testkit/fakeapi"
 )
 
 const thisCluster = "11111111-2222-3333-4444-555555555555"
@@ -71,16 +70,12 @@ func TestCandidates(t *testing.T) {
 			b.DeletionTimestamp, b.Finalizers = &now, []string{Finalizer}
 		}, nil},
 	}
-	scheme := runtime.NewScheme()
-	if err := kahuv1.AddToScheme(scheme); err != nil {
-		t.Fatal(err)
-	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			other := completed(name, tc.change)
 			c := &Controller{
-				Direct:    fake.NewClientBuilder().WithScheme(scheme).WithObjects(other).Build(),
+				Direct:    fakeapi.New(t).WithObjects(other).Build(),
 				ClusterID: thisCluster, Clock: clocktesting.NewFakePassiveClock(startTime),
 			}
 			s := &scope{backup: completed("new", func(b *kahuv1.Backup) { b.Spec.Mode = kahuv1.BackupModeAuto }), location: &kahuv1.BackupLocation{}}
@@ -107,10 +102,6 @@ func TestCandidates(t *testing.T) {
 // TestDamagedIsNoBase: neither a backup that was read back and is damaged can be the base, nor one that builds on it.
 func TestDamagedIsNoBase(t *testing.T) {
 	t.Parallel()
-	scheme := runtime.NewScheme()
-	if err := kahuv1.AddToScheme(scheme); err != nil {
-		t.Fatal(err)
-	}
 	for name, test := range map[string]struct {
 		status metav1.ConditionStatus
 		reason string
@@ -134,7 +125,7 @@ func TestDamagedIsNoBase(t *testing.T) {
 				b.Status.Conditions = []metav1.Condition{{Type: kahuv1.ConditionVerified, Status: test.status, Reason: test.reason}}
 			})
 			c := &Controller{
-				Direct: fake.NewClientBuilder().WithScheme(scheme).WithObjects(
+				Direct: fakeapi.New(t).WithObjects(
 					first, completed("second", on("third")), completed("third", on("first")), completed("other", func(*kahuv1.Backup) {}),
 				).Build(),
 				ClusterID: thisCluster, Clock: clocktesting.NewFakePassiveClock(startTime),
@@ -173,13 +164,9 @@ func TestFullAsksNobody(t *testing.T) {
 // are of no use any more.
 func TestFullKnowsWhatItSupersedes(t *testing.T) {
 	t.Parallel()
-	scheme := runtime.NewScheme()
-	if err := kahuv1.AddToScheme(scheme); err != nil {
-		t.Fatal(err)
-	}
 	for _, mode := range []kahuv1.BackupMode{"", kahuv1.BackupModeFull} {
 		c := &Controller{
-			Direct:    fake.NewClientBuilder().WithScheme(scheme).WithObjects(completed("earlier", func(*kahuv1.Backup) {})).Build(),
+			Direct:    fakeapi.New(t).WithObjects(completed("earlier", func(*kahuv1.Backup) {})).Build(),
 			ClusterID: thisCluster, Clock: clocktesting.NewFakePassiveClock(startTime),
 		}
 		s := &scope{backup: completed("new", func(b *kahuv1.Backup) { b.Spec.Mode = mode }), location: &kahuv1.BackupLocation{}}

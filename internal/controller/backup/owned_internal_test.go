@@ -9,10 +9,8 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	clocktesting "k8s.io/utils/clock/testing"
-	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 
 	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
 	"github.com/soda-cdm/kahu/internal/controller/place"
@@ -20,6 +18,7 @@ import (
 	enginelocation "github.com/soda-cdm/kahu/internal/engine/location"
 	"github.com/soda-cdm/kahu/internal/reconcile"
 	"github.com/soda-cdm/kahu/internal/store"
+	"github.com/soda-cdm/kahu/internal/testkit/fakeapi"
 	"github.com/soda-cdm/kahu/provider/memory"
 )
 
@@ -46,10 +45,6 @@ func (o *overtaken) List(ctx context.Context, prefix string, each func(core.File
 // removing returns a controller that has claimed the location of a backup that left a file there.
 func removing(t *testing.T) (*Controller, *scope, *overtaken) {
 	t.Helper()
-	scheme := runtime.NewScheme()
-	if err := kahuv1.AddToScheme(scheme); err != nil {
-		t.Fatal(err)
-	}
 	clock := clocktesting.NewFakePassiveClock(startTime)
 	files := &overtaken{Store: store.New(memory.New(memory.Options{}), store.Options{})}
 	at := &enginelocation.Location{Files: files, Clock: clock, NewID: func() string { return "here" }}
@@ -69,7 +64,7 @@ func removing(t *testing.T) (*Controller, *scope, *overtaken) {
 	definition := &unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": map[string]any{"name": definitionName},
 	}}
-	reader := fake.NewClientBuilder().WithScheme(scheme).WithObjects(location, provider, definition).Build()
+	reader := fakeapi.New(t).WithObjects(location, provider, definition).Build()
 	finder := &place.Finder{Client: reader, Direct: reader, Stores: files, Clock: clock}
 	finder.Claimed("here", "ours", time.Time{})
 	c := &Controller{

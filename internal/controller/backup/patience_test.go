@@ -5,12 +5,10 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	clocktesting "k8s.io/utils/clock/testing"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 
 	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
 	"github.com/soda-cdm/kahu/internal/controller/backup"
@@ -18,6 +16,7 @@ import (
 	"github.com/soda-cdm/kahu/internal/engine"
 	enginebackup "github.com/soda-cdm/kahu/internal/engine/backup"
 	"github.com/soda-cdm/kahu/internal/reconcile"
+	"github.com/soda-cdm/kahu/internal/testkit/fakeapi"
 )
 
 // TestPatienceBeginsWithTheProcess: a run that was asked for while no manager was there has as much time as every other.
@@ -25,14 +24,10 @@ func TestPatienceBeginsWithTheProcess(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
 	clock := clocktesting.NewFakeClock(now)
-	scheme := runtime.NewScheme()
-	if err := kahuv1.AddToScheme(scheme); err != nil {
-		t.Fatal(err)
-	}
 	meta := metav1.ObjectMeta{Name: "nightly", UID: "an-uid", CreationTimestamp: metav1.NewTime(now.Add(-time.Hour))}
 	run := &kahuv1.Backup{ObjectMeta: meta, Spec: kahuv1.BackupSpec{MetadataLocation: "main"}}
 	location := &kahuv1.BackupLocation{ObjectMeta: metav1.ObjectMeta{Name: "main"}} // It was not looked at yet.
-	to := fake.NewClientBuilder().WithScheme(scheme).WithObjects(run, location).WithStatusSubresource(run).Build()
+	to := fakeapi.New(t).WithObjects(run, location).WithStatusSubresource(run).Build()
 	loop := (&backup.Controller{
 		Client: to, Direct: to, Finder: &place.Finder{Client: to}, Clock: clock, Patience: time.Minute, RunsPerLocation: 1,
 		Tasks: reconcile.NewTasks[engine.Progress, enginebackup.Result](1),

@@ -12,13 +12,11 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	clocktesting "k8s.io/utils/clock/testing"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
@@ -26,6 +24,7 @@ import (
 	"github.com/soda-cdm/kahu/internal/controller/place"
 	"github.com/soda-cdm/kahu/internal/core/archive"
 	"github.com/soda-cdm/kahu/internal/store"
+	"github.com/soda-cdm/kahu/internal/testkit/fakeapi"
 	"github.com/soda-cdm/kahu/internal/testkit/faultyprovider"
 	"github.com/soda-cdm/kahu/provider"
 	"github.com/soda-cdm/kahu/provider/memory"
@@ -84,12 +83,6 @@ type world struct {
 // newWorld returns a world whose controller reaches the location through a driver.
 func newWorld(t *testing.T, through func(plain *memory.Store) provider.Driver) *world {
 	t.Helper()
-	scheme := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{kahuv1.AddToScheme, corev1.AddToScheme} {
-		if err := add(scheme); err != nil {
-			t.Fatal(err)
-		}
-	}
 	id := archive.BackupID{ClusterID: cluster, Name: "nightly", UID: "c1f6f2f0-5a6b-4f4e-9c7d-0d3f4f1a2b3c"}
 	registered := &kahuv1.Provider{ObjectMeta: metav1.ObjectMeta{Name: "files"}, Spec: kahuv1.ProviderSpec{Type: kahuv1.ProviderTypeMetadata}}
 	registered.Status.State = kahuv1.ProviderStateAvailable
@@ -99,7 +92,7 @@ func newWorld(t *testing.T, through func(plain *memory.Store) provider.Driver) *
 	view := &kahuv1.Backup{ObjectMeta: metav1.ObjectMeta{Name: "nightly"}, Spec: kahuv1.BackupSpec{
 		MetadataLocation: "main", Origin: &kahuv1.BackupOrigin{ClusterID: id.ClusterID, Name: id.Name, UID: id.UID},
 	}}
-	to := fake.NewClientBuilder().WithScheme(scheme).WithObjects(registered, location).
+	to := fakeapi.New(t, corev1.AddToScheme).WithObjects(registered, location).
 		WithStatusSubresource(registered, location, view).Build()
 	plain := memory.New(memory.Options{})
 	w := &world{client: to, clock: clocktesting.NewFakeClock(noon), direct: &later{Reader: to}, files: store.New(plain, store.Options{}), view: view, id: id}

@@ -8,11 +8,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 
 	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
 	"github.com/soda-cdm/kahu/internal/controller/place"
@@ -21,31 +19,21 @@ import (
 	"github.com/soda-cdm/kahu/internal/engine/removal"
 	"github.com/soda-cdm/kahu/internal/reconcile"
 	"github.com/soda-cdm/kahu/internal/store"
-	"github.com/soda-cdm/kahu/provider/memory"
+	"github.com/soda-cdm/kahu/internal/testkit/fakeapi"
+	"github.com/soda-cdm/kahu/internal/testkit/owned"
 )
 
 // located returns a location that this process has claimed, its files, and the controller with these and other objects.
 func located(t *testing.T, others ...client.Object) (*Controller, *kahuv1.BackupLocation, *store.Store) {
 	t.Helper()
-	scheme := runtime.NewScheme()
-	if err := kahuv1.AddToScheme(scheme); err != nil {
-		t.Fatal(err)
-	}
-	files := store.New(memory.New(memory.Options{}), store.Options{})
-	at := &enginelocation.Location{Files: files, Clock: clock.RealClock{}, NewID: func() string { return "l" }}
-	if _, err := at.Open(t.Context(), ""); err != nil {
-		t.Fatal(err)
-	}
-	if err := at.TakeOwner(t.Context(), "this", "ours"); err != nil {
-		t.Fatal(err)
-	}
+	_, files := owned.Location(t, "ours")
 	location := &kahuv1.BackupLocation{ObjectMeta: metav1.ObjectMeta{Name: "main", UID: "uid-of-main"}}
-	location.Status.LocationID, location.Status.Owner.Nonce = "l", "ours"
-	reader := fake.NewClientBuilder().WithScheme(scheme).WithObjects(append(others, location)...).Build()
+	location.Status.LocationID, location.Status.Owner.Nonce = owned.ID, "ours"
+	reader := fakeapi.New(t).WithObjects(append(others, location)...).Build()
 	finder := &place.Finder{Client: reader, Direct: reader, Clock: clock.RealClock{}}
-	finder.Claimed("l", "ours", time.Time{})
+	finder.Claimed(owned.ID, "ours", time.Time{})
 	return &Controller{
-		Direct: reader, Finder: finder, ClusterID: "this", Clock: clock.RealClock{}, Tasks: reconcile.NewTasks[struct{}, removal.Collected](1),
+		Direct: reader, Finder: finder, ClusterID: owned.Cluster, Clock: clock.RealClock{}, Tasks: reconcile.NewTasks[struct{}, removal.Collected](1),
 	}, location, files
 }
 
@@ -56,10 +44,7 @@ func TestLookAtWhatIsAnothers(t *testing.T) {
 	if _, err := c.look(t.Context(), location, files); err != nil {
 		t.Errorf("at its own: %v", err)
 	}
-	at := &enginelocation.Location{Files: files, Clock: clock.RealClock{}}
-	if err := at.TakeOwner(t.Context(), "this", "somebody-elses"); err != nil {
-		t.Fatal(err)
-	}
+	owned.Claim(t, &enginelocation.Location{Files: files, Clock: clock.RealClock{}}, "somebody-elses")
 	if _, err := c.look(t.Context(), location, files); !errors.Is(err, enginelocation.ErrNotOwner) {
 		t.Errorf("at another's: %v", err)
 	}
@@ -124,7 +109,7 @@ func TestRunning(t *testing.T) {
 		"finished": false, "running": true, "going": true, "copying": true, "leaving": true, "waiting": false, "tried": true, "copied": false,
 	}
 	for name := range want {
-		got[name] = runs(archive.BackupID{ClusterID: "this", Name: name, UID: "uid-of-" + name})
+		got[name] = runs(archive.BackupID{ClusterID: owned.Cluster, Name: name, UID: "uid-of-" + name})
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)

@@ -8,17 +8,14 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/utils/clock"
-	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 
 	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
 	"github.com/soda-cdm/kahu/internal/controller/place"
 	"github.com/soda-cdm/kahu/internal/core/copyplan"
 	enginecopies "github.com/soda-cdm/kahu/internal/engine/copies"
-	enginelocation "github.com/soda-cdm/kahu/internal/engine/location"
-	"github.com/soda-cdm/kahu/internal/store"
-	"github.com/soda-cdm/kahu/provider/memory"
+	"github.com/soda-cdm/kahu/internal/testkit/fakeapi"
+	"github.com/soda-cdm/kahu/internal/testkit/owned"
 )
 
 // oneStore is the store of all locations.
@@ -46,26 +43,15 @@ func (runnerFunc) Abandon(context.Context, enginecopies.Leaving, enginecopies.Ta
 // remembers the nonce "ours".
 func target(t *testing.T, nonce string) (*kahuv1.BackupLocation, *place.Finder) {
 	t.Helper()
-	scheme := runtime.NewScheme()
-	if err := kahuv1.AddToScheme(scheme); err != nil {
-		t.Fatal(err)
-	}
-	files := store.New(memory.New(memory.Options{}), store.Options{})
-	at := &enginelocation.Location{Files: files, Clock: clock.RealClock{}, NewID: func() string { return "l" }}
-	if _, err := at.Open(t.Context(), ""); err != nil {
-		t.Fatal(err)
-	}
-	if err := at.TakeOwner(t.Context(), "this", nonce); err != nil {
-		t.Fatal(err)
-	}
+	_, files := owned.Location(t, nonce)
 	now := metav1.Now()
 	location := &kahuv1.BackupLocation{ObjectMeta: metav1.ObjectMeta{Name: "offsite"}}
 	location.Spec.ProviderName = "memory"
-	location.Status.LocationID, location.Status.LastProbeTime, location.Status.Owner.Nonce = "l", &now, "ours"
+	location.Status.LocationID, location.Status.LastProbeTime, location.Status.Owner.Nonce = owned.ID, &now, "ours"
 	meta.SetStatusCondition(&location.Status.Conditions, metav1.Condition{Type: kahuv1.ConditionReady, Status: metav1.ConditionTrue, Reason: "x"})
 	provider := &kahuv1.Provider{ObjectMeta: metav1.ObjectMeta{Name: "memory"}}
 	provider.Spec.Type, provider.Status.State = kahuv1.ProviderTypeMetadata, kahuv1.ProviderStateAvailable
-	reader := fake.NewClientBuilder().WithScheme(scheme).WithObjects(location, provider).Build()
+	reader := fakeapi.New(t).WithObjects(location, provider).Build()
 	return location, &place.Finder{
 		Client: reader, Direct: reader, Stores: oneStore{files}, Clock: clock.RealClock{}, Fence: time.Millisecond,
 	}
@@ -75,7 +61,7 @@ func target(t *testing.T, nonce string) (*kahuv1.BackupLocation, *place.Finder) 
 func tryWith(t *testing.T, finder *place.Finder, runner Runner) error {
 	t.Helper()
 	c := &Controller{
-		Direct: finder.Direct, Finder: finder, ClusterID: "this", Clock: finder.Clock,
+		Direct: finder.Direct, Finder: finder, ClusterID: owned.Cluster, Clock: finder.Clock,
 		NewID: func() string { return "x" }, Runner: runner,
 	}
 	backup := &kahuv1.Backup{ObjectMeta: metav1.ObjectMeta{Name: "b", UID: "u"}}
@@ -121,7 +107,7 @@ func TestNotClaimedAfterARestart(t *testing.T) {
 func TestNothingRemovedMeanwhile(t *testing.T) {
 	t.Parallel()
 	location, finder := target(t, "ours")
-	finder.Claimed("l", "ours", time.Time{})
+	finder.Claimed(owned.ID, "ours", time.Time{})
 	ran := false
 	err := tryWith(t, finder, runnerFunc(func(enginecopies.Request) error {
 		ran = true

@@ -15,11 +15,11 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
-	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 	"sigs.k8s.io/yaml"
 
 	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
 	"github.com/soda-cdm/kahu/internal/controller/metrics"
+	"github.com/soda-cdm/kahu/internal/testkit/fakeapi"
 )
 
 const page = "../../../docs/metrics.md"
@@ -27,11 +27,7 @@ const page = "../../../docs/metrics.md"
 // newSet returns metrics over objects, and their registry.
 func newSet(t *testing.T, objects ...runtime.Object) (*metrics.Set, *prometheus.Registry) {
 	t.Helper()
-	scheme := runtime.NewScheme()
-	if err := kahuv1.AddToScheme(scheme); err != nil {
-		t.Fatal(err)
-	}
-	made := metrics.New(fake.NewClientBuilder().WithScheme(scheme).WithRuntimeObjects(objects...).Build())
+	made := metrics.New(fakeapi.New(t).WithRuntimeObjects(objects...).Build())
 	registry := prometheus.NewPedanticRegistry()
 	if err := made.Register(registry); err != nil {
 		t.Fatal(err)

@@ -8,14 +8,12 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/utils/clock"
-	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 
 	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
 	enginelocation "github.com/soda-cdm/kahu/internal/engine/location"
-	"github.com/soda-cdm/kahu/internal/store"
-	"github.com/soda-cdm/kahu/provider/memory"
+	"github.com/soda-cdm/kahu/internal/testkit/fakeapi"
+	"github.com/soda-cdm/kahu/internal/testkit/owned"
 )
 
 // TestUseWaitsForEarlierManagers: who counts on what is at a location waits until nobody can remove any more what an earlier
@@ -61,45 +59,31 @@ func TestUseWaitsForEarlierManagers(t *testing.T) {
 // become read-only.
 func TestHold(t *testing.T) {
 	t.Parallel()
-	scheme := runtime.NewScheme()
-	if err := kahuv1.AddToScheme(scheme); err != nil {
-		t.Fatal(err)
-	}
-	files := store.New(memory.New(memory.Options{}), store.Options{})
-	at := &enginelocation.Location{Files: files, Clock: clock.RealClock{}, NewID: func() string { return "l" }}
-	if _, err := at.Open(t.Context(), ""); err != nil {
-		t.Fatal(err)
-	}
+	at, files := owned.Location(t, "own")
 	location := &kahuv1.BackupLocation{ObjectMeta: metav1.ObjectMeta{Name: "main"}}
-	location.Status.LocationID = "l"
+	location.Status.LocationID = owned.ID
 	location.Status.Owner.PendingNonce = "another"
-	reader := fake.NewClientBuilder().WithScheme(scheme).WithObjects(location).Build()
+	reader := fakeapi.New(t).WithObjects(location).Build()
 	finder := &Finder{}
-	take := func(nonce string) {
-		if err := at.TakeOwner(t.Context(), "this", nonce); err != nil {
-			t.Fatal(err)
-		}
-	}
-	take("own")
-	finder.Claimed("l", "own", time.Time{})
-	hold := finder.Hold(reader, location, &Part{ClusterID: "this", Self: "this", Files: files})
+	finder.Claimed(owned.ID, "own", time.Time{})
+	hold := finder.Hold(reader, location, &Part{ClusterID: owned.Cluster, Self: owned.Cluster, Files: files})
 	if err := hold.Check(t.Context()); err != nil {
 		t.Errorf("it is its own: %v", err)
 	}
-	take("another")
+	owned.Claim(t, at, "another")
 	if err := hold.Check(t.Context()); !errors.Is(err, enginelocation.ErrNotClaimed) {
 		t.Errorf("another manager has claimed it: %v", err)
 	}
-	take("stranger")
+	owned.Claim(t, at, "stranger")
 	if err := hold.Check(t.Context()); !errors.Is(err, enginelocation.ErrNotOwner) {
 		t.Errorf("somebody else has claimed it: %v", err)
 	}
-	take("own-again")
-	finder.Claimed("l", "own-again", time.Time{})
+	owned.Claim(t, at, "own-again")
+	finder.Claimed(owned.ID, "own-again", time.Time{})
 	if err := hold.Check(t.Context()); err == nil {
 		t.Error("what was decided before another manager led is done after it")
 	}
-	hold = finder.Hold(reader, location, &Part{ClusterID: "this", Self: "this", Files: files})
+	hold = finder.Hold(reader, location, &Part{ClusterID: owned.Cluster, Self: owned.Cluster, Files: files})
 	if err := hold.Check(t.Context()); err != nil {
 		t.Errorf("it is its own again: %v", err)
 	}

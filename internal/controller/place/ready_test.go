@@ -6,12 +6,11 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
-	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 
 	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
 	"github.com/soda-cdm/kahu/internal/controller/place"
 	"github.com/soda-cdm/kahu/internal/reconcile"
+	"github.com/soda-cdm/kahu/internal/testkit/fakeapi"
 )
 
 // TestOldVerdictsPass: what an earlier process found wrong with a location may have been mended since.
@@ -30,16 +29,12 @@ func TestOldVerdictsPass(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			scheme := runtime.NewScheme()
-			if err := kahuv1.AddToScheme(scheme); err != nil {
-				t.Fatal(err)
-			}
 			location := &kahuv1.BackupLocation{ObjectMeta: metav1.ObjectMeta{Name: "main"}}
 			reconcile.SetStalled(&location.Status.Conditions, kahuv1.ReasonMarkerMissing, "it is not mounted", 0)
 			if !test.probed.IsZero() {
 				location.Status.LastProbeTime = &metav1.Time{Time: test.probed}
 			}
-			finder := &place.Finder{Client: fake.NewClientBuilder().WithScheme(scheme).WithObjects(location).Build()}
+			finder := &place.Finder{Client: fakeapi.New(t).WithObjects(location).Build()}
 			if !test.began.IsZero() {
 				finder.Begin(test.began)
 			}

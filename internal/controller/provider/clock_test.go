@@ -6,15 +6,14 @@ import (
 
 	coordinationv1 "k8s.io/api/coordination/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	clocktesting "k8s.io/utils/clock/testing"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 
 	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
 	"github.com/soda-cdm/kahu/internal/controller/provider"
+	"github.com/soda-cdm/kahu/internal/testkit/fakeapi"
 )
 
 // TestClocksMayDiffer: a sidecar that renews its lease is alive whatever its clock says, and one that does not is not.
@@ -52,17 +51,11 @@ func TestClocksMayDiffer(t *testing.T) {
 // world returns what judges the only provider, and what renews its lease.
 func world(t *testing.T, clock *clocktesting.FakeClock, ahead time.Duration, duration int32) (state func() kahuv1.ProviderState, renew func()) {
 	t.Helper()
-	scheme := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{kahuv1.AddToScheme, coordinationv1.AddToScheme} {
-		if err := add(scheme); err != nil {
-			t.Fatal(err)
-		}
-	}
 	registered := &kahuv1.Provider{ObjectMeta: metav1.ObjectMeta{Name: "files"}}
 	registered.Status.LeaseName, registered.Status.Endpoint.Address = "files", "127.0.0.1:1"
 	lease := &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Namespace: "kahu-system", Name: "files", UID: "an-uid"}}
 	lease.Spec.LeaseDurationSeconds, lease.Spec.RenewTime = &duration, &metav1.MicroTime{Time: clock.Now().Add(ahead)}
-	to := fake.NewClientBuilder().WithScheme(scheme).WithObjects(registered, lease).WithStatusSubresource(registered).Build()
+	to := fakeapi.New(t, coordinationv1.AddToScheme).WithObjects(registered, lease).WithStatusSubresource(registered).Build()
 	loop := (&provider.Controller{Client: to, Leases: to, Namespace: "kahu-system", Clock: clock}).Loop()
 	state = func() kahuv1.ProviderState {
 		t.Helper()

@@ -5,12 +5,10 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	clocktesting "k8s.io/utils/clock/testing"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 
 	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
 	"github.com/soda-cdm/kahu/internal/controller/place"
@@ -20,6 +18,7 @@ import (
 	enginerestore "github.com/soda-cdm/kahu/internal/engine/restore"
 	"github.com/soda-cdm/kahu/internal/reconcile"
 	"github.com/soda-cdm/kahu/internal/store"
+	"github.com/soda-cdm/kahu/internal/testkit/fakeapi"
 	"github.com/soda-cdm/kahu/provider/memory"
 )
 
@@ -30,15 +29,11 @@ func (o oneStore) Files(string, kahuv1.ProviderEndpoint) (place.Files, error) { 
 // located returns an API server with a run, and with the location main, which is Ready.
 func located(t *testing.T, run *kahuv1.Restore) (client.Client, *kahuv1.BackupLocation) {
 	t.Helper()
-	scheme := runtime.NewScheme()
-	if err := kahuv1.AddToScheme(scheme); err != nil {
-		t.Fatal(err)
-	}
 	location := &kahuv1.BackupLocation{ObjectMeta: metav1.ObjectMeta{Name: "main"}, Spec: kahuv1.BackupLocationSpec{ProviderName: "files"}}
 	location.Status.Conditions = []metav1.Condition{{Type: kahuv1.ConditionReady, Status: metav1.ConditionTrue}}
 	registered := &kahuv1.Provider{ObjectMeta: metav1.ObjectMeta{Name: "files"}, Spec: kahuv1.ProviderSpec{Type: kahuv1.ProviderTypeMetadata}}
 	registered.Status.State = kahuv1.ProviderStateAvailable
-	to := fake.NewClientBuilder().WithScheme(scheme).WithObjects(run, location, registered).WithStatusSubresource(run, location).Build()
+	to := fakeapi.New(t).WithObjects(run, location, registered).WithStatusSubresource(run, location).Build()
 	return to, location
 }
 

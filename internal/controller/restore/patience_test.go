@@ -5,12 +5,10 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	clocktesting "k8s.io/utils/clock/testing"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 
 	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
 	"github.com/soda-cdm/kahu/internal/controller/place"
@@ -18,6 +16,7 @@ import (
 	"github.com/soda-cdm/kahu/internal/engine"
 	enginerestore "github.com/soda-cdm/kahu/internal/engine/restore"
 	"github.com/soda-cdm/kahu/internal/reconcile"
+	"github.com/soda-cdm/kahu/internal/testkit/fakeapi"
 )
 
 // TestPatienceBeginsWithTheProcess: a run that was asked for while no manager was there has as much time as every other.
@@ -25,16 +24,12 @@ func TestPatienceBeginsWithTheProcess(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
 	clock := clocktesting.NewFakeClock(now)
-	scheme := runtime.NewScheme()
-	if err := kahuv1.AddToScheme(scheme); err != nil {
-		t.Fatal(err)
-	}
 	meta := metav1.ObjectMeta{Name: "nightly", UID: "an-uid", CreationTimestamp: metav1.NewTime(now.Add(-time.Hour))}
 	run := &kahuv1.Restore{ObjectMeta: meta, Spec: kahuv1.RestoreSpec{BackupName: "source"}}
 	location := &kahuv1.BackupLocation{ObjectMeta: metav1.ObjectMeta{Name: "main"}} // It was not looked at yet.
 	source := &kahuv1.Backup{ObjectMeta: metav1.ObjectMeta{Name: "source"}, Spec: kahuv1.BackupSpec{MetadataLocation: "main"}}
 	source.Status.Stage, source.Status.State = kahuv1.StageFinished, kahuv1.StateCompleted
-	to := fake.NewClientBuilder().WithScheme(scheme).WithObjects(run, location, source).WithStatusSubresource(run).Build()
+	to := fakeapi.New(t).WithObjects(run, location, source).WithStatusSubresource(run).Build()
 	loop := (&restore.Controller{
 		Client: to, Direct: to, Finder: &place.Finder{Client: to}, Clock: clock, Patience: time.Minute, RunsPerLocation: 1,
 		Tasks: reconcile.NewTasks[engine.Progress, enginerestore.Result](1),

@@ -9,11 +9,9 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
-	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 
 	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
 	"github.com/soda-cdm/kahu/internal/controller/undo"
@@ -21,6 +19,7 @@ import (
 	"github.com/soda-cdm/kahu/internal/engine"
 	engineundo "github.com/soda-cdm/kahu/internal/engine/undo"
 	"github.com/soda-cdm/kahu/internal/reconcile"
+	"github.com/soda-cdm/kahu/internal/testkit/fakeapi"
 )
 
 // runner is an undo that a test makes up.
@@ -42,13 +41,9 @@ func answers(t *testing.T, work runner, asked ...map[string]string) *kahuv1.Rest
 // answersOf is answers for a Restore that may have given orders for volumes.
 func answersOf(t *testing.T, work runner, orders undo.Orders, asked ...map[string]string) *kahuv1.Restore {
 	t.Helper()
-	scheme := runtime.NewScheme()
-	if err := kahuv1.AddToScheme(scheme); err != nil {
-		t.Fatal(err)
-	}
 	now := &kahuv1.Restore{ObjectMeta: metav1.ObjectMeta{Name: key.Name, UID: "an-uid"}}
 	now.Status.Stage = kahuv1.StageFinished
-	to := fake.NewClientBuilder().WithScheme(scheme).WithObjects(now).WithStatusSubresource(now).Build()
+	to := fakeapi.New(t).WithObjects(now).WithStatusSubresource(now).Build()
 	c := &undo.Controller{
 		Client: to, Direct: to, Runner: work, Orders: orders, Clock: clock.RealClock{}, Tasks: reconcile.NewTasks[engine.Progress, engineundo.Result](1),
 	}

@@ -10,12 +10,10 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	clocktesting "k8s.io/utils/clock/testing"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 
 	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
 	"github.com/soda-cdm/kahu/internal/controller/place"
@@ -26,6 +24,7 @@ import (
 	"github.com/soda-cdm/kahu/internal/engine/verify"
 	"github.com/soda-cdm/kahu/internal/reconcile"
 	"github.com/soda-cdm/kahu/internal/store"
+	"github.com/soda-cdm/kahu/internal/testkit/fakeapi"
 	"github.com/soda-cdm/kahu/provider/memory"
 )
 
@@ -79,10 +78,6 @@ type world struct {
 
 func newWorld(t *testing.T, sample string, readings ...reading) *world {
 	t.Helper()
-	scheme := runtime.NewScheme()
-	if err := kahuv1.AddToScheme(scheme); err != nil {
-		t.Fatal(err)
-	}
 	provider := &kahuv1.Provider{ObjectMeta: metav1.ObjectMeta{Name: "files"}, Spec: kahuv1.ProviderSpec{Type: kahuv1.ProviderTypeMetadata}}
 	provider.Status.State = kahuv1.ProviderStateAvailable
 	location := &kahuv1.BackupLocation{ObjectMeta: metav1.ObjectMeta{Name: "main"}, Spec: kahuv1.BackupLocationSpec{ProviderName: "files"}}
@@ -94,7 +89,7 @@ func newWorld(t *testing.T, sample string, readings ...reading) *world {
 	w := &world{
 		t: t, clock: clocktesting.NewFakeClock(time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)), runner: &runner{readings: readings},
 		stores: nowhere{},
-		client: fake.NewClientBuilder().WithScheme(scheme).WithObjects(provider, location, backup).
+		client: fakeapi.New(t).WithObjects(provider, location, backup).
 			WithStatusSubresource(provider, location, backup).Build(),
 	}
 	w.restart()

@@ -13,6 +13,7 @@ import (
 	"github.com/soda-cdm/kahu/internal/core/archive"
 	"github.com/soda-cdm/kahu/internal/core/collection"
 	"github.com/soda-cdm/kahu/internal/core/selection"
+	"github.com/soda-cdm/kahu/internal/engine/backup"
 	"github.com/soda-cdm/kahu/internal/engine/removal"
 	"github.com/soda-cdm/kahu/internal/testkit/world"
 )
@@ -83,6 +84,18 @@ func TestSharedSegments(t *testing.T) {
 	}
 }
 
+// intentOf returns what the backup named run says while it builds on a base.
+func intentOf(t *testing.T, w *world.World, base archive.BackupID, made backup.Result) string {
+	t.Helper()
+	intent, err := archive.EncodeIntent(archive.Intent{
+		Backup: world.ID("run"), Attempt: "a1", Started: w.Clock.Now(), Base: &base, Uses: made.Manifest.Attempts(),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(intent)
+}
+
 // TestUsedByARun: what the intent of a run under way uses stays, whatever is deleted.
 func TestUsedByARun(t *testing.T) {
 	w := world.New(t)
@@ -92,13 +105,7 @@ func TestUsedByARun(t *testing.T) {
 		t.Fatal(err)
 	}
 	base, run := world.ID("first"), world.ID("run")
-	intent, err := archive.EncodeIntent(archive.Intent{
-		Backup: run, Attempt: "a1", Started: w.Clock.Now(), Base: &base, Uses: made.Manifest.Attempts(),
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	w.Put(run.IntentName(), string(intent))
+	w.Put(run.IntentName(), intentOf(t, w, base, made))
 	segments := made.Manifest.Segments
 	if err := removal.Delete(t.Context(), w.Files, base); err != nil {
 		t.Fatal(err)

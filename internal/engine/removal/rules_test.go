@@ -119,14 +119,9 @@ func TestLateRunIsSeen(t *testing.T) {
 				t.Fatal(err)
 			}
 			base, run := world.ID("base"), world.ID("run")
-			intent, err := archive.EncodeIntent(archive.Intent{
-				Backup: run, Attempt: "a1", Started: w.Clock.Now(), Base: &base, Uses: made.Manifest.Attempts(),
-			})
-			if err != nil {
-				t.Fatal(err)
-			}
+			intent := intentOf(t, w, base, made)
 			files := &overtaken{CollectionFiles: w.Files, folder: archive.BackupsFolder(world.ClusterID), after: test.listing - 1, by: func() {
-				w.Put(run.IntentName(), string(intent))
+				w.Put(run.IntentName(), intent)
 				if err := removal.Delete(t.Context(), w.Files, base); err != nil {
 					t.Error(err)
 				}

@@ -7,15 +7,14 @@ import (
 	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 
 	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
+	"github.com/soda-cdm/kahu/internal/testkit/fakeapi"
 )
 
 type healthy struct{}
@@ -25,12 +24,6 @@ func (healthy) Look() (string, Condition) { return "csi", Condition{} }
 // TestPlacesOfOrdersThatWaitForPods: orders whose claims wait for their first pod take no place from those without which
 // the pods never come.
 func TestPlacesOfOrdersThatWaitForPods(t *testing.T) {
-	scheme := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{corev1.AddToScheme, kahuv1.AddToScheme} {
-		if err := add(scheme); err != nil {
-			t.Fatal(err)
-		}
-	}
 	order := func(name string) *kahuv1.VolumeRestoreContent {
 		return &kahuv1.VolumeRestoreContent{
 			ObjectMeta: metav1.ObjectMeta{Name: name, UID: types.UID(name), Finalizers: []string{kahuv1.VolumeFinalizer}},
@@ -46,7 +39,7 @@ func TestPlacesOfOrdersThatWaitForPods(t *testing.T) {
 		objects = append(objects, waiting)
 	}
 	objects = append(objects, order("next"))
-	api := fake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).WithStatusSubresource(&kahuv1.VolumeRestoreContent{}).Build()
+	api := fakeapi.New(t, corev1.AddToScheme).WithObjects(objects...).WithStatusSubresource(&kahuv1.VolumeRestoreContent{}).Build()
 	shared := &desk{
 		options: Options{Health: healthy{}, Limits: Limits{}.completed(), Clock: clock.RealClock{}, Logger: logr.Discard()},
 		cluster: api, direct: api, tracks: tracks{all: map[key]*track{}},
