@@ -28,6 +28,10 @@ const (
 	// are absent where it needs none.
 	SnapshotSecretNamespace = "deletionSecretNamespace"
 	SnapshotSecretName      = "deletionSecretName"
+	// SnapshotGroup is the storage system's name of the group with which the snapshot was cut at one instant, if it was.
+	SnapshotGroup = "group"
+	// SnapshotGroupMembers are the handles of all snapshots of that group, as a JSON array of strings.
+	SnapshotGroupMembers = "groupMembers"
 )
 
 // Volume is a PersistentVolume.

@@ -79,6 +79,11 @@ type VolumeSnapshotSource struct {
 	// snapshot. Absent where it needs none.
 	// +optional
 	DeletionSecret *SnapshotSecret `json:"deletionSecret,omitempty"`
+
+	// group is the group with which the snapshot was cut at one instant. Absent where
+	// it was cut by itself.
+	// +optional
+	Group *VolumeSnapshotGroup `json:"group,omitempty"`
 }
 
 // SnapshotSecret names a Secret of a CSI driver, of any namespace.
@@ -94,6 +99,25 @@ type SnapshotSecret struct {
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
 	Name string `json:"name,omitempty"`
+}
+
+// VolumeSnapshotGroup is several snapshots that were cut at one instant. Many
+// storage systems delete them together only.
+type VolumeSnapshotGroup struct {
+	// handle is the driver's own name of the group.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=1024
+	Handle string `json:"handle,omitempty"`
+
+	// snapshots are the driver's own names of all snapshots of the group.
+	// +required
+	// +listType=atomic
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=32
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=1024
+	Snapshots []string `json:"snapshots,omitempty"`
 }
 
 // VolumeBackupContentSpec says which volume is backed up, by whom and how.

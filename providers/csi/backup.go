@@ -11,6 +11,7 @@ import (
 	selector "k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/dynamic"
 
 	"github.com/soda-cdm/kahu/provider"
 )
@@ -56,7 +57,7 @@ func done() provider.VolumeStat {
 
 // known fails for a backup that is none of this provider.
 func known(backup provider.BackupIdentity) error {
-	if backup.Handle == "" || backup.Attributes[provider.SnapshotDriver] == "" {
+	if !isKnown(backup) {
 		return fmt.Errorf("backup %q does not name its CSI driver: %w", backup.Handle, provider.ErrNotFound)
 	}
 	return nil
@@ -67,74 +68,101 @@ func (*Driver) CancelBackup(context.Context, provider.BackupIdentity, provider.A
 	return nil
 }
 
+func isKnown(backup provider.BackupIdentity) bool {
+	return backup.Handle != "" && backup.Attributes[provider.SnapshotDriver] != ""
+}
+
 // DeleteBackup implements provider.VolumeBackups. A VolumeSnapshotContent that is deleted has the CSI driver delete the
-// snapshot: so one is made for that, and waited for.
+// snapshot: so one is made for that, and waited for. Snapshots that were cut together are deleted together: the first backup
+// that is deleted takes the snapshots of the others along.
 func (d *Driver) DeleteBackup(ctx context.Context, _ string, backup provider.BackupIdentity, _ provider.Attributes) error {
-	if known(backup) != nil {
+	if !isKnown(backup) {
 		return nil // It was never one of this provider, so there is none.
 	}
+	if together, is := groupOf(backup); is {
+		return d.deleteGroup(ctx, together)
+	}
 	csiDriver := backup.Attributes[provider.SnapshotDriver]
-	name := nameOf("kahu-delete-", csiDriver, backup.Handle)
-	doomed := content(name, metav1.NamespaceDefault, "Delete", backup)
+	doomed := content(nameOf("kahu-delete-", csiDriver, backup.Handle), metav1.NamespaceDefault, "Delete", backup)
 	// Without it the object would be gone before the CSI driver has seen it.
 	doomed.SetFinalizers([]string{contentFinalizer})
-	if err := ensure(ctx, d.contents(), doomed); err != nil {
+	return d.delete(ctx, deletion{
+		among: d.contents(), doomed: doomed, field: "snapshotHandle", handle: backup.Handle, secret: secretOf(backup),
+		what: fmt.Sprintf("CSI driver %s has not deleted snapshot %s", csiDriver, backup.Handle),
+	})
+}
+
+// deletion is how snapshots are deleted: by an object that is made for it, and whose deletion takes them along.
+type deletion struct {
+	among  dynamic.ResourceInterface
+	doomed *unstructured.Unstructured
+	// field of the status has the handle when the CSI driver knows of what is to be deleted.
+	field, handle string
+	// what says to people what has not happened.
+	what string
+	// secret are the annotations that name the Secret that it takes, if it takes one.
+	secret map[string]string
+}
+
+func (d *Driver) delete(ctx context.Context, wanted deletion) error {
+	name := wanted.doomed.GetName()
+	if err := ensure(ctx, wanted.among, wanted.doomed); err != nil {
 		return err
 	}
-	found, err := find(ctx, d.contents(), name)
+	found, err := find(ctx, wanted.among, name)
 	if found == nil || err != nil {
 		return err
 	}
 	if found.GetDeletionTimestamp() == nil {
-		if err := d.condemn(ctx, name, backup.Handle); err != nil {
+		if err := wanted.condemn(ctx); err != nil {
 			return err
 		}
 	}
 	bounded, cancel := context.WithTimeout(ctx, d.patience)
 	defer cancel()
-	last, err := d.untilGone(bounded, name)
+	last, err := untilGone(bounded, wanted.among, name)
 	if err != nil && bounded.Err() != nil && ctx.Err() == nil {
-		return fmt.Errorf("CSI driver %s has not deleted snapshot %s within %s (VolumeSnapshotContent %s%s); does its csi-snapshotter run%s? %w",
-			csiDriver, backup.Handle, d.patience, name, last, needed(doomed), provider.ErrUnavailable)
+		return fmt.Errorf("%s within %s (%s %s%s); does its csi-snapshotter run%s? %w",
+			wanted.what, d.patience, wanted.doomed.GetKind(), name, last, needed(wanted.secret), provider.ErrUnavailable)
 	}
 	return err
 }
 
-// needed asks for the Secret that a content names: the csi-snapshotter does not say that it is not there.
-func needed(content *unstructured.Unstructured) string {
-	annotations := content.GetAnnotations()
-	if annotations[secretName] == "" {
+// needed asks for the Secret that snapshots are deleted with: the csi-snapshotter does not say that it is not there.
+func needed(secret map[string]string) string {
+	if len(secret) == 0 {
 		return ""
 	}
-	return fmt.Sprintf(", and is Secret %s/%s there, which it deletes the snapshot with", annotations[secretNamespace], annotations[secretName])
+	return fmt.Sprintf(", and is Secret %s/%s there, which it deletes with", secret[secretNamespace], secret[secretName])
 }
 
-// condemn has a content deleted, and the snapshot with it: that is done only where the status names it, which the
+// condemn has the object deleted, and the snapshots with it: that is done only where the status names them, which the
 // csi-snapshotter may not have got round to.
-func (d *Driver) condemn(ctx context.Context, name, handle string) error {
-	patch, err := (&unstructured.Unstructured{Object: map[string]any{"status": map[string]any{"snapshotHandle": handle}}}).MarshalJSON()
+func (w deletion) condemn(ctx context.Context) error {
+	name := w.doomed.GetName()
+	patch, err := (&unstructured.Unstructured{Object: map[string]any{"status": map[string]any{w.field: w.handle}}}).MarshalJSON()
 	if err != nil {
 		return fmt.Errorf("encoding a status: %w", err)
 	}
-	_, err = d.contents().Patch(ctx, name, types.MergePatchType, patch, metav1.PatchOptions{FieldManager: manager}, "status")
+	_, err = w.among.Patch(ctx, name, types.MergePatchType, patch, metav1.PatchOptions{FieldManager: manager}, "status")
 	if err != nil {
 		return classed("marking "+name, err)
 	}
-	return remove(ctx, d.contents(), name)
+	return remove(ctx, w.among, name)
 }
 
 // untilGone waits until a content is gone. When it ends earlier, it gives what the content says that is wrong.
-func (d *Driver) untilGone(ctx context.Context, name string) (string, error) {
+func untilGone(ctx context.Context, among dynamic.ResourceInterface, name string) (string, error) {
 	last := ""
 	for {
-		found, err := find(ctx, d.contents(), name)
+		found, err := find(ctx, among, name)
 		if found == nil || err != nil {
 			return last, err
 		}
 		if message := failureOf(found); message != "" {
 			last = ": " + message
 		}
-		watching, err := d.contents().Watch(ctx, metav1.ListOptions{
+		watching, err := among.Watch(ctx, metav1.ListOptions{
 			FieldSelector: selector.OneTermEqualSelector("metadata.name", name).String(), ResourceVersion: found.GetResourceVersion(),
 		})
 		if err != nil {

@@ -75,6 +75,8 @@ func (w *world) of(resource string) dynamic.ResourceInterface {
 		return w.client.Resource(schema.GroupVersionResource{Group: "snapshot.storage.k8s.io", Version: "v1", Resource: resource})
 	case "volumesnapshots":
 		return w.client.Resource(schema.GroupVersionResource{Group: "snapshot.storage.k8s.io", Version: "v1", Resource: resource}).Namespace(w.namespace)
+	case "volumegroupsnapshotcontents":
+		return w.client.Resource(schema.GroupVersionResource{Group: "groupsnapshot.storage.k8s.io", Version: "v1", Resource: resource})
 	case "persistentvolumes":
 		return w.client.Resource(schema.GroupVersionResource{Version: "v1", Resource: resource})
 	}
@@ -204,7 +206,12 @@ func (w *world) backup(claim string) provider.BackupIdentity {
 	if err != nil {
 		w.Fatal(err)
 	}
-	snapshot := w.cut(claim)
+	return w.start(w.cut(claim), encoded)
+}
+
+// start backs a snapshot up.
+func (w *world) start(snapshot provider.Snapshot, encoded []byte) provider.BackupIdentity {
+	w.Helper()
 	backup, err := w.driver.StartBackup(w.Context(), provider.StartBackupRequest{
 		Order: "order", Volume: provider.Volume{Name: "volume", Encoded: encoded}, Snapshot: &snapshot,
 	})

@@ -13,19 +13,33 @@ import (
 	"github.com/soda-cdm/kahu/provider"
 )
 
-// restoring is what the handle of a restored volume says: its claim, and the name of what that is made from.
-type restoring struct{ namespace, claim, name string }
+// restoring is what the handle of a restored volume says: its claim, the name of what that is made from, and whether the
+// snapshot is one of a group.
+type restoring struct {
+	namespace, claim, name string
+	grouped                bool
+}
 
-func (r restoring) handle() string { return r.namespace + "/" + r.claim + "/" + r.name }
+func (r restoring) handle() string {
+	handle := r.namespace + "/" + r.claim + "/" + r.name
+	if r.grouped {
+		handle += "/" + ofGroup
+	}
+	return handle
+}
+
+// ofGroup ends the handle of a volume whose snapshot is one of a group.
+const ofGroup = "group"
 
 // restoringOf reads a handle; one that this provider did not give is not known.
 func restoringOf(volume provider.VolumeIdentity) (restoring, error) {
 	const parts = 3
-	words := strings.Split(volume.Handle, "/")
+	handle, grouped := strings.CutSuffix(volume.Handle, "/"+ofGroup)
+	words := strings.Split(handle, "/")
 	if len(words) != parts || slices.Contains(words, "") {
 		return restoring{}, fmt.Errorf("restore %q: %w", volume.Handle, provider.ErrNotFound)
 	}
-	return restoring{namespace: words[0], claim: words[1], name: words[2]}, nil
+	return restoring{namespace: words[0], claim: words[1], name: words[2], grouped: grouped}, nil
 }
 
 // CreateVolumeFromBackup implements provider.VolumeRestores: it makes what the claim is to be made from.
@@ -37,8 +51,9 @@ func (d *Driver) CreateVolumeFromBackup(ctx context.Context, request provider.Cr
 		return provider.RestoredVolume{}, err
 	}
 	namespace, name := request.Claim.Namespace, nameOf("kahu-", request.Order, request.Claim.Namespace, request.Claim.Name)
+	together, grouped := groupOf(request.Backup)
 	answer := provider.RestoredVolume{
-		Volume:     provider.VolumeIdentity{Handle: restoring{namespace, request.Claim.Name, name}.handle()},
+		Volume:     provider.VolumeIdentity{Handle: restoring{namespace, request.Claim.Name, name, grouped}.handle()},
 		DataSource: &provider.DataSource{APIGroup: snapshotGroup, Kind: snapshotKind, Name: name},
 	}
 	claim, err := find(ctx, d.claims(namespace), request.Claim.Name)
@@ -47,6 +62,11 @@ func (d *Driver) CreateVolumeFromBackup(ctx context.Context, request provider.Cr
 	}
 	if claim != nil && madeFrom(claim, name) && phaseOf(claim) == corev1.ClaimBound {
 		return answer, nil // It was done before: what is made now, nobody would take away.
+	}
+	if grouped {
+		if err := d.introduce(ctx, together, name, namespace); err != nil {
+			return provider.RestoredVolume{}, err
+		}
 	}
 	if err := ensure(ctx, d.contents(), content(name, namespace, "Retain", request.Backup)); err != nil {
 		return provider.RestoredVolume{}, err
@@ -90,7 +110,10 @@ func (d *Driver) clear(ctx context.Context, what restoring) error {
 	if err := remove(ctx, d.snapshots(what.namespace), what.name); err != nil {
 		return err
 	}
-	return remove(ctx, d.contents(), what.name)
+	if err := remove(ctx, d.contents(), what.name); err != nil || !what.grouped {
+		return err
+	}
+	return d.withdraw(ctx, what.name)
 }
 
 // sight is what is to be seen of a restore.

@@ -94,7 +94,13 @@ func neverSnapshot(kind core.Kind, name string, labels map[string]string) (strin
 
 // isSnapshot tells whether objects of the kind stand for snapshots of volumes.
 func isSnapshot(kind core.Kind) bool {
-	return kind.Group == "snapshot.storage.k8s.io" && (kind.Resource == "volumesnapshots" || kind.Resource == "volumesnapshotcontents")
+	switch kind.Resource {
+	case "volumesnapshots", "volumesnapshotcontents":
+		return kind.Group == "snapshot.storage.k8s.io"
+	case "volumegroupsnapshots", "volumegroupsnapshotcontents":
+		return kind.Group == "groupsnapshot.storage.k8s.io"
+	}
+	return false
 }
 
 // isOwnSnapshot tells whether Kahu, or its provider csi, has made a snapshot. Labels tell that of every one, and come a moment

@@ -77,6 +77,8 @@ func TestNeverObject(t *testing.T) {
 	snapshot := namespaced("snapshot.storage.k8s.io", "v1", "VolumeSnapshot", "volumesnapshots")
 	content := clustered("snapshot.storage.k8s.io", "v1", "VolumeSnapshotContent", "volumesnapshotcontents")
 	class := clustered("snapshot.storage.k8s.io", "v1", "VolumeSnapshotClass", "volumesnapshotclasses")
+	group := clustered("groupsnapshot.storage.k8s.io", "v1", "VolumeGroupSnapshotContent", "volumegroupsnapshotcontents")
+	groupClass := clustered("groupsnapshot.storage.k8s.io", "v1", "VolumeGroupSnapshotClass", "volumegroupsnapshotclasses")
 	ofBackup := map[string]string{"kahu.io/backup-uid": "an-uid"}
 	ofProvider := map[string]string{"app.kubernetes.io/managed-by": "kahu-provider-csi"}
 	managed := map[string]string{"kube-aggregator.kubernetes.io/automanaged": "onstart"}
@@ -98,6 +100,11 @@ func TestNeverObject(t *testing.T) {
 		"one that is referred to":                  {kind: snapshot, name: "kahu-0123456789abcdef0123456789abcdef", want: true},
 		"one of a backup that is referred to":      {kind: snapshot, name: "kahu-0123456789abcdef01234567", want: true},
 		"a content that is to be deleted":          {kind: content, name: "kahu-delete-0123456789abcdef0123456789abcdef", want: true},
+		"a group of snapshots that is cut":         {kind: group, name: "g", labels: ofBackup, want: true},
+		"a group that a restore is made from":      {kind: group, name: "g", labels: ofProvider, want: true},
+		"a group that is to be deleted":            {kind: group, name: "kahu-delete-0123456789abcdef0123456789abcdef", want: true},
+		"a group of somebody else":                 {kind: group, name: "kahu-nightly"},
+		"a class of groups":                        {kind: groupClass, name: "c", labels: ofBackup},
 		"a snapshot of somebody else":              {kind: snapshot, name: "kahu-nightly", labels: managed},
 		"a snapshot with a date":                   {kind: snapshot, name: "kahu-20261122"},
 		"a class":                                  {kind: class, name: "c", labels: ofBackup},

@@ -2,6 +2,7 @@ package orders
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"strconv"
 	"time"
@@ -127,6 +128,11 @@ func snapshot(of *kahuv1.VolumeSnapshotSource) *provider.Snapshot {
 	}
 	if secret := of.DeletionSecret; secret != nil {
 		attributes[provider.SnapshotSecretNamespace], attributes[provider.SnapshotSecretName] = secret.Namespace, secret.Name
+	}
+	if of.Group != nil {
+		attributes[provider.SnapshotGroup] = of.Group.Handle
+		members, _ := json.Marshal(of.Group.Snapshots) //nolint:errchkjson // Strings have no error.
+		attributes[provider.SnapshotGroupMembers] = string(members)
 	}
 	return &provider.Snapshot{Handle: of.Handle, Attributes: attributes}
 }
