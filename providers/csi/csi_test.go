@@ -302,6 +302,34 @@ func TestCancelledRestoreLeavesNothing(t *testing.T) {
 	}
 }
 
+// TestContentWhoseSnapshotIsGone was bound to a VolumeSnapshot that went before the snapshot controller had looked at it: nobody
+// tells the csi-snapshotter then to let the content go.
+func TestContentWhoseSnapshotIsGone(t *testing.T) {
+	w := newWorld(t)
+	backup := w.backup("data")
+	made := w.begin(backup)
+	if err := w.driver.CancelRestore(t.Context(), made.Volume, nil); err != nil {
+		t.Error(err)
+	}
+	w.untilNone("volumesnapshotcontents")
+	name := made.DataSource.Name
+	w.create("volumesnapshotcontents", object{
+		"apiVersion": "snapshot.storage.k8s.io/v1", "kind": "VolumeSnapshotContent",
+		"metadata": object{"name": name, "finalizers": []any{"snapshot.storage.kubernetes.io/volumesnapshotcontent-bound-protection"}},
+		"spec": object{
+			"driver": csiDriver, "deletionPolicy": "Retain", "source": object{"snapshotHandle": backup.Handle},
+			"volumeSnapshotRef": object{"namespace": w.namespace, "name": name, "uid": "6f1f1f3e-0000-4000-8000-000000000001"},
+		},
+	})
+	if err := w.driver.CancelRestore(t.Context(), made.Volume, nil); err != nil {
+		t.Error(err)
+	}
+	w.untilNone("volumesnapshotcontents")
+	if err := w.driver.DeleteBackup(t.Context(), "order", backup, nil); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestDriverThatIsAway has nobody who would delete the snapshot.
 func TestDriverThatIsAway(t *testing.T) {
 	w := newWorld(t)

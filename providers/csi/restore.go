@@ -8,7 +8,10 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/soda-cdm/kahu/provider"
 )
@@ -110,10 +113,30 @@ func (d *Driver) clear(ctx context.Context, what restoring) error {
 	if err := remove(ctx, d.snapshots(what.namespace), what.name); err != nil {
 		return err
 	}
-	if err := remove(ctx, d.contents(), what.name); err != nil || !what.grouped {
+	if err := d.dismiss(ctx, what.name); err != nil || !what.grouped {
 		return err
 	}
 	return d.withdraw(ctx, what.name)
+}
+
+// ending has the csi-snapshotter let a content go that is deleted.
+const ending = "snapshot.storage.kubernetes.io/volumesnapshot-being-deleted"
+
+// dismiss has a content deleted. The snapshot controller marks it when it sees the VolumeSnapshot go: one that went before it
+// was looked at, it may never see.
+func (d *Driver) dismiss(ctx context.Context, name string) error {
+	patch, err := (&unstructured.Unstructured{Object: fields{"metadata": fields{"annotations": fields{ending: "yes"}}}}).MarshalJSON()
+	if err != nil {
+		return fmt.Errorf("encoding an annotation: %w", err)
+	}
+	_, err = d.contents().Patch(ctx, name, types.MergePatchType, patch, metav1.PatchOptions{FieldManager: manager})
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	if err != nil {
+		return classed("marking "+name, err)
+	}
+	return remove(ctx, d.contents(), name)
 }
 
 // sight is what is to be seen of a restore.
