@@ -121,6 +121,11 @@ type RestoreStatus struct {
 	// +optional
 	Preview *RestorePreview `json:"preview,omitempty"`
 
+	// volumes are what came of the volumes whose data is in the backup, and how far
+	// they are. Absent: there are none.
+	// +optional
+	Volumes *RestoreVolumes `json:"volumes,omitempty"`
+
 	// hooks is what is on record of the hooks of the run.
 	// +optional
 	Hooks *RestoreHooks `json:"hooks,omitempty"`

@@ -66,6 +66,7 @@ func restoreText(restore *kahuv1.Restore, failed, warnings []string) string {
 	}
 	d.block("Objects by kind", kinds)
 	d.timings(restore.CreationTimestamp, status.StartTimestamp, status.Timings)
+	d.restoredVolumes(status.Volumes)
 	d.restoreHooks(status.Hooks)
 	d.list(rows{"Failed", status.Counts.Failed, failed})
 	d.list(rows{"Warnings", status.Counts.Warnings, warnings})

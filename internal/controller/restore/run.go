@@ -42,7 +42,15 @@ func (c *Controller) run(ctx context.Context, s *scope) error {
 	s.status().Progress = kahuv1.RestoreProgress{
 		TotalItems: snapshot.Progress.Total, ItemsRestored: snapshot.Progress.Done,
 	}
-	return going()
+	if snapshot.Progress.Volumes == nil {
+		return going()
+	}
+	s.status().Volumes = movingVolumes(&snapshot.Progress)
+	if snapshot.Progress.Done < snapshot.Progress.Total {
+		return going()
+	}
+	s.status().Stage = kahuv1.StageVolumes
+	return reconcile.Waiting(kahuv1.ReasonProcessing, "The data of volumes is being restored.", 0)
 }
 
 // begin starts the task of the run.
@@ -182,7 +190,7 @@ func show(status *kahuv1.RestoreStatus, found enginerestore.Result) {
 			Skipped: kind.Existing + kind.Controlled + kind.Finished, Failed: kind.Failed,
 		})
 	}
-	status.Preview = previewOf(found.Preview)
+	status.Preview, status.Volumes = previewOf(found.Preview), volumesOf(found.Volumes)
 	status.Warnings = failure.Texts(found.Warnings)
 	status.Failed = failure.Problems(found.Failed)
 }

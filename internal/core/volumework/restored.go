@@ -22,6 +22,8 @@ const (
 	Delayed State = "Waiting"
 	// Untouched means that the claim was there already, with whatever data it has.
 	Untouched State = "Existing"
+	// Left means that the claim is not created: its pod makes it again, without that data.
+	Left State = "Skipped"
 	// Planned means that a restore which is no dry run would have the volume made.
 	Planned State = "Planned"
 )

@@ -13,6 +13,7 @@ import (
 	"github.com/soda-cdm/kahu/internal/core"
 	"github.com/soda-cdm/kahu/internal/core/archive"
 	"github.com/soda-cdm/kahu/internal/core/restoreplan"
+	"github.com/soda-cdm/kahu/internal/core/volumework"
 	"github.com/soda-cdm/kahu/internal/engine"
 	"github.com/soda-cdm/kahu/internal/engine/restore/draft"
 )
@@ -26,7 +27,16 @@ type claim struct {
 	// there was none.
 	there types.UID
 	state claimState
+	// outcome is what is told of it, guarded by the run's mu as soon as others act on it.
+	outcome volumework.Restored
 }
+
+func newClaim(row *archive.Volume, state volumework.State) *claim {
+	return &claim{row: row, outcome: volumework.Restored{Provider: row.Provider, Way: row.Way, State: state}}
+}
+
+// untouched is what is told of the data of a claim that was there already.
+const untouched = "the claim was there already, and its data was not touched"
 
 // claimState is what has become of a claim, guarded by the run's mu.
 type claimState uint8
@@ -57,22 +67,55 @@ func (r *run) lookForClaims(ctx context.Context) error {
 			needed[data.row.Provider]++
 		}
 	}
+	r.warnOfUntouched()
+	return r.lookForProviders(ctx, needed)
+}
+
+// lookForProviders makes sure that providers are there of which so many volumes are needed. A dry run tells which are not.
+func (r *run) lookForProviders(ctx context.Context, needed map[string]int) error {
 	for _, provider := range slices.Sorted(maps.Keys(needed)) {
 		why, err := r.request.Volumes.Away(ctx, provider)
 		if err != nil {
 			return err
 		}
-		if why != "" {
-			return &VolumesAwayError{Provider: provider, Number: needed[provider], Why: why}
+		r.expect(provider, why)
+		if away := (&VolumesAwayError{Provider: provider, Number: needed[provider], Why: why}); why != "" && r.request.DryRun {
+			r.problems = append(r.problems, away.Error())
+		} else if why != "" {
+			return away
 		}
 	}
 	return nil
+}
+
+// expect takes note of what a dry run tells of the volumes of a provider, which is away for some reason, or is not.
+func (r *run) expect(provider, away string) {
+	for _, data := range r.data {
+		switch outcome := &data.outcome; {
+		case data.row.Provider != provider || data.there != "":
+		case away != "":
+			outcome.State, outcome.Message = volumework.Lost, "its provider cannot restore now: "+away
+		case r.request.DryRun:
+			outcome.State = volumework.Planned
+		}
+	}
+}
+
+// warnOfUntouched names the claims whose data is in the backup and that keep what they have.
+func (r *run) warnOfUntouched() {
+	for _, data := range r.data {
+		if data.there != "" {
+			r.Warn(data.key, fmt.Sprintf("PersistentVolumeClaim %s/%s: %s: that of the backup is not restored",
+				data.key.Namespace, data.key.Name, untouched))
+		}
+	}
 }
 
 // lookForClaim finds out whether one is there that this restore did not make. For an attempt that goes on, that is one which
 // was there before the Restore: later ones have come while it ran.
 func (r *run) lookForClaim(ctx context.Context, item *restoreplan.Item, data *claim) error {
 	data.key = r.transformer.Key(*item.Kind, item.Key())
+	data.outcome.Claim = data.key
 	living, err := r.Cluster.Living(ctx, *item.Kind, data.key.Namespace, data.key.Name)
 	switch {
 	case errors.Is(err, core.ErrNotFound), errors.Is(err, core.ErrUnsupported):
@@ -87,6 +130,7 @@ func (r *run) lookForClaim(ctx context.Context, item *restoreplan.Item, data *cl
 		data.state = claimSettled
 	case !late:
 		data.there = living.UID
+		data.outcome.State, data.outcome.Message = volumework.Untouched, untouched
 	}
 	return nil
 }
@@ -107,12 +151,24 @@ func (r *run) notEmptied(wish draft.Draft, living core.Living) error {
 }
 
 // lose takes note that a claim is not there with its data, if it is not one that was there before.
-func (r *run) lose(item *restoreplan.Item) {
+func (r *run) lose(item *restoreplan.Item, why error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if data := r.data[item]; data != nil && data.there == "" {
-		data.state = claimLost
+		data.state, data.outcome.State, data.outcome.Message = claimLost, volumework.Lost, why.Error()
 	}
+}
+
+// volumes returns what became of the volumes whose data is in the backup, in the order of their claims.
+func (r *run) volumes() []volumework.Restored {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	rows := slices.Clone(r.left)
+	for _, data := range r.data {
+		rows = append(rows, data.outcome)
+	}
+	slices.SortFunc(rows, func(a, b volumework.Restored) int { return a.Claim.Compare(b.Claim) })
+	return rows
 }
 
 // claimPostponedError is why an object is not created yet: its controller would make a claim that has been put off.

@@ -3,6 +3,7 @@ package restore_test
 import (
 	"context"
 	"errors"
+	"maps"
 	"strings"
 	"testing"
 	"time"
@@ -231,5 +232,67 @@ func TestStatefulSetOfAClaimThatAnEarlierAttemptMade(t *testing.T) {
 	request.Attempt, request.Resumed, request.Confirm = "second", true, nil
 	if result, err := use.Run(t.Context(), request, w.Files); err != nil || result.FailedTotal > 0 || to.Contents()["statefulsets.apps shop/db"] == "" {
 		t.Errorf("the second attempt: %v, %s", err, namesOf(result))
+	}
+}
+
+// TestVolumesAreToldOf: each claim whose data is in the backup has a row that says what became of it.
+func TestVolumesAreToldOf(t *testing.T) {
+	for name, dry := range map[string]bool{"restore": false, "dry run": true} {
+		t.Run(name, func(t *testing.T) {
+			w := shopWithVolumes(t)
+			to := fakecluster.New(append(world.AllKinds(), fakecluster.Kind("", "PersistentVolume", "persistentvolumes", false))...)
+			to.Put(t, world.Namespaces, "", "shop", `{}`)
+			to.Put(t, world.Claims, "shop", "there", `{"spec":{"volumeName":"mine"}}`)
+			use := &restore.Runner{Cluster: to, Clock: w.Clock, Creators: 4, Patience: world.Patience}
+			result, err := use.Run(t.Context(), restore.Request{
+				Backup: world.ID("one"), ID: world.RestoreID, Attempt: "first", DryRun: dry, Volumes: &making{},
+			}, w.Files)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := map[string]volumework.State{
+				"broken": volumework.Lost, "data": volumework.Done, "deserted": volumework.Lost, "imported": volumework.Done,
+				"late": volumework.Lost, "there": volumework.Untouched, "waiting": volumework.Delayed,
+			}
+			got := map[string]volumework.State{}
+			for i := range result.Volumes {
+				row := &result.Volumes[i]
+				if got[row.Claim.Name] = row.State; row.Provider != "disks" || row.Way != "Offload" ||
+					row.Message == "" && row.State != volumework.Done && row.State != volumework.Planned {
+					t.Errorf("%+v", row)
+				}
+			}
+			if dry {
+				for claim := range want {
+					if claim != "there" {
+						want[claim] = volumework.Planned
+					}
+				}
+			}
+			if !maps.Equal(got, want) {
+				t.Errorf("%v", got)
+			}
+			if text := strings.Join(result.Warnings, "\n"); !strings.Contains(text, "shop/there: the claim was there already, and its data was not touched") {
+				t.Errorf("warnings: %s", text)
+			}
+		})
+	}
+}
+
+// TestDryRunTellsOfProvidersThatAreAway: it says which volumes could not be restored, and what else would come of it.
+func TestDryRunTellsOfProvidersThatAreAway(t *testing.T) {
+	w, to := database(t)
+	use := &restore.Runner{Cluster: to, Clock: w.Clock, Creators: 4, Patience: world.Patience}
+	result, err := use.Run(t.Context(), restore.Request{
+		Backup: world.ID("one"), ID: world.RestoreID, Attempt: "first", DryRun: true, Volumes: &making{away: "it sleeps"},
+	}, w.Files)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(result.Volumes) != 1 || result.Volumes[0].State != volumework.Lost || !strings.Contains(result.Volumes[0].Message, "it sleeps") {
+		t.Errorf("%+v", result.Volumes)
+	}
+	if text := strings.Join(result.Preview.Problems, "\n"); !strings.Contains(text, "provider disks") || len(result.Preview.Rows) == 0 {
+		t.Errorf("problems: %s, %d rows", text, len(result.Preview.Rows))
 	}
 }

@@ -172,7 +172,7 @@ func (r *run) refused(wish draft.Draft, err error) {
 	if known, is := errors.AsType[*refusal](err); is {
 		reason = known.reason
 	}
-	r.lose(wish.Item)
+	r.lose(wish.Item, err)
 	r.fail(engine.Row{Kind: *wish.Item.Kind, Key: wish.Key(), Reason: reason, Message: err.Error()})
 }
 

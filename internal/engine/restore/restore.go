@@ -16,6 +16,7 @@ import (
 	"github.com/soda-cdm/kahu/internal/core/selection"
 	"github.com/soda-cdm/kahu/internal/core/transform"
 	"github.com/soda-cdm/kahu/internal/core/transformset"
+	"github.com/soda-cdm/kahu/internal/core/volumework"
 	"github.com/soda-cdm/kahu/internal/engine"
 	"github.com/soda-cdm/kahu/internal/engine/restore/choice"
 	"github.com/soda-cdm/kahu/internal/engine/restore/draft"
@@ -138,6 +139,8 @@ type Result struct {
 	Warnings      []string
 	FailedTotal   int64
 	WarningsTotal int64
+	// Volumes are what became of the volumes whose data is in the backup, in the order of their claims.
+	Volumes []volumework.Restored
 }
 
 // Counts are how many objects met which end.
@@ -274,10 +277,12 @@ type run struct {
 	previewed *preview.Result      // set by previewPlan
 	absent    []string             // namespaces that the run makes itself, set by prepareNamespaces
 
-	plan   *restoreplan.Plan            // set by makePlan
-	data   map[*restoreplan.Item]*claim // the claims whose data is in the backup, set by planVolumes
-	homes  map[string][]*claim          // the same by their namespaces in the cluster, set by lookForClaims
-	served []core.Kind                  // what the cluster serves, set by survey
+	plan     *restoreplan.Plan            // set by makePlan
+	data     map[*restoreplan.Item]*claim // the claims whose data is in the backup, set by planVolumes
+	homes    map[string][]*claim          // the same by their namespaces in the cluster, set by lookForClaims
+	left     []volumework.Restored        // claims with data that their pods make again, set by planVolumes
+	problems []string                     // what a dry run says would be in the way, set by lookForClaims
+	served   []core.Kind                  // what the cluster serves, set by survey
 
 	mu            sync.Mutex
 	counts        Counts
@@ -311,7 +316,7 @@ func (r *run) previewPlan(ctx context.Context) (err error) {
 	asking := &preview.Previewer{
 		Ledger: r.Ledger, Progress: r.progress, Cluster: r.Cluster, Served: r.served, Clock: r.Clock,
 		Plan: r.plan, Policy: r.request.Existing, Manager: r.manager, Updater: r.updater,
-		Drafts: r.drafts, Draft: r.prepare, Each: r.eachObject,
+		Drafts: r.drafts, Draft: r.prepare, Each: r.eachObject, Problems: r.problems,
 	}
 	if r.request.ID != (archive.RestoreID{}) {
 		asking.Write = r.writePlan
@@ -374,7 +379,7 @@ func (r *run) warnOfMissing() {
 
 func (r *run) result() Result {
 	return Result{
-		Preview: r.previewed, Counts: r.counts, Kinds: r.tallies.sorted(), Timings: r.Timings, Report: r.reported, Failed: r.Rows, Warnings: r.Warnings, FailedTotal: r.RowsTotal, WarningsTotal: r.WarningsTotal,
+		Volumes: r.volumes(), Preview: r.previewed, Counts: r.counts, Kinds: r.tallies.sorted(), Timings: r.Timings, Report: r.reported, Failed: r.Rows, Warnings: r.Warnings, FailedTotal: r.RowsTotal, WarningsTotal: r.WarningsTotal,
 	}
 }
 

@@ -70,13 +70,20 @@ func (r *run) planVolumes(context.Context) error {
 	for _, wave := range r.plan.Waves {
 		for _, item := range wave.Items {
 			if row := rows[item.Key()]; row != nil {
-				r.data[item] = &claim{row: row}
+				r.data[item] = newClaim(row, volumework.Going)
 				replaced[row.PersistentVolume] = row.Provider
 				r.Note(item.Key(), "VolumeFromBackup", "provider "+row.Provider+" makes its volume from the backup")
 			}
 		}
 	}
 	r.leaveVolumes(replaced)
+	for _, item := range r.plan.Skipped {
+		if row := rows[item.Key()]; row != nil {
+			left := newClaim(row, volumework.Left).outcome
+			left.Claim, left.Message = r.transformer.Key(*item.Kind, item.Key()), item.Reason
+			r.left = append(r.left, left)
+		}
+	}
 	return nil
 }
 
@@ -215,12 +222,14 @@ func (r *run) awaitVolumes(ctx context.Context) error {
 	}
 	for i := range found {
 		row := &found[i]
+		outcome := &r.data[items[row.Claim]].outcome
+		outcome.State, outcome.Message, outcome.BytesDone, outcome.BytesTotal = row.State, row.Message, row.BytesDone, row.BytesTotal
 		switch row.State {
 		case volumework.Lost:
 			r.fail(engine.Row{Kind: *items[row.Claim].Kind, Key: row.Claim, Reason: ReasonVolumeFailed, Message: row.Message})
 		case volumework.Delayed:
 			r.Warn(row.Claim, fmt.Sprintf("PersistentVolumeClaim %s/%s: %s: keep this Restore until then", row.Claim.Namespace, row.Claim.Name, row.Message))
-		case volumework.Going, volumework.Done, volumework.Untouched, volumework.Planned:
+		case volumework.Going, volumework.Done, volumework.Untouched, volumework.Left, volumework.Planned:
 		}
 	}
 	return nil

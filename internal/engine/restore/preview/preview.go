@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -132,6 +133,8 @@ type Previewer struct {
 	Draft  func(ctx context.Context, item *restoreplan.Item, content []byte) (draft.Draft, error)
 	// Each reads the objects of a wave and acts on them, on many at once.
 	Each func(ctx context.Context, wave restoreplan.Wave, act Act) error
+	// Problems are known to be in the way already.
+	Problems []string
 	// Write writes the file of the whole plan and returns its name; nil: there is no place for it.
 	Write func(ctx context.Context, content []byte) (string, error)
 }
@@ -143,7 +146,7 @@ type Act = func(ctx context.Context, item *restoreplan.Item, content []byte) err
 // the result is what was found until then.
 func (p *Previewer) Run(ctx context.Context) (*Result, error) {
 	work := &run{
-		Previewer: p, result: Result{Counts: map[Action]int64{}},
+		Previewer: p, result: Result{Counts: map[Action]int64{}, Problems: slices.Clone(p.Problems)},
 		namespaces: map[string]bool{}, defined: map[string]bool{}, planned: map[core.Key]bool{},
 		made: map[core.Key]bool{}, needs: map[restoreplan.Need]string{}, created: map[string]map[core.Key]int64{},
 	}
