@@ -21,6 +21,12 @@ func templatePath(kind core.Kind) ([]string, bool) {
 	return nil, false
 }
 
+// HasPods tells whether objects of the kind are pods, or are what pods are made of.
+func HasPods(kind core.Kind) bool {
+	_, has := templatePath(kind)
+	return has
+}
+
 // PodTemplate returns what the pods of an object are made of: the object itself where it is a pod.
 func PodTemplate(kind core.Kind, object map[string]any) (map[string]any, bool) {
 	path, has := templatePath(kind)

@@ -7,16 +7,18 @@ import (
 	"strings"
 
 	"github.com/soda-cdm/kahu/internal/core"
+	"github.com/soda-cdm/kahu/internal/core/archive"
 	"github.com/soda-cdm/kahu/internal/core/hook"
 	"github.com/soda-cdm/kahu/internal/core/restoreplan"
 	"github.com/soda-cdm/kahu/internal/core/selection"
+	"github.com/soda-cdm/kahu/internal/core/transform"
 	"github.com/soda-cdm/kahu/internal/engine/restore/hooks"
 )
 
 // Hooks runs commands in pods, and knows the init containers of restored pods. Its calls come in this order.
 type Hooks interface {
 	// Prepare finds out whether the hooks can be run.
-	Prepare(scope hooks.Scope) error
+	Prepare(ctx context.Context, scope hooks.Scope) error
 	// Before runs the commands in pods that are there, before anything is changed.
 	Before(ctx context.Context) error
 	// Asked returns what is asked of the pods of an object of the backup.
@@ -26,7 +28,7 @@ type Hooks interface {
 }
 
 // prepareHooks tells the hooks what is restored where.
-func (r *run) prepareHooks(context.Context) error {
+func (r *run) prepareHooks(ctx context.Context) error {
 	kinds := r.served
 	known := map[string]bool{}
 	for i := range kinds {
@@ -46,9 +48,12 @@ func (r *run) prepareHooks(context.Context) error {
 	}
 	self := r.self
 	self.Resumed = false // Only what the API server names counts.
-	err := r.request.Hooks.Prepare(hooks.Scope{
-		Kinds: selection.Cohabiting(kinds), Filters: r.request.Filters, Namespaces: targets, Ledger: r.Ledger, Confirm: r.request.Confirm,
-		Made: func(living core.Living) bool { return self.Made(living) != restoreplan.Unmade },
+	kinds = selection.Cohabiting(kinds)
+	err := r.request.Hooks.Prepare(ctx, hooks.Scope{
+		Kinds: kinds, Filters: r.request.Filters, Namespaces: targets, Ledger: r.Ledger, Confirm: r.request.Confirm,
+		Resumed: r.request.Resumed,
+		Lineage: func(ctx context.Context) (*hook.Lineage, error) { return r.lineage(ctx, kinds) },
+		Made:    func(living core.Living) bool { return self.Made(living) != restoreplan.Unmade },
 		Source: func(kind core.Kind, namespace, name string) (string, string) {
 			if source, is := sources[namespace]; is {
 				namespace = source
@@ -64,6 +69,32 @@ func (r *run) prepareHooks(context.Context) error {
 	}
 	r.drafts.Init = r.initOf
 	return nil
+}
+
+// lineage finds out what controlled the pods and workloads that are restored without that. The index is read for it as often as
+// the chain of owners is long, and not at all where there are none of these.
+func (r *run) lineage(ctx context.Context, kinds []core.Kind) (*hook.Lineage, error) {
+	var orphans []core.Key
+	for _, wave := range r.plan.Waves {
+		for _, item := range wave.Items {
+			if item.ForeignOwner && transform.HasPods(*item.Kind) {
+				orphans = append(orphans, item.Key())
+			}
+		}
+	}
+	found := hook.NewLineage(kinds, orphans)
+	for found.Next() {
+		err := r.contents.EachRecord(ctx, r.manifest.Index, func(record archive.Record) error {
+			found.See(core.Object{
+				Kind: record.Kind, Namespace: record.Namespace, Name: record.Name, UID: record.UID, Labels: record.Labels, Owners: record.Owners,
+			})
+			return nil
+		})
+		if err != nil {
+			return nil, fmt.Errorf("looking for what controlled the pods of the backup: %w", err)
+		}
+	}
+	return found, nil
 }
 
 // initOf returns the init containers that the pods of an object get.

@@ -1,7 +1,6 @@
 package hooks
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,9 +18,10 @@ import (
 )
 
 const (
-	// pauseTime is between two looks at the pods, however often these change; lookTime is when they are looked at again without
-	// a change.
+	// pauseTime is between two looks at the pods, however often these change, and restShare times as long as a look took where that
+	// is more; lookTime is when they are looked at again without a change.
 	pauseTime = 250 * time.Millisecond
+	restShare = 2
 	lookTime  = 10 * time.Second
 	// defaultPatience is how long a command is tried whose pod cannot be reached, retryTime the pause between.
 	defaultPatience = time.Minute
@@ -38,9 +38,11 @@ type after struct {
 	woken     chan struct{}
 	running   errgroup.Group
 
-	mu    sync.Mutex
-	pods  map[types.UID]*target
-	owner map[types.UID]bool // whether this restore made it
+	passed map[types.UID]bool // the pods in which none are to run
+	owner  map[types.UID]bool // whether this restore made it
+
+	mu   sync.Mutex
+	pods map[types.UID]*target
 }
 
 // target is a pod in which commands are to run.
@@ -56,11 +58,11 @@ type target struct {
 func (s *Session) After(ctx context.Context) error {
 	a := &after{
 		Session: s, work: s.work(), began: s.runner.Clock.Now(), woken: make(chan struct{}, 1),
-		pods: map[types.UID]*target{}, owner: map[types.UID]bool{},
+		pods: map[types.UID]*target{}, passed: map[types.UID]bool{}, owner: map[types.UID]bool{},
 	}
 	a.running.SetLimit(max(1, s.runner.AtOnce))
 	var err error
-	if len(s.scope.Namespaces) > 0 {
+	if s.mayAsk() {
 		if a.workloads, err = s.workloads(ctx, a.began); err != nil {
 			return err
 		}
@@ -79,15 +81,26 @@ func (s *Session) After(ctx context.Context) error {
 	return errors.Join(err, s.request.Record.After(recording, a.outcome(err, len(a.pods))))
 }
 
+// mayAsk tells whether anything of the restore can ask for a command after. Where nothing does, the cluster is asked nothing.
+func (s *Session) mayAsk() bool {
+	if len(s.scope.Namespaces) == 0 {
+		return false
+	}
+	// What an earlier attempt has restored is not read again.
+	return s.annotated.Load() || s.scope.Resumed || slices.ContainsFunc(s.request.Sets, func(set hook.Set) bool { return len(set.Post) > 0 })
+}
+
 // loop looks at the pods whenever one has changed, until nothing is left to wait for.
 func (a *after) loop(ctx context.Context) error {
 	watching, end := context.WithCancel(ctx)
 	defer end()
 	watched := false
 	for {
+		began := a.runner.Clock.Now()
 		if err := a.look(ctx); err != nil {
 			return err
 		}
+		pause := max(pauseTime, restShare*a.runner.Clock.Since(began))
 		next, left := a.begin(ctx)
 		if !left {
 			return nil
@@ -105,7 +118,7 @@ func (a *after) loop(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-a.runner.Clock.After(pauseTime):
+		case <-a.runner.Clock.After(pause):
 		}
 	}
 }
@@ -138,13 +151,19 @@ func (a *after) wake() {
 // look finds the pods in which commands are to run, and sees how the known ones are.
 func (a *after) look(ctx context.Context) error {
 	finder := &pods.Finder{Cluster: a.runner.Cluster, Kinds: a.scope.Kinds}
-	there := map[types.UID]bool{}
-	err := a.each(ctx, finder, func() { clear(there) }, func(object core.Object, pod hook.Pod) error {
-		there[pod.UID] = true
-		return a.see(ctx, finder, object, pod)
-	})
-	if err != nil {
+	there := map[types.UID]bool{} // those of the known ones
+	see := a.ours(func(object core.Object, pod hook.Pod) error {
+		known, err := a.see(ctx, finder, object, pod)
+		if known {
+			there[pod.UID] = true
+		}
 		return err
+	})
+	for _, namespace := range a.listed() {
+		// What was seen is seen, where a list begins again.
+		if err := finder.Each(ctx, namespace, func() {}, see); err != nil {
+			return err
+		}
 	}
 	a.mu.Lock()
 	for uid, each := range a.pods {
@@ -170,24 +189,40 @@ func (a *after) look(ctx context.Context) error {
 	return nil
 }
 
-// see takes note of a pod.
-func (a *after) see(ctx context.Context, finder *pods.Finder, object core.Object, pod hook.Pod) (err error) {
-	if a.seeKnown(&pod) || pod.Over || pod.Going || !a.rules.MayRestored(&pod) {
-		return nil
+// see takes note of a pod, and tells whether it is one in which commands are to run.
+func (a *after) see(ctx context.Context, finder *pods.Finder, object core.Object, pod hook.Pod) (known bool, err error) {
+	if a.seeKnown(&pod) {
+		return true, nil
+	}
+	if a.passed[pod.UID] || pod.Over || pod.Going || !a.rules.MayRestored(&pod) {
+		return false, nil
 	}
 	if pod.Owners, err = finder.Owners(ctx, object); err != nil {
-		return err
+		return false, err
 	}
 	means := pod.Known(a.scope.Source)
+	means.Owners = append(means.Owners, a.above(&means)...)
 	asked, problems := a.rules.Restored(&means)
-	if len(asked.Post)+len(problems) == 0 {
-		return nil
+	made := false
+	if len(asked.Post)+len(problems) > 0 {
+		if made, err = a.restored(ctx, &pod); err != nil {
+			return false, err
+		}
 	}
-	made, err := a.restored(ctx, &pod)
-	if err != nil || !made {
-		return err
+	if !made {
+		a.passed[pod.UID] = true
+		return false, nil
 	}
-	return a.add(object.Key(), &target{pod: pod, commands: asked.Post}, problems)
+	return true, a.add(object.Key(), &target{pod: pod, commands: asked.Post}, problems)
+}
+
+// above returns what controlled a pod in the backup, or the last of its owners that are there.
+func (a *after) above(means *hook.Pod) []hook.Owner {
+	kind, name := hook.PodKind(), means.Name
+	if last := len(means.Owners) - 1; last >= 0 {
+		kind, name = means.Owners[last].Kind, means.Owners[last].Name
+	}
+	return a.lineage.Owners(core.Key{Group: kind.Group, Resource: kind.Resource, Namespace: means.Namespace, Name: name})
 }
 
 // seeKnown takes note of how a pod is that is known already.
@@ -237,138 +272,4 @@ func (a *after) restored(ctx context.Context, pod *hook.Pod) (bool, error) {
 		}
 	}
 	return false, nil
-}
-
-// begin begins what can begin and gives up what has waited for long enough, and returns when that is next, and whether
-// anything is left.
-func (a *after) begin(ctx context.Context) (next time.Duration, left bool) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	next = lookTime
-	for _, each := range a.pods {
-		if each.over {
-			continue
-		}
-		if !each.begun {
-			next = min(next, a.beginOne(ctx, each))
-		}
-		left = left || !each.over
-	}
-	for _, each := range a.workloads {
-		if each.over {
-			continue
-		}
-		next = min(next, a.await(each))
-		left = left || !each.over
-	}
-	return next, left
-}
-
-// beginOne begins the commands of a pod if its containers are ready, or gives it up.
-func (a *after) beginOne(ctx context.Context, each *target) time.Duration {
-	wait := a.began.Add(longest(each.commands)).Sub(a.runner.Clock.Now())
-	switch {
-	case each.gone || each.pod.Over:
-		each.over = true
-		if len(each.pod.Owners) == 0 {
-			a.missPod(each.pod, each.commands, hook.PodGone, "it went away, or ended, before its containers were ready")
-		}
-	case each.ready():
-		pod := each.pod
-		each.begun = a.running.TryGo(func() error {
-			a.run(ctx, each, pod)
-			return nil
-		})
-	case wait <= 0:
-		each.over = true
-		a.missPod(each.pod, each.commands, hook.NotReady, fmt.Sprintf("its containers were not ready within %s", longest(each.commands)))
-	}
-	return max(0, wait)
-}
-
-func (a *after) missPod(pod hook.Pod, commands []hook.Command, outcome, why string) {
-	key := core.Key{Resource: "pods", Namespace: pod.Namespace, Name: pod.Name}
-	a.miss(key, !continues(commands), outcome, fmt.Sprintf("PostHook in Pod %s/%s: %s: %s", pod.Namespace, pod.Name, outcome, why))
-}
-
-// ready tells whether every container in which commands are to run is ready, as far as the pod has it.
-func (t *target) ready() bool {
-	if !t.pod.Running {
-		return false
-	}
-	for _, command := range t.commands {
-		container := command.Container
-		if container == "" && len(t.pod.Containers) > 0 {
-			container = t.pod.Containers[0]
-		}
-		if slices.Contains(t.pod.Containers, container) && !slices.Contains(t.pod.Ready, container) {
-			return false
-		}
-	}
-	return true
-}
-
-// run runs the commands of a pod, one after the other. After one that failed and is not told to continue, none is run.
-func (a *after) run(ctx context.Context, each *target, pod hook.Pod) {
-	defer a.wake()
-	gone := false
-	for _, command := range each.commands {
-		result := a.insist(ctx, pod, command)
-		if ctx.Err() != nil {
-			break // The next attempt runs it again.
-		}
-		gone = result.Outcome == hook.PodGone
-		if gone && len(pod.Owners) > 0 {
-			key := core.Key{Resource: "pods", Namespace: pod.Namespace, Name: pod.Name}
-			a.ledger.Warn(key, fmt.Sprintf("PostHook in Pod %s/%s: it went away; its workload makes another one", pod.Namespace, pod.Name))
-			break
-		}
-		of := noted{pod, command, result, false}
-		a.note(of)
-		if !of.harmless() && !command.Continue {
-			break
-		}
-	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	each.over, each.gone = true, each.gone || gone
-}
-
-// insist runs a command until it has run, for a while: that its pod cannot be reached may pass.
-func (a *after) insist(ctx context.Context, pod hook.Pod, command hook.Command) hook.Result {
-	began := a.runner.Clock.Now()
-	for {
-		result := a.runner.Commands.Run(ctx, pod, command)
-		passing := result.Outcome == hook.Unreachable || result.Outcome == hook.ContainerNotRunning
-		if !passing || a.runner.Clock.Since(began) >= cmp.Or(a.runner.Patience, defaultPatience) {
-			return result
-		}
-		select {
-		case <-ctx.Done():
-			return result
-		case <-a.runner.Clock.After(retryTime):
-		}
-	}
-}
-
-// await sees whether as many pods of a workload have been there as it is to have, or gives it up.
-func (a *after) await(each *workload) time.Duration {
-	have := int64(0)
-	for _, one := range a.pods {
-		if !one.gone && slices.ContainsFunc(one.pod.Owners, func(owner hook.Owner) bool { return owner.UID == each.object.UID }) {
-			have++
-		}
-	}
-	wait := each.until.Sub(a.runner.Clock.Now())
-	want, known := each.desired()
-	switch {
-	case known && have >= want:
-		each.over = true
-	case wait <= 0:
-		each.over = true
-		key := each.object.Key()
-		a.miss(key, !continues(each.commands), hook.NotReady, fmt.Sprintf("PostHook in the pods of %s %s/%s: %s: it has %d of %d pods after %s",
-			each.kind, key.Namespace, key.Name, hook.NotReady, have, want, longest(each.commands)))
-	}
-	return max(0, wait)
 }

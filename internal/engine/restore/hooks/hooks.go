@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -89,6 +90,10 @@ type Scope struct {
 	Made func(living core.Living) bool
 	// Confirm returns an error where the run is not this attempt's any more.
 	Confirm func(ctx context.Context) error
+	// Lineage tells what controlled, in the backup, what is restored without that. It is asked for where sets choose restored pods.
+	Lineage func(ctx context.Context) (*hook.Lineage, error)
+	// Resumed tells that an earlier attempt has restored some of it already.
+	Resumed bool
 	// Ledger is told of every command.
 	Ledger *engine.Ledger
 }
@@ -100,13 +105,16 @@ type Session struct {
 	scope   Scope
 	chosen  *selection.Selector
 	rules   *hook.Rules
+	lineage *hook.Lineage
+	// annotated tells that a restored object has an annotation that asks for a command after, in itself or in a template.
+	annotated atomic.Bool
 }
 
 // Session returns the hooks of a run.
 func (r *Runner) Session(request Request) *Session { return &Session{runner: r, request: request} }
 
 // Prepare finds out whether the hooks can be run in that scope.
-func (s *Session) Prepare(scope Scope) error {
+func (s *Session) Prepare(ctx context.Context, scope Scope) (err error) {
 	rules, problems := hook.Compile(s.request.Sets, scope.Kinds)
 	for _, set := range s.request.Sets {
 		for _, init := range set.Init {
@@ -118,7 +126,10 @@ func (s *Session) Prepare(scope Scope) error {
 	}
 	s.scope, s.rules = scope, rules
 	s.chosen, _ = selection.Compile(scope.Filters, scope.Kinds) // What is wrong with them has been told when objects were chosen.
-	return nil
+	if slices.ContainsFunc(s.request.Sets, func(set hook.Set) bool { return len(set.Init)+len(set.Post) > 0 }) {
+		s.lineage, err = scope.Lineage(ctx)
+	}
+	return err
 }
 
 // Before runs the commands before anything is changed.
@@ -181,7 +192,8 @@ func (s *Session) mayBegin(ctx context.Context, work *work, confirmed *time.Time
 func (s *Session) existing(ctx context.Context) ([]hook.Plan, error) {
 	finder := &pods.Finder{Cluster: s.runner.Cluster, Kinds: s.scope.Kinds}
 	var plans []hook.Plan
-	err := s.each(ctx, finder, func() { plans = nil }, func(object core.Object, pod hook.Pod) (err error) {
+	asleep := map[core.Key]bool{}
+	add := func(object core.Object, pod hook.Pod) (err error) {
 		if pod.Over || pod.Going {
 			return nil
 		}
@@ -194,48 +206,34 @@ func (s *Session) existing(ctx context.Context) ([]hook.Plan, error) {
 		case len(commands) == 0 || s.chosen != nil && !hook.InScope(s.chosen, &known):
 			return nil
 		case !pod.Running:
-			s.scope.Ledger.Warn(object.Key(), fmt.Sprintf("Pod %s/%s has hooks and does not run: they are left out", pod.Namespace, pod.Name))
+			if !asleep[object.Key()] {
+				asleep[object.Key()] = true
+				s.scope.Ledger.Warn(object.Key(), fmt.Sprintf("Pod %s/%s has hooks and does not run: they are left out", pod.Namespace, pod.Name))
+			}
 			return nil
 		case len(plans) == maxPods:
 			return fmt.Errorf("hooks are to run in more than %d pods: %w", maxPods, core.ErrInvalid)
 		}
 		plans = append(plans, hook.Plan{Pod: pod, Pre: commands})
 		return nil
-	})
-	return plans, err
-}
-
-// each visits the pods of the namespaces of the restore.
-func (s *Session) each(ctx context.Context, finder *pods.Finder, reset func(), visit func(object core.Object, pod hook.Pod) error) error {
-	if len(s.scope.Namespaces) == 0 {
-		return nil
 	}
-	var all []seen
 	for _, namespace := range s.listed() {
-		before := len(all)
-		err := finder.Each(ctx, namespace, func() { all = all[:before] }, func(object core.Object, pod hook.Pod) error {
-			if slices.Contains(s.scope.Namespaces, pod.Namespace) {
-				object.JSON = nil
-				all = append(all, seen{object, pod})
-			}
-			return nil
-		})
-		if err != nil {
-			return err
+		before := len(plans)
+		if err := finder.Each(ctx, namespace, func() { plans = plans[:before] }, s.ours(add)); err != nil {
+			return nil, err
 		}
 	}
-	reset()
-	for _, each := range all {
-		if err := visit(each.object, each.pod); err != nil {
-			return err
-		}
-	}
-	return nil
+	return plans, nil
 }
 
-type seen struct {
-	object core.Object
-	pod    hook.Pod
+// ours visits those pods only that are in the namespaces of the restore.
+func (s *Session) ours(visit func(object core.Object, pod hook.Pod) error) func(object core.Object, pod hook.Pod) error {
+	return func(object core.Object, pod hook.Pod) error {
+		if !slices.Contains(s.scope.Namespaces, pod.Namespace) {
+			return nil
+		}
+		return visit(object, pod)
+	}
 }
 
 // listed returns the namespaces that are listed; an empty one means all.

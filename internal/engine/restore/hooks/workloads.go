@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -19,6 +20,9 @@ import (
 
 // Asked returns what is asked of a pod, or of the pods of a template, that is in an object of the backup.
 func (s *Session) Asked(kind core.Kind, key core.Key, object map[string]any) (hook.Restored, []selection.Problem) {
+	if !s.annotated.Load() && mentions(object, hook.PostRestore) {
+		s.annotated.Store(true)
+	}
 	template, has := transform.PodTemplate(kind, object)
 	if !has {
 		return hook.Restored{}, nil
@@ -29,10 +33,27 @@ func (s *Session) Asked(kind core.Kind, key core.Key, object map[string]any) (ho
 	} else {
 		pod.Owners = []hook.Owner{{Kind: kind, Name: key.Name, Labels: texts(object, "labels")}}
 	}
+	pod.Owners = append(pod.Owners, s.lineage.Owners(key)...)
 	if !s.rules.MayRestored(&pod) {
 		return hook.Restored{}, nil
 	}
 	return s.rules.Restored(&pod)
+}
+
+// mentions tells whether a name in what is read of an object begins so: that of an annotation of a pod, of its template, or of
+// what an operator makes one of.
+func mentions(value any, prefix string) bool {
+	switch of := value.(type) {
+	case map[string]any:
+		for name, each := range of {
+			if strings.HasPrefix(name, prefix) || mentions(each, prefix) {
+				return true
+			}
+		}
+	case []any:
+		return slices.ContainsFunc(of, func(each any) bool { return mentions(each, prefix) })
+	}
+	return false
 }
 
 // texts returns labels or annotations.
@@ -81,7 +102,9 @@ func (s *Session) workloads(ctx context.Context, began time.Time) ([]*workload, 
 			if err != nil {
 				return nil, fmt.Errorf("%w: looking for restored workloads: %w", engine.ErrCluster, err)
 			}
-			found = append(found, these...)
+			if found = append(found, these...); len(found) > maxPods {
+				return nil, fmt.Errorf("hooks are to run in the pods of more than %d workloads: %w", maxPods, core.ErrInvalid)
+			}
 		}
 	}
 	for _, each := range found {
