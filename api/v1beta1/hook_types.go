@@ -125,6 +125,7 @@ type ExecHook struct {
 	// +optional
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=64
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('0s')",message="timeout must be a duration that is not negative, such as 30s"
 	Timeout metav1.Duration `json:"timeout,omitzero"`
 }
 
@@ -231,6 +232,7 @@ type RestoreExecHook struct {
 	// +optional
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=64
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('0s')",message="timeout must be a duration that is not negative, such as 30s"
 	Timeout metav1.Duration `json:"timeout,omitzero"`
 
 	// waitTimeout is how long the container may take to be ready, for example 5m,
@@ -238,6 +240,7 @@ type RestoreExecHook struct {
 	// +optional
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=64
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('0s')",message="waitTimeout must be a duration that is not negative, such as 5m"
 	WaitTimeout metav1.Duration `json:"waitTimeout,omitzero"`
 }
 
@@ -256,5 +259,6 @@ type InitHook struct {
 	// +optional
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=64
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('0s')",message="timeout must be a duration that is not negative, such as 30s"
 	Timeout metav1.Duration `json:"timeout,omitzero"`
 }

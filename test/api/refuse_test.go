@@ -26,6 +26,30 @@ func TestRefused(t *testing.T) {
 			backup + "  hook: {quiesceTimeout: -1s}\n",
 			[]refusal{{"spec.hook.quiesceTimeout", "spec.hook.quiesceTimeout must be a duration that is not negative, such as 1m"}},
 		},
+		"HookTimeoutNegative": {
+			backup + "  hook: {resources: [{name: a, pre: [{exec: {command: [sync], timeout: -1s}}]}]}\n",
+			[]refusal{{"spec.hook.resources[0].pre[0].exec.timeout", "timeout must be a duration that is not negative, such as 30s"}},
+		},
+		"HookTimeoutNoDuration": {
+			backup + "  hook: {resources: [{name: a, post: [{exec: {command: [sync], timeout: soon}}]}]}\n",
+			[]refusal{{"spec.hook.resources[0].post[0].exec.timeout", "timeout must be a duration that is not negative, such as 30s"}},
+		},
+		"RestoreHookTimeoutNegative": {
+			restore + "  hook: {resources: [{name: a, pre: [{exec: {command: [sync], timeout: -1s}}]}]}\n",
+			[]refusal{{"spec.hook.resources[0].pre[0].exec.timeout", "timeout must be a duration that is not negative, such as 30s"}},
+		},
+		"RestoreHookExecTimeoutNegative": {
+			restore + "  hook: {resources: [{name: a, post: [{exec: {command: [sync], timeout: -1s}}]}]}\n",
+			[]refusal{{"spec.hook.resources[0].post[0].exec.timeout", "timeout must be a duration that is not negative, such as 30s"}},
+		},
+		"RestoreHookWaitTimeoutNegative": {
+			restore + "  hook: {resources: [{name: a, post: [{exec: {command: [sync], waitTimeout: -1s}}]}]}\n",
+			[]refusal{{"spec.hook.resources[0].post[0].exec.waitTimeout", "waitTimeout must be a duration that is not negative, such as 5m"}},
+		},
+		"RestoreHookInitTimeoutNegative": {
+			restore + "  hook: {resources: [{name: a, post: [{init: {timeout: -1s}}]}]}\n",
+			[]refusal{{"spec.hook.resources[0].post[0].init.timeout", "timeout must be a duration that is not negative, such as 30s"}},
+		},
 		"VolumeRuleSkipsByWay": {
 			backup + "  volumeRules: [{action: Backup}, {action: Skip, way: Snapshot}]\n",
 			[]refusal{{"spec.volumeRules[1].action", "a rule that skips backs nothing up: remove way, providerName and snapshotClass, or set action to Backup"}},

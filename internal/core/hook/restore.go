@@ -77,7 +77,8 @@ type Restored struct {
 
 // MayRestored tells whether anything can be asked of a restored pod, whatever owns it.
 func (r *Rules) MayRestored(pod *Pod) bool {
-	return len(r.sets) > 0 || Annotated(pod.Annotations, PostRestore) || pod.Annotations[InitRestore+keyImage] != ""
+	return len(r.sets) > 0 || Annotated(pod.Annotations, PostRestore) ||
+		Annotated(pod.Annotations, InitRestore) || pod.Annotations[InitRestore+keyImage] != ""
 }
 
 // Restored returns what a restored pod, or each pod of a restored template, is asked to do, and what is wrong with it: by the
