@@ -1,7 +1,6 @@
 package v1beta1
 
 import (
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
@@ -246,13 +245,13 @@ type RestoreExecHook struct {
 
 // InitHook is init containers that are added to a pod on its way back.
 type InitHook struct {
-	// initContainers are added before the pod's own init containers. Their fields
-	// are those of a container of core/v1, which the API server checks when the pod
-	// is created: its whole schema here would be larger than all else.
+	// initContainers is a list of containers of core/v1, which are added before the
+	// pod's own init containers. They are checked when the run is accepted and not by
+	// the API server: their schema here would be larger than all else.
 	// +optional
 	// +kubebuilder:validation:Schemaless
 	// +kubebuilder:pruning:PreserveUnknownFields
-	InitContainers []corev1.Container `json:"initContainers,omitempty"`
+	InitContainers JSONValue `json:"initContainers,omitzero"`
 
 	// timeout is how long the init containers may take before commands that wait for
 	// a container of the pod give up, for example 5m, which is the default.

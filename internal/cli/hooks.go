@@ -54,13 +54,18 @@ func failedRows(containers []kahuv1.HookContainer) []string {
 
 // restoreHooks writes what came of the commands in pods around a restore.
 func (d *description) restoreHooks(hooks *kahuv1.RestoreHooks) {
-	switch {
-	case hooks == nil, hooks.StartTimestamp == nil && hooks.CompletionTimestamp == nil:
-		return
-	case hooks.CompletionTimestamp == nil:
-		d.block("Hooks", []string{"begun in " + plural(hooks.Pods, "pod")})
+	if hooks == nil || hooks.StartTimestamp == nil && hooks.CompletionTimestamp == nil {
 		return
 	}
-	text := fmt.Sprintf("%s in %s, %d failed", plural(hooks.Commands, "command"), plural(hooks.Pods, "pod"), hooks.FailedCommands)
+	in := plural(hooks.Pods, "pod")
+	text := fmt.Sprintf("%s in %s, %d failed", plural(hooks.Commands, "command"), in, hooks.FailedCommands)
+	switch {
+	case hooks.CompletionTimestamp != nil:
+	case hooks.PreTimestamp == nil:
+		d.block("Hooks", []string{"begun in " + in})
+		return
+	default:
+		text = "those before have run: " + text
+	}
 	d.block("Hooks", append([]string{text}, failedRows(hooks.Containers)...))
 }

@@ -44,3 +44,36 @@ func TestHooksAreDescribed(t *testing.T) {
 		})
 	}
 }
+
+func TestHooksOfRestoresAreDescribed(t *testing.T) {
+	t.Parallel()
+	done := &metav1.Time{}
+	for name, test := range map[string]struct {
+		hooks *kahuv1.RestoreHooks
+		want  string
+	}{
+		"none":                 {nil, ""},
+		"none has begun":       {&kahuv1.RestoreHooks{Digest: "a"}, ""},
+		"those before run":     {&kahuv1.RestoreHooks{StartTimestamp: done, Pods: 1}, "Hooks:\n  begun in 1 pod\n"},
+		"those before have":    {&kahuv1.RestoreHooks{StartTimestamp: done, PreTimestamp: done, Pods: 1, Commands: 2}, "Hooks:\n  those before have run: 2 commands in 1 pod, 0 failed\n"},
+		"only those after ran": {&kahuv1.RestoreHooks{CompletionTimestamp: done, Pods: 2, Commands: 3}, "Hooks:\n  3 commands in 2 pods, 0 failed\n"},
+		"failures": {
+			&kahuv1.RestoreHooks{CompletionTimestamp: done, Pods: 2, Commands: 3, FailedCommands: 2, Containers: []kahuv1.HookContainer{
+				{Namespace: "shop", Pod: "old", Container: "main", Pre: "HookFailed", Message: "exit code 1"},
+				{Namespace: "shop", Pod: "web", Container: "main", Post: "Completed"},
+				{Namespace: "shop", Pod: "db", Container: "main", Post: "HookTimedOut", Message: "too long"},
+			}},
+			"Hooks:\n  3 commands in 2 pods, 2 failed\n  pre of shop/old, container main: HookFailed: exit code 1\n" +
+				"  post of shop/db, container main: HookTimedOut: too long\n",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := &description{}
+			d.restoreHooks(test.hooks)
+			if diff := cmp.Diff(test.want, d.text.String()); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}

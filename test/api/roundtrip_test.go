@@ -82,7 +82,7 @@ func TestHooksAreKnown(t *testing.T) {
 			Post: []kahuv1.RestoreHookStep{{
 				Exec: &kahuv1.RestoreExecHook{Command: []string{"warm"}, WaitTimeout: metav1.Duration{Duration: time.Minute}},
 				Init: &kahuv1.InitHook{
-					InitContainers: []corev1.Container{{Name: "warm", Image: "shop", Command: []string{"warm"}}},
+					InitContainers: kahuv1.JSONValue{Raw: []byte(`[{"command":["warm"],"image":"shop","name":"warm"}]`)},
 					Timeout:        metav1.Duration{Duration: time.Minute},
 				},
 			}},

@@ -1,6 +1,7 @@
 package kill_test
 
 import (
+	"encoding/json"
 	"slices"
 	"testing"
 
@@ -60,6 +61,10 @@ func TestHooksOfRestores(t *testing.T) {
 		Name: "before", Image: "kahu.local/workload:1", Command: writes("hooks", "init"),
 		VolumeMounts: []corev1.VolumeMount{{Name: "marks", MountPath: "/marks"}},
 	}
+	content, err := json.Marshal([]corev1.Container{init})
+	if err != nil {
+		t.Fatal(err)
+	}
 	w.create(&kahuv1.Restore{ObjectMeta: named("shop"), Spec: kahuv1.RestoreSpec{
 		BackupName: "shop", NamespaceMapping: map[string]string{w.app: target},
 		Hook: kahuv1.RestoreHook{Resources: []kahuv1.RestoreResourceHook{
@@ -70,7 +75,7 @@ func TestHooksOfRestores(t *testing.T) {
 			{
 				Name: "shop", IncludeNamespaces: []string{w.app}, IncludeResources: []kahuv1.ResourceFilter{{Kind: "deployments", Name: "shop"}},
 				Post: []kahuv1.RestoreHookStep{
-					{Init: &kahuv1.InitHook{InitContainers: []corev1.Container{init}}},
+					{Init: &kahuv1.InitHook{InitContainers: kahuv1.JSONValue{Raw: content}}},
 					{Exec: &kahuv1.RestoreExecHook{Command: writes("hooks", "post")}},
 				},
 			},

@@ -1,11 +1,14 @@
 package filters
 
 import (
+	"bytes"
 	"cmp"
+	"encoding/json"
 	"fmt"
 
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
+	utiljson "k8s.io/apimachinery/pkg/util/json"
 
 	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
 	"github.com/soda-cdm/kahu/internal/core/hook"
@@ -93,17 +96,40 @@ func addPost(set *hook.Set, field string, step kahuv1.RestoreHookStep, skipMissi
 			Timeout: cmp.Or(exec.Timeout.Duration, hook.DefaultTimeout), Wait: cmp.Or(exec.WaitTimeout.Duration, hook.DefaultWait),
 		})
 	}
-	if step.Init == nil || len(step.Init.InitContainers) == 0 {
+	if step.Init == nil {
 		return nil
 	}
-	init := hook.Init{Origin: field + ".init", Timeout: cmp.Or(step.Init.Timeout.Duration, hook.DefaultInit)}
-	for i := range step.Init.InitContainers {
-		content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(&step.Init.InitContainers[i])
-		if err != nil {
-			return fmt.Errorf("%s.init.initContainers[%d]: %w", field, i, err)
-		}
-		init.Containers = append(init.Containers, content)
+	containers, err := initContainers(step.Init.InitContainers.Raw)
+	if err != nil {
+		return fmt.Errorf("%s.init.initContainers: %w", field, err)
 	}
-	set.Init = append(set.Init, init)
+	if len(containers) > 0 {
+		timeout := cmp.Or(step.Init.Timeout.Duration, hook.DefaultInit)
+		set.Init = append(set.Init, hook.Init{Origin: field + ".init", Containers: containers, Timeout: timeout})
+	}
 	return nil
+}
+
+// maxInitContainers bounds those of one step.
+const maxInitContainers = 32
+
+// initContainers reads a list of containers, of which the definition of Restore knows nothing.
+func initContainers(raw []byte) ([]any, error) {
+	if len(raw) == 0 {
+		return nil, nil
+	}
+	strict := json.NewDecoder(bytes.NewReader(raw))
+	strict.DisallowUnknownFields()
+	var typed []corev1.Container
+	if err := strict.Decode(&typed); err != nil {
+		return nil, fmt.Errorf("it is not a list of containers: %w", err)
+	}
+	if len(typed) > maxInitContainers {
+		return nil, fmt.Errorf("%d containers are more than %d", len(typed), maxInitContainers)
+	}
+	var containers []any
+	if err := utiljson.Unmarshal(raw, &containers); err != nil {
+		return nil, fmt.Errorf("it is not a list of containers: %w", err)
+	}
+	return containers, nil
 }
