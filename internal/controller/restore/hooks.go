@@ -202,6 +202,18 @@ func complete(restore *kahuv1.Restore, outcome quiesce.Outcome) {
 	meta.SetStatusCondition(&restore.Status.Conditions, condition)
 }
 
+// endHooks says in the status of a run that has failed that its hooks are not run any more, where they had begun and not ended.
+func endHooks(restore *kahuv1.Restore, reason string) {
+	status := &restore.Status
+	condition := meta.FindStatusCondition(status.Conditions, kahuv1.ConditionHooksCompleted)
+	if status.Hooks == nil || condition == nil || condition.Status != metav1.ConditionUnknown {
+		return
+	}
+	complete(restore, quiesce.Outcome{
+		Reason: reason, Message: "The run ended before all hooks had run: " + status.FailureReason, Ended: status.CompletionTimestamp.Time,
+	})
+}
+
 // recordTries is how often a status is written that somebody else writes, too.
 const recordTries = 20
 

@@ -8,6 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	clocktesting "k8s.io/utils/clock/testing"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 
@@ -133,6 +134,39 @@ func TestRecordOfHooks(t *testing.T) {
 			}
 			if why == nil || why.Status != metav1.ConditionFalse || why.Reason != hook.TimedOut {
 				t.Errorf("the condition is %+v", why)
+			}
+		})
+	}
+}
+
+// TestHooksOfAFailedRun: those that had begun are said to be over, for the reason for which the run is; nothing is said of hooks that
+// had not begun, or had ended.
+func TestHooksOfAFailedRun(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		status metav1.ConditionStatus
+		want   string
+	}{
+		"none had begun": {"", ""},
+		"they were run":  {metav1.ConditionUnknown, kahuv1.ReasonCancelled},
+		"they had ended": {metav1.ConditionTrue, kahuv1.ReasonCompleted},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			restore := withHooks(t)
+			if test.status != "" {
+				meta.SetStatusCondition(&restore.Status.Conditions, metav1.Condition{
+					Type: kahuv1.ConditionHooksCompleted, Status: test.status, Reason: kahuv1.ReasonCompleted,
+				})
+			}
+			c := &Controller{Clock: clocktesting.NewFakePassiveClock(time.Date(2026, 3, 1, 2, 3, 4, 0, time.UTC))}
+			_ = c.fail(&scope{restore: restore}, failure.Failure{Reason: kahuv1.ReasonCancelled, Message: "it was cancelled"})
+			got, condition := "", meta.FindStatusCondition(restore.Status.Conditions, kahuv1.ConditionHooksCompleted)
+			if condition != nil {
+				got = condition.Reason
+			}
+			if got != test.want || (restore.Status.Hooks.CompletionTimestamp != nil) != (test.status == metav1.ConditionUnknown) {
+				t.Errorf("got %+v, %+v", condition, restore.Status.Hooks)
 			}
 		})
 	}

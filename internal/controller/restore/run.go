@@ -201,6 +201,7 @@ func (c *Controller) fail(s *scope, why failure.Failure) error {
 	status.Stage, status.State = kahuv1.StageFinished, kahuv1.StateFailed
 	status.CompletionTimestamp, status.QueuePosition = &metav1.Time{Time: c.Clock.Now()}, 0
 	status.FailureReason = reconcile.Bounded(why.Message, failure.MaxText)
+	endHooks(s.restore, why.Reason)
 	status.ValidationErrors = failure.Texts(why.Problems)
 	if len(why.Problems) > 0 {
 		meta.SetStatusCondition(&status.Conditions, metav1.Condition{

@@ -72,8 +72,8 @@ func (s *Session) After(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if len(a.pods)+len(a.workloads) == 0 && a.failed() == nil {
-		return nil
+	if len(a.pods)+len(a.workloads) == 0 && a.failed() == nil && !s.request.Begun {
+		return nil // There is no record that would have to be ended.
 	}
 	err = a.failed()
 	recording, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTime)

@@ -146,6 +146,7 @@ func (s *Session) Before(ctx context.Context) error {
 	if err := s.request.Record.Begin(ctx, quiesce.Begun{Began: s.runner.Clock.Now(), Pods: plans}); err != nil {
 		return fmt.Errorf("writing down that hooks begin: %w", err)
 	}
+	s.request.Begun = true
 	confirmed := s.runner.Clock.Now()
 	mayBegin := func() bool { return s.mayBegin(ctx, work, &confirmed) }
 	var group errgroup.Group

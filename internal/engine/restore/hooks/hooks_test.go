@@ -155,6 +155,30 @@ func TestBefore(t *testing.T) {
 	}
 }
 
+// TestAfterBefore: that commands before have run is on record, and so is that none comes any more, also where none comes after and
+// in the attempt after the one that ran them.
+func TestAfterBefore(t *testing.T) {
+	t.Parallel()
+	for name, again := range map[string]bool{"the same attempt": false, "the next one": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newStage()
+			s.cluster.Put(t, hook.PodKind(), "there", "db", ready)
+			session := s.session(t, hooks.Request{Sets: []hook.Set{{Field: "a", Pre: words(0, "drain")}}, Begun: again})
+			if err := errors.Join(session.Before(t.Context()), session.After(t.Context())); err != nil {
+				t.Fatal(err)
+			}
+			want := []string{"begin", "db drain", "before", "after"}
+			if again {
+				want = want[3:]
+			}
+			if diff := cmp.Diff(want, s.happened()); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
 func TestAfter(t *testing.T) {
 	t.Parallel()
 	const wait = 400 * time.Millisecond
