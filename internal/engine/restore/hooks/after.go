@@ -93,6 +93,8 @@ func (s *Session) mayAsk() bool {
 // loop looks at the pods whenever one has changed, until nothing is left to wait for.
 func (a *after) loop(ctx context.Context) error {
 	watching, end := context.WithCancel(ctx)
+	var watchers sync.WaitGroup
+	defer watchers.Wait()
 	defer end()
 	watched := false
 	for {
@@ -107,7 +109,7 @@ func (a *after) loop(ctx context.Context) error {
 		}
 		if !watched {
 			watched = true
-			go a.watch(watching)
+			watchers.Go(func() { a.watch(watching) })
 		}
 		select {
 		case <-ctx.Done():

@@ -154,16 +154,21 @@ func (s *Session) Before(ctx context.Context) error {
 	for _, plan := range plans {
 		group.Go(func() error {
 			for _, command := range plan.Pre {
-				if mayBegin() {
-					// It is waited for also where the run is ended meanwhile: what it does is then known.
-					work.note(noted{plan.Pod, command, s.runner.Commands.Run(context.WithoutCancel(ctx), plan.Pod, command), true})
+				if !mayBegin() {
+					work.leave()
+					break
 				}
+				// It is waited for also where the run is ended meanwhile: what it does is then known.
+				work.note(noted{plan.Pod, command, s.runner.Commands.Run(context.WithoutCancel(ctx), plan.Pod, command), true})
 			}
 			return nil
 		})
 	}
 	_ = group.Wait() // They return none.
 	err = cmp.Or(work.failed(), ctx.Err())
+	if work.interrupted() {
+		return err // The record says that they have begun, and nobody says that they have run.
+	}
 	outcome := work.outcome(err, len(plans))
 	recording, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTime)
 	defer cancel()

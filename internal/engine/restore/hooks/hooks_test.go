@@ -35,6 +35,7 @@ type stage struct {
 	answer  func(what string) string // the outcome of a command; empty means Completed
 	refuse  map[string]error         // of the record
 	made    map[string]bool          // what this restore made, by its name
+	end     func()                   // ends the run
 
 	mu      sync.Mutex
 	events  []string
@@ -133,6 +134,20 @@ func TestBefore(t *testing.T) {
 		"no pod": {change: func(s *stage, _ *hooks.Request) {
 			s.cluster.Remove(hook.PodKind(), "there", "db")
 		}},
+		"ended in between": {change: func(s *stage, _ *hooks.Request) {
+			s.answer = func(string) string {
+				s.end()
+				return ""
+			}
+		}, want: []string{"begin", "db drain"}, fails: true},
+		"ended at the last one": {change: func(s *stage, _ *hooks.Request) {
+			s.answer = func(what string) string {
+				if what == "db stop" {
+					s.end()
+				}
+				return ""
+			}
+		}, want: []string{"begin", "db drain", "db stop", "before"}, fails: true},
 		"one fails": {change: func(s *stage, _ *hooks.Request) {
 			s.answer = func(string) string { return hook.CommandFailed }
 		}, want: []string{"begin", "db drain", "before"}, fails: true},
@@ -147,7 +162,9 @@ func TestBefore(t *testing.T) {
 			if test.change != nil {
 				test.change(s, &request)
 			}
-			err := s.session(t, request).Before(t.Context())
+			var ctx context.Context
+			ctx, s.end = context.WithCancel(t.Context())
+			err := s.session(t, request).Before(ctx)
 			if diff := cmp.Diff(test.want, s.happened()); diff != "" || (err != nil) != test.fails {
 				t.Errorf("%v (-want +got):\n%s", err, diff)
 			}

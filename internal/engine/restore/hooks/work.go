@@ -25,6 +25,7 @@ type work struct {
 	rows     []quiesce.Row
 	failure  *quiesce.FailedError
 	stopped  error
+	left     bool // commands have not begun
 	commands int
 	wrong    int
 }
@@ -47,6 +48,20 @@ func (w *work) stop(err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.stopped = cmp.Or(w.stopped, err)
+}
+
+// leave takes note that commands do not begin.
+func (w *work) leave() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.left = true
+}
+
+// interrupted tells whether commands have not begun although none has failed.
+func (w *work) interrupted() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.left && w.failure == nil
 }
 
 // failed returns why the run fails, if it does.
