@@ -133,22 +133,27 @@ func (l *Lineage) byName(owner core.Owner, hash string) []Owner {
 		return nil
 	}
 	chain := []Owner{{Kind: kind, Name: owner.Name}}
-	parent, name := "", ""
-	switch kind.GroupResource().String() {
-	case "replicasets.apps":
-		if own, has := strings.CutSuffix(owner.Name, "-"+hash); has && hash != "" {
-			parent, name = "Deployment", own
-		}
-	case "jobs.batch":
-		at := strings.LastIndexByte(owner.Name, '-')
-		if minute := owner.Name[at+1:]; at > 0 && len(minute) >= cronDigits && strings.Trim(minute, "0123456789") == "" {
-			parent, name = "CronJob", owner.Name[:at]
-		}
-	}
-	if above, is := l.kind(kind.Group, parent); is && name != "" {
+	parent, name := parentOf(kind, owner.Name, hash)
+	if above, is := l.kind(kind.Group, parent); is {
 		chain = append(chain, Owner{Kind: above, Name: name})
 	}
 	return chain
+}
+
+// parentOf returns the kind and the name of what controls a ReplicaSet or a Job, as far as its own name says that.
+func parentOf(kind core.Kind, owner, hash string) (parent, name string) {
+	switch kind.GroupResource().String() {
+	case "replicasets.apps":
+		if own, has := strings.CutSuffix(owner, "-"+hash); has && hash != "" {
+			return "Deployment", own
+		}
+	case "jobs.batch":
+		at := strings.LastIndexByte(owner, '-')
+		if minute := owner[at+1:]; at > 0 && len(minute) >= cronDigits && strings.Trim(minute, "0123456789") == "" {
+			return "CronJob", owner[:at]
+		}
+	}
+	return "", ""
 }
 
 func (l *Lineage) kind(group, name string) (core.Kind, bool) {

@@ -46,39 +46,29 @@ func TestLineage(t *testing.T) {
 	of := func(name, owner, apiVersion, kind, hash string) core.Object {
 		return member("pods", name, hash, controller(apiVersion, kind, owner))
 	}
+	unlike, nightly := of("x", "web-5d8", "apps/v1", "ReplicaSet", "zzz"), of("x", "nightly-29384756", "batch/v1", "Job", "")
+	imports, sailing := of("x", "import-2", "batch/v1", "Job", ""), of("x", "a", "example.com/v1", "Sail", "")
+	circle := []core.Object{
+		member("jobs", "a", "", controller("batch/v1", "Job", "b")), member("jobs", "b", "", controller("batch/v1", "Job", "a")),
+	}
 	cases := map[string]struct {
 		backup []core.Object
 		of     core.Object
 		want   []string
 		passes int
 	}{
-		"in the order of the index": {[]core.Object{pod, replicaSet, deployment}, pod, []string{"ReplicaSet web-5d8", "Deployment web"}, 2},
-		"owners come first":         {[]core.Object{deployment, replicaSet, pod}, pod, []string{"ReplicaSet web-5d8", "Deployment web"}, 4},
-		"without the ReplicaSet":    {[]core.Object{deployment, pod}, pod, []string{"ReplicaSet web-5d8", "Deployment web"}, 2},
-		"without both":              {[]core.Object{pod}, pod, []string{"ReplicaSet web-5d8", "Deployment web"}, 2},
-		"of a ReplicaSet":           {[]core.Object{deployment, replicaSet}, replicaSet, []string{"Deployment web"}, 2},
-		"no controller":             {[]core.Object{deployment, member("pods", "lone", "", nil)}, member("pods", "lone", "", nil), nil, 1},
-		"a hash that is no part of the name": {
-			[]core.Object{of("x", "web-5d8", "apps/v1", "ReplicaSet", "zzz")}, of("x", "web-5d8", "apps/v1", "ReplicaSet", "zzz"),
-			[]string{"ReplicaSet web-5d8"}, 2,
-		},
-		"of a CronJob": {
-			[]core.Object{of("x", "nightly-29384756", "batch/v1", "Job", "")}, of("x", "nightly-29384756", "batch/v1", "Job", ""),
-			[]string{"Job nightly-29384756", "CronJob nightly"}, 2,
-		},
-		"a Job with a number": {
-			[]core.Object{of("x", "import-2", "batch/v1", "Job", "")}, of("x", "import-2", "batch/v1", "Job", ""), []string{"Job import-2"}, 2,
-		},
-		"a kind that nobody knows": {
-			[]core.Object{of("x", "a", "example.com/v1", "Sail", "")}, of("x", "a", "example.com/v1", "Sail", ""), nil, 2,
-		},
-		"two that own one another": {
-			[]core.Object{
-				member("jobs", "a", "", controller("batch/v1", "Job", "b")), member("jobs", "b", "", controller("batch/v1", "Job", "a")),
-			},
-			member("jobs", "a", "", nil), []string{"Job b", "Job a", "Job b", "Job a", "Job b", "Job a", "Job b", "Job a"}, 2,
-		},
-		"not in the backup": {nil, pod, nil, 1},
+		"in the order of the index":          {[]core.Object{pod, replicaSet, deployment}, pod, []string{"ReplicaSet web-5d8", "Deployment web"}, 2},
+		"owners come first":                  {[]core.Object{deployment, replicaSet, pod}, pod, []string{"ReplicaSet web-5d8", "Deployment web"}, 4},
+		"without the ReplicaSet":             {[]core.Object{deployment, pod}, pod, []string{"ReplicaSet web-5d8", "Deployment web"}, 2},
+		"without both":                       {[]core.Object{pod}, pod, []string{"ReplicaSet web-5d8", "Deployment web"}, 2},
+		"of a ReplicaSet":                    {[]core.Object{deployment, replicaSet}, replicaSet, []string{"Deployment web"}, 2},
+		"no controller":                      {[]core.Object{deployment, member("pods", "lone", "", nil)}, member("pods", "lone", "", nil), nil, 1},
+		"a hash that is no part of the name": {[]core.Object{unlike}, unlike, []string{"ReplicaSet web-5d8"}, 2},
+		"of a CronJob":                       {[]core.Object{nightly}, nightly, []string{"Job nightly-29384756", "CronJob nightly"}, 2},
+		"a Job with a number":                {[]core.Object{imports}, imports, []string{"Job import-2"}, 2},
+		"a kind that nobody knows":           {[]core.Object{sailing}, sailing, nil, 2},
+		"two that own one another":           {circle, circle[0], slices.Repeat([]string{"Job b", "Job a"}, 4), 2},
+		"not in the backup":                  {nil, pod, nil, 1},
 	}
 	for name, test := range cases {
 		t.Run(name, func(t *testing.T) {

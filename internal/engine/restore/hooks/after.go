@@ -174,6 +174,11 @@ func (a *after) look(ctx context.Context) error {
 		}
 	}
 	a.mu.Unlock()
+	return a.lookAgain(ctx)
+}
+
+// lookAgain reads the workloads again whose pods are waited for.
+func (a *after) lookAgain(ctx context.Context) error {
 	for _, each := range a.workloads {
 		if each.over {
 			continue

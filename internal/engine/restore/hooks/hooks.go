@@ -196,40 +196,53 @@ func (s *Session) mayBegin(ctx context.Context, work *work, confirmed *time.Time
 
 // existing returns what runs in the pods that are there.
 func (s *Session) existing(ctx context.Context) ([]hook.Plan, error) {
-	finder := &pods.Finder{Cluster: s.runner.Cluster, Kinds: s.scope.Kinds}
-	var plans []hook.Plan
-	asleep := map[core.Key]bool{}
-	add := func(object core.Object, pod hook.Pod) (err error) {
-		if pod.Over || pod.Going {
-			return nil
-		}
-		if pod.Owners, err = finder.Owners(ctx, object); err != nil {
-			return err
-		}
-		known := pod.Known(s.scope.Source)
-		commands := s.rules.Before(&known)
-		switch {
-		case len(commands) == 0 || s.chosen != nil && !hook.InScope(s.chosen, &known):
-			return nil
-		case !pod.Running:
-			if !asleep[object.Key()] {
-				asleep[object.Key()] = true
-				s.scope.Ledger.Warn(object.Key(), fmt.Sprintf("Pod %s/%s has hooks and does not run: they are left out", pod.Namespace, pod.Name))
-			}
-			return nil
-		case len(plans) == maxPods:
-			return fmt.Errorf("hooks are to run in more than %d pods: %w", maxPods, core.ErrInvalid)
-		}
-		plans = append(plans, hook.Plan{Pod: pod, Pre: commands})
-		return nil
+	look := &search{
+		Session: s, finder: &pods.Finder{Cluster: s.runner.Cluster, Kinds: s.scope.Kinds}, asleep: map[core.Key]bool{},
 	}
 	for _, namespace := range s.listed() {
-		before := len(plans)
-		if err := finder.Each(ctx, namespace, func() { plans = plans[:before] }, s.ours(add)); err != nil {
+		before := len(look.plans)
+		again := func() { look.plans = look.plans[:before] }
+		visit := s.ours(func(object core.Object, pod hook.Pod) error { return look.visit(ctx, object, pod) })
+		if err := look.finder.Each(ctx, namespace, again, visit); err != nil {
 			return nil, err
 		}
 	}
-	return plans, nil
+	return look.plans, nil
+}
+
+// search looks for what runs in the pods that are there.
+type search struct {
+	*Session
+
+	finder *pods.Finder
+	plans  []hook.Plan
+	asleep map[core.Key]bool // the pods that do not run, of which people have been told
+}
+
+// visit takes note of what runs in a pod.
+func (s *search) visit(ctx context.Context, object core.Object, pod hook.Pod) (err error) {
+	if pod.Over || pod.Going {
+		return nil
+	}
+	if pod.Owners, err = s.finder.Owners(ctx, object); err != nil {
+		return err
+	}
+	known := pod.Known(s.scope.Source)
+	commands := s.rules.Before(&known)
+	switch {
+	case len(commands) == 0 || s.chosen != nil && !hook.InScope(s.chosen, &known):
+		return nil
+	case !pod.Running:
+		if !s.asleep[object.Key()] {
+			s.asleep[object.Key()] = true
+			s.scope.Ledger.Warn(object.Key(), fmt.Sprintf("Pod %s/%s has hooks and does not run: they are left out", pod.Namespace, pod.Name))
+		}
+		return nil
+	case len(s.plans) == maxPods:
+		return fmt.Errorf("hooks are to run in more than %d pods: %w", maxPods, core.ErrInvalid)
+	}
+	s.plans = append(s.plans, hook.Plan{Pod: pod, Pre: commands})
+	return nil
 }
 
 // ours visits those pods only that are in the namespaces of the restore.

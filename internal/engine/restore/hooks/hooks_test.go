@@ -100,7 +100,7 @@ func (s *stage) session(t *testing.T, request hooks.Request) *hooks.Session {
 	request.Record = s
 	made := (&hooks.Runner{Cluster: s.cluster, Commands: s, Clock: clock.RealClock{}, AtOnce: 1, Patience: time.Nanosecond}).Session(request)
 	err = made.Prepare(t.Context(), hooks.Scope{
-		Lineage: func(context.Context) (*hook.Lineage, error) { return nil, nil }, Resumed: true,
+		Lineage: func(context.Context) (*hook.Lineage, error) { return hook.NewLineage(nil, nil), nil }, Resumed: true,
 		Kinds: []core.Kind{hook.PodKind(), replicaSets()}, Namespaces: []string{"there"}, Ledger: ledger,
 		Source:  func(_ core.Kind, _, name string) (string, string) { return "shop", name },
 		Made:    func(living core.Living) bool { return s.made[living.Name] },
