@@ -34,9 +34,33 @@ type BackupHooks struct {
 	// +kubebuilder:validation:Minimum=0
 	QuiescedMilliseconds int64 `json:"quiescedMilliseconds,omitempty"`
 
+	// cutStartTimestamp is when every command before had run, and volumes began to be
+	// cut.
+	// +optional
+	// +nullable
+	CutStartTimestamp *metav1.MicroTime `json:"cutStartTimestamp,omitempty"`
+
+	// cutCompletionTimestamp is when the cut was over, whatever came of it, and before
+	// the commands after began. No volume is cut any more then. Absent: nobody knows
+	// which were.
+	// +optional
+	// +nullable
+	CutCompletionTimestamp *metav1.MicroTime `json:"cutCompletionTimestamp,omitempty"`
+
 	// volumesCut says that every volume was cut between the two.
 	// +optional
 	VolumesCut bool `json:"volumesCut,omitempty"`
+
+	// uncut is the number of volumes that were to be cut, and were not.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	Uncut int64 `json:"uncut,omitempty"`
+
+	// uncutVolumes names these, at most 100.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=100
+	UncutVolumes []UncutVolume `json:"uncutVolumes,omitempty"`
 
 	// pods is the number of pods in which commands were to run.
 	// +optional
@@ -59,6 +83,24 @@ type BackupHooks struct {
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=100
 	Containers []HookContainer `json:"containers,omitempty"`
+}
+
+// UncutVolume is a volume that was not cut while applications held still.
+type UncutVolume struct {
+	// namespace is the namespace of the claim.
+	// +optional
+	// +kubebuilder:validation:MaxLength=63
+	Namespace string `json:"namespace,omitempty"`
+
+	// name is the name of the claim.
+	// +optional
+	// +kubebuilder:validation:MaxLength=253
+	Name string `json:"name,omitempty"`
+
+	// message says why.
+	// +optional
+	// +kubebuilder:validation:MaxLength=1024
+	Message string `json:"message,omitempty"`
 }
 
 // HookContainer is what came of the commands in one container.

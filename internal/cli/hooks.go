@@ -23,8 +23,11 @@ func hooksText(hooks *kahuv1.BackupHooks) string {
 	}
 	text := fmt.Sprintf("%s in %s, %d failed, quiesced for %s", plural(hooks.Commands, "command"), in, hooks.FailedCommands,
 		time.Duration(hooks.QuiescedMilliseconds)*time.Millisecond)
-	if !hooks.VolumesCut {
+	switch {
+	case hooks.CutCompletionTimestamp == nil:
 		text += "; the volumes were not cut meanwhile"
+	case !hooks.VolumesCut:
+		text += "; " + plural(hooks.Uncut, "volume") + " not cut meanwhile"
 	}
 	return text
 }

@@ -20,10 +20,14 @@ func TestHooksAreDescribed(t *testing.T) {
 		"owed": {&kahuv1.BackupHooks{Pods: 1}, "Hooks:\n  begun in 1 pod; those after the cut are owed\n"},
 		"well": {
 			&kahuv1.BackupHooks{
-				CompletionTimestamp: done, Pods: 2, Commands: 4, QuiescedMilliseconds: 1234, VolumesCut: true,
+				CompletionTimestamp: done, Pods: 2, Commands: 4, QuiescedMilliseconds: 1234, VolumesCut: true, CutCompletionTimestamp: &metav1.MicroTime{},
 				Containers: []kahuv1.HookContainer{{Namespace: "shop", Pod: "db", Container: "main", Pre: "Completed", Post: "Completed"}},
 			},
 			"Hooks:\n  4 commands in 2 pods, 0 failed, quiesced for 1.234s\n",
+		},
+		"some are not cut": {
+			&kahuv1.BackupHooks{CompletionTimestamp: done, Pods: 1, Commands: 2, Uncut: 2, CutCompletionTimestamp: &metav1.MicroTime{}},
+			"Hooks:\n  2 commands in 1 pod, 0 failed, quiesced for 0s; 2 volumes not cut meanwhile\n",
 		},
 		"a failure": {
 			&kahuv1.BackupHooks{

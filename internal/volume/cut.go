@@ -5,9 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -19,23 +21,32 @@ import (
 
 // Cut cuts a snapshot of every volume whose decision asks for one, all at once, and returns when each is cut: when the data of
 // that instant is safe from what is written after it, though it may take long until the snapshot can be used. It returns why
-// the others are not, by claim. Volumes that another attempt has cut, or given an order for, are not cut again.
-func (c *Client) Cut(ctx context.Context, run volumework.Run, decisions []volumeplan.Decision) (map[core.Key]error, error) {
+// the others are not, by claim. Volumes that another attempt has cut, or given an order for, are not cut again; while applications
+// hold still they are of another moment, and when that is over, no other volumes are cut.
+func (c *Client) Cut(
+	ctx context.Context, run volumework.Run, at volumework.Moment, decisions []volumeplan.Decision,
+) (map[core.Key]error, error) {
 	ordered, err := c.orders(ctx, run)
 	if err != nil {
 		return nil, err
 	}
-	bounded, cancel := context.WithTimeoutCause(ctx, c.options.CutTime, errSlow)
-	defer cancel()
-	wanted := map[client.ObjectKey]*volumeplan.Decision{}
+	waiting := &cutting{moment: at, wanted: map[client.ObjectKey]*volumeplan.Decision{}, failed: map[core.Key]error{}, last: map[core.Key]string{}}
 	for i := range decisions {
 		each := &decisions[i]
-		if each.SnapshotClass != "" && ordered[OrderName(run, each.Claim.Namespace, each.Claim.Name)] == nil {
-			wanted[client.ObjectKey{Namespace: each.Claim.Namespace, Name: snapshotName(run, each.Claim.Key())}] = each
+		switch {
+		case each.SnapshotClass == "":
+		case ordered[OrderName(run, each.Claim.Namespace, each.Claim.Name)] == nil:
+			waiting.wanted[client.ObjectKey{Namespace: each.Claim.Namespace, Name: snapshotName(run, each.Claim.Key())}] = each
+		case at.Held:
+			waiting.failed[each.Claim.Key()] = errOtherMoment
 		}
 	}
-	failed := c.createAll(bounded, run, wanted)
-	waiting := &cutting{wanted: wanted, failed: failed, last: map[core.Key]string{}}
+	if at.Over {
+		return waiting.failed, c.cutBefore(ctx, run, waiting)
+	}
+	bounded, cancel := context.WithTimeoutCause(ctx, c.options.CutTime, errSlow)
+	defer cancel()
+	c.createAll(bounded, run, waiting)
 	if !waiting.over() {
 		err = c.follow(bounded, follower{
 			list: func() client.ObjectList { return listOf(snapshotKind) }, options: []client.ListOption{ofRun(run)},
@@ -46,26 +57,69 @@ func (c *Client) Cut(ctx context.Context, run volumework.Run, decisions []volume
 	if errors.Is(ctx.Err(), context.Canceled) {
 		return nil, ctx.Err()
 	}
-	return failed, nil // That the applications have held still for long enough is told with each volume.
+	return waiting.failed, nil // That the applications have held still for long enough is told with each volume.
 }
 
-// errSlow: the storage system took too long.
-var errSlow = errors.New("the storage system took too long")
+// cutBefore looks at the snapshots that were cut in a moment that is over.
+func (c *Client) cutBefore(ctx context.Context, run volumework.Run, waiting *cutting) error {
+	list := listOf(snapshotKind)
+	err := patiently(ctx, func() error { return c.api.List(ctx, list, ofRun(run)) })
+	if err != nil && !meta.IsNoMatchError(err) {
+		return fmt.Errorf("listing the snapshots of backup %s: %w", run.Name, err)
+	}
+	for i := range list.Items {
+		if err := waiting.look(ctx, &list.Items[i], false); err != nil {
+			return err
+		}
+	}
+	for _, decision := range waiting.wanted {
+		waiting.failed[decision.Claim.Key()] = errTooLate
+	}
+	return nil
+}
+
+// Drop removes what is there of snapshots that were to be cut of these claims, and that nobody waits for any more.
+func (c *Client) Drop(ctx context.Context, run volumework.Run, claims []core.Key) error {
+	ordered, err := c.orders(ctx, run)
+	if err != nil {
+		return err
+	}
+	sweep := newSweep(c, run, endOfRun, ordered)
+	for _, claim := range claims {
+		object := objectOf(snapshotKind, claim.Namespace, snapshotName(run, claim))
+		err := c.api.Get(ctx, client.ObjectKeyFromObject(object), object)
+		if err == nil {
+			err = sweep.snapshot(ctx, object)
+		}
+		if !apierrors.IsNotFound(err) && !meta.IsNoMatchError(err) {
+			sweep.add(err)
+		}
+	}
+	return errors.Join(sweep.problems...)
+}
+
+var (
+	// errSlow: the storage system took too long.
+	errSlow = errors.New("the storage system took too long")
+	// errOtherMoment: a snapshot is of a time at which nobody held still.
+	errOtherMoment = errors.New("an earlier attempt has cut it, when the applications did not hold still")
+	// errTooLate: there is no snapshot of the time at which applications held still.
+	errTooLate = errors.New("it was not cut while the applications held still, and they have gone on: no hook before runs twice")
+)
 
 // createAll asks for all snapshots at once. Those that are refused are not wanted any more.
-func (c *Client) createAll(ctx context.Context, run volumework.Run, wanted map[client.ObjectKey]*volumeplan.Decision) map[core.Key]error {
-	failed := map[core.Key]error{}
+func (c *Client) createAll(ctx context.Context, run volumework.Run, waiting *cutting) {
 	type answer struct {
 		key client.ObjectKey
 		err error
 	}
-	answers := make(chan answer, len(wanted))
+	answers := make(chan answer, len(waiting.wanted))
 	var creating errgroup.Group
-	for key, decision := range wanted {
+	for key, decision := range waiting.wanted {
 		creating.Go(func() error {
-			err := patiently(ctx, func() error { return c.api.Create(ctx, newSnapshot(run, decision)) })
+			err := patiently(ctx, func() error { return c.api.Create(ctx, newSnapshot(run, waiting.moment, decision)) })
 			if apierrors.IsAlreadyExists(err) {
-				err = nil // Of an earlier attempt.
+				err = nil // Of an earlier attempt, or of this one, to which the answer was lost.
 			}
 			answers <- answer{key, err}
 			return nil
@@ -75,15 +129,15 @@ func (c *Client) createAll(ctx context.Context, run volumework.Run, wanted map[c
 	close(answers)
 	for answer := range answers {
 		if answer.err != nil {
-			failed[wanted[answer.key].Claim.Key()] = fmt.Errorf("asking for a snapshot: %w", answer.err)
-			delete(wanted, answer.key)
+			waiting.failed[waiting.wanted[answer.key].Claim.Key()] = fmt.Errorf("asking for a snapshot: %w", answer.err)
+			delete(waiting.wanted, answer.key)
 		}
 	}
-	return failed
 }
 
 // cutting waits for snapshots to be cut.
 type cutting struct {
+	moment volumework.Moment
 	wanted map[client.ObjectKey]*volumeplan.Decision // that are not cut yet
 	failed map[core.Key]error
 	last   map[core.Key]string // what went wrong last
@@ -104,10 +158,29 @@ func (w *cutting) look(_ context.Context, object client.Object, gone bool) error
 	case gone:
 		w.failed[claim] = fmt.Errorf("its VolumeSnapshot %s was deleted before it was cut: %w", key, core.ErrNotFound)
 		delete(w.wanted, key)
-	case !state.cut.IsZero():
+	case state.cut.IsZero():
+	case !w.isOfMoment(&state):
+		w.failed[claim] = errOtherMoment
+		delete(w.wanted, key)
+	default:
 		delete(w.wanted, key)
 	}
 	return nil
+}
+
+// rounding is by how much the time that a snapshot tells may be off, as it has no parts of seconds.
+const rounding = time.Second
+
+// isOfMoment tells whether a snapshot was cut at the moment that counts. One that was asked for by the attempt for which
+// applications hold still, and is cut while they do, is, whatever the storage system's clock says.
+func (w *cutting) isOfMoment(of *snapshot) bool {
+	switch {
+	case w.moment.Over:
+		return of.attempt == w.moment.Attempt && !of.cut.Before(w.moment.From.Add(-rounding)) && !of.cut.After(w.moment.To.Add(rounding))
+	case w.moment.Held:
+		return of.attempt == w.moment.Attempt
+	}
+	return true
 }
 
 // giveUp says of everything that is not cut why it is not.

@@ -50,7 +50,7 @@ func TestDataIsRemoved(t *testing.T) {
 	w.class("remover")
 	decisions := w.plan(w.claim("a"))
 	w.serve()
-	if failed, err := w.volumes.Cut(t.Context(), w.run, decisions); err != nil || len(failed) > 0 {
+	if failed, err := w.volumes.Cut(t.Context(), w.run, volumework.Moment{Attempt: "first"}, decisions); err != nil || len(failed) > 0 {
 		t.Fatalf("cutting: %v, %v", failed, err)
 	}
 	w.provide(kahuv1.VolumePhaseCompleted)
@@ -80,7 +80,7 @@ func TestDataIsRetained(t *testing.T) {
 	w.class("retainer")
 	decisions := w.plan(w.claim("a"))
 	w.serve()
-	if failed, err := w.volumes.Cut(t.Context(), w.run, decisions); err != nil || len(failed) > 0 {
+	if failed, err := w.volumes.Cut(t.Context(), w.run, volumework.Moment{Attempt: "first"}, decisions); err != nil || len(failed) > 0 {
 		t.Fatalf("cutting: %v, %v", failed, err)
 	}
 	w.provide(kahuv1.VolumePhaseCompleted)

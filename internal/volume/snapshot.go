@@ -44,12 +44,15 @@ func objectOf(kind, namespace, name string) *unstructured.Unstructured {
 	return object
 }
 
+// attemptOf marks a snapshot with the attempt that asked for it.
+const attemptOf = "kahu.io/attempt"
+
 // newSnapshot returns the wish to cut a snapshot.
-func newSnapshot(run volumework.Run, decision *volumeplan.Decision) *unstructured.Unstructured {
+func newSnapshot(run volumework.Run, at volumework.Moment, decision *volumeplan.Decision) *unstructured.Unstructured {
 	claim := &decision.Claim
 	object := objectOf(snapshotKind, claim.Namespace, snapshotName(run, claim.Key()))
 	object.SetLabels(map[string]string{kahuv1.BackupUIDLabel: run.UID})
-	object.SetAnnotations(map[string]string{"kahu.io/backup": run.Name})
+	object.SetAnnotations(map[string]string{"kahu.io/backup": run.Name, attemptOf: at.Attempt})
 	object.Object["spec"] = map[string]any{
 		"volumeSnapshotClassName": decision.SnapshotClass,
 		"source":                  map[string]any{"persistentVolumeClaimName": claim.Name},
@@ -59,6 +62,7 @@ func newSnapshot(run volumework.Run, decision *volumeplan.Decision) *unstructure
 
 // snapshot is what a VolumeSnapshot says of itself.
 type snapshot struct {
+	attempt     string    // which asked for it
 	content     string    // the name of its content
 	cut         time.Time // zero until it is cut
 	ready       bool
@@ -67,7 +71,7 @@ type snapshot struct {
 }
 
 func snapshotOf(object *unstructured.Unstructured) snapshot {
-	var found snapshot
+	found := snapshot{attempt: object.GetAnnotations()[attemptOf]}
 	found.content, _, _ = unstructured.NestedString(object.Object, "status", "boundVolumeSnapshotContentName")
 	found.ready, _, _ = unstructured.NestedBool(object.Object, "status", "readyToUse")
 	found.failure, _, _ = unstructured.NestedString(object.Object, "status", "error", "message")

@@ -252,7 +252,7 @@ func TestSnapshotsAreTheBackup(t *testing.T) {
 	w.class("keeper")
 	decisions := w.plan(w.claim("b"), w.claim("a"))
 	w.serve()
-	failed, err := w.volumes.Cut(t.Context(), w.run, decisions)
+	failed, err := w.volumes.Cut(t.Context(), w.run, volumework.Moment{Attempt: "first"}, decisions)
 	if err != nil || len(failed) > 0 {
 		t.Fatalf("cutting: %v, %v", failed, err)
 	}
@@ -324,7 +324,7 @@ func TestSnapshotOfAFailedOrderGoes(t *testing.T) {
 	w.class("breaker")
 	decisions := w.plan(w.claim("a"))
 	w.serve()
-	if failed, err := w.volumes.Cut(t.Context(), w.run, decisions); err != nil || len(failed) > 0 {
+	if failed, err := w.volumes.Cut(t.Context(), w.run, volumework.Moment{Attempt: "first"}, decisions); err != nil || len(failed) > 0 {
 		t.Fatalf("cutting: %v, %v", failed, err)
 	}
 	w.provide(kahuv1.VolumePhaseFailed)
@@ -343,7 +343,7 @@ func TestWhatIsNotCutInTimeIsNamed(t *testing.T) {
 	w.provider("slow")
 	w.class("slow")
 	claim := w.claim("a")
-	failed, err := w.volumes.Cut(t.Context(), w.run, w.plan(claim))
+	failed, err := w.volumes.Cut(t.Context(), w.run, volumework.Moment{Attempt: "first"}, w.plan(claim))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -364,7 +364,7 @@ func TestProviderThatStaysAwayIsGivenUp(t *testing.T) {
 	w.class("leaver")
 	decisions := w.plan(w.claim("a"))
 	w.serve()
-	if failed, err := w.volumes.Cut(t.Context(), w.run, decisions); err != nil || len(failed) > 0 {
+	if failed, err := w.volumes.Cut(t.Context(), w.run, volumework.Moment{Attempt: "first"}, decisions); err != nil || len(failed) > 0 {
 		t.Fatalf("cutting: %v, %v", failed, err)
 	}
 	gone := &kahuv1.Provider{ObjectMeta: metav1.ObjectMeta{Name: "leaver"}}

@@ -115,7 +115,7 @@ func (c *Controller) request(ctx context.Context, s *scope) (enginebackup.Reques
 	return enginebackup.Request{
 		ID: c.id(s), Attempt: attempt, Earlier: s.status().EarlierAttempts, Started: startOf(s), LocationID: s.status().LocationID, ServerVersion: version,
 		Object: object, Filters: wish, Sealing: sealing, Compression: compressionOf(s.location), VolumeData: enabled == nil || *enabled,
-		Increment: builds, Hooks: hooks, Volumes: c.Volumes, VolumeSettings: settings,
+		Increment: builds, Hooks: hooks, Held: heldBefore(s.status()), Volumes: c.Volumes, VolumeSettings: settings,
 		Confirm: func(ctx context.Context) error {
 			return errors.Join(c.confirm(ctx, key, attempt), c.checkWritable(ctx, at), c.checkPlace(ctx, files, locationID))
 		},

@@ -12,6 +12,23 @@ type Run struct {
 	Name, UID string
 }
 
+// Moment is that at which the volumes of a backup are cut.
+type Moment struct {
+	// Attempt is the one at the run that cuts.
+	Attempt string
+	// Held tells that applications hold still for it: what other attempts have cut is of another moment.
+	Held bool
+	// Over tells that they held still for it, between From and To, and have gone on: nothing is cut any more.
+	Over     bool
+	From, To time.Time
+}
+
+// Uncut is a claim whose volume was not cut, and why.
+type Uncut struct {
+	Namespace, Name string
+	Message         string
+}
+
 // Outcome is what became of one volume.
 type Outcome struct {
 	Decision volumeplan.Decision

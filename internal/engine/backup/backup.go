@@ -113,6 +113,9 @@ type Request struct {
 	Increment Increment
 	// Hooks has applications hold still while volumes are cut; nil means that nothing is asked of them, or was already.
 	Hooks Hooks
+	// Held is what an earlier attempt has cut while applications held still; nil where none of them has done so. No volume is cut
+	// any more then.
+	Held *Held
 	// Show receives the progress, at most once a second. It must not block.
 	Show func(progress engine.Progress)
 }
@@ -215,7 +218,10 @@ type run struct {
 	// set by planVolumes, and by backUpVolumes
 	decisions []volumeplan.Decision
 	outcomes  []volumework.Outcome
-	dealt     bool // some volumes were to be cut and backed up, set by cutVolumes
+	// set by cutVolumes
+	dealt  bool // some volumes were to be cut and backed up
+	moment volumework.Moment
+	uncut  []volumework.Uncut
 
 	// set when the files are written
 	indexed    []archive.IndexedKind

@@ -22,8 +22,10 @@ type Volumes interface {
 	// Look returns what is known of the claims, and of what could back them up.
 	Look(ctx context.Context, claims []core.Key) (volumeplan.Facts, error)
 	// Cut cuts snapshots of the volumes whose decisions ask for one, all at once, and returns when each is cut, with why the
-	// others are not. What an earlier attempt has cut is not cut again.
-	Cut(ctx context.Context, run volumework.Run, chosen []volumeplan.Decision) (map[core.Key]error, error)
+	// others are not. What an earlier attempt has cut is not cut again; where the moment is over, nothing is.
+	Cut(ctx context.Context, run volumework.Run, at volumework.Moment, chosen []volumeplan.Decision) (map[core.Key]error, error)
+	// Drop removes what is there of snapshots that were to be cut of these claims, and that nobody waits for any more.
+	Drop(ctx context.Context, run volumework.Run, claims []core.Key) error
 	// BackUp has providers back the volumes up, and returns what became of each when all are over.
 	BackUp(
 		ctx context.Context, run volumework.Run, chosen []volumeplan.Decision, show func(volumework.Progress),
@@ -99,28 +101,6 @@ func (r *run) missVolume(decision volumeplan.Decision, reason, message string) {
 	r.Miss(engine.Row{Kind: kind, Key: decision.Claim.Key(), Reason: reason, Message: message})
 }
 
-// cutVolumes takes all volumes at the same moment.
-func (r *run) cutVolumes(ctx context.Context) error {
-	if r.dealt = len(r.decisions) > 0; !r.dealt {
-		return nil
-	}
-	failed, err := r.request.Volumes.Cut(ctx, r.volumeRun(), r.decisions)
-	if err != nil {
-		return err
-	}
-	r.decisions = slices.DeleteFunc(r.decisions, func(decision volumeplan.Decision) bool {
-		why := failed[decision.Claim.Key()]
-		if why != nil {
-			r.missVolume(decision, reasonNotCut, why.Error())
-		}
-		return why != nil
-	})
-	return nil
-}
-
-// reasonNotCut: no snapshot of a volume could be cut.
-const reasonNotCut = "SnapshotFailed"
-
 // releaseTime bounds the removal of what is not needed any more.
 const releaseTime = time.Minute
 
@@ -129,6 +109,7 @@ func (r *run) backUpVolumes(ctx context.Context) error {
 	if r.request.Volumes == nil || !r.request.VolumeData {
 		return nil
 	}
+	r.dropUncut(ctx)
 	if err := r.orderVolumes(ctx); err != nil {
 		return err
 	}
@@ -163,6 +144,7 @@ func (r *run) orderVolumes(ctx context.Context) error {
 		r.warnOfLive(&outcome)
 	}
 	r.warnOfInstants()
+	r.warnOfClocks()
 	return nil
 }
 
@@ -174,20 +156,6 @@ func (r *run) warnOfLive(outcome *volumework.Outcome) {
 	key := outcome.Decision.Claim.Key()
 	r.Warn(key, fmt.Sprintf("PersistentVolumeClaim %s/%s: provider %s read the volume while it was in use, and not a snapshot of it: "+
 		"its data is crash-consistent at best", key.Namespace, key.Name, outcome.Decision.Provider))
-}
-
-// sameInstant is the greatest difference between the times of snapshots that are taken for one instant.
-const sameInstant = time.Second
-
-// warnOfInstants tells of snapshots that several attempts have cut, each of them some.
-func (r *run) warnOfInstants() {
-	first, last := volumework.Instants(r.outcomes)
-	if len(r.request.Earlier) == 0 || last.Sub(first) <= sameInstant {
-		return
-	}
-	r.Warn(core.Key{}, fmt.Sprintf("the run was interrupted while volumes were cut, and another attempt has cut the rest: their snapshots are "+
-		"of different times, from %s to %s, and an application that writes into several volumes may find them in disagreement",
-		first.UTC().Format(time.RFC3339), last.UTC().Format(time.RFC3339)))
 }
 
 // volumes returns the rows of the volumes that are in the backup.

@@ -20,6 +20,7 @@ type volumes struct {
 	asked    []core.Key
 	calls    []string
 	released int
+	moment   volumework.Moment
 	cuts     map[string]time.Time // when the claims of these names were cut, where not as all others
 }
 
@@ -49,8 +50,10 @@ func (v *volumes) Look(_ context.Context, claims []core.Key) (volumeplan.Facts, 
 	return found, nil
 }
 
-func (v *volumes) Cut(_ context.Context, run volumework.Run, chosen []volumeplan.Decision) (map[core.Key]error, error) {
-	v.calls = append(v.calls, "cut "+run.UID)
+func (v *volumes) Cut(
+	_ context.Context, run volumework.Run, at volumework.Moment, chosen []volumeplan.Decision,
+) (map[core.Key]error, error) {
+	v.calls, v.moment = append(v.calls, "cut "+run.UID), at
 	failed := map[core.Key]error{}
 	for _, each := range chosen {
 		if each.Claim.Name == "uncut" {
@@ -58,6 +61,13 @@ func (v *volumes) Cut(_ context.Context, run volumework.Run, chosen []volumeplan
 		}
 	}
 	return failed, nil
+}
+
+func (v *volumes) Drop(_ context.Context, _ volumework.Run, claims []core.Key) error {
+	for _, claim := range claims {
+		v.calls = append(v.calls, "drop "+claim.Name)
+	}
+	return nil
 }
 
 func (v *volumes) BackUp(
@@ -96,7 +106,7 @@ func TestVolumes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(deals.asked) != 6 || strings.Join(deals.calls, ", ") != "cut "+world.ID("one").UID+", back up" || deals.released != 1 {
+	if len(deals.asked) != 6 || strings.Join(deals.calls, ", ") != "cut "+world.ID("one").UID+", drop uncut, back up" || deals.released != 1 {
 		t.Errorf("asked %v, calls %v, released %d", deals.asked, deals.calls, deals.released)
 	}
 	rows := result.Manifest.Volumes

@@ -20,6 +20,7 @@ import (
 	"github.com/soda-cdm/kahu/internal/core"
 	"github.com/soda-cdm/kahu/internal/core/hook"
 	"github.com/soda-cdm/kahu/internal/core/selection"
+	"github.com/soda-cdm/kahu/internal/core/volumework"
 	"github.com/soda-cdm/kahu/internal/engine"
 )
 
@@ -42,6 +43,8 @@ type Record interface {
 	Begin(ctx context.Context, begun Begun) error
 	// Confirm returns an error where the run is not this attempt's any more.
 	Confirm(ctx context.Context) error
+	// Held writes down what was cut while applications held still, before they go on. After an error the run fails.
+	Held(ctx context.Context, held Held) error
 	// End writes down that every post command has run.
 	End(ctx context.Context, outcome Outcome) error
 }
@@ -53,6 +56,17 @@ type Begun struct {
 	// Pods are those in which commands are going to run.
 	Pods []hook.Plan
 }
+
+// Held is what was cut while applications held still.
+type Held struct {
+	// From is when every pre command had run, To when the cut was over.
+	From, To time.Time
+	// Uncut are the volumes that were to be cut, and were not.
+	Uncut []volumework.Uncut
+}
+
+// CutFunc cuts volumes, and returns which could not be cut. It is told whether applications hold still for that.
+type CutFunc func(ctx context.Context, held bool) ([]volumework.Uncut, error)
 
 // Runner runs hooks.
 type Runner struct {
@@ -105,8 +119,6 @@ type Outcome struct {
 	Quiesced time.Duration
 	// Ended is when all was over.
 	Ended time.Time
-	// Cut tells that every volume was cut between the two.
-	Cut bool
 	// Reason and Message say why the run fails, if it does.
 	Reason, Message string
 }
@@ -148,14 +160,15 @@ func (s *Session) Prepare(kinds []core.Kind, chosen *selection.Selector) error {
 
 // Around runs the pre hooks, then cut, whose context ends when the application has held still for long enough, then the post
 // hooks, and tells the ledger of them.
-func (s *Session) Around(ctx context.Context, ledger *engine.Ledger, cut func(ctx context.Context) error) error {
+func (s *Session) Around(ctx context.Context, ledger *engine.Ledger, cut func(ctx context.Context, held bool) ([]volumework.Uncut, error)) error {
 	search := &search{Runner: s.runner, kinds: s.kinds, rules: s.rules, filters: s.request.Filters, ledger: ledger}
 	plans, err := search.find(ctx, func(pod *hook.Pod) bool { return hook.InScope(s.chosen, pod) })
 	if err != nil {
 		return err
 	}
 	if len(plans) == 0 {
-		return cut(ctx)
+		_, err := cut(ctx, false)
+		return err
 	}
 	work := &work{Runner: s.runner, record: s.request.Record, ledger: ledger, plans: plans}
 	return work.around(ctx, s.request.Limit, cut)

@@ -16,6 +16,7 @@ import (
 	"github.com/soda-cdm/kahu/internal/core"
 	"github.com/soda-cdm/kahu/internal/core/hook"
 	"github.com/soda-cdm/kahu/internal/core/selection"
+	"github.com/soda-cdm/kahu/internal/core/volumework"
 	"github.com/soda-cdm/kahu/internal/engine"
 	"github.com/soda-cdm/kahu/internal/engine/quiesce"
 	"github.com/soda-cdm/kahu/internal/testkit/fakecluster"
@@ -31,11 +32,13 @@ type stage struct {
 	cluster *fakecluster.Cluster
 	answer  func(ctx context.Context, what string) string // the outcome of a command; empty means Completed
 	refuse  map[string]error                              // of the record
+	uncut   []volumework.Uncut                            // what cannot be cut
 
 	mu      sync.Mutex
 	events  []string
 	outcome quiesce.Outcome
 	begun   quiesce.Begun
+	held    quiesce.Held
 }
 
 func newStage(t *testing.T, pods ...string) *stage {
@@ -74,6 +77,12 @@ func (s *stage) Begin(_ context.Context, begun quiesce.Begun) error {
 
 func (s *stage) Confirm(context.Context) error { return s.refuse["confirm"] }
 
+func (s *stage) Held(_ context.Context, held quiesce.Held) error {
+	s.happens("held")
+	s.held = held
+	return s.refuse["held"]
+}
+
 func (s *stage) End(ctx context.Context, outcome quiesce.Outcome) error {
 	s.happens("end")
 	s.outcome = outcome
@@ -111,19 +120,23 @@ func (s *stage) around(ctx context.Context, t *testing.T, request quiesce.Reques
 	if err := session.Prepare(kinds, chosen); err != nil {
 		return ledger, err
 	}
-	return ledger, session.Around(ctx, ledger, func(ctx context.Context) error {
+	return ledger, session.Around(ctx, ledger, func(ctx context.Context, held bool) ([]volumework.Uncut, error) {
 		s.happens("cut")
-		if cut == nil {
-			return nil
+		if held != (len(s.events) > 1) {
+			t.Errorf("the cut is told held: %v", held)
 		}
-		return cut(ctx)
+		if cut == nil {
+			return s.uncut, nil
+		}
+		return s.uncut, cut(ctx)
 	})
 }
 
 // TestAround: what happens, in which order, whatever goes wrong.
 func TestAround(t *testing.T) {
 	t.Parallel()
-	whole := []string{"begin", "db freeze", "db sync", "cut", "db thaw", "db tell", "end"}
+	whole := []string{"begin", "db freeze", "db sync", "cut", "held", "db thaw", "db tell", "end"}
+	without := []string{"begin", "db freeze", "db sync", "cut", "db thaw", "db tell", "end"}
 	fails := func(at, as string) func(s *stage) {
 		return func(s *stage) {
 			s.answer = func(_ context.Context, what string) string {
@@ -141,28 +154,28 @@ func TestAround(t *testing.T) {
 		want   []string
 		reason string // of the failure
 		is     error  // another failure
-		cuts   bool
 	}{
-		"all is well":     {want: whole, cuts: true},
+		"all is well":     {want: whole},
 		"a pre hook":      {change: fails("db freeze", hook.CommandFailed), want: []string{"begin", "db freeze", "db thaw", "db tell", "end"}, reason: hook.CommandFailed},
 		"one in time":     {change: fails("db sync", hook.TimedOut), want: []string{"begin", "db freeze", "db sync", "db thaw", "db tell", "end"}, reason: hook.TimedOut},
-		"a post hook":     {change: fails("db thaw", hook.CommandFailed), want: whole, reason: hook.CommandFailed, cuts: true},
+		"a post hook":     {change: fails("db thaw", hook.CommandFailed), want: whole, reason: hook.CommandFailed},
 		"a container":     {change: fails("db freeze", hook.ContainerNotFound), want: []string{"begin", "db freeze", "db thaw", "db tell", "end"}, reason: hook.ContainerNotFound},
-		"gone afterwards": {change: fails("db thaw", hook.PodGone), want: whole, cuts: true},
+		"gone afterwards": {change: fails("db thaw", hook.PodGone), want: whole},
 		"a container that may be missing": {
-			change: fails("db freeze", hook.ContainerNotFound), want: whole, cuts: true,
+			change: fails("db freeze", hook.ContainerNotFound), want: whole,
 			adjust: func(request *quiesce.Request) { request.Sets[0].Pre[0].SkipMissing = true },
 		},
 		"one that may fail": {
-			change: fails("db freeze", hook.CommandFailed), want: whole, cuts: true,
+			change: fails("db freeze", hook.CommandFailed), want: whole,
 			adjust: func(request *quiesce.Request) { request.Sets[0].Pre[0].Continue = true },
 		},
 		"the cut": {
-			cut: func(context.Context) error { return errCut }, want: whole, is: errCut,
+			cut: func(context.Context) error { return errCut }, want: without, is: errCut,
 		},
+		"what was cut is not written down": {change: func(s *stage) { s.refuse["held"] = errOther }, want: whole, is: errOther},
 		"a cut without end": {
 			cut:    func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() },
-			adjust: func(request *quiesce.Request) { request.Limit = 50 * time.Millisecond }, want: whole, reason: quiesce.ReasonQuiesceTimeout,
+			adjust: func(request *quiesce.Request) { request.Limit = 50 * time.Millisecond }, want: without, reason: quiesce.ReasonQuiesceTimeout,
 		},
 		"the record is not to be had": {
 			change: func(s *stage) { s.refuse["begin"] = errOther }, want: []string{"begin"}, is: errOther,
@@ -178,7 +191,7 @@ func TestAround(t *testing.T) {
 				}
 			}, want: []string{"begin", "db freeze", "db thaw", "db tell", "end"}, is: errOther,
 		},
-		"the end is not written down": {change: func(s *stage) { s.refuse["end"] = errOther }, want: whole, is: errOther, cuts: true},
+		"the end is not written down": {change: func(s *stage) { s.refuse["end"] = errOther }, want: whole, is: errOther},
 		"a namespace without pods": {
 			adjust: func(request *quiesce.Request) { request.Filters.IncludeNamespaces = []string{"bank"} }, want: []string{"cut"},
 		},
@@ -206,10 +219,20 @@ func TestAround(t *testing.T) {
 			case !errors.Is(err, test.is), test.is == nil && err != nil:
 				t.Errorf("it ends with %v", err)
 			}
-			if s.outcome.Cut != test.cuts {
-				t.Errorf("on record: cut %v", s.outcome.Cut)
-			}
 		})
+	}
+}
+
+// TestHeldIsOnRecord: what could not be cut is on record before anybody goes on, with the time of the rest.
+func TestHeldIsOnRecord(t *testing.T) {
+	t.Parallel()
+	s := newStage(t, "db")
+	s.uncut = []volumework.Uncut{{Namespace: "shop", Name: "data", Message: "the array is full"}}
+	if _, err := s.around(t.Context(), t, s.request(), nil); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(s.uncut, s.held.Uncut); diff != "" || s.held.From.Before(s.begun.Began) || s.held.To.Before(s.held.From) || s.outcome.Ended.Before(s.held.To) {
+		t.Errorf("on record is %+v, begun at %s, ended at %s: %s", s.held, s.begun.Began, s.outcome.Ended, diff)
 	}
 }
 
@@ -279,7 +302,7 @@ func TestResume(t *testing.T) {
 			if diff := cmp.Diff(test.want, s.events); diff != "" || err != nil {
 				t.Errorf("%v (-want +got):\n%s", err, diff)
 			}
-			if last := outcome.Rows[len(outcome.Rows)-1]; last.Pod != "gone" || last.Post != hook.PodGone || outcome.Cut {
+			if last := outcome.Rows[len(outcome.Rows)-1]; last.Pod != "gone" || last.Post != hook.PodGone {
 				t.Errorf("outcome is %+v", outcome)
 			}
 		})
@@ -304,8 +327,8 @@ func TestInsists(t *testing.T) {
 	kinds := []core.Kind{hook.PodKind()}
 	chosen, _ := selection.Compile(selection.Filters{}, kinds)
 	ledger, _ := engine.NewLedger(clock.RealClock{})
-	err := errors.Join(session.Prepare(kinds, chosen), session.Around(t.Context(), ledger, func(context.Context) error { return nil }))
-	want := []string{"begin", "db freeze", "db sync", "db thaw", "db thaw", "db thaw", "db tell", "end"}
+	err := errors.Join(session.Prepare(kinds, chosen), session.Around(t.Context(), ledger, func(context.Context, bool) ([]volumework.Uncut, error) { return nil, nil }))
+	want := []string{"begin", "db freeze", "db sync", "held", "db thaw", "db thaw", "db thaw", "db tell", "end"}
 	if !slices.Equal(want, s.events) || err != nil {
 		t.Errorf("%v: %q", err, s.events)
 	}

@@ -57,7 +57,7 @@ type state struct {
 func (w *work) begin() { w.states = make([]state, len(w.plans)) }
 
 // around runs everything, and returns why the run fails, if it does.
-func (w *work) around(ctx context.Context, limit time.Duration, cut func(ctx context.Context) error) error {
+func (w *work) around(ctx context.Context, limit time.Duration, cut CutFunc) error {
 	w.begin()
 	w.began = w.Clock.Now()
 	if err := w.record.Begin(ctx, Begun{Began: w.began, Deadline: w.began.Add(limit), Pods: w.plans}); err != nil {
@@ -67,18 +67,15 @@ func (w *work) around(ctx context.Context, limit time.Duration, cut func(ctx con
 	quiet, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	err := w.pre(quiet)
-	cutDone := false
 	if err == nil {
-		err = cut(quiet)
-		cutDone = err == nil
+		err = w.hold(ctx, quiet, cut)
 	}
-	if ctx.Err() == nil && errors.Is(quiet.Err(), context.DeadlineExceeded) && !cutDone {
+	if ctx.Err() == nil && errors.Is(quiet.Err(), context.DeadlineExceeded) && err != nil {
 		err = &FailedError{Reason: ReasonQuiesceTimeout, Message: fmt.Sprintf("the volumes were not cut within %s, for which an application is kept "+
 			"from writing at most; it goes on, and there is no backup: see spec.hook.quiesceTimeout", limit)}
 	}
 	w.post(ctx)
 	outcome := w.outcome(err)
-	outcome.Cut = cutDone
 	recording, cancel := context.WithTimeout(context.WithoutCancel(ctx), confirmTime)
 	defer cancel()
 	if failed := w.record.End(recording, outcome); failed != nil {
@@ -88,6 +85,22 @@ func (w *work) around(ctx context.Context, limit time.Duration, cut func(ctx con
 		return w.failure
 	}
 	return err
+}
+
+// hold has volumes cut in the quiet time, and writes down what came of that before anybody goes on: whoever goes on with the run
+// knows then which volumes are of this moment.
+func (w *work) hold(ctx, quiet context.Context, cut CutFunc) error {
+	from := w.Clock.Now()
+	uncut, err := cut(quiet, true)
+	if err != nil {
+		return err
+	}
+	recording, cancel := context.WithTimeout(ctx, confirmTime)
+	defer cancel()
+	if err := w.record.Held(recording, Held{From: from, To: w.Clock.Now(), Uncut: uncut}); err != nil {
+		return fmt.Errorf("writing down what was cut: %w", err)
+	}
+	return nil
 }
 
 // pre runs the pre commands: those of one pod one after the other, in several pods at once. After a failure none begins.

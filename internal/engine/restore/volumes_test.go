@@ -31,7 +31,9 @@ func (taken) Look(_ context.Context, claims []core.Key) (volumeplan.Facts, error
 	return facts, nil
 }
 
-func (taken) Cut(context.Context, volumework.Run, []volumeplan.Decision) (map[core.Key]error, error) {
+func (taken) Drop(context.Context, volumework.Run, []core.Key) error { return nil }
+
+func (taken) Cut(context.Context, volumework.Run, volumework.Moment, []volumeplan.Decision) (map[core.Key]error, error) {
 	return map[core.Key]error{}, nil
 }
 

@@ -24,7 +24,7 @@ func (w *World) Try(ctx context.Context, number int, filters selection.Filters) 
 	return use.Run(ctx, backup.Request{
 		ID: ID("one"), Attempt: Attempts[number], Earlier: slices.Clone(Attempts[:number]),
 		LocationID: "location", ServerVersion: "v1", Object: json.RawMessage(`{}`),
-		Filters: filters, VolumeData: true, Confirm: confirm, GiveUp: w.GiveUp, Volumes: w.Volumes,
+		Filters: filters, VolumeData: true, Confirm: confirm, GiveUp: w.GiveUp, Volumes: w.Volumes, Hooks: w.Hooks, Held: w.Held,
 	}, w.Files)
 }
 

@@ -69,11 +69,13 @@ type World struct {
 
 	// Object is what backups say of their Backup object; nil: one that says nothing.
 	Object json.RawMessage
-	// Compression, Confirm, GiveUp and Volumes go into the requests of backups.
+	// Compression, Confirm, GiveUp, Volumes, Hooks and Held go into the requests of backups.
 	Compression archive.Compression
 	Confirm     func(ctx context.Context) error
 	GiveUp      func(ctx context.Context, cause error) error
 	Volumes     backup.Volumes
+	Hooks       backup.Hooks
+	Held        *backup.Held
 	// Restores deals with the volumes of restores; nil: nothing does.
 	Restores restore.Volumes
 }
@@ -121,7 +123,7 @@ func (w *World) Attempt(name, attempt string, filters selection.Filters) (backup
 	}
 	return use.Run(w.T.Context(), backup.Request{
 		ID: ID(name), Attempt: attempt, LocationID: "location", ServerVersion: "v1", Object: object,
-		Filters: filters, VolumeData: true, Confirm: confirm, GiveUp: w.GiveUp, Compression: w.Compression, Volumes: w.Volumes,
+		Filters: filters, VolumeData: true, Confirm: confirm, GiveUp: w.GiveUp, Compression: w.Compression, Volumes: w.Volumes, Hooks: w.Hooks, Held: w.Held,
 	}, w.Files)
 }
 

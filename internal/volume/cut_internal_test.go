@@ -1,0 +1,126 @@
+package volume
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/soda-cdm/kahu/internal/core"
+	"github.com/soda-cdm/kahu/internal/core/volumeplan"
+	"github.com/soda-cdm/kahu/internal/core/volumework"
+)
+
+// theClaim is a claim whose data is to be in a snapshot, and its key.
+func theClaim() (volumeplan.Decision, core.Key) {
+	claim := volumeplan.Claim{Namespace: "shop", Name: "data"}
+	return volumeplan.Decision{Claim: claim, Verdict: volumeplan.Chosen, Way: volumeplan.Snapshot, Provider: "csi", SnapshotClass: "s"}, claim.Key()
+}
+
+// cutAt has the storage system say that it has cut the snapshot of the claim.
+func cutAt(t *testing.T, c *Client, when time.Time) *unstructured.Unstructured {
+	t.Helper()
+	_, key := theClaim()
+	made := objectOf(snapshotKind, "shop", snapshotName(theRun, key))
+	if err := c.api.Get(t.Context(), client.ObjectKeyFromObject(made), made); err != nil {
+		t.Fatal(err)
+	}
+	made.Object["status"] = map[string]any{"creationTime": when.UTC().Format(time.RFC3339), "readyToUse": true}
+	if err := c.api.Update(t.Context(), made); err != nil {
+		t.Fatal(err)
+	}
+	return made
+}
+
+// TestMoments: what was not cut at the moment that counts is not taken for it, and after it nothing is asked for.
+func TestMoments(t *testing.T) {
+	t.Parallel()
+	from := time.Date(2026, time.March, 1, 2, 3, 4, 0, time.UTC)
+	over := volumework.Moment{Attempt: "first", Over: true, From: from, To: from.Add(10 * time.Second)}
+	cases := map[string]struct {
+		by   string    // the attempt that has asked for the snapshot; none where it is empty
+		cut  time.Time // when it is cut; zero where it is not
+		at   volumework.Moment
+		want error
+	}{
+		"cut meanwhile":              {"first", from.Add(time.Second), over, nil},
+		"cut in the last second":     {"first", from.Add(10 * time.Second), over, nil},
+		"cut late":                   {"first", from.Add(time.Hour), over, errOtherMoment},
+		"cut before":                 {"first", from.Add(-time.Hour), over, errOtherMoment},
+		"cut for another one":        {"zeroth", from.Add(time.Second), over, errOtherMoment},
+		"not cut":                    {"first", time.Time{}, over, errTooLate},
+		"never asked for":            {"", time.Time{}, over, errTooLate},
+		"held, and of another one":   {"zeroth", from, volumework.Moment{Attempt: "first", Held: true}, errOtherMoment},
+		"held, whatever the clock":   {"first", from.Add(time.Hour), volumework.Moment{Attempt: "first", Held: true}, nil},
+		"nobody holds still for any": {"zeroth", from.Add(time.Hour), volumework.Moment{Attempt: "first"}, nil},
+	}
+	for name, test := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			decision, key := theClaim()
+			c, _ := fakeClient(t, Options{CutTime: time.Minute})
+			if test.by != "" {
+				if err := c.api.Create(t.Context(), newSnapshot(theRun, volumework.Moment{Attempt: test.by}, &decision)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if !test.cut.IsZero() {
+				cutAt(t, c, test.cut)
+			}
+			failed, err := c.Cut(t.Context(), theRun, test.at, []volumeplan.Decision{decision})
+			if err != nil || !errors.Is(failed[key], test.want) || len(failed) > 0 != (test.want != nil) {
+				t.Errorf("%v, %v", failed, err)
+			}
+			all := listOf(snapshotKind)
+			if err := c.api.List(t.Context(), all); err != nil || len(all.Items) > 0 != (test.by != "") {
+				t.Errorf("there are %d snapshots: %v", len(all.Items), err)
+			}
+		})
+	}
+}
+
+// TestOrderedBeforeAnybodyHeldStill: a volume that an attempt has ordered before is of another moment.
+func TestOrderedBeforeAnybodyHeldStill(t *testing.T) {
+	t.Parallel()
+	decision, key := theClaim()
+	c, _ := fakeClient(t, Options{}, doneOrder(OrderName(theRun, "shop", "data"), "d", "h1"))
+	for held, want := range map[bool]error{true: errOtherMoment, false: nil} {
+		failed, err := c.Cut(t.Context(), theRun, volumework.Moment{Attempt: "second", Held: held}, []volumeplan.Decision{decision})
+		if err != nil || !errors.Is(failed[key], want) {
+			t.Errorf("held %v: %v, %v", held, failed, err)
+		}
+	}
+}
+
+// TestDrop: a snapshot that was given up goes with what it has become meanwhile, where its class would keep it too; others stay.
+func TestDrop(t *testing.T) {
+	t.Parallel()
+	decision, key := theClaim()
+	c, said := fakeClient(t, Options{CutTime: 50 * time.Millisecond}, heldContent("c1", "d", "h1"))
+	other := decision
+	other.Claim.Name = "other"
+	failed, err := c.Cut(t.Context(), theRun, volumework.Moment{Attempt: "first", Held: true}, []volumeplan.Decision{decision, other})
+	if err != nil || len(failed) != 2 {
+		t.Fatalf("%v, %v", failed, err)
+	}
+	late := cutAt(t, c, time.Unix(1_700_000_000, 0))
+	late.Object["status"] = map[string]any{"boundVolumeSnapshotContentName": "c1"}
+	if err := c.api.Update(t.Context(), late); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // It can be called again.
+		if err := c.Drop(t.Context(), theRun, []core.Key{key}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := c.api.Get(t.Context(), client.ObjectKeyFromObject(late), late); !apierrors.IsNotFound(err) || said["c1"] != policyDelete {
+		t.Errorf("it is left, with policy %q: %v", said["c1"], err)
+	}
+	all := listOf(snapshotKind)
+	if err := c.api.List(t.Context(), all); err != nil || len(all.Items) != 1 {
+		t.Errorf("%d snapshots are left: %v", len(all.Items), err)
+	}
+}
