@@ -10,6 +10,7 @@ import (
 
 	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
 	"github.com/soda-cdm/kahu/internal/core/volumeplan"
+	"github.com/soda-cdm/kahu/internal/core/volumework"
 )
 
 // rounds is how often within the patience it is asked for how long a provider has been away.
@@ -33,11 +34,37 @@ func (w *backingUp) watchProviders(ctx context.Context, over func() bool) error 
 		}
 		for name, since := range watched.away {
 			if w.clock.Since(since) >= w.options.Patience {
-				w.abandon(name)
+				w.abandon(ctx, name)
 			}
 		}
 	}
 	return nil
+}
+
+// revoke takes back the order of a volume that was given up: the provider ends it when it is back, and removes what it has made.
+// What remains is that of a server that cannot be reached; it goes with the Backup.
+func (w *backingUp) revoke(ctx context.Context, decision *volumeplan.Decision) {
+	order := &kahuv1.VolumeBackupContent{}
+	key := client.ObjectKey{Name: OrderName(w.run, decision.Claim.Namespace, decision.Claim.Name)}
+	err := patiently(ctx, func() error {
+		if err := w.api.Get(ctx, key, order); err != nil {
+			return client.IgnoreNotFound(err)
+		}
+		return w.removeOrder(ctx, order)
+	})
+	if err != nil {
+		w.settle(key.Name, func(outcome *volumework.Outcome, _ *state) {
+			outcome.Message += "; its order could not be taken back, and goes with the Backup: " + err.Error()
+		})
+	}
+}
+
+// isGivenUp tells whether nobody waits for a volume any more.
+func (w *backingUp) isGivenUp(decision *volumeplan.Decision) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	now := w.states[OrderName(w.run, decision.Claim.Namespace, decision.Claim.Name)]
+	return now != nil && now.failed
 }
 
 // absences remember since when providers are away.
@@ -67,8 +94,8 @@ func (a *absences) look(_ context.Context, object client.Object, gone bool) erro
 	return nil
 }
 
-// abandon gives up what a provider has not finished.
-func (w *backingUp) abandon(provider string) {
+// abandon gives up what a provider has not finished, and takes its orders back: nobody waits for what it would do later.
+func (w *backingUp) abandon(ctx context.Context, provider string) {
 	w.mu.Lock()
 	var left []*volumeplan.Decision
 	for name, outcome := range w.outcomes {
@@ -79,5 +106,6 @@ func (w *backingUp) abandon(provider string) {
 	w.mu.Unlock()
 	for _, decision := range left {
 		w.fail(decision, ReasonOrderFailed, fmt.Errorf("provider %s gave no sign of life for %s", provider, w.options.Patience))
+		w.revoke(ctx, decision)
 	}
 }

@@ -105,6 +105,9 @@ type state struct {
 // fail ends the backup of one volume.
 func (w *backingUp) fail(decision *volumeplan.Decision, reason string, err error) {
 	w.settle(OrderName(w.run, decision.Claim.Namespace, decision.Claim.Name), func(outcome *volumework.Outcome, now *state) {
+		if now.over {
+			return // What was said first counts.
+		}
 		outcome.Reason, outcome.Message = reason, err.Error()
 		now.over, now.failed = true, true
 	})
@@ -165,7 +168,7 @@ func (w *backingUp) fromSnapshots(ctx context.Context, decisions []*volumeplan.D
 	retained, last := map[client.ObjectKey]bool{}, map[client.ObjectKey]string{}
 	err := w.follow(bounded, follower{
 		list: func() client.ObjectList { return listOf(snapshotKind) }, options: []client.ListOption{ofRun(w.run)},
-		over: func() bool { return len(waiting) == 0 },
+		over: func() bool { return len(waiting) == 0 || w.over() },
 		look: func(ctx context.Context, object client.Object, gone bool) error {
 			key := client.ObjectKeyFromObject(object)
 			decision, made := waiting[key], snapshotOf(object.(*unstructured.Unstructured)) //nolint:forcetypeassert // Nothing else is in the list.
@@ -266,9 +269,15 @@ func (w *backingUp) order(ctx context.Context, decision *volumeplan.Decision, cu
 		source := order.Spec.Claim
 		order.Spec.Source = &source
 	}
+	if w.isGivenUp(decision) {
+		return
+	}
 	err := patiently(ctx, func() error { return w.api.Create(ctx, order.DeepCopy()) })
 	if err != nil && !apierrors.IsAlreadyExists(err) {
 		w.fail(decision, ReasonOrderFailed, fmt.Errorf("giving the order to provider %s: %w", decision.Provider, err))
+	}
+	if w.isGivenUp(decision) {
+		w.revoke(ctx, decision) // It was, while the order was given.
 	}
 }
 

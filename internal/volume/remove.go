@@ -28,6 +28,7 @@ func (c *Client) Remove(ctx context.Context, run volumework.Run, volumes []archi
 	if err != nil {
 		return err
 	}
+	var problems []error
 	known := backupsOf(ordered)
 	for i := range volumes {
 		row := &volumes[i]
@@ -36,14 +37,16 @@ func (c *Client) Remove(ctx context.Context, run volumework.Run, volumes []archi
 			continue
 		}
 		if err := c.api.Create(ctx, order); err != nil && !apierrors.IsAlreadyExists(err) {
-			return fmt.Errorf("having provider %s remove a volume: %w", row.Provider, err)
+			problems = append(problems, fmt.Errorf("having provider %s remove a volume: %w", row.Provider, err))
+			continue
 		}
 		ordered[order.Name] = order
 	}
 	for _, order := range ordered {
-		if err := c.removeOrder(ctx, order); err != nil {
-			return err
-		}
+		problems = append(problems, c.removeOrder(ctx, order))
+	}
+	if err := errors.Join(problems...); err != nil {
+		return err // All were tried. What could be removed meanwhile is not waited for.
 	}
 	if err := c.awaitGone(ctx, run, len(ordered)); err != nil {
 		return err

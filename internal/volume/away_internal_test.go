@@ -1,0 +1,83 @@
+package volume
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+
+	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
+	"github.com/soda-cdm/kahu/internal/core/volumeplan"
+	"github.com/soda-cdm/kahu/internal/core/volumework"
+)
+
+// openOrder is an order that its provider has not carried out, and holds.
+func openOrder(name, driver, handle string) *kahuv1.VolumeBackupContent {
+	order := doneOrder(name, driver, handle)
+	order.Finalizers = []string{kahuv1.VolumeFinalizer}
+	order.Status.Phase, order.Status.Backup = kahuv1.VolumePhaseInProgress, nil
+	return order
+}
+
+// TestOrdersOfAnAbsentProviderAreTakenBack: what a provider has not done when it is given up, it is not to do when it is back; and
+// the snapshot goes that was cut for it.
+func TestOrdersOfAnAbsentProviderAreTakenBack(t *testing.T) {
+	t.Parallel()
+	decision, _ := theClaim()
+	decision.KeepsSnapshot = true
+	order := openOrder(OrderName(theRun, "shop", "data"), "d", "h1")
+	c, said := fakeClient(t, Options{Patience: 50 * time.Millisecond}, order, heldContent("c1", "d", "h1"))
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	outcomes, err := c.BackUp(ctx, theRun, []volumeplan.Decision{decision}, func(volumework.Progress) {})
+	if err != nil || outcomes[0].Reason != ReasonOrderFailed || !strings.Contains(outcomes[0].Message, "no sign of life") {
+		t.Fatalf("%+v, %v", outcomes, err)
+	}
+	if err := c.api.Get(ctx, client.ObjectKeyFromObject(order), order); err != nil {
+		t.Fatal(err)
+	}
+	if order.DeletionTimestamp.IsZero() || !order.Spec.Cancel || order.Spec.DeletionPolicy != kahuv1.DeletionPolicyDelete {
+		t.Errorf("the order still stands: %+v, deleted at %v", order.Spec, order.DeletionTimestamp)
+	}
+	if err := c.Release(ctx, theRun); err != nil || said["c1"] != policyDelete {
+		t.Errorf("its snapshot stays, with policy %q: %v", said["c1"], err)
+	}
+}
+
+// TestRemoveTriesAll: one order that cannot be removed keeps no other one from being removed.
+func TestRemoveTriesAll(t *testing.T) {
+	t.Parallel()
+	c, _ := fakeClient(t, Options{}, openOrder("o1", "d", "h1"), openOrder("o2", "d", "h2"), openOrder("o3", "d", "h3"))
+	refused := apierrors.NewForbidden(schema.GroupResource{Resource: "volumebackupcontents"}, "o2", errors.New("no"))
+	within, is := c.api.(client.WithWatch)
+	if !is {
+		t.Fatal("it is another client")
+	}
+	c.api = interceptor.NewClient(within, interceptor.Funcs{
+		Delete: func(ctx context.Context, api client.WithWatch, object client.Object, options ...client.DeleteOption) error {
+			if object.GetName() == "o2" {
+				return refused
+			}
+			return api.Delete(ctx, object, options...)
+		},
+	})
+	if err := c.Remove(t.Context(), theRun, nil); !errors.Is(err, refused) {
+		t.Errorf("it says %v", err)
+	}
+	left := &kahuv1.VolumeBackupContentList{}
+	if err := c.api.List(t.Context(), left, client.InNamespace(metav1.NamespaceAll)); err != nil {
+		t.Fatal(err)
+	}
+	for i := range left.Items {
+		if order := &left.Items[i]; order.DeletionTimestamp.IsZero() != (order.Name == "o2") {
+			t.Errorf("%s: deleted at %v", order.Name, order.DeletionTimestamp)
+		}
+	}
+}
