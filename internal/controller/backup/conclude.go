@@ -9,6 +9,7 @@ import (
 	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
 	"github.com/soda-cdm/kahu/internal/controller/failure"
 	"github.com/soda-cdm/kahu/internal/controller/view"
+	"github.com/soda-cdm/kahu/internal/engine"
 	"github.com/soda-cdm/kahu/internal/engine/backup"
 	"github.com/soda-cdm/kahu/internal/reconcile"
 )
@@ -21,7 +22,7 @@ func (c *Controller) conclude(_ context.Context, s *scope) error {
 	}
 	s.status().Timings = failure.Timings(snapshot.Result.Timings)
 	if snapshot.Err != nil {
-		return c.concludeFailed(s, snapshot.Err)
+		return c.concludeFailed(s, snapshot)
 	}
 	manifest := snapshot.Result.Manifest
 	view.Fill(s.status(), manifest)
@@ -49,13 +50,15 @@ func (c *Controller) conclude(_ context.Context, s *scope) error {
 	return reconcile.Repeat(s.status().Conditions)
 }
 
-// concludeFailed ends a run whose task failed before it wrote anything. One that had begun has put its failure on record
-// itself, which this pass may not see yet; or its context was ended, by whom will decide what becomes of it.
-func (c *Controller) concludeFailed(s *scope, err error) error {
+// concludeFailed ends a run whose task failed. Of one that had begun something may be left, also where it could not put its failure
+// on record, as the API server was away: that is removed first, and tried again until it is gone. Or its context was ended: by
+// whom will decide what becomes of it.
+func (c *Controller) concludeFailed(s *scope, outcome reconcile.Snapshot[engine.Progress, backup.Result]) error {
+	err := outcome.Err
 	if errors.Is(err, context.Canceled) || errors.Is(err, backup.ErrSuperseded) || errors.Is(err, backup.ErrOver) {
 		return quietly(s, waitTime)
 	}
-	if len(s.status().EarlierAttempts) > 0 {
+	if outcome.Result.Begun || len(s.status().EarlierAttempts) > 0 {
 		return c.putAway(s, failure.Of(err))
 	}
 	return c.fail(s, failure.Of(err))
@@ -69,7 +72,7 @@ func ownWarnings(spec *kahuv1.BackupSpec) []string {
 	return []string{"spec.reclaimPolicy has no effect and never had one: use spec.deletionPolicy"}
 }
 
-// fail ends the run. Nothing of it is in the store.
+// fail ends the run. Nothing of it is in the store, or its message says why something is.
 func (c *Controller) fail(s *scope, why failure.Failure) error {
 	status := s.status()
 	status.Stage, status.State = kahuv1.StageFinished, kahuv1.StateFailed

@@ -212,11 +212,9 @@ func (c *Controller) removeDebris(ctx context.Context, s *scope) error {
 	case !errors.Is(err, core.ErrNotFound) && !errors.Is(err, core.ErrCorrupt):
 		return err
 	}
-	if err := c.removeVolumes(ctx, s); err != nil {
-		return err
-	}
 	deletion := &removal.Deletion{Owned: hold.Check, Window: c.Fence / 2}
-	return deletion.Erase(ctx, s.files, c.id(s), attempts(s.status())...)
+	// No manifest names the volumes: what is left of them is found without files.
+	return errors.Join(c.removeVolumes(ctx, s), deletion.Erase(ctx, s.files, c.id(s), attempts(s.status())...))
 }
 
 // attempts returns all attempts at a run.

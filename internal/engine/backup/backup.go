@@ -129,6 +129,8 @@ type Result struct {
 	// manifest has the numbers of all.
 	Missing  []engine.Row
 	Warnings []string
+	// Begun tells of a run that failed that something of it may be left: whoever keeps the record has it removed.
+	Begun bool
 	// Adopted tells that the manifest is another attempt's, which was quicker: Missing and Warnings are not known.
 	Adopted bool
 	// Volumes are what became of each claim, also of those that were skipped.
@@ -167,7 +169,7 @@ func (b *Runner) Run(ctx context.Context, request Request, files Files) (Result,
 	// The removal has a time of its own, and is not cut off half way by the end of the manager.
 	cleaning, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleaningTime)
 	defer cancel()
-	return Result{Timings: work.Timings}, work.giveUp(cleaning, err)
+	return Result{Timings: work.Timings, Begun: true}, work.giveUp(cleaning, err)
 }
 
 // run is one run of Backup.

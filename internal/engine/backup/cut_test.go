@@ -2,6 +2,7 @@ package backup_test
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -93,5 +94,20 @@ func TestClocks(t *testing.T) {
 	text := strings.Join(result.Warnings, "\n")
 	if strings.Count(text, "the clocks differ") != 1 || !strings.Contains(text, "shop/late: its snapshot is dated") {
 		t.Errorf("warnings: %s", text)
+	}
+}
+
+// TestDeposedReleasesNothing: an attempt whose run is another's leaves the snapshots, which that one may go on with.
+func TestDeposedReleasesNothing(t *testing.T) {
+	w, deals := world.New(t), &volumes{}
+	w.Volumes = deals
+	w.Confirm = func(context.Context) error { return world.ErrRefused }
+	claims(w, "data")
+	result, err := w.Try(t.Context(), 0, selection.Filters{IncludeNamespaces: []string{"shop"}})
+	if !errors.Is(err, world.ErrRefused) || deals.released != 0 || !slices.Contains(deals.calls, "back up") {
+		t.Errorf("%v: released %d times, %q", err, deals.released, deals.calls)
+	}
+	if !result.Begun {
+		t.Error("it had begun, and does not say so")
 	}
 }

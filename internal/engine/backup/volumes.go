@@ -117,6 +117,9 @@ func (r *run) backUpVolumes(ctx context.Context) error {
 		return nil // Nothing was made.
 	}
 	slices.SortFunc(r.outcomes, func(a, b volumework.Outcome) int { return compareClaims(a.Decision.Claim, b.Decision.Claim) })
+	if err := r.request.Confirm(ctx); err != nil {
+		return fmt.Errorf("asking whether the run is still this attempt's, before snapshots are released: %w", err)
+	}
 	releasing, cancel := context.WithTimeout(ctx, releaseTime)
 	defer cancel()
 	if err := r.request.Volumes.Release(releasing, r.volumeRun()); err != nil {
