@@ -270,7 +270,7 @@ func TestAfterWaits(t *testing.T) {
 	s.cluster.Change(t, hook.PodKind(), "there", "web-1", `{"status":`+statusOfReady+`}`)
 	select {
 	case err = <-ended:
-	case <-clock.RealClock{}.After(20 * time.Second):
+	case <-clock.RealClock{}.After(2 * time.Minute):
 		t.Fatalf("it does not end: %v", s.happened())
 	}
 	got := s.happened()
