@@ -110,14 +110,20 @@ func (h *hookRecord) Held(ctx context.Context, held quiesce.Held) error {
 
 // End writes down that nothing is owed any more. It is true whoever has the run by then.
 func (h *hookRecord) End(ctx context.Context, outcome quiesce.Outcome) error {
+	var before, after *kahuv1.Backup
 	err := h.change(ctx, func(backup *kahuv1.Backup) (bool, error) {
 		hooks := backup.Status.Hooks
 		if hooks == nil || hooks.CompletionTimestamp != nil {
 			return false, nil
 		}
+		before = backup.DeepCopy()
 		h.fill(backup, outcome)
+		after = backup
 		return true, nil
 	})
+	if err == nil && after != nil && len(outcome.Stranded) > 0 && h.Changed != nil {
+		h.Changed(before, after) // No pass sees this change.
+	}
 	return client.IgnoreNotFound(err)
 }
 

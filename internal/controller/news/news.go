@@ -7,6 +7,7 @@ package news
 
 import (
 	"fmt"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -91,7 +92,7 @@ func OfBackup(before, after *kahuv1.Backup) []Item {
 	items = append(items, ofRun(
 		run{was.Stage, was.State, was.Attempt, was.Interruptions, was.FailureReason, was.Conditions},
 		run{is.Stage, is.State, is.Attempt, is.Interruptions, is.FailureReason, is.Conditions})...)
-	items = append(items, ofMode(before, after)...)
+	items = append(items, append(ofMode(before, after), ofHooks(was, is)...)...)
 	if held := meta.FindStatusCondition(is.Conditions, kahuv1.ConditionDataDeleted); held != nil && held.Status == metav1.ConditionFalse &&
 		reasonOf(was.Conditions, kahuv1.ConditionDataDeleted) != held.Reason {
 		items = append(items, Item{true, held.Reason, held.Message})
@@ -100,6 +101,21 @@ func OfBackup(before, after *kahuv1.Backup) []Item {
 		items = append(items, Item{true, lost, is.FailureReason})
 	}
 	return items
+}
+
+// ofHooks tells of applications that may still be held still.
+func ofHooks(was, is *kahuv1.BackupStatus) []Item {
+	if is.Hooks == nil || is.Hooks.CompletionTimestamp == nil || was.Hooks != nil && was.Hooks.CompletionTimestamp != nil {
+		return nil
+	}
+	stranded := slices.ContainsFunc(is.Hooks.Containers, func(row kahuv1.HookContainer) bool {
+		return row.Post == kahuv1.ReasonPodUnreachable || row.Post == kahuv1.ReasonContainerNotRunning
+	})
+	said := meta.FindStatusCondition(is.Conditions, kahuv1.ConditionHooksCompleted)
+	if !stranded || said == nil {
+		return nil
+	}
+	return []Item{{true, kahuv1.ReasonPodUnreachable, said.Message}}
 }
 
 // ofMode tells that a backup is full that was to build on another one. That there is none yet, or that it is time, is expected.

@@ -233,3 +233,26 @@ func TestHeldDeletions(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+// TestStrandedApplicationsAreNews: once, when it is known that a pod may still be held still.
+func TestStrandedApplicationsAreNews(t *testing.T) {
+	t.Parallel()
+	owed := &kahuv1.Backup{Status: kahuv1.BackupStatus{Attempt: "a", Hooks: &kahuv1.BackupHooks{}}}
+	given := func(post string) *kahuv1.Backup {
+		after := owed.DeepCopy()
+		after.Status.Hooks.CompletionTimestamp = &metav1.Time{}
+		after.Status.Hooks.Containers = []kahuv1.HookContainer{{Namespace: "shop", Pod: "db", Post: post}}
+		after.Status.Conditions = []metav1.Condition{{Type: kahuv1.ConditionHooksCompleted, Status: metav1.ConditionFalse, Message: "Pod shop/db"}}
+		return after
+	}
+	stranded := given(kahuv1.ReasonPodUnreachable)
+	want := []news.Item{{Warning: true, Reason: kahuv1.ReasonPodUnreachable, Note: "Pod shop/db"}}
+	if got := news.OfBackup(owed, stranded); !cmp.Equal(want, got) {
+		t.Errorf("news: %+v", got)
+	}
+	for name, pair := range map[string][2]*kahuv1.Backup{"again": {stranded, stranded}, "well": {owed, given("Completed")}} {
+		if got := news.OfBackup(pair[0], pair[1]); len(got) > 0 {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+}

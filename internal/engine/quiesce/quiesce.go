@@ -10,6 +10,7 @@ package quiesce
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -77,7 +78,7 @@ type Runner struct {
 	Log logr.Logger
 	// AtOnce is in how many pods commands run at the same time, at least 1.
 	AtOnce int
-	// Patience is how long a post command is tried again whose pod cannot be reached; 0 means a minute.
+	// Patience is how long a post command is tried again whose pod cannot be reached; 0 means half an hour.
 	Patience time.Duration
 }
 
@@ -119,7 +120,9 @@ type Outcome struct {
 	Quiesced time.Duration
 	// Ended is when all was over.
 	Ended time.Time
-	// Reason and Message say why the run fails, if it does.
+	// Stranded are the pods that may still be held still: their post commands could not be run.
+	Stranded []string
+	// Reason and Message say why the run fails, if it does, and which pods are stranded.
 	Reason, Message string
 }
 
@@ -206,13 +209,20 @@ func (r *Runner) Resume(ctx context.Context, request Request, recorded []Pod, wh
 		return Outcome{}, err
 	}
 	work := &work{Runner: r, record: request.Record, ledger: ledger, plans: plans, began: r.Clock.Now()}
-	work.begin()
-	for i := range work.states {
-		work.states[i].begun = true
+	return work.resume(ctx, recorded)
+}
+
+// resume runs the post commands of all pods.
+func (w *work) resume(ctx context.Context, recorded []Pod) (Outcome, error) {
+	w.begin()
+	for i := range w.states {
+		w.states[i].begun = true
 	}
-	work.post(ctx)
-	outcome := work.outcome(nil)
-	outcome.gone(recorded, plans)
+	if w.post(ctx) && ctx.Err() != nil {
+		return Outcome{}, errors.Join(ctx.Err(), errOwed)
+	}
+	outcome := w.outcome(nil)
+	outcome.gone(recorded, w.plans)
 	return outcome, nil
 }
 

@@ -333,3 +333,53 @@ func TestInsists(t *testing.T) {
 		t.Errorf("%v: %q", err, s.events)
 	}
 }
+
+// TestPostHookThatNeverRan: a post hook whose pod cannot be reached holds up no other one, and when it is given up, the status names
+// the pod that may still be held still.
+func TestPostHookThatNeverRan(t *testing.T) {
+	t.Parallel()
+	for _, outcome := range []string{hook.Unreachable, hook.ContainerNotRunning} {
+		s := newStage(t, "cache", "db")
+		s.answer = func(_ context.Context, what string) string {
+			if what == "cache thaw" {
+				return outcome
+			}
+			return ""
+		}
+		ledger, err := s.around(t.Context(), t, s.request(), nil)
+		if err == nil || len(s.outcome.Stranded) != 1 || !strings.Contains(s.outcome.Message, "may still be held still in Pod shop/cache") || s.outcome.Reason != outcome {
+			t.Errorf("%s: %v: on record is %+v", outcome, err, s.outcome)
+		}
+		if !slices.Contains(s.events, "db tell") || !strings.Contains(strings.Join(ledger.Warnings, "\n"), "held still in") {
+			t.Errorf("%s: %q, %q", outcome, s.events, ledger.Warnings)
+		}
+	}
+}
+
+// TestPostHookStaysOwed: one that could not be run when the run is taken away stays on record as owed; whoever goes on with it finds
+// the same.
+func TestPostHookStaysOwed(t *testing.T) {
+	t.Parallel()
+	s := newStage(t, "db")
+	s.answer = func(_ context.Context, what string) string {
+		if what == "db thaw" {
+			return hook.Unreachable
+		}
+		return ""
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	if _, err := s.around(ctx, t, s.request(), func(context.Context) error { cancel(); return nil }); err == nil || slices.Contains(s.events, "end") {
+		t.Errorf("db is held still, and on record is that nothing is owed: %v, %q", err, s.events)
+	}
+	recorded := []quiesce.Pod{{Namespace: "shop", Name: "db", UID: s.begun.Pods[0].Pod.UID}}
+	if outcome, err := s.runner().Resume(ctx, s.request(), recorded, true); err == nil {
+		t.Errorf("who goes on, and ends too, says that they have run: %+v", outcome)
+	}
+	if outcome, err := s.runner().Resume(t.Context(), s.request(), recorded, true); err != nil || len(outcome.Stranded) != 1 {
+		t.Errorf("who goes on: %+v, %v", outcome, err)
+	}
+	s.answer = nil
+	if outcome, err := s.runner().Resume(t.Context(), s.request(), recorded, true); err != nil || len(outcome.Stranded) != 0 || outcome.Reason != "" {
+		t.Errorf("when it can be reached again: %+v, %v", outcome, err)
+	}
+}

@@ -22,11 +22,6 @@ const (
 	freshTime = time.Second
 	// confirmTime bounds that question, and the writing of a record.
 	confirmTime = 15 * time.Second
-	// defaultPatience is how long a post command is tried whose pod cannot be reached, retryTime the pause between.
-	defaultPatience = time.Minute
-	retryTime       = time.Second
-	// postTime bounds all post commands together.
-	postTime = 30 * time.Minute
 )
 
 // work is the hooks of one run while they run.
@@ -46,6 +41,7 @@ type work struct {
 	last      time.Time // when the last one ended
 	commands  int
 	failed    int
+	stranded  []string // the pods whose post commands could not be run
 }
 
 // state is how far a pod is.
@@ -74,7 +70,14 @@ func (w *work) around(ctx context.Context, limit time.Duration, cut CutFunc) err
 		err = &FailedError{Reason: ReasonQuiesceTimeout, Message: fmt.Sprintf("the volumes were not cut within %s, for which an application is kept "+
 			"from writing at most; it goes on, and there is no backup: see spec.hook.quiesceTimeout", limit)}
 	}
-	w.post(ctx)
+	if w.post(ctx) && ctx.Err() != nil {
+		return errors.Join(err, errOwed) // They stay on record as owed, and who goes on runs them.
+	}
+	return w.end(ctx, err)
+}
+
+// end writes down what came of all hooks, and returns why the run fails, if it does.
+func (w *work) end(ctx context.Context, err error) error {
 	outcome := w.outcome(err)
 	recording, cancel := context.WithTimeout(context.WithoutCancel(ctx), confirmTime)
 	defer cancel()
@@ -167,44 +170,6 @@ func (w *work) preOne(ctx context.Context, number int, command hook.Command) {
 		defer cancel()
 	}
 	w.note(number, noted{command, w.Commands.Run(running, w.plans[number].Pod, command), "PreHook"})
-}
-
-// post runs the post commands of each pod whose pre commands may have run, and of those that have none: all of them, whatever
-// came of the ones before.
-func (w *work) post(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), postTime)
-	defer cancel()
-	var group errgroup.Group
-	group.SetLimit(max(1, w.AtOnce))
-	for number := range w.plans {
-		if len(w.plans[number].Pre) > 0 && !w.states[number].begun {
-			continue
-		}
-		group.Go(func() error {
-			for _, command := range w.plans[number].Post {
-				w.note(number, noted{command, w.insist(ctx, w.plans[number].Pod, command), "PostHook"})
-			}
-			return nil
-		})
-	}
-	_ = group.Wait() // They return none.
-}
-
-// insist runs a post command until it has run, for a while: that its pod cannot be reached may pass.
-func (w *work) insist(ctx context.Context, pod hook.Pod, command hook.Command) hook.Result {
-	began := w.Clock.Now()
-	for {
-		result := w.Commands.Run(ctx, pod, command)
-		passing := result.Outcome == hook.Unreachable || result.Outcome == hook.ContainerNotRunning
-		if !passing || w.Clock.Since(began) >= cmp.Or(w.Patience, defaultPatience) {
-			return result
-		}
-		select {
-		case <-ctx.Done():
-			return result
-		case <-w.Clock.After(retryTime):
-		}
-	}
 }
 
 // noted is a command and what came of it.
@@ -307,5 +272,6 @@ func (w *work) outcome(err error) Outcome {
 	if failed != nil {
 		sum.Reason, sum.Message = failed.Reason, failed.Message
 	}
+	sum.strand(w.stranded)
 	return sum
 }
