@@ -4,7 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net"
+	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 
 	"k8s.io/client-go/tools/clientcmd"
@@ -14,6 +17,7 @@ import (
 	"github.com/soda-cdm/kahu/devcluster/internal/csi/driver"
 	"github.com/soda-cdm/kahu/devcluster/internal/csi/install"
 	"github.com/soda-cdm/kahu/devcluster/internal/network"
+	"github.com/soda-cdm/kahu/devcluster/internal/pki"
 )
 
 // CSI says whether a cluster has volumes and snapshots through CSI drivers.
@@ -23,15 +27,18 @@ type CSI struct {
 	Sidecars string
 }
 
-// The programs of external-provisioner and external-snapshotter.
+// The programs of external-provisioner, external-snapshotter and external-snapshot-metadata.
 const (
 	provisioner        = "csi-provisioner"
 	snapshotter        = "csi-snapshotter"
 	snapshotController = "snapshot-controller"
+	snapshotMetadata   = "csi-snapshot-metadata"
 )
 
 // Sidecars are the names of the programs.
-func Sidecars() []string { return []string{provisioner, snapshotter, snapshotController} }
+func Sidecars() []string {
+	return []string{provisioner, snapshotter, snapshotController, snapshotMetadata}
+}
 
 const (
 	// storageFolder is below the cluster's folder.
@@ -60,10 +67,14 @@ func (r *run) startCSI(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("reading the kubeconfig: %w", err)
 	}
-	if err := install.Apply(ctx, config, r.Clock); err != nil {
+	changes, err := r.changes()
+	if err != nil {
+		return err
+	}
+	if err := install.Apply(ctx, config, changes, r.Clock); err != nil {
 		return fmt.Errorf("installing CSI drivers: %w", cause(ctx, err))
 	}
-	for _, one := range sidecars(r.Layout, options.Nodes) {
+	for _, one := range slices.Concat(sidecars(r.Layout, options.Nodes), tellers(r.Layout, r.site.plan())) {
 		one.path = filepath.Join(r.CSI.Sidecars, one.name)
 		if err := r.site.do(func() error { return r.launch(one.log, one.program) }); err != nil {
 			return err
@@ -71,6 +82,41 @@ func (r *run) startCSI(ctx context.Context) error {
 	}
 	return nil
 }
+
+// changes says where clients are told which blocks have changed. It is nowhere
+// but in a network of the cluster's own: the program listens on all addresses.
+func (r *run) changes() (install.Changes, error) {
+	if len(r.site.plan().Nodes) == 0 {
+		return install.Changes{}, nil
+	}
+	authority, err := os.ReadFile(r.Layout.key(pki.CA + pki.CertEnding))
+	if err != nil {
+		return install.Changes{}, fmt.Errorf("reading the authority: %w", err)
+	}
+	return install.Changes{Address: r.site.server.Addr(), Authority: authority}, nil
+}
+
+// tellers are the processes that tell which blocks have changed.
+func tellers(layout Layout, plan network.Plan) []sidecar {
+	if len(plan.Nodes) == 0 {
+		return nil
+	}
+	keys := layout.key(pki.Serving(net.IP(plan.Plane().AsSlice())))
+	kinds := driver.Kinds()
+	all := make([]sidecar, 0, len(kinds))
+	for _, kind := range kinds {
+		all = append(all, sidecar{log: snapshotMetadata + "-" + kind.Name, program: program{name: snapshotMetadata, arguments: []string{
+			"--csi-address=" + driver.Socket(socketFolder, kind), "--kubeconfig=" + layout.Kubeconfig(),
+			"--kube-api-qps=1000", "--kube-api-burst=2000", "--disable-metrics", "--audience=" + kind.Driver,
+			"--port=" + strconv.Itoa(kind.Changes), "--http-endpoint=127.0.0.1:" + strconv.Itoa(kind.Changes+healthAbove),
+			"--tls-cert=" + keys + pki.CertEnding, "--tls-key=" + keys + pki.KeyEnding,
+		}}})
+	}
+	return all
+}
+
+// healthAbove is how far above the port of a program that of its health is.
+const healthAbove = 100
 
 // sidecar is one process of the programs, which has a log of its own.
 type sidecar struct {

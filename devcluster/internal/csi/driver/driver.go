@@ -28,13 +28,16 @@ type Kind struct {
 	Name, Driver string
 	// Pinned says that a volume belongs to a node, where there are nodes.
 	Pinned bool
+	// Changes is the port where clients are told which blocks have changed, of
+	// the cluster's network if it has one of its own.
+	Changes int
 }
 
 // Kinds gives both.
 func Kinds() []Kind {
 	return []Kind{
-		{Name: "local", Driver: "local.csi.devcluster", Pinned: true},
-		{Name: "shared", Driver: "shared.csi.devcluster"},
+		{Name: "local", Driver: "local.csi.devcluster", Pinned: true, Changes: 9601},
+		{Name: "shared", Driver: "shared.csi.devcluster", Changes: 9602},
 	}
 }
 
@@ -50,6 +53,7 @@ type Driver struct {
 	csi.UnimplementedControllerServer
 	csi.UnimplementedGroupControllerServer
 	csi.UnimplementedNodeServer
+	csi.UnimplementedSnapshotMetadataServer
 
 	Kind   Kind
 	System *storage.System
@@ -65,6 +69,7 @@ func (d *Driver) Serve(ctx context.Context, socket string) error {
 	csi.RegisterIdentityServer(server, d)
 	csi.RegisterControllerServer(server, d)
 	csi.RegisterGroupControllerServer(server, d)
+	csi.RegisterSnapshotMetadataServer(server, d)
 	if d.Node != "" {
 		csi.RegisterNodeServer(server, d)
 	}

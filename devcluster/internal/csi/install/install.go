@@ -1,13 +1,16 @@
 // Package install puts into a cluster what CSI drivers need there: the
-// definitions of snapshots, which are those of external-snapshotter, and the
-// drivers with their classes.
+// definitions of snapshots and of changed blocks, which are those of
+// external-snapshotter and external-snapshot-metadata, and the drivers with
+// their classes.
 package install
 
 import (
 	"context"
 	"embed"
+	"encoding/base64"
 	"fmt"
 	"io/fs"
+	"net/netip"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -22,7 +25,7 @@ import (
 	"github.com/soda-cdm/kahu/devcluster/internal/csi/driver"
 )
 
-// The files of the version of external-snapshotter that sidecars/go.mod names; a test compares them.
+// The files of the versions that sidecars/go.mod names; a test compares them.
 //
 //go:generate ../../../sidecars/definitions.sh crd
 //go:embed crd/*.yaml
@@ -37,9 +40,17 @@ type object struct {
 	content  map[string]any
 }
 
+// Changes is where clients are told which blocks of a volume have changed.
+type Changes struct {
+	// Address is that of the programs; none means that nobody is told.
+	Address netip.Addr
+	// Authority is the certificate, as PEM, that vouches for who answers there.
+	Authority []byte
+}
+
 // Apply puts everything into the cluster, and can be repeated. A class waits
 // until its definition is served.
-func Apply(ctx context.Context, config *rest.Config, timers clock.Clock) error {
+func Apply(ctx context.Context, config *rest.Config, changes Changes, timers clock.Clock) error {
 	client, err := dynamic.NewForConfig(config)
 	if err != nil {
 		return fmt.Errorf("making a client: %w", err)
@@ -50,6 +61,9 @@ func Apply(ctx context.Context, config *rest.Config, timers clock.Clock) error {
 	}
 	for _, kind := range driver.Kinds() {
 		all = append(all, classes(kind)...)
+		if changes.Address.IsValid() {
+			all = append(all, changes.service(kind))
+		}
 	}
 	for _, one := range all {
 		if err := apply(ctx, client, one, timers); err != nil {
@@ -57,6 +71,21 @@ func Apply(ctx context.Context, config *rest.Config, timers clock.Clock) error {
 		}
 	}
 	return nil
+}
+
+// service tells clients of a driver's changes where to ask, and for whom their token is to be.
+func (c Changes) service(kind driver.Kind) object {
+	const group, version = "cbt.storage.k8s.io", "v1beta1"
+	return object{
+		resource: schema.GroupVersionResource{Group: group, Version: version, Resource: "snapshotmetadataservices"},
+		content: fields{
+			"apiVersion": group + "/" + version, "kind": "SnapshotMetadataService", "metadata": fields{"name": kind.Driver},
+			"spec": fields{
+				"address":  netip.AddrPortFrom(c.Address, uint16(kind.Changes)).String(), //nolint:gosec // a port
+				"audience": kind.Driver, "caCert": base64.StdEncoding.EncodeToString(c.Authority),
+			},
+		},
+	}
 }
 
 // apply writes an object, and asks again while its kind is not served yet: that follows within moments.
