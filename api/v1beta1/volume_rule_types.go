@@ -27,7 +27,7 @@ type VolumeSize string
 // must match everything that the rule names; a rule that names nothing matches all.
 //
 // +kubebuilder:validation:XValidation:rule="self.action != 'Skip' || (!has(self.way) && !has(self.providerName) && !has(self.snapshotClass))",message="a rule that skips backs nothing up: remove way, providerName and snapshotClass, or set action to Backup",fieldPath=".action"
-// +kubebuilder:validation:XValidation:rule="!has(self.snapshotClass) || !has(self.way) || self.way == 'Snapshot'",message="only the way Snapshot cuts a snapshot: remove snapshotClass, or set way to Snapshot",fieldPath=".snapshotClass"
+// +kubebuilder:validation:XValidation:rule="!has(self.snapshotClass) || !has(self.way) || self.way != 'Offload'",message="the way Offload cuts no snapshot: remove snapshotClass, or set way to Snapshot or Volume",fieldPath=".snapshotClass"
 // +kubebuilder:validation:XValidation:rule="!has(self.minSize) || !has(self.maxSize) || quantity(self.minSize).compareTo(quantity(self.maxSize)) <= 0",message="minSize is more than maxSize: no claim is of such a size",fieldPath=".minSize"
 // +kubebuilder:validation:XValidation:rule="!has(self.maxSize) || quantity(self.maxSize).compareTo(quantity('1')) >= 0",message="no volume is so small: remove maxSize, or give a greater one such as 10Gi",fieldPath=".maxSize"
 type VolumeRule struct {
@@ -108,8 +108,8 @@ type VolumeRule struct {
 	ProviderName string `json:"providerName,omitempty"`
 
 	// snapshotClass is the name of the VolumeSnapshotClass with which a snapshot is
-	// cut; the way is then Snapshot. Absent: the default one of the driver, or its
-	// only one.
+	// cut; the way is then Snapshot, or Volume. Absent: the default one of the
+	// driver, or its only one.
 	// +optional
 	// +kubebuilder:validation:MaxLength=253
 	SnapshotClass string `json:"snapshotClass,omitempty"`

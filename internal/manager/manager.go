@@ -191,7 +191,7 @@ func newDependencies(ctx context.Context, config *rest.Config, options Options, 
 	if err != nil {
 		return nil, err
 	}
-	volumes, err := volume.New(config, volume.Options{})
+	volumes, err := volume.New(config, volume.Options{Namespace: options.Namespace})
 	if err != nil {
 		return nil, err
 	}

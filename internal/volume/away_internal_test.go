@@ -19,8 +19,8 @@ import (
 )
 
 // openOrder is an order that its provider has not carried out, and holds.
-func openOrder(name, driver, handle string) *kahuv1.VolumeBackupContent {
-	order := doneOrder(name, driver, handle)
+func openOrder(name, handle string) *kahuv1.VolumeBackupContent {
+	order := doneOrder(name, "d", handle)
 	order.Finalizers = []string{kahuv1.VolumeFinalizer}
 	order.Status.Phase, order.Status.Backup = kahuv1.VolumePhaseInProgress, nil
 	return order
@@ -32,7 +32,7 @@ func TestOrdersOfAnAbsentProviderAreTakenBack(t *testing.T) {
 	t.Parallel()
 	decision, _ := theClaim()
 	decision.KeepsSnapshot = true
-	order := openOrder(OrderName(theRun, "shop", "data"), "d", "h1")
+	order := openOrder(OrderName(theRun, "shop", "data"), "h1")
 	c, said := fakeClient(t, Options{Patience: 50 * time.Millisecond}, order, heldContent("c1", "d", "h1"))
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
@@ -54,13 +54,9 @@ func TestOrdersOfAnAbsentProviderAreTakenBack(t *testing.T) {
 // TestRemoveTriesAll: one order that cannot be removed keeps no other one from being removed.
 func TestRemoveTriesAll(t *testing.T) {
 	t.Parallel()
-	c, _ := fakeClient(t, Options{}, openOrder("o1", "d", "h1"), openOrder("o2", "d", "h2"), openOrder("o3", "d", "h3"))
+	c, _ := fakeClient(t, Options{}, openOrder("o1", "h1"), openOrder("o2", "h2"), openOrder("o3", "h3"))
 	refused := apierrors.NewForbidden(schema.GroupResource{Resource: "volumebackupcontents"}, "o2", errors.New("no"))
-	within, is := c.api.(client.WithWatch)
-	if !is {
-		t.Fatal("it is another client")
-	}
-	c.api = interceptor.NewClient(within, interceptor.Funcs{
+	c.api = interceptor.NewClient(c.api, interceptor.Funcs{
 		Delete: func(ctx context.Context, api client.WithWatch, object client.Object, options ...client.DeleteOption) error {
 			if object.GetName() == "o2" {
 				return refused

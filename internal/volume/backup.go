@@ -266,8 +266,12 @@ func (w *backingUp) order(ctx context.Context, decision *volumeplan.Decision, cu
 		order.Annotations = map[string]string{keepsSnapshot: "true"}
 	}
 	if decision.Way == volumeplan.Volume {
-		source := order.Spec.Claim
-		order.Spec.Source = &source
+		source, err := w.source(ctx, decision, cut)
+		if err != nil {
+			w.fail(decision, ReasonSnapshotFailed, err)
+			return
+		}
+		order.Spec.Source = source
 	}
 	if w.isGivenUp(decision) {
 		return
@@ -279,6 +283,15 @@ func (w *backingUp) order(ctx context.Context, decision *volumeplan.Decision, cu
 	if w.isGivenUp(decision) {
 		w.revoke(ctx, decision) // It was, while the order was given.
 	}
+}
+
+// source returns the claim that a provider mounts: of the snapshot, or where there is none the application's.
+func (w *backingUp) source(ctx context.Context, decision *volumeplan.Decision, cut *kahuv1.VolumeSnapshotSource) (*kahuv1.VolumeClaim, error) {
+	if cut != nil {
+		return w.expose(ctx, w.run, decision, cut)
+	}
+	claim := &decision.Claim
+	return &kahuv1.VolumeClaim{Namespace: claim.Namespace, Name: claim.Name, UID: claim.UID}, nil
 }
 
 // await waits until all orders are over.

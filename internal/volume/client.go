@@ -1,6 +1,7 @@
 package volume
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -26,6 +27,8 @@ import (
 
 // Options bound the waits. The zero value is good.
 type Options struct {
+	// Namespace is Kahu's own, in which snapshots are made claims of; kahu-system by default.
+	Namespace string
 	// CutTime is how long snapshots may take to be cut, ReadyTime how long to be usable after that.
 	CutTime, ReadyTime time.Duration
 	// Patience is how long a provider may be away before its orders are given up.
@@ -35,6 +38,7 @@ type Options struct {
 }
 
 const (
+	defaultNamespace = "kahu-system"
 	defaultCutTime   = 2 * time.Minute
 	defaultReadyTime = 4 * time.Hour
 	defaultPatience  = 5 * time.Minute
@@ -63,6 +67,7 @@ func New(config *rest.Config, options Options) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reaching the cluster: %w", err)
 	}
+	options.Namespace = cmp.Or(options.Namespace, defaultNamespace)
 	options.CutTime = orDefault(options.CutTime, defaultCutTime)
 	options.ReadyTime = orDefault(options.ReadyTime, defaultReadyTime)
 	options.Patience = orDefault(options.Patience, defaultPatience)

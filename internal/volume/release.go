@@ -41,10 +41,11 @@ func (c *Client) sweep(ctx context.Context, run volumework.Run, why ending) erro
 		return err
 	}
 	sweep := newSweep(c, run, why, ordered)
+	sweep.add(sweep.conceal(ctx))
 	snapshots := listOf(snapshotKind)
 	err = c.api.List(ctx, snapshots, ofRun(run))
 	if meta.IsNoMatchError(err) {
-		return nil
+		return errors.Join(sweep.problems...)
 	}
 	if err != nil {
 		return fmt.Errorf("listing the snapshots of backup %s: %w", run.Name, err)
@@ -110,11 +111,12 @@ type sweep struct {
 	run      volumework.Run
 	why      ending
 	roles    map[snapshotID]role
+	mounted  map[string]bool // claims in Kahu's namespace that an order needs
 	problems []error
 }
 
 func newSweep(c *Client, run volumework.Run, why ending, ordered map[string]*kahuv1.VolumeBackupContent) *sweep {
-	made := &sweep{Client: c, run: run, why: why, roles: map[snapshotID]role{}}
+	made := &sweep{Client: c, run: run, why: why, roles: map[snapshotID]role{}, mounted: map[string]bool{}}
 	for _, order := range ordered {
 		made.learn(order)
 	}
@@ -133,6 +135,9 @@ func (s *sweep) learn(order *kahuv1.VolumeBackupContent) {
 		is = isBackup
 	case phase != kahuv1.VolumePhaseCompleted && phase != kahuv1.VolumePhaseFailed && order.DeletionTimestamp.IsZero():
 		is = needed
+		if order.Spec.Source != nil {
+			s.mounted[order.Spec.Source.Name] = true
+		}
 	}
 	s.roles[snapshotID{taken.Driver, taken.Handle}] = is
 }

@@ -114,6 +114,9 @@ func contentOf(object *unstructured.Unstructured) content {
 	found.driver, _, _ = unstructured.NestedString(object.Object, "spec", "driver")
 	found.policy, _, _ = unstructured.NestedString(object.Object, "spec", "deletionPolicy")
 	found.handle, _, _ = unstructured.NestedString(object.Object, "status", "snapshotHandle")
+	if found.handle == "" { // It was made for a snapshot that is there, and nobody has looked at it yet.
+		found.handle, _, _ = unstructured.NestedString(object.Object, "spec", "source", "snapshotHandle")
+	}
 	if nanoseconds, there, _ := unstructured.NestedInt64(object.Object, "status", "creationTime"); there {
 		found.cut = time.Unix(0, nanoseconds)
 	}

@@ -80,6 +80,7 @@ spec:
   - {action: Skip, storageClasses: [scratch-*], labelSelector: {}, annotations: {}, namespaces: []}
   - {action: Backup, minSize: '1073741824', maxSize: 1Gi, snapshotClass: fast}
   - {action: Backup, minSize: 1.5Gi, way: Snapshot, snapshotClass: fast, providerName: csi}
+  - {action: Backup, way: Volume, snapshotClass: fast}
   - {action: Backup, way: Offload, drivers: [disks.example.com, "*"]}`,
 		"HookWithNullResources": `
 apiVersion: kahu.io/v1beta1

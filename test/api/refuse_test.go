@@ -55,8 +55,8 @@ func TestRefused(t *testing.T) {
 			[]refusal{{"spec.volumeRules[1].action", "a rule that skips backs nothing up: remove way, providerName and snapshotClass, or set action to Backup"}},
 		},
 		"VolumeRuleClassWithoutSnapshot": {
-			backup + "  volumeRules: [{action: Backup, way: Volume, snapshotClass: fast}]\n",
-			[]refusal{{"spec.volumeRules[0].snapshotClass", "only the way Snapshot cuts a snapshot: remove snapshotClass, or set way to Snapshot"}},
+			backup + "  volumeRules: [{action: Backup, way: Offload, snapshotClass: fast}]\n",
+			[]refusal{{"spec.volumeRules[0].snapshotClass", "the way Offload cuts no snapshot: remove snapshotClass, or set way to Snapshot or Volume"}},
 		},
 		"VolumeRuleOfNoSize": {
 			backup + "  volumeRules: [{action: Skip, minSize: 1Gi, maxSize: '1073741823'}]\n",

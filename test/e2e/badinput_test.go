@@ -58,7 +58,9 @@ func badWishes() map[string]badInput {
 			reason: kahuv1.ReasonLocationNotFound, field: "spec.metadataLocation", says: "create it",
 		},
 		"VolumeLocationNotFound": {
-			backup: func(spec *kahuv1.BackupSpec) { spec.EnableVolumeBackup, spec.VolumeBackupLocations = nil, []string{"nowhere"} },
+			backup: func(spec *kahuv1.BackupSpec) {
+				spec.EnableVolumeBackup, spec.VolumeBackupLocations = nil, []string{"nowhere"}
+			},
 			reason: kahuv1.ReasonLocationNotFound, field: "spec.volumeBackupLocations[0]", says: "create it",
 		},
 		"VolumeLocationOfObjects": {

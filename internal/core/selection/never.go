@@ -86,10 +86,14 @@ func NeverObject(kind core.Kind, name string, labels map[string]string) (string,
 
 // neverSnapshot is NeverObject for what stands for snapshots of volumes.
 func neverSnapshot(kind core.Kind, name string, labels map[string]string) (string, bool) {
-	if isSnapshot(kind) && isOwnSnapshot(name, labels) {
+	if isSnapshot(kind) && isOwnSnapshot(name, labels) || isClaim(kind) && labels["kahu.io/backup-uid"] != "" && isOwnName(name) {
 		return "Kahu has made it to back up or restore a volume, and removes it afterwards", true
 	}
 	return "", false
+}
+
+func isClaim(kind core.Kind) bool {
+	return kind.Group == "" && kind.Resource == "persistentvolumeclaims"
 }
 
 // isSnapshot tells whether objects of the kind stand for snapshots of volumes.
@@ -109,6 +113,11 @@ func isOwnSnapshot(name string, labels map[string]string) bool {
 	if labels["kahu.io/backup-uid"] != "" || labels["app.kubernetes.io/managed-by"] == "kahu-provider-csi" {
 		return true
 	}
+	return isOwnName(name)
+}
+
+// isOwnName tells whether it is a name that Kahu gives to what it makes for a while.
+func isOwnName(name string) bool {
 	const ofManager, ofProvider = 24, 32 // digits
 	digits, ours := strings.CutPrefix(name, "kahu-")
 	digits = strings.TrimPrefix(digits, "delete-")

@@ -108,6 +108,8 @@ func TestNeverObject(t *testing.T) {
 		"a snapshot of somebody else":              {kind: snapshot, name: "kahu-nightly", labels: managed},
 		"a snapshot with a date":                   {kind: snapshot, name: "kahu-20261122"},
 		"a class":                                  {kind: class, name: "c", labels: ofBackup},
+		"a claim that a snapshot is read through":  {kind: namespaced("", "v1", "PersistentVolumeClaim", "persistentvolumeclaims"), name: "kahu-0123456789abcdef01234567", labels: ofBackup, want: true},
+		"a claim of somebody else by such a name":  {kind: namespaced("", "v1", "PersistentVolumeClaim", "persistentvolumeclaims"), name: "kahu-0123456789abcdef01234567"},
 		"a claim with such a label":                {kind: namespaced("", "v1", "PersistentVolumeClaim", "persistentvolumeclaims"), name: "c", labels: ofBackup},
 		"an API that another server was added for": {kind: apiService, name: "v1beta1.metrics.k8s.io"},
 	}

@@ -141,9 +141,6 @@ func (p *planner) wishOf(claim *Claim) (wish, Decision, bool) {
 		}
 		wanted.way = cmp.Or(wanted.way, rule.Way)
 		wanted.provider, wanted.snapshotClass = rule.Provider, rule.SnapshotClass
-		if wanted.way == "" && rule.SnapshotClass != "" {
-			wanted.way = Snapshot // No other way has a use for the class.
-		}
 		break
 	}
 	return wanted, Decision{}, false
@@ -174,8 +171,11 @@ func annotated(claim *Claim) (Way, Decision, bool) {
 // closest says why.
 func (p *planner) choose(claim *Claim, wanted wish) Decision {
 	ways := []Way{Offload, Snapshot, Volume}
-	if wanted.way != "" {
+	switch {
+	case wanted.way != "":
 		ways = []Way{wanted.way}
+	case wanted.snapshotClass != "":
+		ways = []Way{Snapshot, Volume} // Who takes the volume itself has no use for a class.
 	}
 	closest, best := p.nobody(claim, wanted), 0
 	for _, way := range ways {
@@ -257,18 +257,34 @@ func (p *planner) try(claim *Claim, by *candidate, way Way, wanted wish) (Decisi
 		made.Reason, made.Message = ReasonOffload, "provider "+by.Name+" takes the volume itself"
 		return made, 0
 	}
-	if way == Volume {
-		made.Reason = ReasonLive
-		made.Message = "provider " + by.Name + " reads the volume while it is in use: the backup is crash-consistent at best"
-		return made, 0
-	}
+	return p.cut(made, claim, wanted)
+}
+
+// cut has a snapshot cut for a provider that is given that, or a volume that is made from it.
+func (p *planner) cut(made Decision, claim *Claim, wanted wish) (Decision, int) {
+	by, way := made.Provider, made.Way
 	class, refused := p.classOf(claim, wanted)
-	if refused != nil {
-		return *refused, nearClass
+	switch {
+	case refused != nil && (way == Snapshot || p.cutsSnapshots(claim)):
+		return *refused, nearClass // The volume in use is not what somebody wants who could have a snapshot of it.
+	case refused != nil:
+		made.Reason = ReasonLive
+		made.Message = fmt.Sprintf("provider %s reads the volume while it is in use, and the backup is crash-consistent at best: %s",
+			by, refused.Message)
+	case way == Volume:
+		made.SnapshotClass, made.Reason = class, ReasonExposed
+		made.Message = fmt.Sprintf("provider %s reads a volume that is made from a snapshot of class %s", by, class)
+	default:
+		made.SnapshotClass, made.Reason = class, ReasonSnapshot
+		made.Message = fmt.Sprintf("provider %s gets a snapshot of class %s", by, class)
 	}
-	made.SnapshotClass, made.Reason = class, ReasonSnapshot
-	made.Message = fmt.Sprintf("provider %s gets a snapshot of class %s", by.Name, class)
 	return made, 0
+}
+
+// cutsSnapshots tells whether there are snapshots of volumes like this one, though it may not be clear of which class.
+func (p *planner) cutsSnapshots(claim *Claim) bool {
+	all, _ := p.classesOf(claim.Driver)
+	return p.facts.NoSnapshots == "" && claim.Driver != "" && len(all) > 0
 }
 
 // classOf returns the class with which a snapshot of the volume is cut: the one that is wished, else the default one of its

@@ -80,7 +80,8 @@ func TestPlan(t *testing.T) {
 			reason:   "Locations that the Backup names leave out every other provider.",
 			settings: volumeplan.Settings{Locations: []string{"vault"}},
 			want: volumeplan.Decision{
-				Verdict: volumeplan.Chosen, Reason: volumeplan.ReasonLive, Way: volumeplan.Volume, Provider: "mover", Location: "vault", Message: "crash-consistent",
+				Verdict: volumeplan.Chosen, Reason: volumeplan.ReasonExposed, Way: volumeplan.Volume, Provider: "mover", Location: "vault",
+				SnapshotClass: "snap", Message: "made from a snapshot of class snap",
 			},
 		},
 		"NoClass": {
@@ -149,7 +150,8 @@ func TestPlan(t *testing.T) {
 			reason:   "A rule for small volumes leaves a great one alone.",
 			settings: volumeplan.Settings{Rules: []volumeplan.Rule{{MaxSize: 1 << 30, Action: volumeplan.Skip}, {Way: volumeplan.Volume, Action: volumeplan.BackUp}}},
 			want: volumeplan.Decision{
-				Verdict: volumeplan.Chosen, Reason: volumeplan.ReasonLive, Way: volumeplan.Volume, Provider: "mover", Location: "vault", Message: "crash-consistent",
+				Verdict: volumeplan.Chosen, Reason: volumeplan.ReasonExposed, Way: volumeplan.Volume, Provider: "mover", Location: "vault",
+				SnapshotClass: "snap", Message: "made from a snapshot of class snap",
 			},
 		},
 		"RuleNamesProvider": {
@@ -164,6 +166,31 @@ func TestPlan(t *testing.T) {
 				facts.Providers = facts.Providers[:1]
 			},
 			want: volumeplan.Decision{Verdict: volumeplan.Impossible, Reason: volumeplan.ReasonNoLocation, Message: "(attic, vault)"},
+		},
+		"MoverAndSeveralClasses": {
+			reason: "The volume in use is not read because it is not clear of which class a snapshot would be.",
+			facts: func(facts *volumeplan.Facts) {
+				facts.Classes = append(facts.Classes, volumeplan.Class{Name: "a", Driver: disks})
+				facts.Providers = facts.Providers[:1]
+			},
+			want: volumeplan.Decision{Verdict: volumeplan.Impossible, Reason: volumeplan.ReasonNoSnapshotClass, Message: "(a, snap)"},
+		},
+		"MoverAndNoClass": {
+			reason: "Of a driver without snapshots, the volume in use is read, and it is said why.",
+			facts:  func(facts *volumeplan.Facts) { facts.Classes, facts.Providers = nil, facts.Providers[:1] },
+			want: volumeplan.Decision{
+				Verdict: volumeplan.Chosen, Reason: volumeplan.ReasonLive, Way: volumeplan.Volume, Provider: "mover", Location: "vault",
+				Message: "no VolumeSnapshotClass of its CSI driver",
+			},
+		},
+		"MoverAndClassOfARule": {
+			reason:   "A class that a rule names is good for a provider that mounts volumes, too.",
+			facts:    func(facts *volumeplan.Facts) { facts.Providers = facts.Providers[:1] },
+			settings: volumeplan.Settings{Rules: []volumeplan.Rule{{Action: volumeplan.BackUp, SnapshotClass: "snap"}}},
+			want: volumeplan.Decision{
+				Verdict: volumeplan.Chosen, Reason: volumeplan.ReasonExposed, Way: volumeplan.Volume, Provider: "mover", Location: "vault",
+				SnapshotClass: "snap", Message: "class snap",
+			},
 		},
 		"NoSnapshots": {
 			reason: "Where the cluster cuts no snapshots, the volume itself is read.",

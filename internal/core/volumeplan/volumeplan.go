@@ -20,7 +20,8 @@ const (
 	Offload Way = "Offload"
 	// Snapshot gives the provider a snapshot of the volume.
 	Snapshot Way = "Snapshot"
-	// Volume gives the provider a claim that it can mount.
+	// Volume gives the provider a claim that it can mount: of a volume that is made from a snapshot, or where none can be
+	// cut, of the volume in use.
 	Volume Way = "Volume"
 )
 
@@ -158,5 +159,6 @@ const (
 	ReasonNoLocation          = "NoLocation"
 	ReasonOffload             = "Offloaded"
 	ReasonSnapshot            = "SnapshotTaken"
+	ReasonExposed             = "SnapshotExposed"
 	ReasonLive                = "LiveVolume"
 )

@@ -1,0 +1,177 @@
+package volume
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	storagev1 "k8s.io/api/storage/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
+	"github.com/soda-cdm/kahu/internal/core/volumeplan"
+	"github.com/soda-cdm/kahu/internal/core/volumework"
+)
+
+// exposed is a snapshot that a provider can mount: a claim in Kahu's own namespace, whose volume is made from a second content of
+// the snapshot. Everything has one name and the label of the run, and goes with what the run has cut.
+type exposed struct {
+	run       volumework.Run
+	namespace string
+	name      string
+	decision  *volumeplan.Decision
+	cut       *kahuv1.VolumeSnapshotSource
+}
+
+// expose makes a claim of a snapshot, and returns it. It does not wait for the claim's volume: of many classes that comes with
+// the first pod, which is the provider's. It can be called again.
+func (c *Client) expose(ctx context.Context, run volumework.Run, decision *volumeplan.Decision, cut *kahuv1.VolumeSnapshotSource) (*kahuv1.VolumeClaim, error) {
+	of := &exposed{run: run, namespace: c.options.Namespace, name: exposedName(run, decision), decision: decision, cut: cut}
+	class, err := c.classFor(ctx, decision.Claim.StorageClass, cut.Driver)
+	if err != nil {
+		return nil, err
+	}
+	for _, object := range []client.Object{of.content(), of.snapshot(), of.claim(class)} {
+		err := patiently(ctx, func() error { return c.api.Create(ctx, object) })
+		if err != nil && !apierrors.IsAlreadyExists(err) { // There is one of an earlier attempt.
+			return nil, fmt.Errorf("making %s %s/%s, to read its snapshot: %w", kindOf(object), object.GetNamespace(), object.GetName(), err)
+		}
+	}
+	return &kahuv1.VolumeClaim{Namespace: of.namespace, Name: of.name}, nil
+}
+
+// exposedName returns the name of all that a snapshot is exposed with.
+func exposedName(run volumework.Run, decision *volumeplan.Decision) string {
+	const digits = 24
+	return "kahu-" + digest(digits, run.UID, "exposed", decision.Claim.Namespace, decision.Claim.Name)
+}
+
+func kindOf(object client.Object) string {
+	if kind := object.GetObjectKind().GroupVersionKind().Kind; kind != "" {
+		return kind
+	}
+	return "PersistentVolumeClaim"
+}
+
+// classFor returns the storage class with which a volume can be made from a snapshot of a driver: the wished one, else the first
+// by name.
+func (c *Client) classFor(ctx context.Context, wished, driver string) (string, error) {
+	list := &storagev1.StorageClassList{}
+	if err := c.api.List(ctx, list); err != nil {
+		return "", fmt.Errorf("listing storage classes: %w", err)
+	}
+	var found []string
+	for i := range list.Items {
+		switch each := &list.Items[i]; {
+		case each.Provisioner != driver:
+		case each.Name == wished:
+			return wished, nil
+		default:
+			found = append(found, each.Name)
+		}
+	}
+	if len(found) == 0 {
+		return "", fmt.Errorf("there is no StorageClass of its CSI driver %s with which a volume could be made from its snapshot: create one", driver)
+	}
+	return slices.Min(found), nil
+}
+
+func (e *exposed) labels() map[string]string {
+	return map[string]string{kahuv1.BackupUIDLabel: e.run.UID}
+}
+
+// content stands for the snapshot a second time. It never deletes it by itself.
+func (e *exposed) content() *unstructured.Unstructured {
+	object := objectOf(contentKind, "", e.name)
+	object.SetLabels(e.labels())
+	if secret := e.cut.DeletionSecret; secret != nil {
+		object.SetAnnotations(map[string]string{secretNamespace: secret.Namespace, secretName: secret.Name})
+	}
+	spec := map[string]any{
+		"deletionPolicy": policyRetain, "driver": e.cut.Driver, "source": map[string]any{"snapshotHandle": e.cut.Handle},
+		"volumeSnapshotRef":       map[string]any{"namespace": e.namespace, "name": e.name},
+		"volumeSnapshotClassName": e.decision.SnapshotClass,
+	}
+	if mode := e.decision.Claim.Mode; mode != "" {
+		spec["sourceVolumeMode"] = mode
+	}
+	object.Object["spec"] = spec
+	return object
+}
+
+func (e *exposed) snapshot() *unstructured.Unstructured {
+	object := objectOf(snapshotKind, e.namespace, e.name)
+	object.SetLabels(e.labels())
+	object.Object["spec"] = map[string]any{
+		"source": map[string]any{"volumeSnapshotContentName": e.name}, "volumeSnapshotClassName": e.decision.SnapshotClass,
+	}
+	return object
+}
+
+func (e *exposed) claim(class string) *corev1.PersistentVolumeClaim {
+	of := &e.decision.Claim
+	size := max(of.Size, ptr.Deref(e.cut.RestoreSize, 0))
+	spec := corev1.PersistentVolumeClaimSpec{
+		StorageClassName: &class,
+		Resources:        corev1.VolumeResourceRequirements{Requests: corev1.ResourceList{corev1.ResourceStorage: *resource.NewQuantity(size, resource.BinarySI)}},
+		DataSource:       &corev1.TypedLocalObjectReference{APIGroup: new(snapshotGroup().Group), Kind: snapshotKind, Name: e.name},
+	}
+	for _, mode := range of.AccessModes {
+		spec.AccessModes = append(spec.AccessModes, corev1.PersistentVolumeAccessMode(mode))
+	}
+	if of.Mode != "" {
+		spec.VolumeMode = new(corev1.PersistentVolumeMode(of.Mode))
+	}
+	return &corev1.PersistentVolumeClaim{
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: e.namespace, Name: e.name, Labels: e.labels(),
+			Annotations: map[string]string{"kahu.io/backup": e.run.Name, "kahu.io/claim": of.Namespace + "/" + of.Name},
+		},
+		Spec: spec,
+	}
+}
+
+// conceal removes the claims of snapshots that no order needs any more, with their volumes.
+func (s *sweep) conceal(ctx context.Context) error {
+	list := &corev1.PersistentVolumeClaimList{}
+	if err := s.api.List(ctx, list, client.InNamespace(s.options.Namespace), ofRun(s.run)); err != nil {
+		return fmt.Errorf("listing the claims of snapshots of backup %s: %w", s.run.Name, err)
+	}
+	for i := range list.Items {
+		claim := &list.Items[i]
+		if s.mounted[claim.Name] || !strings.HasPrefix(claim.Name, "kahu-") {
+			continue
+		}
+		if err := s.concealOne(ctx, claim); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// concealOne removes a claim. Its volume goes with it, also where its class retains those of others.
+func (s *sweep) concealOne(ctx context.Context, claim *corev1.PersistentVolumeClaim) error {
+	if name := claim.Spec.VolumeName; name != "" {
+		volume := &corev1.PersistentVolume{}
+		err := s.api.Get(ctx, client.ObjectKey{Name: name}, volume)
+		if err == nil && volume.Spec.PersistentVolumeReclaimPolicy != corev1.PersistentVolumeReclaimDelete {
+			before := volume.DeepCopy()
+			volume.Spec.PersistentVolumeReclaimPolicy = corev1.PersistentVolumeReclaimDelete
+			err = s.api.Patch(ctx, volume, client.MergeFrom(before))
+		}
+		if client.IgnoreNotFound(err) != nil {
+			return fmt.Errorf("having volume %s go with its claim: %w", name, err)
+		}
+	}
+	if err := client.IgnoreNotFound(s.api.Delete(ctx, claim)); err != nil {
+		return fmt.Errorf("removing claim %s/%s: %w", claim.Namespace, claim.Name, err)
+	}
+	return nil
+}
