@@ -7,6 +7,8 @@ const (
 	ManagerLeaseName = "kahu-manager"
 	// BackupFinalizer keeps a Backup until its data is gone from the location.
 	BackupFinalizer = "kahu.io/backup-data"
+	// RestoreFinalizer keeps a Restore until the claims have their volumes that it left to their first pods.
+	RestoreFinalizer = "kahu.io/restore-volumes"
 	// VolumeFinalizer keeps a VolumeBackupContent or a VolumeRestoreContent until its provider has done what its deletion
 	// asks for. The manager creates the object with it, and the sidecar of the provider takes it away.
 	VolumeFinalizer = "kahu.io/volume-data"

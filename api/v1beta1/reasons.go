@@ -252,6 +252,9 @@ const (
 	ReasonBackupNotFinished = "BackupNotFinished"
 	// ReasonBackupFailed: the Backup has no manifest, as it failed.
 	ReasonBackupFailed = "BackupFailed"
+	// ReasonVolumesWaiting: the Restore was deleted while claims need what it keeps
+	// ready for their volumes; start pods that use them, or delete them.
+	ReasonVolumesWaiting = "VolumesWaiting"
 	// ReasonBackupIncomplete: the backup is not complete; set allowIncomplete to
 	// restore what it has.
 	ReasonBackupIncomplete = "BackupIncomplete"

@@ -10,6 +10,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
+	"github.com/soda-cdm/kahu/internal/core"
 	"github.com/soda-cdm/kahu/internal/core/volumework"
 )
 
@@ -23,6 +24,18 @@ func (c *Client) Cancel(ctx context.Context, run volumework.Run) (int, error) {
 func (c *Client) CancelUnclaimed(ctx context.Context, run volumework.Run) error {
 	_, err := c.cancel(ctx, run, c.unclaimed)
 	return err
+}
+
+// Claimed has those orders of a restore end whose claims are gone, and returns the claims that still need theirs.
+func (c *Client) Claimed(ctx context.Context, run volumework.Run) (claims []core.Key, err error) {
+	_, err = c.cancel(ctx, run, func(ctx context.Context, order *kahuv1.VolumeRestoreContent) (bool, error) {
+		gone, err := c.unclaimed(ctx, order)
+		if err == nil && !gone && !order.Spec.Cancel {
+			claims = append(claims, claimOf(order))
+		}
+		return gone, err
+	})
+	return claims, err
 }
 
 // unclaimed tells whether the claim of an order is not there, or is to go.

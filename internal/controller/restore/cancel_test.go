@@ -15,6 +15,7 @@ import (
 	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
 	"github.com/soda-cdm/kahu/internal/controller/place"
 	"github.com/soda-cdm/kahu/internal/controller/restore"
+	"github.com/soda-cdm/kahu/internal/core"
 	"github.com/soda-cdm/kahu/internal/core/volumework"
 	"github.com/soda-cdm/kahu/internal/engine"
 	enginerestore "github.com/soda-cdm/kahu/internal/engine/restore"
@@ -26,7 +27,10 @@ type ending struct {
 	enginerestore.Volumes
 
 	left, asked int
+	claims      []core.Key // that still need their orders
 }
+
+func (e *ending) Claimed(context.Context, volumework.Run) ([]core.Key, error) { return e.claims, nil }
 
 func (e *ending) Cancel(_ context.Context, run volumework.Run) (int, error) {
 	if run.UID == "an-uid" {

@@ -22,6 +22,7 @@ import (
 	"github.com/soda-cdm/kahu/internal/controller/failure"
 	"github.com/soda-cdm/kahu/internal/controller/place"
 	"github.com/soda-cdm/kahu/internal/controller/queue"
+	"github.com/soda-cdm/kahu/internal/core"
 	"github.com/soda-cdm/kahu/internal/core/archive"
 	"github.com/soda-cdm/kahu/internal/core/volumework"
 	"github.com/soda-cdm/kahu/internal/engine"
@@ -46,6 +47,8 @@ type Volumes interface {
 	enginerestore.Volumes
 	// Cancel has the orders of a restore end, and returns how many are not over yet.
 	Cancel(ctx context.Context, run volumework.Run) (int, error)
+	// Claimed has those orders end whose claims are gone, and returns the claims that still need theirs.
+	Claimed(ctx context.Context, run volumework.Run) ([]core.Key, error)
 }
 
 // Controller reconciles Restore objects.
@@ -145,13 +148,10 @@ func (c *Controller) stop(ctx context.Context, s *scope) error {
 	}
 	ended := c.Tasks.Cancel(s.restore.UID)
 	c.Tasks.Leave(s.restore.UID) // Something else may keep the object for long.
-	if ended {
-		// Its orders are deleted with it, and end by that; those of one that stays for long end here.
-		if _, err := c.cancelOrders(ctx, s); err != nil {
-			return err
-		}
+	if !ended {
+		return reconcile.ErrDone
 	}
-	return reconcile.ErrDone
+	return c.letGo(ctx, s)
 }
 
 // leaveFinished ends the pass for a run that is over, and forgets its task.

@@ -131,12 +131,15 @@ func (c *Controller) idOf(backup *kahuv1.Backup) archive.BackupID {
 }
 
 // conclude writes what became of the run.
-func (c *Controller) conclude(_ context.Context, s *scope) error {
+func (c *Controller) conclude(ctx context.Context, s *scope) error {
 	snapshot, there := c.Tasks.Look(s.restore.UID)
 	if !there || !snapshot.Ended {
 		return nil
 	}
 	found, status := snapshot.Result, s.status()
+	if err := c.hold(ctx, s, found.Volumes); err != nil {
+		return err
+	}
 	show(status, found)
 	if toldToEnd(snapshot.Err) {
 		return c.ended(s, found)
