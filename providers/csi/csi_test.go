@@ -10,6 +10,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	quantity "k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -117,8 +118,14 @@ func text(content object, path ...string) string {
 // claim makes a claim, from a VolumeSnapshot unless its name is empty, and gives the folder of its volume.
 func (w *world) claim(name, source string) string {
 	w.Helper()
+	return w.claimOf(name, source, "1Mi")
+}
+
+// claimOf makes a claim of that size.
+func (w *world) claimOf(name, source, size string) string {
+	w.Helper()
 	spec := object{
-		"accessModes": []any{"ReadWriteOnce"}, "storageClassName": class, "resources": object{"requests": object{"storage": "1Mi"}},
+		"accessModes": []any{"ReadWriteOnce"}, "storageClassName": class, "resources": object{"requests": object{"storage": size}},
 	}
 	if source != "" {
 		spec["dataSourceRef"] = object{"apiGroup": "snapshot.storage.k8s.io", "kind": "VolumeSnapshot", "name": source}
@@ -225,11 +232,23 @@ func (w *world) start(snapshot provider.Snapshot, encoded []byte) provider.Backu
 	return backup
 }
 
+// wanted is the claim named back, of a class and a size.
+func (w *world) wanted(class, size string) provider.Claim {
+	w.Helper()
+	encoded, err := (&corev1.PersistentVolumeClaim{Spec: corev1.PersistentVolumeClaimSpec{
+		StorageClassName: &class, Resources: corev1.VolumeResourceRequirements{Requests: corev1.ResourceList{corev1.ResourceStorage: quantity.MustParse(size)}},
+	}}).Marshal()
+	if err != nil {
+		w.Fatal(err)
+	}
+	return provider.Claim{Namespace: w.namespace, Name: "back", Encoded: encoded}
+}
+
 // begin begins to restore a backup into the claim named back.
 func (w *world) begin(backup provider.BackupIdentity) provider.RestoredVolume {
 	w.Helper()
 	made, err := w.driver.CreateVolumeFromBackup(w.Context(), provider.CreateVolumeRequest{
-		Order: "order", Claim: provider.Claim{Namespace: w.namespace, Name: "back"}, Backup: backup,
+		Order: "order", Claim: w.wanted(class, "1Mi"), Backup: backup,
 	})
 	if err != nil {
 		w.Fatal(err)

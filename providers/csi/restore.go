@@ -66,16 +66,24 @@ func (d *Driver) CreateVolumeFromBackup(ctx context.Context, request provider.Cr
 	if claim != nil && madeFrom(claim, name) && phaseOf(claim) == corev1.ClaimBound {
 		return answer, nil // It was done before: what is made now, nobody would take away.
 	}
+	if err := d.fits(ctx, request.Claim, request.Backup); err != nil {
+		return provider.RestoredVolume{}, err
+	}
 	if grouped {
 		if err := d.introduce(ctx, together, name, namespace); err != nil {
 			return provider.RestoredVolume{}, err
 		}
 	}
-	if err := ensure(ctx, d.contents(), content(name, namespace, "Retain", request.Backup)); err != nil {
-		return provider.RestoredVolume{}, err
+	return answer, d.stage(ctx, name, namespace, request.Backup)
+}
+
+// stage makes what a claim is made from.
+func (d *Driver) stage(ctx context.Context, name, namespace string, backup provider.BackupIdentity) error {
+	if err := ensure(ctx, d.contents(), content(name, namespace, "Retain", backup)); err != nil {
+		return err
 	}
 	source := object(snapshotKind, namespace, name, fields{"source": fields{"volumeSnapshotContentName": name}})
-	return answer, ensure(ctx, d.snapshots(namespace), source)
+	return ensure(ctx, d.snapshots(namespace), source)
 }
 
 // RestoreStat implements provider.VolumeRestores. What ends a restore is the one who looks: the objects of one that has

@@ -33,18 +33,15 @@ func (c *Controller) hold(ctx context.Context, s *scope, found []volumework.Rest
 // letGo ends the orders of a run that is deleted before it is over, and lets one that is over go when no claim needs it.
 func (c *Controller) letGo(ctx context.Context, s *scope) error {
 	held := slices.Contains(s.restore.Finalizers, kahuv1.RestoreFinalizer)
-	if s.status().Stage != kahuv1.StageFinished || s.restore.Spec.Cancel {
+	switch {
+	case s.status().Stage != kahuv1.StageFinished || s.restore.Spec.Cancel:
 		// They are deleted with it, and end by that; those of one that stays for long end here.
 		if _, err := c.cancelOrders(ctx, s); err != nil {
 			return err
 		}
-	} else if held && c.Volumes != nil {
-		claims, err := c.Volumes.Claimed(ctx, volumework.Run{Name: s.restore.Name, UID: string(s.restore.UID)})
-		if err != nil {
+	case held:
+		if err := c.awaitClaims(ctx, s); err != nil {
 			return err
-		}
-		if len(claims) > 0 {
-			return reconcile.Waiting(kahuv1.ReasonVolumesWaiting, waitingFor(claims), holdTime)
 		}
 	}
 	if !held {
@@ -55,6 +52,18 @@ func (c *Controller) letGo(ctx context.Context, s *scope) error {
 		return err
 	}
 	return reconcile.ErrDone
+}
+
+// awaitClaims waits for the claims that need what goes with the Restore.
+func (c *Controller) awaitClaims(ctx context.Context, s *scope) error {
+	if c.Volumes == nil {
+		return nil
+	}
+	claims, err := c.Volumes.Claimed(ctx, volumework.Run{Name: s.restore.Name, UID: string(s.restore.UID)})
+	if err == nil && len(claims) > 0 {
+		err = reconcile.Waiting(kahuv1.ReasonVolumesWaiting, waitingFor(claims), holdTime)
+	}
+	return err
 }
 
 // waitingFor names the claims for which a deletion waits.

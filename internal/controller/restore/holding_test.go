@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -82,20 +81,19 @@ func TestRestoreIsKeptForItsClaims(t *testing.T) {
 				RunsPerLocation: 1, Gate: reconcile.NewGate(1), Tasks: tasks, Runner: leaving{test.state}, Volumes: orders,
 				NewAttempt: func() string { return "first" },
 			}).Loop()
-			pass := func() (*kahuv1.Restore, bool) {
+			pass := func() *kahuv1.Restore {
 				t.Helper()
 				if _, err := loop.Reconcile(t.Context(), ctrl.Request{NamespacedName: types.NamespacedName{Name: "nightly"}}); err != nil {
 					t.Fatal(err)
 				}
 				seen := &kahuv1.Restore{}
-				err := to.Get(t.Context(), client.ObjectKey{Name: "nightly"}, seen)
-				if client.IgnoreNotFound(err) != nil {
+				if err := to.Get(t.Context(), client.ObjectKey{Name: "nightly"}, seen); err != nil {
 					t.Fatal(err)
 				}
-				return seen, !apierrors.IsNotFound(err)
+				return seen
 			}
-			seen, _ := pass()
-			for before := ""; seen.Status.Stage != kahuv1.StageFinished; seen, _ = pass() {
+			seen := pass()
+			for before := ""; seen.Status.Stage != kahuv1.StageFinished; seen = pass() {
 				if seen.ResourceVersion == before {
 					select {
 					case <-tasks.Events():
@@ -116,7 +114,7 @@ func TestRestoreIsKeptForItsClaims(t *testing.T) {
 			if err := to.Delete(t.Context(), seen); err != nil {
 				t.Fatal(err)
 			}
-			seen, _ = pass()
+			seen = pass()
 			if stays := len(seen.Finalizers) > 1; stays != test.stays || orders.asked > 0 != test.askedToCease {
 				t.Errorf("when it is deleted, its finalizers are %v, and it was asked to cease %d times", seen.Finalizers, orders.asked)
 			}
@@ -125,7 +123,7 @@ func TestRestoreIsKeptForItsClaims(t *testing.T) {
 				t.Errorf("it says %+v", ready)
 			}
 			orders.claims = nil
-			if seen, _ = pass(); len(seen.Finalizers) > 1 {
+			if seen = pass(); len(seen.Finalizers) > 1 {
 				t.Errorf("when no claim waits, its finalizers are %v", seen.Finalizers)
 			}
 		})

@@ -136,10 +136,15 @@ func (c *Controller) conclude(ctx context.Context, s *scope) error {
 	if !there || !snapshot.Ended {
 		return nil
 	}
-	found, status := snapshot.Result, s.status()
-	if err := c.hold(ctx, s, found.Volumes); err != nil {
+	if err := c.hold(ctx, s, snapshot.Result.Volumes); err != nil {
 		return err
 	}
+	return c.judge(s, snapshot)
+}
+
+// judge writes what a run has come to.
+func (c *Controller) judge(s *scope, snapshot reconcile.Snapshot[engine.Progress, enginerestore.Result]) error {
+	found, status := snapshot.Result, s.status()
 	show(status, found)
 	if toldToEnd(snapshot.Err) {
 		return c.ended(s, found)
