@@ -113,7 +113,12 @@ func (w *world) remove(from dynamic.ResourceInterface, name string) {
 
 func (w *world) until(what string, do func(ctx context.Context) error) {
 	w.Helper()
-	ctx, cancel := context.WithTimeout(w.Context(), limit)
+	w.untilWithin(limit, what, do)
+}
+
+func (w *world) untilWithin(bound time.Duration, what string, do func(ctx context.Context) error) {
+	w.Helper()
+	ctx, cancel := context.WithTimeout(w.Context(), bound)
 	defer cancel()
 	for {
 		err := do(ctx)
