@@ -17,6 +17,7 @@ import (
 	"github.com/soda-cdm/kahu/internal/controller/collection"
 	"github.com/soda-cdm/kahu/internal/controller/copies"
 	"github.com/soda-cdm/kahu/internal/controller/inspection"
+	"github.com/soda-cdm/kahu/internal/controller/leftovers"
 	"github.com/soda-cdm/kahu/internal/controller/metrics"
 	"github.com/soda-cdm/kahu/internal/controller/news"
 	"github.com/soda-cdm/kahu/internal/controller/place"
@@ -52,6 +53,7 @@ type Volumes interface {
 	backup.Volumes
 	restore.Volumes
 	undo.Orders
+	leftovers.Volumes
 }
 
 // Options are what the controllers need of the world.
@@ -166,7 +168,18 @@ func SetUp(manager ctrl.Manager, options Options) error {
 			return fmt.Errorf("setting up the controller of %s: %w", each.name, err)
 		}
 	}
-	return nil
+	if options.Volumes == nil {
+		return nil
+	}
+	return manager.Add(newSweeper(options, finder))
+}
+
+func newSweeper(options Options, finder *place.Finder) *leftovers.Sweeper {
+	return &leftovers.Sweeper{
+		Client: options.Client, Direct: options.Direct, Finder: finder, Volumes: options.Volumes, ClusterID: options.ClusterID,
+		Every: cmp.Or(options.CollectEvery, DefaultCollectEvery), Grace: cmp.Or(options.CollectGrace, DefaultCollectGrace),
+		Clock: clock.RealClock{}, News: options.News, Kept: options.Metrics.VolumesKept,
+	}
 }
 
 // patient returns a reader for runs, which one reading that fails must not end.

@@ -252,7 +252,6 @@ func (w *backingUp) order(ctx context.Context, decision *volumeplan.Decision, cu
 	order := &kahuv1.VolumeBackupContent{
 		ObjectMeta: metav1.ObjectMeta{
 			Name:       OrderName(w.run, claim.Namespace, claim.Name),
-			Labels:     map[string]string{kahuv1.BackupUIDLabel: w.run.UID},
 			Finalizers: []string{kahuv1.VolumeFinalizer},
 		},
 		Spec: kahuv1.VolumeBackupContentSpec{
@@ -262,8 +261,9 @@ func (w *backingUp) order(ctx context.Context, decision *volumeplan.Decision, cu
 			PersistentVolume: claim.Volume, Snapshot: cut, DeletionPolicy: kahuv1.DeletionPolicyRetain,
 		},
 	}
+	sign(order, w.run)
 	if decision.KeepsSnapshot {
-		order.Annotations = map[string]string{keepsSnapshot: "true"}
+		order.Annotations[keepsSnapshot] = "true"
 	}
 	if decision.Way == volumeplan.Volume {
 		source, err := w.source(ctx, decision, cut)

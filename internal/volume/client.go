@@ -35,6 +35,8 @@ type Options struct {
 	Patience time.Duration
 	// StillTime is how long nothing may change about a volume that is being restored, LookTime how often it is looked at.
 	StillTime, LookTime time.Duration
+	// Page is how many objects are asked for at once when what is left is looked for.
+	Page int64
 }
 
 const (
@@ -44,6 +46,7 @@ const (
 	defaultPatience  = 5 * time.Minute
 	defaultStillTime = 4 * time.Hour
 	defaultLookTime  = 5 * time.Second
+	defaultPage      = 500
 	// atOnce is how many requests go on at once.
 	atOnce = 16
 )
@@ -73,6 +76,7 @@ func New(config *rest.Config, options Options) (*Client, error) {
 	options.Patience = orDefault(options.Patience, defaultPatience)
 	options.StillTime = orDefault(options.StillTime, defaultStillTime)
 	options.LookTime = orDefault(options.LookTime, defaultLookTime)
+	options.Page = cmp.Or(options.Page, defaultPage)
 	return &Client{api: api, clock: clock.RealClock{}, options: options}, nil
 }
 

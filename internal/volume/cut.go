@@ -221,17 +221,9 @@ type fate struct {
 // setFate writes down what becomes of the snapshot of a content.
 func (c *Client) setFate(ctx context.Context, run volumework.Run, object *unstructured.Unstructured, of fate) error {
 	before := object.DeepCopy()
-	labels := object.GetLabels()
-	if labels == nil {
-		labels = map[string]string{}
-	}
-	labels[kahuv1.BackupUIDLabel] = run.UID
-	object.SetLabels(labels)
+	sign(object, run)
 	if of.keeps {
 		annotations := object.GetAnnotations()
-		if annotations == nil {
-			annotations = map[string]string{}
-		}
 		annotations[keepsSnapshot] = "true"
 		object.SetAnnotations(annotations)
 	}

@@ -51,8 +51,8 @@ const attemptOf = "kahu.io/attempt"
 func newSnapshot(run volumework.Run, at volumework.Moment, decision *volumeplan.Decision) *unstructured.Unstructured {
 	claim := &decision.Claim
 	object := objectOf(snapshotKind, claim.Namespace, snapshotName(run, claim.Key()))
-	object.SetLabels(map[string]string{kahuv1.BackupUIDLabel: run.UID})
-	object.SetAnnotations(map[string]string{"kahu.io/backup": run.Name, attemptOf: at.Attempt})
+	object.SetAnnotations(map[string]string{attemptOf: at.Attempt})
+	sign(object, run)
 	object.Object["spec"] = map[string]any{
 		"volumeSnapshotClassName": decision.SnapshotClass,
 		"source":                  map[string]any{"persistentVolumeClaimName": claim.Name},

@@ -98,7 +98,7 @@ func (c *Controller) forgetVolumes(ctx context.Context, s *scope) error {
 
 func (c *Controller) volumeRun(s *scope) volumework.Run {
 	id := c.id(s)
-	return volumework.Run{Name: id.Name, UID: id.UID}
+	return volumework.Run{Name: id.Name, UID: id.UID, LocationID: s.status().LocationID}
 }
 
 // movingVolumes is how far the data of volumes is.

@@ -36,6 +36,7 @@ type Set struct {
 	undoObjects      *prometheus.CounterVec
 	collected        *prometheus.CounterVec
 	quiesced         *prometheus.HistogramVec
+	volumesKept      prometheus.Gauge
 	standing         *standing
 }
 
@@ -84,13 +85,16 @@ func New(from client.Reader) *Set {
 			Name: "kahu_backup_quiesced_seconds", Help: "Seconds for which backups with hooks held their applications still.",
 			Buckets: prometheus.ExponentialBuckets(0.1, 3, 9), // to eleven minutes
 		}, []string{location}),
+		volumesKept: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "kahu_volume_leftovers", Help: "Backups that are gone and have left snapshots or work orders that may be the data of a backup.",
+		}),
 		standing: newStanding(from),
 	}
 }
 
 // collectors are all metrics, those of runs twice.
 func (s *Set) collectors() []prometheus.Collector {
-	all := []prometheus.Collector{s.standing, s.verifications, s.damagedObjects}
+	all := []prometheus.Collector{s.standing, s.verifications, s.damagedObjects, s.volumesKept}
 	return append(all, s.ofLocations()...)
 }
 
@@ -219,6 +223,9 @@ func (s *Set) Collected(at string, segments, others int) {
 	s.collected.WithLabelValues(at, kindSegment).Add(float64(segments))
 	s.collected.WithLabelValues(at, kindOther).Add(float64(others))
 }
+
+// VolumesKept shows how many backups that are gone have left what may be the data of a backup.
+func (s *Set) VolumesKept(backups int) { s.volumesKept.Set(float64(backups)) }
 
 // verified counts the answer to a question whether a backup can be read back.
 func (s *Set) verified(before, after *kahuv1.Backup) {

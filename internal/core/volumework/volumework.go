@@ -10,6 +10,8 @@ import (
 // Run names the Backup or the Restore to which volumes belong.
 type Run struct {
 	Name, UID string
+	// LocationID is the identity of the location where the manifest of a Backup will be; empty where nobody knows.
+	LocationID string
 }
 
 // Moment is that at which the volumes of a backup are cut.

@@ -36,7 +36,7 @@ type Volumes interface {
 
 // volumeRun names the run to whoever deals with volumes.
 func (r *run) volumeRun() volumework.Run {
-	return volumework.Run{Name: r.request.ID.Name, UID: r.request.ID.UID}
+	return volumework.Run{Name: r.request.ID.Name, UID: r.request.ID.UID, LocationID: r.request.LocationID}
 }
 
 // planVolumes decides what is done about each claim that is in the backup.
