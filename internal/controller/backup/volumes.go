@@ -7,6 +7,8 @@ import (
 	"slices"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -88,12 +90,23 @@ func (c *Controller) removeVolumes(ctx context.Context, s *scope) error {
 	return c.Volumes.Remove(ctx, c.volumeRun(s), manifest.Volumes)
 }
 
-// forgetVolumes removes what stands for the volumes of a backup in the cluster, whose data stays.
+// forgetVolumes removes what stands for the volumes of a backup in the cluster, whose data stays. Of a run that is not known to
+// have a manifest it must stay: with it nobody would know of the data any more, and Retain is about backups. It is dealt with as
+// whatever is left whose Backup is gone (package leftovers), when it is known whether there is a manifest.
 func (c *Controller) forgetVolumes(ctx context.Context, s *scope) error {
 	if c.Volumes == nil || s.backup.Spec.Origin != nil {
 		return nil
 	}
+	if s.backup.Spec.DeletionPolicy == kahuv1.DeletionPolicyRetain && !isReal(s.status().Conditions) {
+		return nil
+	}
 	return c.Volumes.Forget(ctx, c.volumeRun(s))
+}
+
+// isReal tells whether a run has made a backup, whole or not, as its conditions say.
+func isReal(conditions []metav1.Condition) bool {
+	complete := meta.FindStatusCondition(conditions, kahuv1.ConditionComplete)
+	return complete != nil && (complete.Status == metav1.ConditionTrue || complete.Reason == kahuv1.ReasonPartiallyFailed)
 }
 
 func (c *Controller) volumeRun(s *scope) volumework.Run {

@@ -1,11 +1,13 @@
 package backup
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 
 	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
@@ -65,5 +67,45 @@ func TestMovingVolumes(t *testing.T) {
 	got := movingVolumes(&volumework.Progress{Done: 1, Failed: 2, Total: 5, BytesDone: 9, BytesTotal: 4})
 	if diff := cmp.Diff(&kahuv1.BackupVolumes{Total: 5, Completed: 1, Failed: 2, BytesDone: 9, BytesTotal: 9}, got); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// forgetting counts what is forgotten.
+type forgetting struct {
+	Volumes
+
+	times int
+}
+
+func (f *forgetting) Forget(context.Context, volumework.Run) error {
+	f.times++
+	return nil
+}
+
+// TestForgetVolumes: of a run without a manifest, nothing is forgotten that still tells whose the snapshots are.
+func TestForgetVolumes(t *testing.T) {
+	complete := func(status metav1.ConditionStatus, reason string) []metav1.Condition {
+		return []metav1.Condition{{Type: kahuv1.ConditionComplete, Status: status, Reason: reason}}
+	}
+	cases := map[string]struct {
+		policy     kahuv1.DeletionPolicy
+		conditions []metav1.Condition
+		origin     *kahuv1.BackupOrigin
+		want       int
+	}{
+		"Completed":            {kahuv1.DeletionPolicyRetain, complete(metav1.ConditionTrue, kahuv1.ReasonCompleted), nil, 1},
+		"PartiallyFailed":      {kahuv1.DeletionPolicyRetain, complete(metav1.ConditionFalse, kahuv1.ReasonPartiallyFailed), nil, 1},
+		"Failed":               {kahuv1.DeletionPolicyRetain, complete(metav1.ConditionFalse, kahuv1.ReasonCancelled), nil, 0},
+		"StillRunning":         {kahuv1.DeletionPolicyRetain, nil, nil, 0},
+		"TheDefinitionIsGoing": {kahuv1.DeletionPolicyDelete, nil, nil, 1},
+		"View":                 {kahuv1.DeletionPolicyRetain, complete(metav1.ConditionTrue, kahuv1.ReasonCompleted), &kahuv1.BackupOrigin{}, 0},
+	}
+	for name, test := range cases {
+		volumes := &forgetting{}
+		s := &scope{backup: &kahuv1.Backup{}}
+		s.backup.Spec.DeletionPolicy, s.backup.Spec.Origin, s.backup.Status.Conditions = test.policy, test.origin, test.conditions
+		if err := (&Controller{Volumes: volumes}).forgetVolumes(t.Context(), s); err != nil || volumes.times != test.want {
+			t.Errorf("%s: forgotten %d times, want %d: %v", name, volumes.times, test.want, err)
+		}
 	}
 }

@@ -8,6 +8,7 @@ package news
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -28,6 +29,8 @@ const (
 	ReasonMadeFull = "MadeFull"
 	// ReasonDamaged: the backup was read back and is damaged.
 	ReasonDamaged = "Damaged"
+	// ReasonVolumesFailed: the data of volumes is not in the backup, though it should be.
+	ReasonVolumesFailed = "VolumesFailed"
 	// ReasonUnavailable: the location or provider could be used, and cannot any more.
 	ReasonUnavailable = "Unavailable"
 )
@@ -92,7 +95,7 @@ func OfBackup(before, after *kahuv1.Backup) []Item {
 	items = append(items, ofRun(
 		run{was.Stage, was.State, was.Attempt, was.Interruptions, was.FailureReason, was.Conditions},
 		run{is.Stage, is.State, is.Attempt, is.Interruptions, is.FailureReason, is.Conditions})...)
-	items = append(items, append(ofMode(before, after), ofHooks(was, is)...)...)
+	items = append(items, slices.Concat(ofMode(before, after), ofHooks(was, is), ofVolumes(was, is))...)
 	if held := meta.FindStatusCondition(is.Conditions, kahuv1.ConditionDataDeleted); held != nil && held.Status == metav1.ConditionFalse &&
 		reasonOf(was.Conditions, kahuv1.ConditionDataDeleted) != held.Reason {
 		items = append(items, Item{true, held.Reason, held.Message})
@@ -126,6 +129,23 @@ func ofMode(before, after *kahuv1.Backup) []Item {
 	}
 	expected := is.Reason == kahuv1.ReasonNoBase || is.Reason == kahuv1.ReasonFullDue
 	return []Item{{!expected, ReasonMadeFull, fmt.Sprintf("The backup is full, where %s was asked for: %s.", after.Spec.Mode, is.Message)}}
+}
+
+// ofVolumes names the volumes that could not be backed up, when the run is over.
+func ofVolumes(was, is *kahuv1.BackupStatus) []Item {
+	if is.Volumes == nil || is.Volumes.Failed == 0 || was.Stage == kahuv1.StageFinished || is.Stage != kahuv1.StageFinished {
+		return nil
+	}
+	const named = 3
+	var rows []string
+	for _, row := range is.Volumes.Claims[:min(len(is.Volumes.Claims), named)] {
+		if row.Phase != kahuv1.BackupVolumeFailed {
+			break // They come first.
+		}
+		rows = append(rows, fmt.Sprintf("%s/%s (%s: %s)", row.Namespace, row.Name, row.Reason, row.Message))
+	}
+	note := fmt.Sprintf("The data of %d of %d volumes is not in the backup: %s", is.Volumes.Failed, is.Volumes.Total, strings.Join(rows, "; "))
+	return []Item{{true, ReasonVolumesFailed, note}}
 }
 
 // OfLocation returns the news in a change of a BackupLocation's status.

@@ -47,6 +47,15 @@ func finished(state kahuv1.State, failure string, conditions []metav1.Condition)
 	return kahuv1.BackupStatus{Stage: kahuv1.StageFinished, State: state, Attempt: "a", FailureReason: failure, Conditions: conditions}
 }
 
+// withVolumes adds a volume that failed, and one that did not.
+func withVolumes(status kahuv1.BackupStatus) kahuv1.BackupStatus {
+	status.Volumes = &kahuv1.BackupVolumes{Total: 2, Completed: 1, Failed: 1, Claims: []kahuv1.BackupVolume{
+		{Namespace: "shop", Name: "data-0", Phase: kahuv1.BackupVolumeFailed, Reason: "SnapshotFailed", Message: "it burns"},
+		{Namespace: "shop", Name: "data-1", Phase: kahuv1.BackupVolumeCompleted},
+	}}
+	return status
+}
+
 // TestBackups: what each change of a Backup's status tells; to write the same status again tells nothing.
 func TestBackups(t *testing.T) {
 	t.Parallel()
@@ -58,6 +67,7 @@ func TestBackups(t *testing.T) {
 		status.Verification, status.Conditions = &kahuv1.BackupVerification{Token: "t", Time: ended}, conditions
 		return status
 	}
+	partly := finished(kahuv1.StateFailed, "", complete(metav1.ConditionFalse, kahuv1.ReasonPartiallyFailed))
 	lost := finished(kahuv1.StateCompleted, "it is gone", ready(kahuv1.ReasonManifestNotFound))
 	cases := map[string]struct {
 		before, after kahuv1.BackupStatus
@@ -75,8 +85,12 @@ func TestBackups(t *testing.T) {
 				"Backup | Warning | Resumed | A manager stopped while the run went on, and another one goes on with it. That has happened 2 times.",
 			},
 		},
-		"queued":            {after: kahuv1.BackupStatus{QueuePosition: 1, Conditions: ready(kahuv1.ReasonQueued)}},
-		"queued long":       {before: kahuv1.BackupStatus{Conditions: ready(kahuv1.ReasonQueued)}, after: kahuv1.BackupStatus{Conditions: ready(kahuv1.ReasonQueuedLong)}, want: []string{"Backup | Warning | QueuedLong | said"}},
+		"queued":      {after: kahuv1.BackupStatus{QueuePosition: 1, Conditions: ready(kahuv1.ReasonQueued)}},
+		"queued long": {before: kahuv1.BackupStatus{Conditions: ready(kahuv1.ReasonQueued)}, after: kahuv1.BackupStatus{Conditions: ready(kahuv1.ReasonQueuedLong)}, want: []string{"Backup | Warning | QueuedLong | said"}},
+		"volumes failed": {before: going, after: withVolumes(partly), want: []string{
+			"Backup | Warning | PartiallyFailed | said",
+			"Backup | Warning | VolumesFailed | The data of 1 of 2 volumes is not in the backup: shop/data-0 (SnapshotFailed: it burns)",
+		}},
 		"completed":         {before: going, after: whole, want: []string{"Backup | Normal | Completed | said"}},
 		"with warnings":     {before: going, after: finished(kahuv1.StateCompleted, "", complete(metav1.ConditionTrue, kahuv1.ReasonHasWarnings)), want: []string{"Backup | Normal | HasWarnings | said"}},
 		"nothing selected":  {before: going, after: finished(kahuv1.StateCompleted, "", complete(metav1.ConditionTrue, kahuv1.ReasonNothingSelected)), want: []string{"Backup | Normal | NothingSelected | said"}},

@@ -78,6 +78,7 @@ func Show(backup *kahuv1.Backup, location string, found Found) {
 		return
 	}
 	Fill(status, manifest)
+	status.Volumes = volumesOf(manifest, location)
 	if IsCopy(manifest, location) {
 		status.LocationID, status.OriginLocationID = location, manifest.LocationID
 	}
