@@ -248,6 +248,7 @@ func TestReasonsOfThePagesBeginAtZero(t *testing.T) {
 		"InvalidSample", "BackupNotFinished", "RestoreNotFinished", "FileMissing", "FileDamaged", "FilesContradict", "ObjectRefused", "UpdateRefused",
 		"RecreateRefused", "TransformFailed", "Undone", "Undoing", "UndoPreviewed", "PartiallyUndone", "UndoFailed", "Changed", "HoldsData",
 		"HasFinalizers", "OwnsKept", "NotEmpty", "DeletionRefused",
+		"Planned", "Waiting", "InProgress", "Skipped", "Existing", // of volumes
 	}
 	full := []string{ // Why a backup is full that was not to be.
 		kahuv1.ReasonNoBase, kahuv1.ReasonFullDue, kahuv1.ReasonBaseGone, kahuv1.ReasonBaseUnreadable, kahuv1.ReasonBaseDamaged, kahuv1.ReasonBaseAdopted,
@@ -280,7 +281,8 @@ func TestReasonsOfThePagesBeginAtZero(t *testing.T) {
 				return slices.Contains([]string{"Create", "Update", "Recreate", "Unchanged", "Skip", "Conflict"}, strings.TrimPrefix(word, "reason="))
 			})
 		}
-		if diff := cmp.Diff(slices.Sorted(slices.Values(written)), slices.Sorted(maps.Keys(zeros))); diff != "" {
+		// A word of the rows of volumes may be a reason, too.
+		if diff := cmp.Diff(slices.Compact(slices.Sorted(slices.Values(written))), slices.Sorted(maps.Keys(zeros))); diff != "" {
 			t.Errorf("%s: written and there: %s", kind, diff)
 		}
 	}
