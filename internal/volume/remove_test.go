@@ -30,7 +30,7 @@ func (w *world) obey() func() []string {
 					handle = order.Status.Backup.Handle
 				}
 				order.Finalizers = nil
-				if w.Update(ctx, &order) == nil {
+				if w.Update(context.WithoutCancel(ctx), &order) == nil { // Who sees it gone may stop this at once.
 					removed = append(removed, handle)
 				}
 			}

@@ -248,7 +248,7 @@ func TestReasonsOfThePagesBeginAtZero(t *testing.T) {
 		"InvalidSample", "BackupNotFinished", "RestoreNotFinished", "FileMissing", "FileDamaged", "FilesContradict", "ObjectRefused", "UpdateRefused",
 		"RecreateRefused", "TransformFailed", "Undone", "Undoing", "UndoPreviewed", "PartiallyUndone", "UndoFailed", "Changed", "HoldsData",
 		"HasFinalizers", "OwnsKept", "NotEmpty", "DeletionRefused",
-		"Planned", "Waiting", "InProgress", "Skipped", "Existing", // of volumes
+		"Planned", "Waiting", "InProgress", "Skipped", "Existing", "VolumeRestoreFailed", "VolumesWaiting", // of volumes
 	}
 	full := []string{ // Why a backup is full that was not to be.
 		kahuv1.ReasonNoBase, kahuv1.ReasonFullDue, kahuv1.ReasonBaseGone, kahuv1.ReasonBaseUnreadable, kahuv1.ReasonBaseDamaged, kahuv1.ReasonBaseAdopted,
