@@ -16,6 +16,20 @@ const (
 	VolumeActionSkip VolumeAction = "Skip"
 )
 
+// GroupSnapshot says whether snapshots are cut at one instant.
+//
+// +kubebuilder:validation:Enum=Preferred;Required;Never
+type GroupSnapshot string
+
+const (
+	// GroupSnapshotPreferred has snapshots cut at one instant where that can be done.
+	GroupSnapshotPreferred GroupSnapshot = "Preferred"
+	// GroupSnapshotRequired has snapshots cut at one instant or not at all.
+	GroupSnapshotRequired GroupSnapshot = "Required"
+	// GroupSnapshotNever has a snapshot cut by itself.
+	GroupSnapshotNever GroupSnapshot = "Never"
+)
+
 // VolumeSize is a number of bytes, such as 10Gi, 1.5T or "1000".
 //
 // +kubebuilder:validation:MinLength=1
@@ -30,6 +44,8 @@ type VolumeSize string
 // +kubebuilder:validation:XValidation:rule="!has(self.snapshotClass) || !has(self.way) || self.way != 'Offload'",message="the way Offload cuts no snapshot: remove snapshotClass, or set way to Snapshot or Volume",fieldPath=".snapshotClass"
 // +kubebuilder:validation:XValidation:rule="!has(self.minSize) || !has(self.maxSize) || quantity(self.minSize).compareTo(quantity(self.maxSize)) <= 0",message="minSize is more than maxSize: no claim is of such a size",fieldPath=".minSize"
 // +kubebuilder:validation:XValidation:rule="!has(self.maxSize) || quantity(self.maxSize).compareTo(quantity('1')) >= 0",message="no volume is so small: remove maxSize, or give a greater one such as 10Gi",fieldPath=".maxSize"
+// +kubebuilder:validation:XValidation:rule="(!has(self.groupSnapshot) && !has(self.groupSnapshotClass)) || (self.action != 'Skip' && (!has(self.way) || self.way == 'Snapshot'))",message="only snapshots are cut in groups: remove groupSnapshot and groupSnapshotClass, or set action to Backup and way to Snapshot",fieldPath=".action"
+// +kubebuilder:validation:XValidation:rule="!has(self.groupSnapshotClass) || !has(self.groupSnapshot) || self.groupSnapshot != 'Never'",message="groupSnapshot says that no group is cut: remove groupSnapshotClass, or set groupSnapshot to Preferred or Required",fieldPath=".groupSnapshotClass"
 type VolumeRule struct {
 	// namespaces are those of the claims. A * at the end of a name stands for
 	// anything. Empty means all.
@@ -113,4 +129,17 @@ type VolumeRule struct {
 	// +optional
 	// +kubebuilder:validation:MaxLength=253
 	SnapshotClass string `json:"snapshotClass,omitempty"`
+
+	// groupSnapshot says whether the snapshot is cut at one instant with those of
+	// the other claims of its namespace, driver and provider: Preferred, where that
+	// can be done; Required, or the claim is missing from the backup; Never. Absent
+	// means Preferred.
+	// +optional
+	GroupSnapshot GroupSnapshot `json:"groupSnapshot,omitempty"`
+
+	// groupSnapshotClass is the name of the VolumeGroupSnapshotClass with which
+	// they are cut. Absent: the default one of the driver, or its only one.
+	// +optional
+	// +kubebuilder:validation:MaxLength=253
+	GroupSnapshotClass string `json:"groupSnapshotClass,omitempty"`
 }

@@ -81,6 +81,12 @@ type BackupVolume struct {
 	// +kubebuilder:validation:MaxLength=253
 	ProviderName string `json:"providerName,omitempty"`
 
+	// group names the claims whose snapshots were cut at one instant with this one:
+	// those with the same. Absent where it was cut by itself.
+	// +optional
+	// +kubebuilder:validation:MaxLength=1024
+	Group string `json:"group,omitempty"`
+
 	// bytes is how much data the provider has dealt with, where it tells.
 	// +optional
 	// +kubebuilder:validation:Minimum=0

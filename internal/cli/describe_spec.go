@@ -89,6 +89,8 @@ func volumeRuleText(rule *kahuv1.VolumeRule) string {
 	add(&does, "by way", string(rule.Way))
 	add(&does, "by provider", rule.ProviderName)
 	add(&does, "with snapshot class", rule.SnapshotClass)
+	add(&does, "in a group:", string(rule.GroupSnapshot))
+	add(&does, "with group snapshot class", rule.GroupSnapshotClass)
 	var of []string
 	add(&of, "namespaces", strings.Join(rule.Namespaces, ", "))
 	add(&of, "claims", strings.Join(rule.Claims, ", "))

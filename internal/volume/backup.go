@@ -40,7 +40,7 @@ func (c *Client) BackUp(
 		return nil, err
 	}
 	work := &backingUp{Client: c, run: run, show: show, outcomes: map[string]*volumework.Outcome{}}
-	var snapshots []*volumeplan.Decision
+	var snapshots, grouped []*volumeplan.Decision
 	for i := range decisions {
 		each := &decisions[i]
 		name := OrderName(run, each.Claim.Namespace, each.Claim.Name)
@@ -48,14 +48,18 @@ func (c *Client) BackUp(
 		if ordered[name] != nil {
 			continue
 		}
-		if each.SnapshotClass != "" {
+		switch {
+		case each.Group.Name != "":
+			grouped = append(grouped, each)
+		case each.SnapshotClass != "":
 			snapshots = append(snapshots, each)
-		} else {
+		default:
 			work.order(ctx, each, nil)
 		}
 	}
 	together, inner := errgroup.WithContext(ctx)
 	together.Go(func() error { return work.fromSnapshots(inner, snapshots) })
+	together.Go(func() error { return work.fromGroups(inner, grouped) })
 	together.Go(func() error { return work.await(inner) })
 	if err := together.Wait(); err != nil {
 		return nil, err

@@ -19,11 +19,8 @@ import (
 	"github.com/soda-cdm/kahu/internal/core/volumework"
 )
 
-// Cut cuts a snapshot of every volume whose decision asks for one, all at once, and returns when each is cut: when the data of
-// that instant is safe from what is written after it, though it may take long until the snapshot can be used. It returns why
-// the others are not, by claim. Volumes that another attempt has cut, or given an order for, are not cut again; while applications
-// hold still they are of another moment, and when that is over, no other volumes are cut.
-func (c *Client) Cut(
+// cutEach cuts snapshots one by one, all of them at once, as Cut does.
+func (c *Client) cutEach(
 	ctx context.Context, run volumework.Run, at volumework.Moment, decisions []volumeplan.Decision,
 ) (map[core.Key]error, error) {
 	ordered, err := c.orders(ctx, run)

@@ -41,7 +41,10 @@ func (c *Client) Look(ctx context.Context, claims []core.Key) (volumeplan.Facts,
 	if facts.Locations, err = c.locations(ctx, facts.Providers); err != nil {
 		return facts, err
 	}
-	facts.Classes, facts.NoSnapshots, err = c.classes(ctx)
+	if facts.Classes, facts.NoSnapshots, err = c.classes(ctx); err != nil || facts.NoSnapshots != "" {
+		return facts, err
+	}
+	facts.GroupClasses, facts.NoGroups, err = c.groupClasses(ctx)
 	return facts, err
 }
 
@@ -90,7 +93,7 @@ func describe(found *volumeplan.Claim, volume *corev1.PersistentVolume) {
 	}
 	found.Source = sourceOf(&volume.Spec.PersistentVolumeSource)
 	if volume.Spec.CSI != nil {
-		found.Driver = volume.Spec.CSI.Driver
+		found.Driver, found.Handle = volume.Spec.CSI.Driver, volume.Spec.CSI.VolumeHandle
 	}
 }
 
@@ -164,14 +167,16 @@ func (c *Client) classes(ctx context.Context) ([]volumeplan.Class, string, error
 	case err != nil:
 		return nil, "", fmt.Errorf("listing VolumeSnapshotClasses: %w", err)
 	}
+	return classesIn(list, "snapshot.storage.kubernetes.io/is-default-class"), "", nil
+}
+
+// classesIn returns what classes say of themselves, with the annotation of those that are the default.
+func classesIn(list *unstructured.UnstructuredList, isDefault string) []volumeplan.Class {
 	var found []volumeplan.Class
 	for i := range list.Items {
 		class := &list.Items[i]
 		driver, _, _ := unstructured.NestedString(class.Object, "driver")
-		found = append(found, volumeplan.Class{
-			Name: class.GetName(), Driver: driver,
-			Default: class.GetAnnotations()["snapshot.storage.kubernetes.io/is-default-class"] == "true",
-		})
+		found = append(found, volumeplan.Class{Name: class.GetName(), Driver: driver, Default: class.GetAnnotations()[isDefault] == "true"})
 	}
-	return found, "", nil
+	return found
 }

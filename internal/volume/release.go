@@ -60,6 +60,7 @@ func (c *Client) sweep(ctx context.Context, run volumework.Run, why ending) erro
 	for i := range contents.Items {
 		sweep.add(sweep.content(ctx, &contents.Items[i]))
 	}
+	sweep.groups(ctx)
 	return errors.Join(sweep.problems...)
 }
 

@@ -79,6 +79,8 @@ spec:
   volumeRules:
   - {action: Skip, storageClasses: [scratch-*], labelSelector: {}, annotations: {}, namespaces: []}
   - {action: Backup, minSize: '1073741824', maxSize: 1Gi, snapshotClass: fast}
+  - {action: Backup, groupSnapshot: Required, groupSnapshotClass: fast}
+  - {action: Backup, way: Snapshot, groupSnapshot: Never}
   - {action: Backup, minSize: 1.5Gi, way: Snapshot, snapshotClass: fast, providerName: csi}
   - {action: Backup, way: Volume, snapshotClass: fast}
   - {action: Backup, way: Offload, drivers: [disks.example.com, "*"]}`,

@@ -58,6 +58,18 @@ func TestRefused(t *testing.T) {
 			backup + "  volumeRules: [{action: Backup, way: Offload, snapshotClass: fast}]\n",
 			[]refusal{{"spec.volumeRules[0].snapshotClass", "the way Offload cuts no snapshot: remove snapshotClass, or set way to Snapshot or Volume"}},
 		},
+		"VolumeRuleGroupWithoutSnapshot": {
+			backup + "  volumeRules: [{action: Backup, way: Volume, groupSnapshot: Required}]\n",
+			[]refusal{{"spec.volumeRules[0].action", "only snapshots are cut in groups: remove groupSnapshot and groupSnapshotClass, or set action to Backup and way to Snapshot"}},
+		},
+		"VolumeRuleGroupSkipped": {
+			backup + "  volumeRules: [{action: Skip, groupSnapshotClass: fast}]\n",
+			[]refusal{{"spec.volumeRules[0].action", "only snapshots are cut in groups: remove groupSnapshot and groupSnapshotClass, or set action to Backup and way to Snapshot"}},
+		},
+		"VolumeRuleClassOfNoGroup": {
+			backup + "  volumeRules: [{action: Backup, groupSnapshot: Never, groupSnapshotClass: fast}]\n",
+			[]refusal{{"spec.volumeRules[0].groupSnapshotClass", "groupSnapshot says that no group is cut: remove groupSnapshotClass, or set groupSnapshot to Preferred or Required"}},
+		},
 		"VolumeRuleOfNoSize": {
 			backup + "  volumeRules: [{action: Skip, minSize: 1Gi, maxSize: '1073741823'}]\n",
 			[]refusal{{"spec.volumeRules[0].minSize", "minSize is more than maxSize: no claim is of such a size"}},

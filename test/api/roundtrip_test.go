@@ -190,6 +190,7 @@ func fillKnown(value reflect.Value) bool {
 			{Action: kahuv1.VolumeActionSkip, Namespaces: []string{"a*"}, Claims: []string{"a"}, StorageClasses: []string{"*"}, Drivers: []string{"a.b"}},
 			{
 				Action: kahuv1.VolumeActionBackup, Way: kahuv1.VolumeWaySnapshot, ProviderName: "a", SnapshotClass: "b",
+				GroupSnapshot: kahuv1.GroupSnapshotRequired, GroupSnapshotClass: "c",
 				LabelSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"a": "b"}}, Annotations: map[string]string{"a": "b"},
 				MinSize: "1Gi", MaxSize: "2Gi",
 			},

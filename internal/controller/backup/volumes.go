@@ -155,7 +155,7 @@ func volumeOf(outcome *volumework.Outcome) kahuv1.BackupVolume {
 	row := kahuv1.BackupVolume{
 		Namespace: decision.Claim.Namespace, Name: decision.Claim.Name, Phase: kahuv1.BackupVolumeCompleted,
 		Way: kahuv1.VolumeWay(decision.Way), ProviderName: decision.Provider, Bytes: max(0, ptr.Deref(outcome.Bytes, 0)),
-		Reason: decision.Reason, Message: reconcile.Bounded(decision.Message, failure.MaxRowText),
+		Group: decision.Group.Name, Reason: decision.Reason, Message: reconcile.Bounded(decision.Message, failure.MaxRowText),
 	}
 	switch decision.Verdict {
 	case volumeplan.Chosen:

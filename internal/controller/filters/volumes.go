@@ -19,6 +19,7 @@ func OfVolumes(spec *kahuv1.BackupSpec) (volumeplan.Settings, error) {
 			Namespaces: from.Namespaces, Claims: from.Claims, StorageClasses: from.StorageClasses, Drivers: from.Drivers,
 			Annotations: from.Annotations, Action: volumeplan.Action(from.Action), Way: volumeplan.Way(from.Way),
 			Provider: from.ProviderName, SnapshotClass: from.SnapshotClass,
+			Together: volumeplan.Together(from.GroupSnapshot), GroupClass: from.GroupSnapshotClass,
 		}
 		field := fmt.Sprintf("spec.volumeRules[%d]", i)
 		if err := sizes(&rule, from, field); err != nil {

@@ -27,6 +27,11 @@ func (r *Rule) matches(claim *Claim) bool {
 	return true
 }
 
+// cuts tells whether the rule says something of which no way but Snapshot has a use.
+func (r *Rule) cuts() bool {
+	return r.GroupClass != "" || r.Together == Required
+}
+
 // anyOf tells whether one of the patterns is the name; none at all means every name. A * at the end of a pattern stands for
 // anything.
 func anyOf(patterns []string, name string) bool {

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/soda-cdm/kahu/internal/core"
 )
 
 // Annotation is the annotation of a claim that says how it is backed up.
@@ -16,13 +18,14 @@ const Annotation = "kahu.io/volume-backup"
 // Backup names, else of all providers that are there; those that offload before those that take snapshots before those that
 // read volumes; in the order in which the Backup names the locations, else in that of the providers' names.
 func Plan(facts Facts, settings Settings) []Decision {
-	planner := &planner{facts: facts, settings: settings, providers: ordered(facts, settings)}
+	planner := &planner{facts: facts, settings: settings, providers: ordered(facts, settings), wishes: map[core.Key]wish{}}
 	decisions := make([]Decision, 0, len(facts.Claims))
 	for _, claim := range facts.Claims {
 		decided := planner.decide(&claim)
 		decided.Claim = claim
 		decisions = append(decisions, decided)
 	}
+	planner.group(decisions)
 	slices.SortFunc(decisions, func(a, b Decision) int {
 		return cmp.Or(strings.Compare(a.Claim.Namespace, b.Claim.Namespace), strings.Compare(a.Claim.Name, b.Claim.Name))
 	})
@@ -33,6 +36,7 @@ type planner struct {
 	facts     Facts
 	settings  Settings
 	providers []candidate
+	wishes    map[core.Key]wish // what is wished of each claim
 }
 
 // candidate is a provider, with the location that it would be given.
@@ -92,6 +96,8 @@ func withLocation(provider Provider, locations []Location) candidate {
 type wish struct {
 	way                     Way
 	provider, snapshotClass string
+	together                Together
+	groupClass              string
 }
 
 func (p *planner) decide(claim *Claim) Decision {
@@ -102,6 +108,7 @@ func (p *planner) decide(claim *Claim) Decision {
 	if over {
 		return decision
 	}
+	p.wishes[claim.Key()] = wanted
 	return p.choose(claim, wanted)
 }
 
@@ -141,6 +148,10 @@ func (p *planner) wishOf(claim *Claim) (wish, Decision, bool) {
 		}
 		wanted.way = cmp.Or(wanted.way, rule.Way)
 		wanted.provider, wanted.snapshotClass = rule.Provider, rule.SnapshotClass
+		wanted.together, wanted.groupClass = rule.Together, rule.GroupClass
+		if wanted.way == "" && rule.cuts() {
+			wanted.way = Snapshot
+		}
 		break
 	}
 	return wanted, Decision{}, false
@@ -283,7 +294,7 @@ func (p *planner) cut(made Decision, claim *Claim, wanted wish) (Decision, int) 
 
 // cutsSnapshots tells whether there are snapshots of volumes like this one, though it may not be clear of which class.
 func (p *planner) cutsSnapshots(claim *Claim) bool {
-	all, _ := p.classesOf(claim.Driver)
+	all, _ := classesOf(p.facts.Classes, claim.Driver)
 	return p.facts.NoSnapshots == "" && claim.Driver != "" && len(all) > 0
 }
 
@@ -300,7 +311,7 @@ func (p *planner) classOf(claim *Claim, wanted wish) (string, *Decision) {
 	if claim.Driver == "" {
 		return refuse("no snapshot of its volume %s can be taken, as it is no CSI volume (%s)", claim.Volume, kindOf(claim))
 	}
-	all, defaults := p.classesOf(claim.Driver)
+	all, defaults := classesOf(p.facts.Classes, claim.Driver)
 	switch {
 	case wanted.snapshotClass != "" && !slices.Contains(all, wanted.snapshotClass):
 		return refuse("there is no VolumeSnapshotClass %s, which a rule names, of its CSI driver %s", wanted.snapshotClass, claim.Driver)
@@ -318,8 +329,8 @@ func (p *planner) classOf(claim *Claim, wanted wish) (string, *Decision) {
 }
 
 // classesOf returns the classes of a driver, in order, and those of them that are its default.
-func (p *planner) classesOf(driver string) (all, defaults []string) {
-	for _, class := range p.facts.Classes {
+func classesOf(classes []Class, driver string) (all, defaults []string) {
+	for _, class := range classes {
 		if class.Driver != driver {
 			continue
 		}

@@ -33,8 +33,9 @@ type Claim struct {
 	StorageClass string
 	// Volume is the name of the PersistentVolume that the claim is bound to; empty where it is not bound.
 	Volume string
-	// Source is the kind of the volume, as the PersistentVolume says it: csi, nfs, hostPath. Driver is the CSI driver.
-	Source, Driver string
+	// Source is the kind of the volume, as the PersistentVolume says it: csi, nfs, hostPath. Driver is the CSI driver, Handle what
+	// that knows the volume by.
+	Source, Driver, Handle string
 	// Size is the capacity in bytes, Mode Filesystem or Block.
 	Size        int64
 	Mode        string
@@ -97,6 +98,9 @@ type Rule struct {
 	Way           Way
 	Provider      string
 	SnapshotClass string
+	// Together says whether the snapshot is cut with others, with the VolumeGroupSnapshotClass GroupClass if that is named.
+	Together   Together
+	GroupClass string
 }
 
 // Settings are what the Backup says.
@@ -115,6 +119,9 @@ type Facts struct {
 	Classes   []Class
 	// NoSnapshots says why snapshots cannot be cut in this cluster; empty where they can.
 	NoSnapshots string
+	// GroupClasses are those with which snapshots can be cut together. NoGroups says why they cannot; empty where they can.
+	GroupClasses []Class
+	NoGroups     string
 }
 
 // Verdict is what becomes of a claim.
@@ -143,6 +150,7 @@ type Decision struct {
 	Location      string // empty where the provider needs none
 	SnapshotClass string // empty where no snapshot is cut
 	KeepsSnapshot bool   // the snapshot is the backup
+	Group         Group  // with which others the snapshot is cut
 }
 
 // The reasons of decisions.
@@ -155,6 +163,7 @@ const (
 	ReasonWithoutProvider     = "VolumeWithoutProvider"
 	ReasonProviderUnavailable = "ProviderUnavailable"
 	ReasonNoSnapshotClass     = "NoSnapshotClass"
+	ReasonNoGroup             = "NoGroupSnapshot"
 	ReasonUnknownWay          = "UnknownWay"
 	ReasonNoLocation          = "NoLocation"
 	ReasonOffload             = "Offloaded"

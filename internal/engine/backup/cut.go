@@ -34,13 +34,15 @@ func (r *run) cutVolumes(ctx context.Context, held bool) ([]volumework.Uncut, er
 		}
 	}
 	from := r.Clock.Now()
-	refused, err := r.request.Volumes.Cut(ctx, r.volumeRun(), moment, slices.DeleteFunc(slices.Clone(r.decisions), func(decision volumeplan.Decision) bool {
+	chosen := slices.DeleteFunc(slices.Clone(r.decisions), func(decision volumeplan.Decision) bool {
 		_, uncut := failed[decision.Claim.Key()]
 		return uncut
-	}))
+	})
+	refused, err := r.request.Volumes.Cut(ctx, r.volumeRun(), moment, chosen)
 	if err != nil {
 		return nil, err
 	}
+	r.takeAlone(chosen)
 	for key, why := range refused {
 		failed[key] = why.Error()
 	}

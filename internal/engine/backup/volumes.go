@@ -22,7 +22,8 @@ type Volumes interface {
 	// Look returns what is known of the claims, and of what could back them up.
 	Look(ctx context.Context, claims []core.Key) (volumeplan.Facts, error)
 	// Cut cuts snapshots of the volumes whose decisions ask for one, all at once, and returns when each is cut, with why the
-	// others are not. What an earlier attempt has cut is not cut again; where the moment is over, nothing is.
+	// others are not. What an earlier attempt has cut is not cut again; where the moment is over, nothing is. A decision for a
+	// snapshot that is to be cut at one instant with others, and is not, is changed to say so.
 	Cut(ctx context.Context, run volumework.Run, at volumework.Moment, chosen []volumeplan.Decision) (map[core.Key]error, error)
 	// Drop removes what is there of snapshots that were to be cut of these claims, and that nobody waits for any more.
 	Drop(ctx context.Context, run volumework.Run, claims []core.Key) error

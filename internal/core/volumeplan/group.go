@@ -1,0 +1,128 @@
+package volumeplan
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/soda-cdm/kahu/internal/core"
+)
+
+// GroupAnnotation is the annotation of a claim that names the claims of its namespace with which its snapshot is cut.
+const GroupAnnotation = "kahu.io/volume-group"
+
+// alone is what the annotation says of a claim whose snapshot is cut by itself.
+const alone = "none"
+
+// MaxGroup is how many snapshots a group has at most.
+const MaxGroup = 32
+
+// Together says whether snapshots are cut together, at one instant.
+type Together string
+
+// What rules say of that. Where they say nothing, it is Preferred.
+const (
+	// Preferred has them cut together where that can be done, and else one by one.
+	Preferred Together = "Preferred"
+	// Required has them cut together or not at all.
+	Required Together = "Required"
+	// Never has them cut one by one.
+	Never Together = "Never"
+)
+
+// Group says with which others a snapshot is cut.
+type Group struct {
+	// Name tells the groups of a backup apart; empty where the snapshot is cut by itself.
+	Name string
+	// Class is the VolumeGroupSnapshotClass.
+	Class string
+	// Required tells that the snapshot is cut with the others or not at all.
+	Required bool
+}
+
+// groupKey is what the claims of a group have in common.
+type groupKey struct{ namespace, driver, provider, name, class string }
+
+// group forms the groups. All claims of a namespace whose snapshots the same CSI driver cuts for the same provider are one, so
+// that an application with several volumes is backed up as it was at one instant; annotations divide them, and rules.
+func (p *planner) group(decisions []Decision) {
+	members := map[groupKey][]*Decision{}
+	for i := range decisions {
+		each := &decisions[i]
+		wanted := p.wishes[each.Claim.Key()]
+		name := each.Claim.Annotations[GroupAnnotation]
+		if each.Way != Snapshot || each.Claim.Handle == "" || name == alone || wanted.together == Never {
+			continue
+		}
+		key := groupKey{each.Claim.Namespace, each.Claim.Driver, each.Provider, name, wanted.groupClass}
+		members[key] = append(members[key], each)
+	}
+	for key, together := range members {
+		if len(together) > 1 {
+			p.form(key, together)
+		}
+	}
+}
+
+// form makes claims a group, or says why they are none.
+func (p *planner) form(key groupKey, members []*Decision) {
+	required := slices.ContainsFunc(members, func(member *Decision) bool { return p.wishes[member.Claim.Key()].together == Required })
+	class, why := p.groupClassOf(key)
+	if len(members) > MaxGroup {
+		why = fmt.Sprintf("there are %d claims of CSI driver %s in namespace %s, and a group has at most %d: divide them with the annotation %s",
+			len(members), key.driver, key.namespace, MaxGroup, GroupAnnotation)
+	}
+	for _, member := range members {
+		switch {
+		case why == "":
+			member.Group = Group{Name: key.String(), Class: class, Required: required}
+			member.Message += ", cut at one instant with " + core.Count(int64(len(members)-1), "other")
+		case required:
+			claim := member.Claim
+			*member = impossible(ReasonNoGroup, "its snapshot cannot be cut at one instant with others, as a rule demands: %s", why)
+			member.Claim = claim
+		case len(p.facts.GroupClasses) > 0:
+			member.Message += ", by itself: " + why
+		}
+	}
+}
+
+// String names the group.
+func (k groupKey) String() string {
+	words := []string{k.namespace, k.driver, k.provider}
+	if k.name != "" || k.class != "" {
+		words = append(words, k.name)
+	}
+	if k.class != "" {
+		words = append(words, k.class)
+	}
+	return strings.Join(words, "/")
+}
+
+// groupClassOf returns the class with which a group is cut, by the rules for the class of a snapshot, or why there is none.
+func (p *planner) groupClassOf(key groupKey) (class, why string) {
+	all, defaults := classesOf(p.facts.GroupClasses, key.driver)
+	switch {
+	case p.facts.NoGroups != "":
+		return "", p.facts.NoGroups
+	case key.class != "" && !slices.Contains(all, key.class):
+		return "", fmt.Sprintf("there is no VolumeGroupSnapshotClass %s, which a rule names, of CSI driver %s", key.class, key.driver)
+	case key.class != "":
+		return key.class, ""
+	case len(defaults) == 1:
+		return defaults[0], ""
+	case len(all) == 1:
+		return all[0], ""
+	case len(all) == 0:
+		return "", "there is no VolumeGroupSnapshotClass of CSI driver " + cmp.Or(key.driver, "(none)")
+	}
+	return "", fmt.Sprintf("there are several VolumeGroupSnapshotClasses of CSI driver %s (%s), and not one is the default: annotate one with "+
+		"groupsnapshot.storage.kubernetes.io/is-default-class=true, or name it in spec.volumeRules", key.driver, strings.Join(all, ", "))
+}
+
+// Alone has a snapshot cut by itself after all, and says why.
+func (d *Decision) Alone(why string) {
+	d.Group = Group{}
+	d.Message = fmt.Sprintf("provider %s gets a snapshot of class %s, by itself: %s", d.Provider, d.SnapshotClass, why)
+}
