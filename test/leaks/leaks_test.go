@@ -154,6 +154,7 @@ func (w *world) count(ctx context.Context) (map[string]int, error) {
 	for _, kind := range []schema.GroupVersionResource{
 		{Group: "snapshot.storage.k8s.io", Version: "v1", Resource: "volumesnapshots"},
 		{Group: "snapshot.storage.k8s.io", Version: "v1", Resource: "volumesnapshotcontents"},
+		{Group: "groupsnapshot.storage.k8s.io", Version: "v1", Resource: "volumegroupsnapshotcontents"},
 		{Version: "v1", Resource: "persistentvolumeclaims"},
 		{Version: "v1", Resource: "persistentvolumes"},
 		{Group: "kahu.io", Version: "v1beta1", Resource: "volumebackupcontents"},
@@ -165,7 +166,7 @@ func (w *world) count(ctx context.Context) (map[string]int, error) {
 		}
 		found[kind.Resource] = len(list.Items)
 	}
-	for _, what := range []string{"volumes", "snapshots"} {
+	for _, what := range []string{"volumes", "snapshots", "groups"} {
 		stored, err := filepath.Glob(filepath.Join(w.storage, "*", what, "*"))
 		if err != nil {
 			return nil, err
@@ -225,6 +226,9 @@ func TestNothingIsLeft(t *testing.T) {
 	backedUp, err := w.count(t.Context())
 	if kept := backedUp; err != nil || kept["stored snapshots"] != before["stored snapshots"]+2 || kept["volumesnapshots"] != before["volumesnapshots"] {
 		t.Errorf("while the backup is there: %v, before: %v, %v", kept, before, err)
+	}
+	if backedUp["stored groups"] != before["stored groups"]+1 || backedUp["volumegroupsnapshotcontents"] != before["volumegroupsnapshotcontents"] {
+		t.Errorf("both were not cut together: %v, before: %v", backedUp, before)
 	}
 	w.make(w.kahu("restores"), `{"apiVersion":"kahu.io/v1beta1","kind":"Restore","metadata":{"name":"beside"},
 		"spec":{"backupName":"whole","metadataLocation":"main","namespaceMapping":{"shop":"other"}}}`)
