@@ -8,6 +8,7 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	selector "k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/dynamic"
 
@@ -118,8 +119,48 @@ func (d *Driver) deleteGroup(ctx context.Context, g group) error {
 	}
 	doomed := g.object(version, nameOf("kahu-delete-", g.driver, "group", g.handle), metav1.NamespaceDefault, "Delete")
 	doomed.SetFinalizers([]string{groupFinalizer})
+	if err := ensure(ctx, among, doomed); err != nil {
+		return err
+	}
+	bounded, cancel := context.WithTimeout(ctx, d.patience)
+	defer cancel()
+	if err := untilSeen(bounded, among, doomed.GetName()); err != nil {
+		if ctx.Err() == nil && bounded.Err() != nil {
+			err = fmt.Errorf("CSI driver %s has not looked at the group %s of snapshots within %s; does its csi-snapshotter know of groups? %w",
+				g.driver, g.handle, d.patience, provider.ErrUnavailable)
+		}
+		return err
+	}
 	return d.delete(ctx, deletion{
 		among: among, doomed: doomed, field: "volumeGroupSnapshotHandle", handle: g.handle, secret: g.secret,
 		what: fmt.Sprintf("CSI driver %s has not deleted the group %s of snapshots", g.driver, g.handle),
 	})
+}
+
+// untilSeen waits until the csi-snapshotter has written a status. Where it is still at its first, it may write that over one
+// which somebody else has written meanwhile; and the deletion of a group that no status names leaves the snapshots where they are.
+func untilSeen(ctx context.Context, among dynamic.ResourceInterface, name string) error {
+	for {
+		found, err := find(ctx, among, name)
+		if found == nil || err != nil {
+			return err
+		}
+		if _, seen := found.Object["status"]; seen || found.GetDeletionTimestamp() != nil {
+			return nil
+		}
+		watching, err := among.Watch(ctx, metav1.ListOptions{
+			FieldSelector: selector.OneTermEqualSelector("metadata.name", name).String(), ResourceVersion: found.GetResourceVersion(),
+		})
+		if err != nil {
+			return classed("watching "+name, err)
+		}
+		select {
+		case <-ctx.Done():
+		case <-watching.ResultChan():
+		}
+		watching.Stop()
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -94,11 +95,15 @@ func TestSnapshotOfAGroup(t *testing.T) {
 	if now := w.stored(); now != before+2 {
 		t.Errorf("after the restore the storage holds %d snapshots, want %d", now, before+2)
 	}
+	var deleting sync.WaitGroup
 	for _, backup := range append(backups, backups...) {
-		if err := w.driver.DeleteBackup(t.Context(), "order", backup, nil); err != nil {
-			t.Error(err)
-		}
+		deleting.Go(func() {
+			if err := w.driver.DeleteBackup(t.Context(), "order", backup, nil); err != nil {
+				t.Error(err)
+			}
+		})
 	}
+	deleting.Wait()
 	w.wantNothingLeft()
 	if now := w.stored(); now != before {
 		t.Errorf("the storage holds %d snapshots, want %d", now, before)
