@@ -42,7 +42,9 @@ func (w *backingUp) watchProviders(ctx context.Context, over func() bool) error 
 }
 
 // revoke takes back the order of a volume that was given up: the provider ends it when it is back, and removes what it has made.
-// What remains is that of a server that cannot be reached; it goes with the Backup.
+// What remains is that of a server that cannot be reached; it goes with the Backup. A snapshot that was to become the backup is no
+// data of the provider's: removed with the order, it might take others of its group along, or be what the next attempt of the run
+// orders again. Release removes it, which asks all orders.
 func (w *backingUp) revoke(ctx context.Context, decision *volumeplan.Decision) {
 	order := &kahuv1.VolumeBackupContent{}
 	key := client.ObjectKey{Name: OrderName(w.run, decision.Claim.Namespace, decision.Claim.Name)}
@@ -50,13 +52,47 @@ func (w *backingUp) revoke(ctx context.Context, decision *volumeplan.Decision) {
 		if err := w.api.Get(ctx, key, order); err != nil {
 			return client.IgnoreNotFound(err)
 		}
-		return w.removeOrder(ctx, order)
+		if order.Annotations[keepsSnapshot] != "true" {
+			return w.removeOrder(ctx, order)
+		}
+		return w.endOrder(ctx, order)
 	})
 	if err != nil {
 		w.settle(key.Name, func(outcome *volumework.Outcome, _ *state) {
 			outcome.Message += "; its order could not be taken back, and goes with the Backup: " + err.Error()
 		})
 	}
+}
+
+// endOrder has an order end, and leaves its snapshot to Release: that is no backup any more.
+func (c *Client) endOrder(ctx context.Context, order *kahuv1.VolumeBackupContent) error {
+	after := order.DeepCopy()
+	after.Spec.Cancel = true
+	if err := c.api.Patch(ctx, after, client.MergeFrom(order)); client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("cancelling work order %s: %w", order.Name, err)
+	}
+	contents := listOf(contentKind)
+	if err := c.api.List(ctx, contents, client.MatchingLabels{kahuv1.BackupUIDLabel: order.Spec.BackupUID}); err != nil {
+		return fmt.Errorf("listing snapshot contents: %w", err)
+	}
+	for i := range contents.Items {
+		object := &contents.Items[i]
+		held := contentOf(object)
+		if taken := order.Spec.Snapshot; taken == nil || held.id() != (snapshotID{taken.Driver, taken.Handle}) || !held.keeps {
+			continue
+		}
+		before := object.DeepCopy()
+		annotations := object.GetAnnotations()
+		delete(annotations, keepsSnapshot)
+		object.SetAnnotations(annotations)
+		if err := c.api.Patch(ctx, object, client.MergeFrom(before)); client.IgnoreNotFound(err) != nil {
+			return fmt.Errorf("changing VolumeSnapshotContent %s: %w", object.GetName(), err)
+		}
+	}
+	if err := c.api.Delete(ctx, order); client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("removing work order %s: %w", order.Name, err)
+	}
+	return nil
 }
 
 // isGivenUp tells whether nobody waits for a volume any more.

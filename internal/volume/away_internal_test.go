@@ -43,7 +43,7 @@ func TestOrdersOfAnAbsentProviderAreTakenBack(t *testing.T) {
 	if err := c.api.Get(ctx, client.ObjectKeyFromObject(order), order); err != nil {
 		t.Fatal(err)
 	}
-	if order.DeletionTimestamp.IsZero() || !order.Spec.Cancel || order.Spec.DeletionPolicy != kahuv1.DeletionPolicyDelete {
+	if order.DeletionTimestamp.IsZero() || !order.Spec.Cancel || order.Spec.DeletionPolicy == kahuv1.DeletionPolicyDelete {
 		t.Errorf("the order still stands: %+v, deleted at %v", order.Spec, order.DeletionTimestamp)
 	}
 	if err := c.Release(ctx, theRun); err != nil || said["c1"] != policyDelete {

@@ -328,34 +328,52 @@ func (w *backingUp) await(ctx context.Context) error {
 }
 
 // look takes notice of how an order is.
-func (w *backingUp) look(_ context.Context, object client.Object, gone bool) error {
+func (w *backingUp) look(ctx context.Context, object client.Object, gone bool) error {
 	order, is := object.(*kahuv1.VolumeBackupContent)
 	if !is {
 		return nil
 	}
+	var foreign error
+	if order.Status.Phase == kahuv1.VolumePhaseCompleted {
+		if foreign = patiently(ctx, func() error { return w.checkExposed(ctx, order) }); ctx.Err() != nil {
+			return ctx.Err()
+		}
+	}
+	deleted := gone || !order.DeletionTimestamp.IsZero()
 	w.settle(order.Name, func(outcome *volumework.Outcome, now *state) {
 		if now.over {
 			return
 		}
-		status := &order.Status
-		now.bytesDone, now.bytesTotal = ptr.Deref(status.Progress.BytesDone, now.bytesDone), ptr.Deref(status.Progress.BytesTotal, now.bytesTotal)
-		switch {
-		case gone || !order.DeletionTimestamp.IsZero():
-			now.over, now.failed = true, true
-			outcome.Reason, outcome.Message = ReasonOrderFailed, "its work order "+order.Name+" was deleted"
-		case status.Phase == kahuv1.VolumePhaseFailed:
-			now.over, now.failed = true, true
-			outcome.Reason = ReasonOrderFailed
-			outcome.Message = fmt.Sprintf("provider %s could not back up its volume: %s", order.Spec.ProviderName, status.FailureReason)
-		case status.Phase == kahuv1.VolumePhaseCompleted && status.Backup == nil:
-			now.over, now.failed = true, true
-			outcome.Reason, outcome.Message = ReasonOrderFailed, "provider "+order.Spec.ProviderName+" does not say what it knows the backup by"
-		case status.Phase == kahuv1.VolumePhaseCompleted:
-			now.over = true
+		done := &order.Status.Progress
+		now.bytesDone, now.bytesTotal = ptr.Deref(done.BytesDone, now.bytesDone), ptr.Deref(done.BytesTotal, now.bytesTotal)
+		over, why := endOf(order, foreign)
+		if deleted {
+			over, why = true, "its work order "+order.Name+" was deleted"
+		}
+		switch now.over = over; {
+		case why != "":
+			now.failed = true
+			outcome.Reason, outcome.Message = ReasonOrderFailed, why
+		case over:
 			conclude(outcome, order)
 		}
 	})
 	return nil
+}
+
+// endOf tells whether an order is over, and why it failed if it did.
+func endOf(order *kahuv1.VolumeBackupContent, foreign error) (over bool, why string) {
+	switch status := &order.Status; {
+	case status.Phase == kahuv1.VolumePhaseFailed:
+		return true, fmt.Sprintf("provider %s could not back up its volume: %s", order.Spec.ProviderName, status.FailureReason)
+	case status.Phase != kahuv1.VolumePhaseCompleted:
+		return false, ""
+	case foreign != nil:
+		return true, foreign.Error()
+	case status.Backup == nil:
+		return true, "provider " + order.Spec.ProviderName + " does not say what it knows the backup by"
+	}
+	return true, ""
 }
 
 // conclude takes over what a completed order says.

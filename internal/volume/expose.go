@@ -33,7 +33,7 @@ type exposed struct {
 // expose makes a claim of a snapshot, and returns it. It does not wait for the claim's volume: of many classes that comes with
 // the first pod, which is the provider's. It can be called again.
 func (c *Client) expose(ctx context.Context, run volumework.Run, decision *volumeplan.Decision, cut *kahuv1.VolumeSnapshotSource) (*kahuv1.VolumeClaim, error) {
-	of := &exposed{run: run, namespace: c.options.Namespace, name: exposedName(run, decision), decision: decision, cut: cut}
+	of := &exposed{run: run, namespace: c.options.Namespace, name: exposedName(run, decision, cut), decision: decision, cut: cut}
 	class, err := c.classFor(ctx, decision.Claim.StorageClass, cut.Driver)
 	if err != nil {
 		return nil, err
@@ -47,10 +47,46 @@ func (c *Client) expose(ctx context.Context, run volumework.Run, decision *volum
 	return &kahuv1.VolumeClaim{Namespace: of.namespace, Name: of.name}, nil
 }
 
-// exposedName returns the name of all that a snapshot is exposed with.
-func exposedName(run volumework.Run, decision *volumeplan.Decision) string {
+// exposedName returns the name of all that a snapshot is exposed with. Another snapshot of the same claim has another one.
+func exposedName(run volumework.Run, decision *volumeplan.Decision, cut *kahuv1.VolumeSnapshotSource) string {
 	const digits = 24
-	return "kahu-" + digest(digits, run.UID, "exposed", decision.Claim.Namespace, decision.Claim.Name)
+	return "kahu-" + digest(digits, run.UID, "exposed", decision.Claim.Namespace, decision.Claim.Name, cut.Driver, cut.Handle)
+}
+
+// checkExposed fails where the claim that a provider has read had another volume than one of the snapshot: a cluster binds a claim
+// to a volume that is there and fits, whatever the claim is to be made from.
+func (c *Client) checkExposed(ctx context.Context, order *kahuv1.VolumeBackupContent) error {
+	source := order.Spec.Source
+	if source == nil || order.Spec.Snapshot == nil {
+		return nil
+	}
+	claim := &corev1.PersistentVolumeClaim{}
+	err := c.api.Get(ctx, client.ObjectKey{Namespace: source.Namespace, Name: source.Name}, claim)
+	if apierrors.IsNotFound(err) {
+		return nil // An attempt before has looked, and has removed it.
+	}
+	if err != nil {
+		return fmt.Errorf("reading claim %s/%s, through which the provider has read the snapshot: %w", source.Namespace, source.Name, err)
+	}
+	volume := &corev1.PersistentVolume{}
+	if err := c.api.Get(ctx, client.ObjectKey{Name: claim.Spec.VolumeName}, volume); err != nil {
+		return fmt.Errorf("reading the volume %q of claim %s/%s: %w", claim.Spec.VolumeName, source.Namespace, source.Name, err)
+	}
+	if !isMadeFor(volume, claim) {
+		return fmt.Errorf("the cluster has bound claim %s/%s, which was to be made from the snapshot, to volume %s, which was there before: "+
+			"what the provider has read is not the data of the claim", source.Namespace, source.Name, volume.Name)
+	}
+	return nil
+}
+
+// boundByController is on volumes that were there when a claim was bound to them.
+const boundByController = "pv.kubernetes.io/bound-by-controller"
+
+// isMadeFor tells whether a volume was made for a claim, and not found for it.
+func isMadeFor(volume *corev1.PersistentVolume, claim *corev1.PersistentVolumeClaim) bool {
+	of := volume.Spec.ClaimRef
+	return of != nil && of.UID == claim.UID && volume.Annotations[boundByController] == "" &&
+		!volume.CreationTimestamp.Before(&claim.CreationTimestamp)
 }
 
 func kindOf(object client.Object) string {
@@ -83,17 +119,13 @@ func (c *Client) classFor(ctx context.Context, wished, driver string) (string, e
 	return slices.Min(found), nil
 }
 
-func (e *exposed) labels() map[string]string {
-	return map[string]string{kahuv1.BackupUIDLabel: e.run.UID}
-}
-
 // content stands for the snapshot a second time. It never deletes it by itself.
 func (e *exposed) content() *unstructured.Unstructured {
 	object := objectOf(contentKind, "", e.name)
-	object.SetLabels(e.labels())
 	if secret := e.cut.DeletionSecret; secret != nil {
 		object.SetAnnotations(map[string]string{secretNamespace: secret.Namespace, secretName: secret.Name})
 	}
+	sign(object, e.run)
 	spec := map[string]any{
 		"deletionPolicy": policyRetain, "driver": e.cut.Driver, "source": map[string]any{"snapshotHandle": e.cut.Handle},
 		"volumeSnapshotRef":       map[string]any{"namespace": e.namespace, "name": e.name},
@@ -108,7 +140,7 @@ func (e *exposed) content() *unstructured.Unstructured {
 
 func (e *exposed) snapshot() *unstructured.Unstructured {
 	object := objectOf(snapshotKind, e.namespace, e.name)
-	object.SetLabels(e.labels())
+	sign(object, e.run)
 	object.Object["spec"] = map[string]any{
 		"source": map[string]any{"volumeSnapshotContentName": e.name}, "volumeSnapshotClassName": e.decision.SnapshotClass,
 	}
@@ -129,13 +161,14 @@ func (e *exposed) claim(class string) *corev1.PersistentVolumeClaim {
 	if of.Mode != "" {
 		spec.VolumeMode = new(corev1.PersistentVolumeMode(of.Mode))
 	}
-	return &corev1.PersistentVolumeClaim{
+	made := &corev1.PersistentVolumeClaim{
 		ObjectMeta: metav1.ObjectMeta{
-			Namespace: e.namespace, Name: e.name, Labels: e.labels(),
-			Annotations: map[string]string{"kahu.io/backup": e.run.Name, "kahu.io/claim": of.Namespace + "/" + of.Name},
+			Namespace: e.namespace, Name: e.name, Annotations: map[string]string{"kahu.io/claim": of.Namespace + "/" + of.Name},
 		},
 		Spec: spec,
 	}
+	sign(made, e.run)
+	return made
 }
 
 // conceal removes the claims of snapshots that no order needs any more, with their volumes.
@@ -156,12 +189,13 @@ func (s *sweep) conceal(ctx context.Context) error {
 	return nil
 }
 
-// concealOne removes a claim. Its volume goes with it, also where its class retains those of others.
+// concealOne removes a claim. Its volume goes with it, also where its class retains those of others; one that was there before, and
+// that the cluster has found for the claim, is somebody else's.
 func (s *sweep) concealOne(ctx context.Context, claim *corev1.PersistentVolumeClaim) error {
 	if name := claim.Spec.VolumeName; name != "" {
 		volume := &corev1.PersistentVolume{}
 		err := s.api.Get(ctx, client.ObjectKey{Name: name}, volume)
-		if err == nil && volume.Spec.PersistentVolumeReclaimPolicy != corev1.PersistentVolumeReclaimDelete {
+		if err == nil && isMadeFor(volume, claim) && volume.Spec.PersistentVolumeReclaimPolicy != corev1.PersistentVolumeReclaimDelete {
 			before := volume.DeepCopy()
 			volume.Spec.PersistentVolumeReclaimPolicy = corev1.PersistentVolumeReclaimDelete
 			err = s.api.Patch(ctx, volume, client.MergeFrom(before))

@@ -74,12 +74,12 @@ func newGroup(
 	first := members[0]
 	name := groupName(run, first.Group.Name)
 	object := groupObject(version, groupKind, name)
-	object.SetLabels(map[string]string{kahuv1.BackupUIDLabel: run.UID})
-	annotations := map[string]string{"kahu.io/backup": run.Name, attemptOf: at.Attempt}
+	annotations := map[string]string{attemptOf: at.Attempt}
 	if err := nameSecret(annotations, class, name, first.Claim.Namespace); err != nil {
 		return nil, err
 	}
 	object.SetAnnotations(annotations)
+	sign(object, run)
 	volumes := make([]any, 0, len(members))
 	for _, member := range members {
 		volumes = append(volumes, member.Claim.Handle)

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -46,10 +47,15 @@ func sign(object client.Object, run volumework.Run) {
 // Leftovers returns what was made for backups that are not known, by their UIDs. What is being deleted already is none.
 func (c *Client) Leftovers(ctx context.Context, known func(uid string) bool) ([]leftover.Trace, error) {
 	found := map[string]*leftover.Trace{}
-	for _, kind := range []schema.GroupVersionKind{
+	kinds := []schema.GroupVersionKind{
 		kahuv1.GroupVersion.WithKind("VolumeBackupContent"),
 		snapshotGroup().WithKind(snapshotKind), snapshotGroup().WithKind(contentKind),
-	} {
+		corev1.SchemeGroupVersion.WithKind("PersistentVolumeClaim"),
+	}
+	if version, err := c.groupVersion(); err == nil { // Without it, there are no groups.
+		kinds = append(kinds, version.WithKind(groupKind))
+	}
+	for _, kind := range kinds {
 		if err := c.findLeft(ctx, kind, known, found); err != nil {
 			return nil, fmt.Errorf("listing %ss: %w", kind.Kind, err)
 		}

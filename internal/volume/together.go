@@ -123,7 +123,7 @@ func leaveOrdered(
 func (c *Client) cutTogether(
 	ctx context.Context, run volumework.Run, at volumework.Moment, groups map[string][]*volumeplan.Decision,
 ) map[core.Key]error {
-	bounded, cancel := context.WithTimeoutCause(ctx, c.options.CutTime/2, errSlow) //nolint:mnd // The other half is for those that are cut one by one after all.
+	bounded, cancel := context.WithTimeoutCause(ctx, c.half(ctx), errSlow)
 	defer cancel()
 	work := &groupCut{Client: c, run: run, at: at, waiting: map[string][]*volumeplan.Decision{}, failed: map[core.Key]error{}, last: map[string]string{}}
 	version, err := c.groupVersion()
@@ -152,6 +152,16 @@ func (c *Client) cutTogether(
 	}
 	work.abandon(ctx)
 	return work.failed
+}
+
+// half is the time for groups. The other half, of what is left while applications hold still, is for those that are cut one by one
+// after all.
+func (c *Client) half(ctx context.Context) time.Duration {
+	long := c.options.CutTime
+	if deadline, has := ctx.Deadline(); has {
+		long = min(long, deadline.Sub(c.clock.Now()))
+	}
+	return long / 2 //nolint:mnd // It is what the name says.
 }
 
 func sayingOf(text string) error {
@@ -312,13 +322,22 @@ func (w *groupCut) refuse(members []*volumeplan.Decision, why error) {
 // abandonTime bounds the removal of groups that are given up.
 const abandonTime = 10 * time.Second
 
-// abandon has groups that are given up removed, with what the driver may yet cut. What is left, Release removes.
+// abandon has groups that are given up removed, with what the driver may yet cut, unless an order needs one of their snapshots, or
+// one is a backup. What is left, Release removes.
 func (w *groupCut) abandon(ctx context.Context) {
+	if len(w.abandoned) == 0 {
+		return
+	}
 	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), abandonTime)
 	defer cancel()
+	ordered, err := w.orders(bounded, w.run)
+	if err != nil {
+		return
+	}
+	judging := newSweep(w.Client, w.run, endOfRun, ordered)
 	for _, object := range w.abandoned {
 		if err := w.api.Get(bounded, client.ObjectKeyFromObject(object), object); err == nil {
-			_ = w.removeGroup(bounded, object, policyDelete)
+			_ = judging.group(bounded, object)
 		}
 	}
 }

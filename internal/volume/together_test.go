@@ -269,10 +269,7 @@ func TestGroupOfADeadRun(t *testing.T) {
 	w.cutAndWant(decisions, 0)
 	w.cutAndWant(w.plan(decisions[0].Claim.Key(), decisions[1].Claim.Key()), 0)
 	group := w.groups(t.Context())[0]
-	group.SetFinalizers(append(group.GetFinalizers(), "example.com/watched"))
-	if err := w.Update(t.Context(), &group); err != nil {
-		t.Fatal(err)
-	}
+	w.hold(append(group.GetFinalizers(), "example.com/watched"))
 	if err := w.volumes.Release(t.Context(), w.run); err != nil {
 		t.Fatal(err)
 	}
@@ -280,9 +277,17 @@ func TestGroupOfADeadRun(t *testing.T) {
 	if policy, _, _ := unstructured.NestedString(group.Object, "spec", "deletionPolicy"); policy != "Delete" || group.GetDeletionTimestamp() == nil {
 		t.Errorf("the group is %v", group.Object)
 	}
-	group.SetFinalizers(nil)
-	if err := w.Update(t.Context(), &group); err != nil {
-		t.Fatal(err)
+	w.hold(nil)
+}
+
+// hold sets the finalizers of the only group, whatever the storage system writes meanwhile.
+func (w *world) hold(finalizers []string) {
+	w.Helper()
+	group := w.groups(w.Context())[0]
+	before := group.DeepCopy()
+	group.SetFinalizers(finalizers)
+	if err := w.Patch(w.Context(), &group, client.MergeFrom(before)); err != nil {
+		w.Fatal(err)
 	}
 }
 
@@ -301,19 +306,12 @@ func TestGroupOfWhichOneOrderFailed(t *testing.T) {
 		t.Fatal(err)
 	}
 	group := w.groups(t.Context())[0]
-	group.SetFinalizers(append(group.GetFinalizers(), "example.com/watched"))
-	if err := w.Update(t.Context(), &group); err != nil {
-		t.Fatal(err)
-	}
+	w.hold(append(group.GetFinalizers(), "example.com/watched"))
 	if err := w.volumes.Release(t.Context(), w.run); err != nil {
 		t.Fatal(err)
 	}
 	w.wantPolicy("Retain")
-	group = w.groups(t.Context())[0]
-	group.SetFinalizers(nil)
-	if err := w.Update(t.Context(), &group); err != nil {
-		t.Fatal(err)
-	}
+	w.hold(nil)
 	w.wantNothing()
 }
 

@@ -21,6 +21,12 @@ func TestJudge(t *testing.T) {
 	going := &unstructured.Unstructured{Object: fields{}}
 	going.SetDeletionTimestamp(&metav1.Time{Time: time.Unix(1, 0)})
 	wrong := &unstructured.Unstructured{Object: fields{"status": fields{"error": fields{"message": "no such snapshot"}}}}
+	found := &unstructured.Unstructured{Object: fields{}}
+	found.SetAnnotations(map[string]string{boundByController: "yes"})
+	older := &unstructured.Unstructured{Object: fields{}}
+	older.SetCreationTimestamp(metav1.Time{Time: time.Unix(1, 0)})
+	later := claim("us", "Bound")
+	later.SetCreationTimestamp(metav1.Time{Time: time.Unix(2, 0)})
 	cases := map[string]struct {
 		seen sight
 		want provider.VolumeState
@@ -29,6 +35,8 @@ func TestJudge(t *testing.T) {
 		"the claim waits":                       {sight{claim: claim("us", "Pending"), snapshot: there, content: there}, provider.VolumeRunning},
 		"the claim is bound":                    {sight{claim: claim("us", "Bound"), snapshot: there, content: there}, provider.VolumeSucceeded},
 		"the claim is bound, and all gone":      {sight{claim: claim("us", "Bound")}, provider.VolumeSucceeded},
+		"bound to a volume that was found":      {sight{claim: claim("us", "Bound"), volume: found, snapshot: there}, provider.VolumeFailed},
+		"bound to one that waited for it":       {sight{claim: later, volume: older, snapshot: there}, provider.VolumeFailed},
 		"the claim lost its volume":             {sight{claim: claim("us", "Lost"), snapshot: there, content: there}, provider.VolumeFailed},
 		"another claim":                         {sight{claim: claim("other", "Bound"), snapshot: there, content: there}, provider.VolumeFailed},
 		"nothing was made":                      {sight{}, ""},

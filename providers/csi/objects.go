@@ -51,6 +51,10 @@ func (d *Driver) claims(namespace string) dynamic.ResourceInterface {
 	return d.client.Resource(schema.GroupVersionResource{Version: "v1", Resource: "persistentvolumeclaims"}).Namespace(namespace)
 }
 
+func (d *Driver) volumes() dynamic.ResourceInterface {
+	return d.client.Resource(schema.GroupVersionResource{Version: "v1", Resource: "persistentvolumes"})
+}
+
 // look fails where the cluster has no snapshots, or does not answer.
 func (d *Driver) look(ctx context.Context) error {
 	_, err := d.contents().List(ctx, metav1.ListOptions{Limit: 1})

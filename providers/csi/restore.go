@@ -151,8 +151,8 @@ func (d *Driver) dismiss(ctx context.Context, name string) error {
 type sight struct {
 	// name is that of the objects.
 	name string
-	// claim, snapshot and content are nil where they are not.
-	claim, snapshot, content *unstructured.Unstructured
+	// claim, snapshot and content are nil where they are not, volume also where the claim is not bound.
+	claim, volume, snapshot, content *unstructured.Unstructured
 	// stale says that what went wrong has had time to pass.
 	stale bool
 }
@@ -162,6 +162,12 @@ func (d *Driver) see(ctx context.Context, what restoring) (sight, error) {
 	var err error
 	if seen.claim, err = find(ctx, d.claims(what.namespace), what.claim); err != nil {
 		return sight{}, err
+	}
+	if seen.claim != nil && phaseOf(seen.claim) == corev1.ClaimBound {
+		name, _, _ := unstructured.NestedString(seen.claim.Object, "spec", "volumeName") // One of another type is none.
+		if seen.volume, err = find(ctx, d.volumes(), name); err != nil {
+			return sight{}, err
+		}
 	}
 	if seen.snapshot, err = find(ctx, d.snapshots(what.namespace), what.name); err != nil {
 		return sight{}, err
@@ -201,12 +207,29 @@ func judgeClaim(seen sight) (stat provider.VolumeStat, ended bool) {
 		return provider.VolumeStat{}, false
 	case !madeFrom(seen.claim, seen.name):
 		return failed("claim %s/%s is there, and is not made from this backup", seen.claim.GetNamespace(), seen.claim.GetName()), true
+	case phaseOf(seen.claim) == corev1.ClaimBound && wasThere(seen.volume, seen.claim):
+		return failed("the cluster has bound claim %s/%s to volume %s, which was there before, and not to one that is made from the backup: "+
+			"delete the claim, and the volume or what makes it available, and restore again",
+			seen.claim.GetNamespace(), seen.claim.GetName(), seen.volume.GetName()), true
 	case phaseOf(seen.claim) == corev1.ClaimBound:
 		return done(), true
 	case phaseOf(seen.claim) == corev1.ClaimLost:
 		return failed("claim %s/%s has lost its volume", seen.claim.GetNamespace(), seen.claim.GetName()), true
 	}
 	return provider.VolumeStat{}, false
+}
+
+// boundByController is on volumes that were there when a claim was bound to them.
+const boundByController = "pv.kubernetes.io/bound-by-controller"
+
+// wasThere tells whether a volume is older than its claim, or was found for it. A cluster looks for one that fits, whatever the
+// claim is to be made from.
+func wasThere(volume, claim *unstructured.Unstructured) bool {
+	if volume == nil {
+		return false
+	}
+	made, wanted := volume.GetCreationTimestamp(), claim.GetCreationTimestamp()
+	return volume.GetAnnotations()[boundByController] != "" || made.Before(&wanted)
 }
 
 func failed(format string, arguments ...any) provider.VolumeStat {
