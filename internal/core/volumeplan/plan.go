@@ -216,7 +216,7 @@ func (c *candidate) works(way Way, claim *Claim) bool {
 	case Offload:
 		return c.Offloads
 	case Snapshot:
-		return c.NeedsSnapshot
+		return c.NeedsSnapshot && claim.Driver != "" // No other volumes have snapshots.
 	case Volume:
 		return c.NeedsVolume
 	}
@@ -227,6 +227,9 @@ func (c *candidate) works(way Way, claim *Claim) bool {
 func (p *planner) nobody(claim *Claim, wanted wish) Decision {
 	what := "no volume provider can back up its volume " + claim.Volume + " (" + kindOf(claim) + ")"
 	switch {
+	case wanted.provider != "" && !slices.ContainsFunc(p.facts.Providers, func(each Provider) bool { return each.Name == wanted.provider }):
+		what = fmt.Sprintf("there is no volume provider %s, which a rule of spec.volumeRules names, for its volume %s (%s)",
+			wanted.provider, claim.Volume, kindOf(claim))
 	case wanted.provider != "":
 		what = fmt.Sprintf("provider %s, which a rule names, cannot back up its volume %s (%s)", wanted.provider, claim.Volume, kindOf(claim))
 	case wanted.way != "":

@@ -159,6 +159,19 @@ func TestPlan(t *testing.T) {
 			settings: volumeplan.Settings{Rules: []volumeplan.Rule{{Action: volumeplan.BackUp, Provider: "vendor"}}},
 			want:     volumeplan.Decision{Verdict: volumeplan.Impossible, Reason: volumeplan.ReasonWithoutProvider, Message: "provider vendor, which a rule names"},
 		},
+		"RuleNamesNobody": {
+			reason:   "That there is no such provider is said, and not that it cannot do it.",
+			settings: volumeplan.Settings{Rules: []volumeplan.Rule{{Action: volumeplan.BackUp, Provider: "vendr"}}},
+			want:     volumeplan.Decision{Verdict: volumeplan.Impossible, Reason: volumeplan.ReasonWithoutProvider, Message: "there is no volume provider vendr"},
+		},
+		"NoCSI": {
+			reason: "A volume that is none of CSI has no snapshots, so that no class of them is missing.",
+			facts: func(facts *volumeplan.Facts) {
+				facts.Claims[0].Driver, facts.Claims[0].Source = "", "hostPath"
+				facts.Providers = facts.Providers[1:]
+			},
+			want: volumeplan.Decision{Verdict: volumeplan.Impossible, Reason: volumeplan.ReasonWithoutProvider, Message: "(hostPath): register a provider"},
+		},
 		"SeveralLocations": {
 			reason: "Of several locations of a provider a person must choose.",
 			facts: func(facts *volumeplan.Facts) {
