@@ -118,7 +118,8 @@ func (r *recovery) leaksNothing() {
 	for where, content := range places {
 		found, err := searcher.Search(where, bytes.NewReader(content))
 		check(r.t, err)
-		if len(found) > 0 || len(content) < 500 { //nolint:mnd // Less than this is nothing.
+		// Whether backups are seen before the command ends, is chance: whoever manages the cluster afterwards looks for them.
+		if len(found) > 0 || len(content) < 500 && where != "backups" { //nolint:mnd // Less than this is nothing.
 			r.t.Errorf("in %d bytes of %s: %v", len(content), where, found)
 		}
 	}
