@@ -86,6 +86,9 @@ func TestKilledSupervisorTakesItsNodesAlong(t *testing.T) {
 			t.Errorf("%s has not ended: %v", component.Name, err)
 		}
 	}
+	if ended, err := state.Supervisor.Wait(endLimit); !ended || err != nil { // Its children may go before it has quite gone.
+		t.Errorf("the supervisor has not ended: %v", err)
+	}
 	if phase := killed.state(t).Phase; phase != plane.Dead {
 		t.Errorf("the phase is %s", phase)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"maps"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -56,8 +57,11 @@ func database(t *testing.T) (*world.World, *fakecluster.Cluster) {
 // controlled plays the controller, after what the test intercepts.
 func controlled(t *testing.T, to *fakecluster.Cluster, before func(call fakecluster.Call) error) {
 	t.Helper()
+	var mutex sync.Mutex // Calls go on at once.
 	created := false
 	to.Intercept = func(call fakecluster.Call) error {
+		mutex.Lock()
+		defer mutex.Unlock()
 		if before != nil {
 			if err := before(call); err != nil {
 				return err
