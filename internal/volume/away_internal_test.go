@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -75,5 +76,33 @@ func TestRemoveTriesAll(t *testing.T) {
 		if order := &left.Items[i]; order.DeletionTimestamp.IsZero() != (order.Name == "o2") {
 			t.Errorf("%s: deleted at %v", order.Name, order.DeletionTimestamp)
 		}
+	}
+}
+
+// TestOrderThatGoesBeforeItIsFollowed: an order of an earlier attempt is deleted between the look at what there is and the waiting
+// for it. Its provider lives, so nothing else would end the waiting.
+func TestOrderThatGoesBeforeItIsFollowed(t *testing.T) {
+	t.Parallel()
+	decision, _ := theClaim()
+	order := doneOrder(OrderName(theRun, "shop", "data"), "d", "h1")
+	order.Status.Phase = kahuv1.VolumePhaseInProgress
+	there := &kahuv1.Provider{ObjectMeta: metav1.ObjectMeta{Name: decision.Provider}}
+	there.Status.State = kahuv1.ProviderStateAvailable
+	c, _ := fakeClient(t, Options{}, order, there)
+	var lists atomic.Int32
+	c.api = interceptor.NewClient(c.api, interceptor.Funcs{
+		List: func(ctx context.Context, api client.WithWatch, list client.ObjectList, options ...client.ListOption) error {
+			err := api.List(ctx, list, options...)
+			if _, is := list.(*kahuv1.VolumeBackupContentList); is && err == nil && lists.Add(1) == 1 {
+				err = api.Delete(ctx, order)
+			}
+			return err
+		},
+	})
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	outcomes, err := c.BackUp(ctx, theRun, []volumeplan.Decision{decision}, func(volumework.Progress) {})
+	if err != nil || outcomes[0].Reason != ReasonOrderFailed || !strings.Contains(outcomes[0].Message, "was deleted") {
+		t.Errorf("%+v, %v", outcomes, err)
 	}
 }

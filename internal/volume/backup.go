@@ -45,7 +45,8 @@ func (c *Client) BackUp(
 		each := &decisions[i]
 		name := OrderName(run, each.Claim.Namespace, each.Claim.Name)
 		work.outcomes[name] = &volumework.Outcome{Decision: *each}
-		if ordered[name] != nil {
+		if earlier := ordered[name]; earlier != nil {
+			work.before = append(work.before, earlier)
 			continue
 		}
 		switch {
@@ -91,8 +92,9 @@ func (c *Client) orders(ctx context.Context, run volumework.Run) (map[string]*ka
 type backingUp struct {
 	*Client
 
-	run  volumework.Run
-	show func(volumework.Progress)
+	run    volumework.Run
+	show   func(volumework.Progress)
+	before []client.Object // orders that an earlier attempt has given
 
 	mu       sync.Mutex
 	outcomes map[string]*volumework.Outcome // by the names of the orders
@@ -316,7 +318,7 @@ func (w *backingUp) await(ctx context.Context) error {
 	waiting.Go(func() error {
 		return w.follow(inner, follower{
 			list: func() client.ObjectList { return &kahuv1.VolumeBackupContentList{} }, options: []client.ListOption{ofRun(w.run)},
-			look: w.look, over: over,
+			look: w.look, over: over, before: w.before,
 		})
 	})
 	waiting.Go(func() error { return w.watchProviders(inner, over) })

@@ -19,6 +19,8 @@ type follower struct {
 	// look is told of each object, and that one is gone. over is asked after each time.
 	look func(ctx context.Context, object client.Object, gone bool) error
 	over func() bool
+	// before are objects that were there before: of those that the first list has no more, it is told that they are gone.
+	before []client.Object
 }
 
 // againTime is how long a watch that could not begin, or ended at once, waits before it is tried again.
@@ -28,6 +30,9 @@ const againTime = 200 * time.Millisecond
 // while is waited for.
 func (c *Client) follow(ctx context.Context, by follower) error {
 	known := map[client.ObjectKey]client.Object{}
+	for _, object := range by.before {
+		known[client.ObjectKeyFromObject(object)] = object
+	}
 	for {
 		list := by.list()
 		if err := c.api.List(ctx, list, by.options...); err == nil {
