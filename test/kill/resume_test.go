@@ -86,12 +86,13 @@ func (w *world) inCheckpoints(backup string) map[string]bool {
 	return kept
 }
 
-// listed returns how often a manager has listed each resource.
+// listed returns how often a manager has listed each resource. What it lists in Kahu's own namespace it does not read for a
+// backup: there it looks for what runs have left.
 func (w *world) listed(running *process) map[string]int {
 	w.t.Helper()
 	found := map[string]int{}
 	for _, line := range w.audit(running.name) {
-		if line.Lists {
+		if line.Lists && !strings.Contains(line.What, "/namespaces/"+kahuNamespace+"/") {
 			found[line.What[strings.LastIndex(line.What, "/")+1:]]++
 		}
 	}
