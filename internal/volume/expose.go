@@ -79,6 +79,8 @@ func (c *Client) checkExposed(ctx context.Context, order *kahuv1.VolumeBackupCon
 	return nil
 }
 
+const claimKind = "PersistentVolumeClaim"
+
 // boundByController is on volumes that were there when a claim was bound to them.
 const boundByController = "pv.kubernetes.io/bound-by-controller"
 
@@ -93,7 +95,7 @@ func kindOf(object client.Object) string {
 	if kind := object.GetObjectKind().GroupVersionKind().Kind; kind != "" {
 		return kind
 	}
-	return "PersistentVolumeClaim"
+	return claimKind
 }
 
 // classFor returns the storage class with which a volume can be made from a snapshot of a driver: the wished one, else the first

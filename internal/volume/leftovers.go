@@ -50,7 +50,7 @@ func (c *Client) Leftovers(ctx context.Context, known func(uid string) bool) ([]
 	kinds := []schema.GroupVersionKind{
 		kahuv1.GroupVersion.WithKind("VolumeBackupContent"),
 		snapshotGroup().WithKind(snapshotKind), snapshotGroup().WithKind(contentKind),
-		corev1.SchemeGroupVersion.WithKind("PersistentVolumeClaim"),
+		corev1.SchemeGroupVersion.WithKind(claimKind),
 	}
 	if version, err := c.groupVersion(); err == nil { // Without it, there are no groups.
 		kinds = append(kinds, version.WithKind(groupKind))
@@ -72,11 +72,14 @@ func (c *Client) Leftovers(ctx context.Context, known func(uid string) bool) ([]
 func (c *Client) findLeft(
 	ctx context.Context, kind schema.GroupVersionKind, known func(uid string) bool, found map[string]*leftover.Trace,
 ) error {
-	token := ""
+	within, token := client.InNamespace(""), ""
+	if kind.Kind == claimKind {
+		within = client.InNamespace(c.options.Namespace) // Those of snapshots are there, and all others are people's.
+	}
 	for {
 		page := &metav1.PartialObjectMetadataList{}
 		page.SetGroupVersionKind(kind.GroupVersion().WithKind(kind.Kind + "List"))
-		err := c.api.List(ctx, page, client.HasLabels{kahuv1.BackupUIDLabel}, client.Limit(c.options.Page), client.Continue(token))
+		err := c.api.List(ctx, page, client.HasLabels{kahuv1.BackupUIDLabel}, client.Limit(c.options.Page), client.Continue(token), within)
 		if meta.IsNoMatchError(err) {
 			return nil
 		}

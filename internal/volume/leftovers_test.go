@@ -3,9 +3,12 @@ package volume_test
 import (
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
@@ -35,11 +38,22 @@ func TestLeftovers(t *testing.T) {
 		order.Spec.BackupUID = "uid-of-strange"
 		w.create(order)
 	}
+	w.create(&corev1.PersistentVolumeClaim{ // Somebody has copied what they found, with its labels.
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: w.namespace, Name: "copied", Labels: map[string]string{kahuv1.BackupUIDLabel: "uid-of-copied"},
+		},
+		Spec: corev1.PersistentVolumeClaimSpec{
+			AccessModes: []corev1.PersistentVolumeAccessMode{corev1.ReadWriteOnce},
+			Resources:   corev1.VolumeResourceRequirements{Requests: corev1.ResourceList{corev1.ResourceStorage: resource.MustParse("1Gi")}},
+		},
+	})
 	all, err := w.volumes.Leftovers(t.Context(), func(string) bool { return false })
 	if err != nil {
 		t.Fatal(err)
 	}
-	ours := slices.DeleteFunc(slices.Clone(all), func(trace leftover.Trace) bool { return trace.UID != w.run.UID && trace.UID != "uid-of-strange" })
+	ours := slices.DeleteFunc(slices.Clone(all), func(trace leftover.Trace) bool {
+		return trace.UID != w.run.UID && !strings.HasPrefix(trace.UID, "uid-of-")
+	})
 	for i := range ours {
 		if ours[i].Youngest.IsZero() || ours[i].Example.Kind != "VolumeBackupContent" || ours[i].Example.UID == "" {
 			t.Errorf("%+v", ours[i])
