@@ -29,10 +29,7 @@ const againTime = 200 * time.Millisecond
 // follow returns when the follower has seen enough, with its error, or with that of the context. A server that is away for a
 // while is waited for.
 func (c *Client) follow(ctx context.Context, by follower) error {
-	known := map[client.ObjectKey]client.Object{}
-	for _, object := range by.before {
-		known[client.ObjectKeyFromObject(object)] = object
-	}
+	known := by.known()
 	for {
 		list := by.list()
 		if err := c.api.List(ctx, list, by.options...); err == nil {
@@ -51,6 +48,15 @@ func (c *Client) follow(ctx context.Context, by follower) error {
 		case <-c.clock.After(againTime):
 		}
 	}
+}
+
+// known returns what was there before, by name.
+func (f *follower) known() map[client.ObjectKey]client.Object {
+	known := map[client.ObjectKey]client.Object{}
+	for _, object := range f.before {
+		known[client.ObjectKeyFromObject(object)] = object
+	}
+	return known
 }
 
 // take tells of everything in a list, and of what is not in it any more.
