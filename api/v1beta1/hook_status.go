@@ -77,12 +77,56 @@ type BackupHooks struct {
 	// +kubebuilder:validation:Minimum=0
 	FailedCommands int64 `json:"failedCommands,omitempty"`
 
+	// owed is what each pod was promised to run after the cut, as it was before
+	// anything ran in it, of at most 100 pods. It is gone when it has run; that of pods
+	// that may still be held still stays.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=100
+	Owed []OwedHook `json:"owed,omitempty"`
+
 	// containers are what came of the commands in each container, at most 100. The
 	// report at the location has every command, and what it wrote.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=100
 	Containers []HookContainer `json:"containers,omitempty"`
+}
+
+// OwedHook is what a pod was promised to run after the cut.
+type OwedHook struct {
+	// namespace is the namespace of the pod.
+	// +optional
+	// +kubebuilder:validation:MaxLength=63
+	Namespace string `json:"namespace,omitempty"`
+
+	// pod is the name of the pod.
+	// +optional
+	// +kubebuilder:validation:MaxLength=253
+	Pod string `json:"pod,omitempty"`
+
+	// podUID is the UID of the pod.
+	// +optional
+	// +kubebuilder:validation:MaxLength=128
+	PodUID string `json:"podUID,omitempty"`
+
+	// sets are the sets of commands that chose the pod, such as
+	// spec.hook.resources[0].
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=32
+	// +kubebuilder:validation:items:MaxLength=64
+	Sets []string `json:"sets,omitempty"`
+
+	// exec is the command that the annotations of the pod asked for.
+	// +optional
+	Exec *ExecHook `json:"exec,omitempty"`
+
+	// digest is that of such a command with more than 2048 bytes, which is not
+	// recorded.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	Digest string `json:"digest,omitempty"`
 }
 
 // UncutVolume is a volume that was not cut while applications held still.

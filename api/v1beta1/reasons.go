@@ -124,7 +124,8 @@ const (
 	// before the volumes were cut. The commands after have run; start another.
 	ReasonHookInterrupted = "HookInterrupted"
 	// ReasonHookChanged: spec.hook of a Restore is another one than when its run was
-	// accepted; create another Restore.
+	// accepted; create another Restore. Of a Backup that was interrupted: what was to
+	// run in pods after the cut is not known any more; run it by hand.
 	ReasonHookChanged = "HookChanged"
 	// ReasonQuiesceTimeout: the volumes were not cut in the time for which an
 	// application may be kept from writing. The commands after have run.

@@ -197,7 +197,7 @@ func fillKnown(value reflect.Value) bool {
 		},
 		kahuv1.FinishedJobsKeep, kahuv1.ExistingResourcePolicyRecreate, kahuv1.PlanActionUpdate, kahuv1.UndoActionKeep,
 		kahuv1.InspectionSubjectObjects, kahuv1.VolumePhaseInProgress, kahuv1.VolumeWayOffload, kahuv1.BackupVolumeSkipped, kahuv1.RestoreVolumeExisting,
-		kahuv1.ProviderTypeVolume, kahuv1.ProviderStateUnavailable,
+		kahuv1.ProviderTypeVolume, kahuv1.ProviderStateUnavailable, kahuv1.HookErrorModeContinue,
 	}
 	for _, known := range values {
 		if value.Type() == reflect.TypeOf(known) {

@@ -43,7 +43,7 @@ func (h *hookRecord) Begin(ctx context.Context, begun quiesce.Begun) error {
 		}
 		status.Hooks = &kahuv1.BackupHooks{
 			Attempt: h.attempt, StartTimestamp: &metav1.Time{Time: begun.Began}, Deadline: &metav1.Time{Time: begun.Deadline},
-			Pods: int64(len(begun.Pods)), Containers: pending(begun.Pods),
+			Pods: int64(len(begun.Pods)), Containers: pending(begun.Pods), Owed: owedOf(begun.Pods),
 		}
 		meta.SetStatusCondition(&status.Conditions, metav1.Condition{
 			Type: kahuv1.ConditionHooksCompleted, Status: metav1.ConditionUnknown, Reason: kahuv1.ReasonProcessing,
@@ -140,7 +140,7 @@ func (h *hookRecord) fill(backup *kahuv1.Backup, outcome quiesce.Outcome) {
 	if hooks.Pods == 0 {
 		hooks.Pods = int64(outcome.Pods)
 	}
-	hooks.Containers = nil
+	hooks.Containers, hooks.Owed = nil, stillOwed(hooks.Owed, outcome.Stranded)
 	for _, row := range outcome.Rows[:min(len(outcome.Rows), failure.MaxRows)] {
 		hooks.Containers = append(hooks.Containers, kahuv1.HookContainer{
 			Namespace: row.Namespace, Pod: row.Pod, PodUID: string(row.UID), Container: row.Container, Pre: row.Pre, Post: row.Post,

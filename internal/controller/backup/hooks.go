@@ -8,7 +8,6 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
@@ -25,7 +24,7 @@ type Hooks interface {
 	// Session returns the hooks of a run.
 	Session(request quiesce.Request) *quiesce.Session
 	// Resume runs the post hooks that a run owes whose process died.
-	Resume(ctx context.Context, request quiesce.Request, recorded []quiesce.Pod, whole bool) (quiesce.Outcome, error)
+	Resume(ctx context.Context, request quiesce.Request, owed quiesce.Owed) (quiesce.Outcome, error)
 }
 
 // HookTasks are the post hooks that are run for processes that died.
@@ -171,13 +170,9 @@ func (c *Controller) beginOwed(ctx context.Context, s *scope, request quiesce.Re
 	if hooks == nil || hooks.CompletionTimestamp != nil {
 		return quietly(s, waitTime) // What this pass sees is old.
 	}
-	var recorded []quiesce.Pod
-	for _, row := range hooks.Containers {
-		recorded = append(recorded, quiesce.Pod{Namespace: row.Namespace, Name: row.Pod, UID: types.UID(row.PodUID)})
-	}
-	whole := hooks.Pods <= int64(len(hooks.Containers))
+	owed := quiesce.Owed{Promises: promises(hooks.Owed), Pods: int(hooks.Pods)}
 	c.HookTasks.Begin(s.backup.DeepCopy(), func(ctx context.Context, _ func(struct{})) (quiesce.Outcome, error) {
-		return c.Hooks.Resume(ctx, request, recorded, whole)
+		return c.Hooks.Resume(ctx, request, owed)
 	})
 	return reconcile.Waiting(kahuv1.ReasonProcessing, owedText, waitTime)
 }

@@ -135,7 +135,7 @@ type owing struct {
 	outcome quiesce.Outcome
 }
 
-func (o *owing) Resume(context.Context, quiesce.Request, []quiesce.Pod, bool) (quiesce.Outcome, error) {
+func (o *owing) Resume(context.Context, quiesce.Request, quiesce.Owed) (quiesce.Outcome, error) {
 	return o.outcome, nil
 }
 

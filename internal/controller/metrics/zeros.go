@@ -50,7 +50,7 @@ func restoreReasons() []string {
 		kahuv1.ReasonBackupNotFound, kahuv1.ReasonBackupAmbiguous, kahuv1.ReasonBackupFailed, kahuv1.ReasonBackupIncomplete,
 		kahuv1.ReasonManifestNotFound, kahuv1.ReasonManifestTooNew, kahuv1.ReasonManifestInvalid,
 		kahuv1.ReasonMarkerMissing, kahuv1.ReasonKeyNeeded, kahuv1.ReasonUnknownSigner, kahuv1.ReasonProviderUnavailable,
-		kahuv1.ReasonHookChanged, kahuv1.ReasonContainerNotReady,
+		kahuv1.ReasonContainerNotReady,
 	)
 }
 
@@ -64,7 +64,7 @@ func commonReasons() []string {
 		kahuv1.ReasonArchiveCorrupt,
 		kahuv1.ReasonHookInvalid, kahuv1.ReasonHookFailed, kahuv1.ReasonHookTimedOut, kahuv1.ReasonHookInterrupted,
 		kahuv1.ReasonContainerNotFound, kahuv1.ReasonContainerNotRunning, kahuv1.ReasonPodNotRunning, kahuv1.ReasonPodGone,
-		kahuv1.ReasonPodUnreachable,
+		kahuv1.ReasonPodUnreachable, kahuv1.ReasonHookChanged,
 	}
 }
 

@@ -64,6 +64,8 @@ type Owner struct {
 // Plan is what a pod is asked to do.
 type Plan struct {
 	Pod Pod
+	// Sets are the fields of the sets that choose it; none where its annotations ask.
+	Sets []string
 	// Pre are the commands before, Post those after, each in the order in which they run.
 	Pre, Post []Command
 }
@@ -93,6 +95,8 @@ const (
 	Unreachable = "PodUnreachable"
 	// NotReady: the container was not ready in the time that it had for that after a restore.
 	NotReady = "ContainerNotReady"
+	// Changed: what was promised to the pod cannot be found out any more.
+	Changed = "HookChanged"
 	// NotRun: it was not its turn before the run failed.
 	NotRun = "NotRun"
 )

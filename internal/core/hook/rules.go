@@ -65,17 +65,15 @@ func (r *Rules) Plan(pod Pod) (Plan, []selection.Problem) {
 	if pod.Over {
 		return plan, nil
 	}
-	chosen := false
 	for _, set := range r.sets {
 		if !set.choose(&pod) || len(set.Pre)+len(set.Post) == 0 {
 			continue
 		}
-		chosen = true
+		plan.Sets = append(plan.Sets, set.Field)
 		plan.Pre = append(plan.Pre, set.Pre...)
-		// What was done last is undone first.
-		plan.Post = append(slices.Clone(set.Post), plan.Post...)
+		plan.Post = after(set.Post, plan.Post)
 	}
-	if chosen {
+	if len(plan.Sets) > 0 {
 		return plan, nil
 	}
 	pre, problems := fromAnnotations(&pod, PreBackup)

@@ -68,6 +68,19 @@ func (f *Finder) Each(ctx context.Context, namespace string, reset func(), visit
 	return nil
 }
 
+// One returns the pod of that UID, if it is there.
+func (f *Finder) One(ctx context.Context, namespace, name string, uid types.UID) (pod hook.Pod, there bool, err error) {
+	object, err := f.Cluster.Get(ctx, hook.PodKind(), namespace, name)
+	switch {
+	case errors.Is(err, core.ErrNotFound), err == nil && object.UID != uid:
+		return hook.Pod{}, false, nil
+	case err != nil:
+		return hook.Pod{}, false, fmt.Errorf("%w: looking for the pod %s/%s: %w", engine.ErrCluster, namespace, name, err)
+	}
+	pod, err = read(object)
+	return pod, err == nil, err
+}
+
 // content is what is read of a pod.
 type content struct {
 	Metadata struct {

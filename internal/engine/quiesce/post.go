@@ -118,19 +118,22 @@ func (w *work) giveUp(of owed, waited time.Duration) bool {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.stranded = append(w.stranded, fmt.Sprintf("Pod %s/%s", plan.Pod.Namespace, plan.Pod.Name))
+	w.stranded = append(w.stranded, PodText(plan.Pod.Namespace, plan.Pod.Name))
 	key := core.Key{Resource: "pods", Namespace: plan.Pod.Namespace, Name: plan.Pod.Name}
 	w.ledger.Warn(key, strandedText([]string{key.Namespace + "/" + key.Name}))
 	return true
 }
 
-// strand adds that pods may be held still.
-func (o *Outcome) strand(pods []string) {
+// PodText is how Outcome.Stranded names a pod.
+func PodText(namespace, name string) string { return fmt.Sprintf("Pod %s/%s", namespace, name) }
+
+// strand adds that pods may be held still, which is why the run fails if nothing else is.
+func (o *Outcome) strand(pods []string, reason string) {
 	if len(pods) == 0 {
 		return
 	}
-	o.Stranded = pods
-	o.Reason = cmp.Or(o.Reason, hook.Unreachable)
+	o.Stranded = append(o.Stranded, pods...)
+	o.Reason = cmp.Or(o.Reason, reason)
 	text := strandedText(pods)
 	if o.Message != "" {
 		text += ". " + o.Message

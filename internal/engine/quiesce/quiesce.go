@@ -10,8 +10,6 @@ package quiesce
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -175,69 +173,4 @@ func (s *Session) Around(ctx context.Context, ledger *engine.Ledger, cut func(ct
 	}
 	work := &work{Runner: s.runner, record: s.request.Record, ledger: ledger, plans: plans}
 	return work.around(ctx, s.request.Limit, cut)
-}
-
-// Pod names a pod that is on record.
-type Pod struct {
-	Namespace, Name string
-	UID             types.UID
-}
-
-// Resume runs the post hooks of a run whose process died after it had put on record that it begins: those of the pods on
-// record, and where the record has not all of them, those of all that the backup chooses.
-func (r *Runner) Resume(ctx context.Context, request Request, recorded []Pod, whole bool) (Outcome, error) {
-	kinds, _, err := r.Cluster.Kinds(ctx)
-	if err != nil {
-		return Outcome{}, fmt.Errorf("%w: %w", engine.ErrCluster, err)
-	}
-	kinds = selection.Cohabiting(kinds)
-	rules, _ := hook.Compile(request.Sets, kinds)
-	chosen, _ := selection.Compile(request.Filters, kinds)
-	names := map[types.UID]bool{}
-	for _, pod := range recorded {
-		names[pod.UID] = true
-	}
-	ledger, err := engine.NewLedger(r.Clock)
-	if err != nil {
-		return Outcome{}, err
-	}
-	search := &search{Runner: r, kinds: kinds, rules: rules, filters: request.Filters, ledger: ledger, lenient: true}
-	plans, err := search.find(ctx, func(pod *hook.Pod) bool {
-		return names[pod.UID] || !whole && (chosen == nil || hook.InScope(chosen, pod))
-	})
-	if err != nil {
-		return Outcome{}, err
-	}
-	work := &work{Runner: r, record: request.Record, ledger: ledger, plans: plans, began: r.Clock.Now()}
-	return work.resume(ctx, recorded)
-}
-
-// resume runs the post commands of all pods.
-func (w *work) resume(ctx context.Context, recorded []Pod) (Outcome, error) {
-	w.begin()
-	for i := range w.states {
-		w.states[i].begun = true
-	}
-	if w.post(ctx) && ctx.Err() != nil {
-		return Outcome{}, errors.Join(ctx.Err(), errOwed)
-	}
-	outcome := w.outcome(nil)
-	outcome.gone(recorded, w.plans)
-	return outcome, nil
-}
-
-// gone adds rows for the pods on record that are not there any more.
-func (o *Outcome) gone(recorded []Pod, plans []hook.Plan) {
-	there := map[types.UID]bool{}
-	for _, plan := range plans {
-		there[plan.Pod.UID] = true
-	}
-	for _, pod := range recorded {
-		if !there[pod.UID] {
-			o.Rows = append(o.Rows, Row{
-				Namespace: pod.Namespace, Pod: pod.Name, UID: pod.UID, Post: hook.PodGone,
-				Message: "the pod is gone, or nothing is asked of it any more",
-			})
-		}
-	}
 }

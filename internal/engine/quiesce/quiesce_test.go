@@ -280,35 +280,6 @@ func TestPods(t *testing.T) {
 	}
 }
 
-// TestResume: post hooks that are owed run in the pods on record, or where the record is not whole in all of the backup's.
-func TestResume(t *testing.T) {
-	t.Parallel()
-	for name, test := range map[string]struct {
-		whole bool
-		want  []string
-	}{
-		"the record has all":  {true, []string{"b thaw", "b tell"}},
-		"the record has some": {false, []string{"a thaw", "a tell", "b thaw", "b tell"}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			s := newStage(t, "a", "b")
-			found, err := s.cluster.Get(t.Context(), hook.PodKind(), "shop", "b")
-			if err != nil {
-				t.Fatal(err)
-			}
-			recorded := []quiesce.Pod{{Namespace: "shop", Name: "b", UID: found.UID}, {Namespace: "shop", Name: "gone", UID: "gone"}}
-			outcome, err := s.runner().Resume(t.Context(), s.request(), recorded, test.whole)
-			if diff := cmp.Diff(test.want, s.events); diff != "" || err != nil {
-				t.Errorf("%v (-want +got):\n%s", err, diff)
-			}
-			if last := outcome.Rows[len(outcome.Rows)-1]; last.Pod != "gone" || last.Post != hook.PodGone {
-				t.Errorf("outcome is %+v", outcome)
-			}
-		})
-	}
-}
-
 // TestInsists: a pod that cannot be reached is asked again for a while, before and not after.
 func TestInsists(t *testing.T) {
 	t.Parallel()
@@ -371,15 +342,15 @@ func TestPostHookStaysOwed(t *testing.T) {
 	if _, err := s.around(ctx, t, s.request(), func(context.Context) error { cancel(); return nil }); err == nil || slices.Contains(s.events, "end") {
 		t.Errorf("db is held still, and on record is that nothing is owed: %v, %q", err, s.events)
 	}
-	recorded := []quiesce.Pod{{Namespace: "shop", Name: "db", UID: s.begun.Pods[0].Pod.UID}}
-	if outcome, err := s.runner().Resume(ctx, s.request(), recorded, true); err == nil {
+	recorded := promised(s.begun.Pods)
+	if outcome, err := s.runner().Resume(ctx, s.request(), recorded); err == nil {
 		t.Errorf("who goes on, and ends too, says that they have run: %+v", outcome)
 	}
-	if outcome, err := s.runner().Resume(t.Context(), s.request(), recorded, true); err != nil || len(outcome.Stranded) != 1 {
+	if outcome, err := s.runner().Resume(t.Context(), s.request(), recorded); err != nil || len(outcome.Stranded) != 1 {
 		t.Errorf("who goes on: %+v, %v", outcome, err)
 	}
 	s.answer = nil
-	if outcome, err := s.runner().Resume(t.Context(), s.request(), recorded, true); err != nil || len(outcome.Stranded) != 0 || outcome.Reason != "" {
+	if outcome, err := s.runner().Resume(t.Context(), s.request(), recorded); err != nil || len(outcome.Stranded) != 0 || outcome.Reason != "" {
 		t.Errorf("when it can be reached again: %+v, %v", outcome, err)
 	}
 }

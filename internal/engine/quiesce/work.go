@@ -272,6 +272,6 @@ func (w *work) outcome(err error) Outcome {
 	if failed != nil {
 		sum.Reason, sum.Message = failed.Reason, failed.Message
 	}
-	sum.strand(w.stranded)
+	sum.strand(w.stranded, hook.Unreachable)
 	return sum
 }
