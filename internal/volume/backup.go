@@ -166,7 +166,9 @@ func (w *backingUp) fromSnapshots(ctx context.Context, decisions []*volumeplan.D
 		return nil
 	}
 	waiting := map[client.ObjectKey]*volumeplan.Decision{}
+	var cut []client.Object // One that is gone by now is waited for no more.
 	for _, each := range decisions {
+		cut = append(cut, objectOf(snapshotKind, each.Claim.Namespace, snapshotName(w.run, each.Claim.Key())))
 		waiting[client.ObjectKey{Namespace: each.Claim.Namespace, Name: snapshotName(w.run, each.Claim.Key())}] = each
 	}
 	bounded, cancel := context.WithTimeoutCause(ctx, w.options.ReadyTime, errSlow)
@@ -174,7 +176,7 @@ func (w *backingUp) fromSnapshots(ctx context.Context, decisions []*volumeplan.D
 	retained, last := map[client.ObjectKey]bool{}, map[client.ObjectKey]string{}
 	err := w.follow(bounded, follower{
 		list: func() client.ObjectList { return listOf(snapshotKind) }, options: []client.ListOption{ofRun(w.run)},
-		over: func() bool { return len(waiting) == 0 || w.over() },
+		over: func() bool { return len(waiting) == 0 || w.over() }, before: cut,
 		look: func(ctx context.Context, object client.Object, gone bool) error {
 			key := client.ObjectKeyFromObject(object)
 			decision, made := waiting[key], snapshotOf(object.(*unstructured.Unstructured)) //nolint:forcetypeassert // Nothing else is in the list.
@@ -227,9 +229,10 @@ type advancing struct {
 	waiting  map[client.ObjectKey]*volumeplan.Decision
 }
 
-// advance has a snapshot outlive its namespace as soon as it has a content, and gives the order when it can be used.
+// advance has a snapshot outlive its namespace as soon as it has a content, and gives the order when it can be used. Where something
+// is wrong with it, its content is looked at again: it may be gone.
 func (w *backingUp) advance(ctx context.Context, a advancing) error {
-	if a.made.content == "" || a.retained[a.key] && !a.made.ready {
+	if a.made.content == "" || a.retained[a.key] && !a.made.ready && a.made.failure == "" {
 		return nil
 	}
 	held, err := w.hold(ctx, a.made, fate{policy: policyRetain, keeps: a.decision.KeepsSnapshot})

@@ -47,7 +47,7 @@ func (c *Client) cutEach(
 	if !waiting.over() {
 		err = c.follow(bounded, follower{
 			list: func() client.ObjectList { return listOf(snapshotKind) }, options: []client.ListOption{ofRun(run)},
-			look: waiting.look, over: waiting.over,
+			look: waiting.look, over: waiting.over, before: waiting.asked(),
 		})
 	}
 	waiting.giveUp(err)
@@ -138,6 +138,14 @@ type cutting struct {
 	wanted map[client.ObjectKey]*volumeplan.Decision // that are not cut yet
 	failed map[core.Key]error
 	last   map[core.Key]string // what went wrong last
+}
+
+// asked returns the snapshots that were asked for: one that is gone before it is looked at is cut no more.
+func (w *cutting) asked() (all []client.Object) {
+	for key := range w.wanted {
+		all = append(all, objectOf(snapshotKind, key.Namespace, key.Name))
+	}
+	return all
 }
 
 func (w *cutting) over() bool { return len(w.wanted) == 0 }

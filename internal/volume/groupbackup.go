@@ -31,7 +31,7 @@ func (w *backingUp) fromGroups(ctx context.Context, decisions []*volumeplan.Deci
 	defer cancel()
 	err = w.follow(bounded, follower{
 		list: func() client.ObjectList { return groupList(version, groupKind) }, options: []client.ListOption{ofRun(w.run)},
-		over: func() bool { return len(orders.waiting) == 0 }, look: orders.look,
+		over: func() bool { return len(orders.waiting) == 0 }, look: orders.look, before: groupsNamed(version, orders.waiting),
 	})
 	if ctx.Err() != nil {
 		return ctx.Err()

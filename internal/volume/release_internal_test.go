@@ -10,6 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
@@ -37,6 +38,9 @@ func fakeClient(t *testing.T, options Options, objects ...client.Object) (*Clien
 	mapper.Add(snapshotGroup().WithKind(snapshotKind), meta.RESTScopeNamespace)
 	for _, kind := range []string{contentKind, classKind} {
 		mapper.Add(snapshotGroup().WithKind(kind), meta.RESTScopeRoot)
+	}
+	for _, kind := range []string{groupKind, groupClassKind} {
+		mapper.Add(schema.GroupVersionKind{Group: groupGroup().Group, Version: "v1", Kind: kind}, meta.RESTScopeRoot)
 	}
 	for gvk := range scheme.AllKnownTypes() {
 		scope := meta.RESTScopeRoot

@@ -143,7 +143,7 @@ func (c *Client) cutTogether(
 	if len(work.waiting) > 0 {
 		err = c.follow(bounded, follower{
 			list: func() client.ObjectList { return groupList(version, groupKind) }, options: []client.ListOption{ofRun(run)},
-			look: work.look, over: func() bool { return len(work.waiting) == 0 },
+			look: work.look, over: func() bool { return len(work.waiting) == 0 }, before: groupsNamed(version, work.waiting),
 		})
 	}
 	for name, members := range work.waiting {
@@ -152,6 +152,14 @@ func (c *Client) cutTogether(
 	}
 	work.abandon(ctx)
 	return work.failed
+}
+
+// groupsNamed returns what stands for groups, by its names: what is gone before it is looked at is waited for no more.
+func groupsNamed(version schema.GroupVersion, groups map[string][]*volumeplan.Decision) (all []client.Object) {
+	for name := range groups {
+		all = append(all, groupObject(version, groupKind, name))
+	}
+	return all
 }
 
 // half is the time for groups. The other half, of what is left while applications hold still, is for those that are cut one by one
