@@ -40,3 +40,13 @@ func claimRule(e *edit) {
 			"metadata", "annotations", annotationSelectedNode)
 	}
 }
+
+// NewVolume has a claim be given a new volume: it does not name the one that it had.
+func NewVolume(claim map[string]any, reason string) []Change {
+	e := &edit{object: claim}
+	e.remove(reason, "spec", "volumeName")
+	for _, annotation := range []string{annotationBindCompleted, annotationBoundByController, annotationSelectedNode} {
+		e.remove(reason, "metadata", "annotations", annotation)
+	}
+	return e.changes
+}

@@ -138,22 +138,30 @@ func (r *run) meet(ctx context.Context, wish draft.Draft, living core.Living) er
 		r.leave(wish, draft.WhyShared)
 		return nil
 	}
-	if r.request.Existing == restoreplan.Update || r.request.Existing == restoreplan.Recreate {
-		if err := r.holdBack(wish); err != nil {
-			return err
-		}
+	if r.request.Existing == restoreplan.Fail {
+		return &refusal{ReasonObjectExists, errors.New("an object of that name has come while the restore ran")}
+	}
+	if bound, err := r.bindAgain(ctx, wish, living); err != nil || bound {
+		return err
 	}
 	switch r.request.Existing {
-	case restoreplan.Update:
-		return r.update(ctx, wish)
-	case restoreplan.Recreate:
-		return r.recreate(ctx, wish, living)
-	case restoreplan.Fail:
-		return &refusal{ReasonObjectExists, errors.New("an object of that name has come while the restore ran")}
-	case restoreplan.Skip:
+	case restoreplan.Update, restoreplan.Recreate:
+		return r.change(ctx, wish, living)
+	case restoreplan.Skip, restoreplan.Fail:
 	}
 	r.leave(wish, "an object of that name is there already")
 	return nil
+}
+
+// change makes an object that is there one of the backup.
+func (r *run) change(ctx context.Context, wish draft.Draft, living core.Living) error {
+	if err := r.holdBack(wish); err != nil {
+		return err
+	}
+	if r.request.Existing == restoreplan.Update {
+		return r.update(ctx, wish)
+	}
+	return r.recreate(ctx, wish, living)
 }
 
 // leave notes that an object stays as it is.

@@ -206,7 +206,7 @@ func (r *Runner) Run(ctx context.Context, request Request, files Files) (Result,
 	}
 	work.drafts = &draft.Drafter{
 		Ledger: book, Cluster: r.Cluster, Transformer: work.transformer, Names: names, RunFinished: request.RunFinished,
-		Postponed: work.ownerPostponed,
+		Postponed: work.ownerPostponed, NewVolume: work.newVolume,
 	}
 	err = work.steps(ctx)
 	work.finishReport(ctx, err)
@@ -232,7 +232,8 @@ func (r *run) steps(ctx context.Context) error {
 	if r.request.Hooks != nil {
 		steps = append(steps, engine.Step{Word: "Hooks", Name: "preparing hooks", Do: r.prepareHooks})
 	}
-	steps = append(steps, engine.Step{Word: "Check", Name: "checking the archive", Do: r.checkSegments})
+	steps = append(steps, engine.Step{Word: "Check", Name: "checking the archive", Do: r.checkSegments},
+		engine.Step{Word: "OldVolumes", Name: "deciding which volumes come back without their data", Do: r.planOldVolumes})
 	if r.request.DryRun {
 		steps = append(steps, engine.Step{Word: "Preview", Name: "asking what would come of it", Do: r.previewPlan})
 	} else {
@@ -277,12 +278,14 @@ type run struct {
 	previewed *preview.Result      // set by previewPlan
 	absent    []string             // namespaces that the run makes itself, set by prepareNamespaces
 
-	plan     *restoreplan.Plan            // set by makePlan
-	data     map[*restoreplan.Item]*claim // the claims whose data is in the backup, set by planVolumes
-	homes    map[string][]*claim          // the same by their namespaces in the cluster, set by lookForClaims
-	left     []volumework.Restored        // claims with data that their pods make again, set by planVolumes
-	problems []string                     // what a dry run says would be in the way, set by lookForClaims
-	served   []core.Kind                  // what the cluster serves, set by survey
+	plan     *restoreplan.Plan              // set by makePlan
+	data     map[*restoreplan.Item]*claim   // the claims whose data is in the backup, set by planVolumes
+	anew     map[*restoreplan.Item]string   // the claims that get a new volume, and why, set by planOldVolumes
+	again    map[*restoreplan.Item]core.Key // the volumes that claims get again, which are reserved for old ones, set by planOldVolumes
+	homes    map[string][]*claim            // the same by their namespaces in the cluster, set by lookForClaims
+	left     []volumework.Restored          // claims with data that their pods make again, set by planVolumes
+	problems []string                       // what a dry run says would be in the way, set by lookForClaims
+	served   []core.Kind                    // what the cluster serves, set by survey
 
 	mu            sync.Mutex
 	counts        Counts

@@ -16,6 +16,7 @@ import (
 	"github.com/soda-cdm/kahu/internal/core/volumework"
 	"github.com/soda-cdm/kahu/internal/engine"
 	"github.com/soda-cdm/kahu/internal/engine/restore/draft"
+	"github.com/soda-cdm/kahu/internal/engine/restore/oldvolume"
 )
 
 // ReasonVolumeFailed is of a claim whose volume could not be restored. The claim is not created, so that nothing begins with an
@@ -71,7 +72,7 @@ func (r *run) planVolumes(context.Context) error {
 		for _, item := range wave.Items {
 			if row := rows[item.Key()]; row != nil {
 				r.data[item] = newClaim(row, volumework.Going)
-				replaced[row.PersistentVolume] = row.Provider
+				replaced[row.PersistentVolume] = "provider " + row.Provider + " makes another one from the backup of its data"
 				r.Note(item.Key(), "VolumeFromBackup", "provider "+row.Provider+" makes its volume from the backup")
 			}
 		}
@@ -87,24 +88,20 @@ func (r *run) planVolumes(context.Context) error {
 	return nil
 }
 
-// leaveVolumes takes the PersistentVolumes of those names, which others make anew, out of the plan.
-func (r *run) leaveVolumes(replaced map[string]string) {
+// leaveVolumes takes the PersistentVolumes of those names out of the plan, for the reasons.
+func (r *run) leaveVolumes(reasons map[string]string) {
 	for i := range r.plan.Waves {
 		wave := &r.plan.Waves[i]
 		wave.Items = slices.DeleteFunc(wave.Items, func(item *restoreplan.Item) bool {
-			provider, is := replaced[item.Name]
-			if is = is && item.Kind.GroupResource() == volumeKind().GroupResource(); is {
-				item.Action, item.Reason = restoreplan.SkipControlled, "provider "+provider+" makes another one from the backup of its data"
+			reason, is := reasons[item.Name]
+			if is = is && item.Kind.GroupResource() == oldvolume.Kind().GroupResource(); is {
+				item.Action, item.Reason = restoreplan.SkipControlled, reason
 				r.plan.Skipped = append(r.plan.Skipped, item)
 			}
 			return is
 		})
 	}
 	r.plan.Waves = slices.DeleteFunc(r.plan.Waves, func(wave restoreplan.Wave) bool { return len(wave.Items) == 0 })
-}
-
-func volumeKind() core.Kind {
-	return core.Kind{Version: "v1", Name: "PersistentVolume", Resource: "persistentvolumes"}
 }
 
 // withData has the volume of a claim made from its backup, and has the claim name it. Everything else stays as it is, and so
@@ -198,7 +195,7 @@ func (r *run) bind(ctx context.Context, claim *unstructured.Unstructured, row *a
 			volume.Object["spec"].(map[string]any)[to] = value //nolint:forcetypeassert // It was made above.
 		}
 	}
-	if _, err := r.Cluster.Create(ctx, volumeKind(), volume, r.manager); err != nil && !errors.Is(err, core.ErrAlreadyExists) {
+	if _, err := r.Cluster.Create(ctx, oldvolume.Kind(), volume, r.manager); err != nil && !errors.Is(err, core.ErrAlreadyExists) {
 		return &refusal{ReasonVolumeFailed, fmt.Errorf("creating PersistentVolume %s for what provider %s made: %w", name, row.Provider, err)}
 	}
 	return unstructured.SetNestedField(claim.Object, name, "spec", "volumeName")

@@ -83,6 +83,8 @@ type Drafter struct {
 	Owners restoreplan.OwnerFinder
 	// Init returns the init containers that the pods of an object of the backup get, and why; nil means none.
 	Init func(kind core.Kind, key core.Key, object map[string]any) (containers []any, why string, err error)
+	// NewVolume returns why a claim gets a new volume, and not the one that it had; empty: it does not. nil: none does.
+	NewVolume func(item *restoreplan.Item) string
 	// Postponed tells whether an owner of the object has been put off.
 	Postponed func(object *unstructured.Unstructured) bool
 
@@ -108,7 +110,7 @@ func (d *Drafter) Make(ctx context.Context, item *restoreplan.Item, content []by
 	containers, why, err := d.initOf(item, made.Object)
 	made.After = d.aftermathOf(item, made.Object)
 	defer d.warnOfMentions(item, made.Object)
-	for _, change := range d.Transformer.Apply(*item.Kind, made.Object.Object) {
+	for _, change := range d.change(item, made.Object) {
 		d.noteChange(item.Key(), change)
 		made.Taken = append(made.Taken, change.Path)
 	}
@@ -120,6 +122,18 @@ func (d *Drafter) Make(ctx context.Context, item *restoreplan.Item, content []by
 		made.Unfit = d.applyTransforms(item, made.Object)
 	}
 	return made, nil
+}
+
+// change takes from an object what belongs to its old self.
+func (d *Drafter) change(item *restoreplan.Item, object *unstructured.Unstructured) []transform.Change {
+	changes := d.Transformer.Apply(*item.Kind, object.Object)
+	if d.NewVolume == nil {
+		return changes
+	}
+	if why := d.NewVolume(item); why != "" {
+		changes = append(changes, transform.NewVolume(object.Object, why)...)
+	}
+	return changes
 }
 
 // initOf returns the init containers that an object gets. It is asked before anything is changed in it, as names mean those of

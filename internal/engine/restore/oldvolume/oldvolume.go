@@ -1,0 +1,287 @@
+// Package oldvolume finds out which volumes the claims of a restore get whose data is not in the backup: those that they had,
+// or new ones. It reads the claims and PersistentVolumes of the plan, and the PersistentVolumes that are in the cluster;
+// package reuse decides.
+package oldvolume
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	utiljson "k8s.io/apimachinery/pkg/util/json"
+
+	"github.com/soda-cdm/kahu/internal/core"
+	"github.com/soda-cdm/kahu/internal/core/archive"
+	"github.com/soda-cdm/kahu/internal/core/restoreplan"
+	"github.com/soda-cdm/kahu/internal/core/reuse"
+	"github.com/soda-cdm/kahu/internal/core/transform"
+	"github.com/soda-cdm/kahu/internal/core/transformset"
+	"github.com/soda-cdm/kahu/internal/engine"
+)
+
+// Cluster is what is asked of a cluster.
+type Cluster interface {
+	engine.ObjectLister
+	engine.LivingGetter
+}
+
+// Finder finds out about the claims of a plan.
+type Finder struct {
+	// Cluster is where the objects will be, Served are the kinds that it serves.
+	Cluster Cluster
+	Served  []core.Kind
+	// Transformer and then Program change the objects.
+	Transformer *transform.Transformer
+	Program     *transformset.Program
+	// Read reads objects of the backup.
+	Read func(ctx context.Context, records []archive.Record, visit func(record archive.Record, content []byte) error) error
+	// Self knows what an earlier attempt has made.
+	Self restoreplan.Run
+	// Elsewhere tells that the backup is of another cluster.
+	Elsewhere bool
+}
+
+// Answer is what is found out about a claim that had a volume.
+type Answer struct {
+	// Claim is the claim, Target its name in the cluster, and There tells that one is there, which stays as it is.
+	Claim  *restoreplan.Item
+	Target core.Key
+	There  bool
+	// Volume is the PersistentVolume that it had, as far as that is in the plan; nil otherwise. Name is its name.
+	Volume *restoreplan.Item
+	Name   string
+	// Verdict says what volume it gets, and Why says why.
+	Verdict reuse.Verdict
+	Why     string
+	// Provisioned tells whether somebody makes a volume for it where it gets a new one.
+	Provisioned bool
+}
+
+// found is a claim, and what is known of it so far.
+type found struct {
+	Answer
+
+	chosen, copied bool
+}
+
+// listTries is how often the PersistentVolumes are listed from the beginning, where a list took too long.
+const listTries = 3
+
+// Kind is the kind of the volumes.
+func Kind() core.Kind {
+	return core.Kind{Version: "v1", Name: "PersistentVolume", Resource: "persistentvolumes"}
+}
+
+// Find answers for the claims, in their order. Those that had no volume, or are given one by a transform, are left out.
+func (f *Finder) Find(ctx context.Context, plan *restoreplan.Plan, claims []*restoreplan.Item) ([]Answer, error) {
+	asked, err := f.readClaims(ctx, claims)
+	if err != nil || len(asked) == 0 {
+		return nil, err
+	}
+	restored, err := f.readVolumes(ctx, plan)
+	if err != nil {
+		return nil, err
+	}
+	living, err := f.listVolumes(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return f.answer(ctx, asked, restored, living)
+}
+
+// brought are the PersistentVolumes of the plan by their names, as they would be created.
+type brought struct {
+	volumes map[string]reuse.Volume
+	items   map[string]*restoreplan.Item
+}
+
+// answer decides for each claim.
+func (f *Finder) answer(ctx context.Context, asked []*found, restored brought, living *volumes) ([]Answer, error) {
+	answers := make([]Answer, 0, len(asked))
+	for _, claim := range asked {
+		one := reuse.Case{Target: nameOf(claim.Target), Chosen: claim.chosen, Copied: claim.copied, Elsewhere: f.Elsewhere}
+		if volume, is := restored.volumes[claim.Name]; is && (volume.Claim.Name == "" || volume.Claim == one.Target) {
+			one.Restored, claim.Volume = &volume, restored.items[claim.Name]
+			one.Others = living.standFor(volume)
+		}
+		if err := f.lookForClaim(ctx, &one, claim); err != nil {
+			return nil, err
+		}
+		if err := f.lookForVolume(ctx, &one, living, claim.Name); err != nil {
+			return nil, err
+		}
+		claim.Verdict, claim.Why = one.Decide()
+		answers = append(answers, claim.Answer)
+	}
+	return answers, nil
+}
+
+// nameOf is the name of a claim without its kind.
+func nameOf(key core.Key) core.Key { return core.Key{Namespace: key.Namespace, Name: key.Name} }
+
+// lookForClaim finds out whether a claim of the name is there.
+func (f *Finder) lookForClaim(ctx context.Context, one *reuse.Case, claim *found) error {
+	there, err := f.Cluster.Living(ctx, *claim.Claim.Kind, claim.Target.Namespace, claim.Target.Name)
+	switch {
+	case errors.Is(err, core.ErrNotFound), errors.Is(err, core.ErrUnsupported):
+		return nil
+	case err != nil:
+		return fmt.Errorf("looking for %s: %w", claim.Target, err)
+	}
+	one.There = !there.Terminating
+	claim.There = one.There && f.Self.Made(there) == restoreplan.Unmade
+	return nil
+}
+
+// lookForVolume finds out whether a volume of the name is there, and who made it.
+func (f *Finder) lookForVolume(ctx context.Context, one *reuse.Case, living *volumes, name string) error {
+	volume, is := living.named[name]
+	if !is {
+		return nil
+	}
+	one.Living = &volume
+	if !f.Self.Resumed {
+		return nil
+	}
+	there, err := f.Cluster.Living(ctx, Kind(), "", name)
+	switch {
+	case errors.Is(err, core.ErrNotFound):
+		one.Living = nil
+	case err != nil:
+		return fmt.Errorf("looking for PersistentVolume %s: %w", name, err)
+	default:
+		one.Made = f.Self.Made(there) == restoreplan.Created
+	}
+	return nil
+}
+
+// readClaims reads those claims that had a volume.
+func (f *Finder) readClaims(ctx context.Context, claims []*restoreplan.Item) ([]*found, error) {
+	read := map[*restoreplan.Item]*found{}
+	err := f.read(ctx, claims, func(item *restoreplan.Item, before, after map[string]any) {
+		had, gets := reuse.ClaimOf(before), reuse.ClaimOf(after)
+		if had.Volume == "" || gets.Volume != "" && gets.Volume != had.Volume {
+			return
+		}
+		target := f.Transformer.Key(*item.Kind, item.Key())
+		read[item] = &found{
+			Answer: Answer{Claim: item, Target: target, Name: had.Volume, Provisioned: gets.Provisions()},
+			chosen: had.Chosen, copied: target != item.Key(),
+		}
+	})
+	var asked []*found
+	for _, item := range claims {
+		if claim := read[item]; claim != nil {
+			asked = append(asked, claim)
+		}
+	}
+	return asked, err
+}
+
+// readVolumes reads the PersistentVolumes of the plan, as they would be created.
+func (f *Finder) readVolumes(ctx context.Context, plan *restoreplan.Plan) (brought, error) {
+	var items []*restoreplan.Item
+	for _, wave := range plan.Waves {
+		for _, item := range wave.Items {
+			if item.Kind.GroupResource() == Kind().GroupResource() {
+				items = append(items, item)
+			}
+		}
+	}
+	made := brought{volumes: map[string]reuse.Volume{}, items: map[string]*restoreplan.Item{}}
+	err := f.read(ctx, items, func(item *restoreplan.Item, _, after map[string]any) {
+		made.volumes[item.Name], made.items[item.Name] = reuse.VolumeOf(after), item
+	})
+	return made, err
+}
+
+// read reads items as they are in the backup and as they would be created. What a transform cannot be applied to is not
+// created, and left out.
+func (f *Finder) read(
+	ctx context.Context, items []*restoreplan.Item, visit func(item *restoreplan.Item, before, after map[string]any),
+) error {
+	records, byKey := make([]archive.Record, 0, len(items)), make(map[core.Key]*restoreplan.Item, len(items))
+	for _, item := range items {
+		records, byKey[item.Key()] = append(records, item.Record()), item
+	}
+	return f.Read(ctx, records, func(record archive.Record, content []byte) error {
+		item := byKey[record.Key()]
+		before, err := decoded(record.Key(), content)
+		if err != nil {
+			return err
+		}
+		after, err := decoded(record.Key(), content)
+		if err != nil {
+			return err
+		}
+		f.Transformer.Apply(*item.Kind, after)
+		target := transformset.Target{Kind: *item.Kind, Namespace: item.Namespace, Name: item.Name}
+		if _, err := f.Program.Apply(target, after); err == nil {
+			visit(item, before, after)
+		}
+		return nil
+	})
+}
+
+func decoded(key core.Key, content []byte) (map[string]any, error) {
+	var object map[string]any
+	if err := utiljson.Unmarshal(content, &object); err != nil {
+		return nil, fmt.Errorf("%s is not the JSON of an object: %w", key, core.ErrCorrupt)
+	}
+	return object, nil
+}
+
+// volumes are those that are in a cluster.
+type volumes struct {
+	named   map[string]reuse.Volume
+	storage map[string][]string // the names of those that stand for a piece of storage
+}
+
+// standFor returns the others that stand for the storage of a volume.
+func (v *volumes) standFor(volume reuse.Volume) []reuse.Volume {
+	var others []reuse.Volume
+	for _, name := range v.storage[volume.Storage] {
+		if name != volume.Name && volume.Storage != "" {
+			others = append(others, v.named[name])
+		}
+	}
+	return others
+}
+
+// listVolumes lists the PersistentVolumes of the cluster.
+func (f *Finder) listVolumes(ctx context.Context) (*volumes, error) {
+	kind, served := engine.FindKind(f.Served, Kind().GroupResource())
+	if !served {
+		return &volumes{}, nil
+	}
+	var err error
+	for range listTries {
+		listed := &volumes{named: map[string]reuse.Volume{}, storage: map[string][]string{}}
+		err = f.Cluster.List(ctx, core.ListRequest{Kind: kind}, listed.add)
+		if err == nil {
+			return listed, nil
+		}
+		if !errors.Is(err, core.ErrExpired) {
+			break
+		}
+	}
+	return nil, fmt.Errorf("%w: listing PersistentVolumes: %w", engine.ErrCluster, err)
+}
+
+// add takes note of a page of PersistentVolumes.
+func (v *volumes) add(page core.Page) error {
+	for _, object := range page.Objects {
+		content, err := decoded(object.Key(), object.JSON)
+		if err != nil {
+			return err
+		}
+		volume := reuse.VolumeOf(content)
+		if _, known := v.named[volume.Name]; !known {
+			v.storage[volume.Storage] = append(v.storage[volume.Storage], volume.Name)
+			slices.Sort(v.storage[volume.Storage])
+		}
+		v.named[volume.Name] = volume
+	}
+	return nil
+}
