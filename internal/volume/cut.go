@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -99,7 +100,7 @@ var (
 	// errSlow: the storage system took too long.
 	errSlow = errors.New("the storage system took too long")
 	// errOtherMoment: a snapshot is of a time at which nobody held still.
-	errOtherMoment = errors.New("an earlier attempt has cut it, when the applications did not hold still")
+	errOtherMoment = errors.New("it was cut when the applications did not hold still")
 	// errTooLate: there is no snapshot of the time at which applications held still.
 	errTooLate = errors.New("it was not cut while the applications held still, and they have gone on: no hook before runs twice")
 )
@@ -164,28 +165,33 @@ func (w *cutting) look(_ context.Context, object client.Object, gone bool) error
 		w.failed[claim] = fmt.Errorf("its VolumeSnapshot %s was deleted before it was cut: %w", key, core.ErrNotFound)
 		delete(w.wanted, key)
 	case state.cut.IsZero():
-	case !w.isOfMoment(&state):
-		w.failed[claim] = errOtherMoment
-		delete(w.wanted, key)
 	default:
+		if err := ofMoment(w.moment, state.attempt, made.GetCreationTimestamp()); err != nil {
+			w.failed[claim] = err
+		}
 		delete(w.wanted, key)
 	}
 	return nil
 }
 
-// rounding is by how much the time that a snapshot tells may be off, as it has no parts of seconds.
-const rounding = time.Second
+// serverDrift is by how much the clock of the API server may differ from that of the manager.
+const serverDrift = time.Minute
 
-// isOfMoment tells whether a snapshot was cut at the moment that counts. One that was asked for by the attempt for which
-// applications hold still, and is cut while they do, is, whatever the storage system's clock says.
-func (w *cutting) isOfMoment(of *snapshot) bool {
+// ofMoment returns why what was cut is not of the moment that counts. One that the attempt has asked for, for which applications
+// held still, is, whatever the storage system's clock says: as long as they did, it was seen to be cut, and what was not is on
+// record. Something that bears its name and was made at another time is not what was seen.
+func ofMoment(at volumework.Moment, attempt string, made metav1.Time) error {
 	switch {
-	case w.moment.Over:
-		return of.attempt == w.moment.Attempt && !of.cut.Before(w.moment.From.Add(-rounding)) && !of.cut.After(w.moment.To.Add(rounding))
-	case w.moment.Held:
-		return of.attempt == w.moment.Attempt
+	case !at.Held && !at.Over:
+		return nil
+	case attempt != at.Attempt:
+		return errOtherMoment
+	case at.Over && (made.Time.Before(at.From.Add(-serverDrift)) || made.Time.After(at.To.Add(serverDrift))):
+		return fmt.Errorf("%w: it was made at %s by the clock of the API server, and they held still from %s to %s by that of the manager. Somebody "+
+			"has made it again, or these clocks differ by more than %s", errOtherMoment, made.UTC().Format(time.RFC3339),
+			at.From.UTC().Format(time.RFC3339), at.To.UTC().Format(time.RFC3339), serverDrift)
 	}
-	return true
+	return nil
 }
 
 // giveUp says of everything that is not cut why it is not.

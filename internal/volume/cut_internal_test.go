@@ -6,6 +6,7 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -41,21 +42,24 @@ func TestMoments(t *testing.T) {
 	from := time.Date(2026, time.March, 1, 2, 3, 4, 0, time.UTC)
 	over := volumework.Moment{Attempt: "first", Over: true, From: from, To: from.Add(10 * time.Second)}
 	cases := map[string]struct {
-		by   string    // the attempt that has asked for the snapshot; none where it is empty
-		cut  time.Time // when it is cut; zero where it is not
+		by   string        // the attempt that has asked for the snapshot; none where it is empty
+		late time.Duration // by how much it was asked for after the moment began
+		cut  time.Time     // when it is cut, by the storage system; zero where it is not
 		at   volumework.Moment
 		want error
 	}{
-		"cut meanwhile":              {"first", from.Add(time.Second), over, nil},
-		"cut in the last second":     {"first", from.Add(10 * time.Second), over, nil},
-		"cut late":                   {"first", from.Add(time.Hour), over, errOtherMoment},
-		"cut before":                 {"first", from.Add(-time.Hour), over, errOtherMoment},
-		"cut for another one":        {"zeroth", from.Add(time.Second), over, errOtherMoment},
-		"not cut":                    {"first", time.Time{}, over, errTooLate},
-		"never asked for":            {"", time.Time{}, over, errTooLate},
-		"held, and of another one":   {"zeroth", from, volumework.Moment{Attempt: "first", Held: true}, errOtherMoment},
-		"held, whatever the clock":   {"first", from.Add(time.Hour), volumework.Moment{Attempt: "first", Held: true}, nil},
-		"nobody holds still for any": {"zeroth", from.Add(time.Hour), volumework.Moment{Attempt: "first"}, nil},
+		"cut meanwhile":                      {"first", 0, from.Add(time.Second), over, nil},
+		"by a clock that is late":            {"first", 0, from.Add(-time.Hour), over, nil},
+		"by a clock that is early":           {"first", 0, from.Add(time.Hour), over, nil},
+		"the clock of the server is late":    {"first", -30 * time.Second, from, over, nil},
+		"made again when the moment is over": {"first", time.Hour, from, over, errOtherMoment},
+		"made before":                        {"first", -time.Hour, from, over, errOtherMoment},
+		"cut for another one":                {"zeroth", 0, from.Add(time.Second), over, errOtherMoment},
+		"not cut":                            {"first", 0, time.Time{}, over, errTooLate},
+		"never asked for":                    {"", 0, time.Time{}, over, errTooLate},
+		"held, and of another one":           {"zeroth", 0, from, volumework.Moment{Attempt: "first", Held: true}, errOtherMoment},
+		"held, whatever the clock":           {"first", 0, from.Add(time.Hour), volumework.Moment{Attempt: "first", Held: true}, nil},
+		"nobody holds still for any":         {"zeroth", 0, from.Add(time.Hour), volumework.Moment{Attempt: "first"}, nil},
 	}
 	for name, test := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -63,7 +67,9 @@ func TestMoments(t *testing.T) {
 			decision, key := theClaim()
 			c, _ := fakeClient(t, Options{CutTime: time.Minute})
 			if test.by != "" {
-				if err := c.api.Create(t.Context(), newSnapshot(theRun, volumework.Moment{Attempt: test.by}, &decision)); err != nil {
+				asked := newSnapshot(theRun, volumework.Moment{Attempt: test.by}, &decision)
+				asked.SetCreationTimestamp(metav1.Time{Time: from.Add(test.late)})
+				if err := c.api.Create(t.Context(), asked); err != nil {
 					t.Fatal(err)
 				}
 			}

@@ -197,6 +197,10 @@ func (w *groupCut) before(ctx context.Context, version schema.GroupVersion, grou
 	if err := patiently(ctx, func() error { return w.api.List(ctx, list, ofRun(w.run)) }); err != nil {
 		return fmt.Errorf("listing the groups of snapshots of backup %s: %w", w.run.Name, err)
 	}
+	single, err := w.single(ctx)
+	if err != nil {
+		return err
+	}
 	there := map[string]*unstructured.Unstructured{}
 	for i := range list.Items {
 		there[list.Items[i].GetName()] = &list.Items[i]
@@ -208,35 +212,36 @@ func (w *groupCut) before(ctx context.Context, version schema.GroupVersion, grou
 			continue
 		}
 		state := groupOf(object)
-		if state.leaving || !state.isCut() || !state.tellable() || !w.isOfMoment(state) {
+		if state.leaving || !state.isCut() || !state.tellable() {
 			w.end(object, members, errTooLate)
 			continue
 		}
-		w.accept(object, members, state)
+		if err := ofMoment(w.at, state.attempt, object.GetCreationTimestamp()); err != nil {
+			w.end(object, members, err)
+			continue
+		}
+		w.accept(object, w.together(members, single), state)
 	}
 	return nil
 }
 
-// isOfMoment tells whether a group was cut at the moment that counts.
-func (w *groupCut) isOfMoment(of *group) bool {
-	switch {
-	case w.at.Over:
-		return of.attempt == w.at.Attempt && !of.cut.Before(w.at.From.Add(-rounding)) && !of.cut.After(w.at.To.Add(rounding))
-	case w.at.Held:
-		return of.attempt == w.at.Attempt
-	}
-	return true
+// together returns the members that were cut with the group. Where there is a snapshot of one by itself, the group had been given up for
+// it, and what that has cut since is of another moment.
+func (w *groupCut) together(members []*volumeplan.Decision, single map[string]bool) []*volumeplan.Decision {
+	return slices.DeleteFunc(slices.Clone(members), func(each *volumeplan.Decision) bool {
+		alone := single[snapshotName(w.run, each.Claim.Key())]
+		if alone {
+			w.refuse([]*volumeplan.Decision{each}, errors.New("it was cut by itself"))
+		}
+		return alone
+	})
 }
 
 // begin asks for all groups at once. One of which an earlier attempt has cut a part one by one is not asked for.
 func (w *groupCut) begin(ctx context.Context, version schema.GroupVersion, groups map[string][]*volumeplan.Decision) error {
-	single := listOf(snapshotKind)
-	if err := patiently(ctx, func() error { return w.api.List(ctx, single, ofRun(w.run)) }); err != nil {
-		return fmt.Errorf("listing the snapshots of backup %s: %w", w.run.Name, err)
-	}
-	there := map[string]bool{}
-	for i := range single.Items {
-		there[single.Items[i].GetName()] = true
+	there, err := w.single(ctx)
+	if err != nil {
+		return err
 	}
 	names, answers := slices.Sorted(maps.Keys(groups)), make([]error, len(groups))
 	var creating errgroup.Group
@@ -257,6 +262,19 @@ func (w *groupCut) begin(ctx context.Context, version schema.GroupVersion, group
 		w.waiting[groupName(w.run, name)] = groups[name]
 	}
 	return nil
+}
+
+// single returns the names of the snapshots that were asked for one by one.
+func (w *groupCut) single(ctx context.Context) (map[string]bool, error) {
+	list := listOf(snapshotKind)
+	if err := patiently(ctx, func() error { return w.api.List(ctx, list, ofRun(w.run)) }); err != nil {
+		return nil, fmt.Errorf("listing the snapshots of backup %s: %w", w.run.Name, err)
+	}
+	asked := map[string]bool{}
+	for i := range list.Items {
+		asked[list.Items[i].GetName()] = true
+	}
+	return asked, nil
 }
 
 // ask asks for one group.
@@ -287,7 +305,7 @@ func (w *groupCut) look(_ context.Context, object client.Object, gone bool) erro
 	switch {
 	case gone, state.leaving:
 		w.end(made, members, errors.New("what stands for the group was deleted"))
-	case !w.isOfMoment(state):
+	case ofMoment(w.at, state.attempt, made.GetCreationTimestamp()) != nil:
 		w.end(made, members, errOtherMoment)
 	case state.isCut() && !state.tellable():
 		w.end(made, members, errors.New("the CSI driver has names for the snapshots that are too long"))

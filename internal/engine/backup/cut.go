@@ -107,9 +107,9 @@ func (r *run) warnOfInstants() {
 const clockDrift = 5 * time.Second
 
 // warnOfClocks tells of snapshots that are dated to a time at which applications did not hold still. They were cut while they
-// did, as this process has seen; it is the clock of the storage system that is wrong, or what it says.
+// did, as this process has seen, or an earlier attempt; it is the clock of the storage system that is wrong, or what it says.
 func (r *run) warnOfClocks() {
-	if !r.moment.Held {
+	if !r.moment.Held && !r.moment.Over {
 		return
 	}
 	from, to := r.moment.From.Add(-clockDrift), r.moment.To.Add(clockDrift)

@@ -56,13 +56,13 @@ func TestUncutIsTold(t *testing.T) {
 // TestNothingIsCutAfterwards: an attempt that goes on after applications have gone on asks for what was cut for the earlier one,
 // and what was not cut then is missing, by name, and given up.
 func TestNothingIsCutAfterwards(t *testing.T) {
-	w, deals := world.New(t), &volumes{cuts: map[string]time.Time{"other": time.Unix(1_700_000_020, 0)}}
 	from := time.Unix(1_700_000_000, 0)
+	w, deals := world.New(t), &volumes{cuts: map[string]time.Time{"other": from.Add(20 * time.Second), "wrong": from.Add(-time.Hour)}}
 	w.Volumes, w.Held = deals, &enginebackup.Held{
 		Attempt: "zeroth", From: from, To: from.Add(time.Minute),
 		Uncut: []volumework.Uncut{{Namespace: "shop", Name: "late", Message: "the storage system took too long"}},
 	}
-	claims(w, "data", "late", "other")
+	claims(w, "data", "late", "other", "wrong")
 	result, err := w.Try(t.Context(), 1, selection.Filters{IncludeNamespaces: []string{"shop"}})
 	if err != nil {
 		t.Fatal(err)
@@ -76,8 +76,12 @@ func TestNothingIsCutAfterwards(t *testing.T) {
 	if !slices.Contains(deals.calls, "drop late") || slices.ContainsFunc(result.Manifest.Volumes, func(row archive.Volume) bool { return row.Name == "late" }) {
 		t.Errorf("%q, %+v", deals.calls, result.Manifest.Volumes)
 	}
-	if text := strings.Join(result.Warnings, "\n"); strings.Contains(text, "of different times") {
+	text := strings.Join(result.Warnings, "\n")
+	if strings.Contains(text, "of different times") {
 		t.Errorf("applications held still for all of them, and it warns: %s", text)
+	}
+	if !strings.Contains(text, "shop/wrong: its snapshot is dated") || strings.Contains(text, "shop/other: its snapshot is dated") {
+		t.Errorf("of the clocks it says: %s", text)
 	}
 }
 
