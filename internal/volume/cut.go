@@ -10,7 +10,6 @@ import (
 	"golang.org/x/sync/errgroup"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -166,7 +165,7 @@ func (w *cutting) look(_ context.Context, object client.Object, gone bool) error
 		delete(w.wanted, key)
 	case state.cut.IsZero():
 	default:
-		if err := ofMoment(w.moment, state.attempt, made.GetCreationTimestamp()); err != nil {
+		if err := ofMoment(w.moment, state.attempt, made.GetCreationTimestamp().Time); err != nil {
 			w.failed[claim] = err
 		}
 		delete(w.wanted, key)
@@ -180,13 +179,13 @@ const serverDrift = time.Minute
 // ofMoment returns why what was cut is not of the moment that counts. One that the attempt has asked for, for which applications
 // held still, is, whatever the storage system's clock says: as long as they did, it was seen to be cut, and what was not is on
 // record. Something that bears its name and was made at another time is not what was seen.
-func ofMoment(at volumework.Moment, attempt string, made metav1.Time) error {
+func ofMoment(at volumework.Moment, attempt string, made time.Time) error {
 	switch {
 	case !at.Held && !at.Over:
 		return nil
 	case attempt != at.Attempt:
 		return errOtherMoment
-	case at.Over && (made.Time.Before(at.From.Add(-serverDrift)) || made.Time.After(at.To.Add(serverDrift))):
+	case at.Over && (made.Before(at.From.Add(-serverDrift)) || made.After(at.To.Add(serverDrift))):
 		return fmt.Errorf("%w: it was made at %s by the clock of the API server, and they held still from %s to %s by that of the manager. Somebody "+
 			"has made it again, or these clocks differ by more than %s", errOtherMoment, made.UTC().Format(time.RFC3339),
 			at.From.UTC().Format(time.RFC3339), at.To.UTC().Format(time.RFC3339), serverDrift)
