@@ -85,14 +85,15 @@ type Stage string
 const (
 	// StageInitial is a run that has not been accepted yet.
 	StageInitial Stage = "Initial"
-	// StagePreHook is a run whose commands before the work are being run.
+	// StagePreHook is a backup whose applications are held still while volumes are
+	// cut. It comes after Resources.
 	StagePreHook Stage = "PreHook"
 	// StageResources is a run whose objects are being read or written.
 	StageResources Stage = "Resources"
-	// StageVolumes is a run whose volume data is being moved.
+	// StageVolumes is a run whose volume data is being moved. It is the last part.
 	StageVolumes Stage = "Volumes"
-	// StagePostHook is a run whose commands after the work are being run. It is
-	// shown only after Volumes.
+	// StagePostHook is a backup whose applications are told to go on, as its volumes
+	// are cut. It comes before Volumes.
 	StagePostHook Stage = "PostHook"
 	// StageFinished is a run that is over, whatever came of it.
 	StageFinished Stage = "Finished"

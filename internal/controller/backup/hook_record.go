@@ -41,6 +41,7 @@ func (h *hookRecord) Begin(ctx context.Context, begun quiesce.Begun) error {
 			}
 			return false, failure.ErrNotWanted
 		}
+		reach(status, kahuv1.StagePreHook)
 		status.Hooks = &kahuv1.BackupHooks{
 			Attempt: h.attempt, StartTimestamp: &metav1.Time{Time: begun.Began}, Deadline: &metav1.Time{Time: begun.Deadline},
 			Pods: int64(len(begun.Pods)), Containers: pending(begun.Pods), Owed: owedOf(begun.Pods),
@@ -97,6 +98,7 @@ func (h *hookRecord) Held(ctx context.Context, held quiesce.Held) error {
 		if backup.Status.Attempt != h.attempt || hooks == nil || hooks.Attempt != h.attempt || hooks.CompletionTimestamp != nil {
 			return false, failure.ErrNotWanted
 		}
+		reach(&backup.Status, kahuv1.StagePostHook)
 		hooks.CutStartTimestamp, hooks.CutCompletionTimestamp = &metav1.MicroTime{Time: held.From}, &metav1.MicroTime{Time: held.To}
 		hooks.VolumesCut, hooks.Uncut, hooks.UncutVolumes = len(held.Uncut) == 0, int64(len(held.Uncut)), nil
 		for _, row := range held.Uncut[:min(len(held.Uncut), failure.MaxRows)] {

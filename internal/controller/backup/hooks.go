@@ -171,6 +171,7 @@ func (c *Controller) beginOwed(ctx context.Context, s *scope, request quiesce.Re
 		return quietly(s, waitTime) // What this pass sees is old.
 	}
 	owed := quiesce.Owed{Promises: promises(hooks.Owed), Pods: int(hooks.Pods)}
+	reach(s.status(), kahuv1.StagePostHook)
 	c.HookTasks.Begin(s.backup.DeepCopy(), func(ctx context.Context, _ func(struct{})) (quiesce.Outcome, error) {
 		return c.Hooks.Resume(ctx, request, owed)
 	})

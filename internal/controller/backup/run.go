@@ -40,10 +40,11 @@ func (c *Controller) run(ctx context.Context, s *scope) error {
 		ItemsDone: snapshot.Progress.Done, ItemsTotal: snapshot.Progress.Total, BytesDone: snapshot.Progress.Bytes,
 	}
 	if moving := snapshot.Progress.Volumes; moving != nil {
-		s.status().Stage, s.status().Volumes = kahuv1.StageVolumes, movingVolumes(moving)
+		reach(s.status(), kahuv1.StageVolumes)
+		s.status().Volumes = movingVolumes(moving)
 		return reconcile.Waiting(kahuv1.ReasonProcessing, "The data of volumes is being backed up.", 0)
 	}
-	return reconcile.Waiting(kahuv1.ReasonProcessing, "Objects are being copied.", 0)
+	return reconcile.Waiting(kahuv1.ReasonProcessing, doing(s.status()), 0)
 }
 
 // begin starts the task of the run.
