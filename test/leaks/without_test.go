@@ -34,6 +34,14 @@ func TestClaimsWithoutTheirData(t *testing.T) {
 		}
 	}
 
+	w.make(w.kahu("restores"), `{"apiVersion":"kahu.io/v1beta1","kind":"Restore","metadata":{"name":"no-class"},
+		"spec":{"backupName":"objects","metadataLocation":"third","namespaceMapping":{"bare":"never"},"storageClassMapping":{"shared":"nowhere"}}}`)
+	w.field(w.kahu("restores"), "no-class", "Failed", "status", "state")
+	found, err := w.kahu("restores").Get(t.Context(), "no-class", metav1.GetOptions{})
+	if err != nil || !w.says(found, "InvalidTransform") || !strings.Contains(fmt.Sprint(found.Object["status"]), "spec.storageClassMapping[shared]") {
+		t.Errorf("%v, %v", found, err)
+	}
+
 	w.remove(w.of("", "v1", "namespaces", ""), "bare")
 	w.field(w.of("", "v1", "persistentvolumes", ""), before["retained"], "Released", "status", "phase")
 	w.restore("in-place", "")

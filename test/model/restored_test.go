@@ -136,7 +136,10 @@ func restore(backup []thing, asked restoreWish, cluster []thing) restored {
 		}
 		create = append(create, each)
 	}
-	if asked.wrongIn(backup) || wrongMapping(asked.Mapping, backup, create) {
+	kept := slices.DeleteFunc(slices.Clone(create), func(each thing) bool { return result.leavesVolume(each, create) })
+	result.controlled += len(create) - len(kept)
+	create = kept
+	if asked.wrongIn(backup) || wrongMapping(asked.Mapping, backup, create) || result.lacksClass(create) {
 		result.refused = true
 		return result
 	}
@@ -375,6 +378,49 @@ func wrongMapping(mapping map[string]string, backup, create []thing) bool {
 		origins[name] = origin
 	}
 	return false
+}
+
+// leavesVolume tells of a volume that is there, and not restored, as it is that of the original of a claim. Every volume is
+// reserved for the same claim.
+func (r *restored) leavesVolume(volume thing, create []thing) bool {
+	_, there := r.things[volume.key()]
+	return volume.Kind == "PersistentVolume" && there && slices.ContainsFunc(create, func(each thing) bool {
+		return each.key() == keyOf("PersistentVolumeClaim", "a", "c0") && each.refersTo("volumeName") == volume.Name &&
+			r.renamed(each).key() != each.key()
+	})
+}
+
+// refersTo returns what the thing names in a form; empty for nothing.
+func (t *thing) refersTo(form string) string {
+	for _, each := range t.Refers {
+		if each.Form == form {
+			return each.Name
+		}
+	}
+	return ""
+}
+
+// lacksClass tells whether claims that are not there are given a class that is neither there nor restored, and that no volume
+// has.
+func (r *restored) lacksClass(create []thing) bool {
+	lacks := false
+	for from, to := range r.asked.Classes {
+		used, needed, known := false, false, false
+		for _, each := range create {
+			class := each.refersTo("class")
+			_, there := r.things[r.renamed(each).key()]
+			gets := cmp.Or(r.asked.Classes[class], class)
+			used = used || each.Kind == "PersistentVolumeClaim" && class == from
+			needed = needed || each.Kind == "PersistentVolumeClaim" && gets == to && !there
+			known = known || each.Kind == "PersistentVolume" && gets == to || each.key() == keyOf("StorageClass", "", to)
+		}
+		for _, each := range r.things {
+			known = known || each.Kind == "PersistentVolume" && each.refersTo("class") == to
+		}
+		_, there := r.things[keyOf("StorageClass", "", to)]
+		lacks = lacks || used && needed && !known && !there
+	}
+	return lacks
 }
 
 // contents are all things of the cluster, by key, with a word about each owner.

@@ -58,3 +58,25 @@ func (p *part) mapField(changes []transform.Change, parent map[string]any, field
 	}
 	return changes
 }
+
+// ClassUsed is an entry of a mapping of storage classes that was applied.
+type ClassUsed struct {
+	// Field names the entry, and Class is the class that it gives.
+	Field, Class string
+}
+
+// ClassesUsed returns the entries that were applied until now, in the order of the sets and of the names in them.
+func (p *Program) ClassesUsed() []ClassUsed {
+	var used []ClassUsed
+	if p == nil {
+		return nil
+	}
+	for i := range p.parts {
+		for _, entry := range p.parts[i].classes {
+			if entry.used.Load() > 0 {
+				used = append(used, ClassUsed{Field: entry.title, Class: entry.to})
+			}
+		}
+	}
+	return used
+}

@@ -26,6 +26,8 @@ type claim struct {
 	// there is the UID of the claim that somebody else had made before the restore began, set by lookForClaims; empty where
 	// there was none.
 	there types.UID
+	// unfit is why no volume can be made for it, set by planClasses; nil where one can.
+	unfit error
 	state claimState
 	// outcome is what is told of it, guarded by the run's mu as soon as others act on it.
 	outcome volumework.Restored

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/soda-cdm/kahu/internal/core"
 	"github.com/soda-cdm/kahu/internal/core/restoreplan"
@@ -17,20 +18,13 @@ import (
 // planOldVolumes decides which volumes the claims get whose data is not in the backup. A PersistentVolume that could not be
 // used, or is somebody else's, is not created.
 func (r *run) planOldVolumes(ctx context.Context) error {
-	var claims []*restoreplan.Item
-	for _, wave := range r.plan.Waves {
-		for _, item := range wave.Items {
-			if item.Kind.GroupResource() == claimKind().GroupResource() && r.data[item] == nil {
-				claims = append(claims, item)
-			}
-		}
-	}
-	program, problems := transformset.Compile(r.request.Transforms) // One of its own: the run's counts what it did.
-	if len(problems) > 0 {
-		return &engine.InvalidError{Problems: problems}
+	claims := slices.DeleteFunc(r.planned(claimKind()), func(item *restoreplan.Item) bool { return r.data[item] != nil })
+	rehearsal, err := r.rehearsal()
+	if err != nil {
+		return err
 	}
 	finder := &oldvolume.Finder{
-		Cluster: r.Cluster, Served: r.served, Transformer: r.transformer, Program: program, Read: r.readObjects, Self: r.self,
+		Cluster: r.Cluster, Served: r.served, Rehearsal: rehearsal, Self: r.self,
 		Elsewhere: r.request.ID.ClusterID != "" && r.request.ID.ClusterID != r.request.Backup.ClusterID,
 	}
 	answers, err := finder.Find(ctx, r.plan, claims)
@@ -106,6 +100,28 @@ func (r *run) bindAgain(ctx context.Context, wish draft.Draft, living core.Livin
 	}
 	r.updated(wish.Item, wish.Object, "it is reserved for the new claim, by name, and not for the one that was deleted")
 	return true, nil
+}
+
+// rehearsal shows objects as they would be created. Its program is one of its own: the run's counts what it did.
+func (r *run) rehearsal() (*draft.Rehearsal, error) {
+	program, problems := transformset.Compile(r.request.Transforms)
+	if len(problems) > 0 {
+		return nil, &engine.InvalidError{Problems: problems}
+	}
+	return &draft.Rehearsal{Transformer: r.transformer, Program: program, Read: r.readObjects}, nil
+}
+
+// planned returns the objects of a kind that are to be created.
+func (r *run) planned(kind core.Kind) []*restoreplan.Item {
+	var found []*restoreplan.Item
+	for _, wave := range r.plan.Waves {
+		for _, item := range wave.Items {
+			if item.Kind.GroupResource() == kind.GroupResource() {
+				found = append(found, item)
+			}
+		}
+	}
+	return found
 }
 
 func claimKind() core.Kind {

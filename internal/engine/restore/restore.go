@@ -233,7 +233,8 @@ func (r *run) steps(ctx context.Context) error {
 		steps = append(steps, engine.Step{Word: "Hooks", Name: "preparing hooks", Do: r.prepareHooks})
 	}
 	steps = append(steps, engine.Step{Word: "Check", Name: "checking the archive", Do: r.checkSegments},
-		engine.Step{Word: "OldVolumes", Name: "deciding which volumes come back without their data", Do: r.planOldVolumes})
+		engine.Step{Word: "OldVolumes", Name: "deciding which volumes come back without their data", Do: r.planOldVolumes},
+		engine.Step{Word: "Classes", Name: "looking for storage classes", Do: r.planClasses})
 	if r.request.DryRun {
 		steps = append(steps, engine.Step{Word: "Preview", Name: "asking what would come of it", Do: r.previewPlan})
 	} else {

@@ -119,6 +119,9 @@ func (r *run) withData(ctx context.Context, wish draft.Draft) error {
 	if !errors.Is(err, core.ErrNotFound) {
 		return err
 	}
+	if data.unfit != nil {
+		return &volumeError{refusal{ReasonVolumeFailed, data.unfit}}
+	}
 	release(claim)
 	text, err := claim.MarshalJSON()
 	if err != nil {

@@ -9,15 +9,11 @@ import (
 	"fmt"
 	"slices"
 
-	utiljson "k8s.io/apimachinery/pkg/util/json"
-
 	"github.com/soda-cdm/kahu/internal/core"
-	"github.com/soda-cdm/kahu/internal/core/archive"
 	"github.com/soda-cdm/kahu/internal/core/restoreplan"
 	"github.com/soda-cdm/kahu/internal/core/reuse"
-	"github.com/soda-cdm/kahu/internal/core/transform"
-	"github.com/soda-cdm/kahu/internal/core/transformset"
 	"github.com/soda-cdm/kahu/internal/engine"
+	"github.com/soda-cdm/kahu/internal/engine/restore/draft"
 )
 
 // Cluster is what is asked of a cluster.
@@ -31,11 +27,8 @@ type Finder struct {
 	// Cluster is where the objects will be, Served are the kinds that it serves.
 	Cluster Cluster
 	Served  []core.Kind
-	// Transformer and then Program change the objects.
-	Transformer *transform.Transformer
-	Program     *transformset.Program
-	// Read reads objects of the backup.
-	Read func(ctx context.Context, records []archive.Record, visit func(record archive.Record, content []byte) error) error
+	// Rehearsal shows the objects as they would be created.
+	Rehearsal *draft.Rehearsal
 	// Self knows what an earlier attempt has made.
 	Self restoreplan.Run
 	// Elsewhere tells that the backup is of another cluster.
@@ -159,12 +152,12 @@ func (f *Finder) lookForVolume(ctx context.Context, one *reuse.Case, living *vol
 // readClaims reads those claims that had a volume.
 func (f *Finder) readClaims(ctx context.Context, claims []*restoreplan.Item) ([]*found, error) {
 	read := map[*restoreplan.Item]*found{}
-	err := f.read(ctx, claims, func(item *restoreplan.Item, before, after map[string]any) {
+	err := f.Rehearsal.Each(ctx, claims, func(item *restoreplan.Item, before, after map[string]any) {
 		had, gets := reuse.ClaimOf(before), reuse.ClaimOf(after)
 		if had.Volume == "" || gets.Volume != "" && gets.Volume != had.Volume {
 			return
 		}
-		target := f.Transformer.Key(*item.Kind, item.Key())
+		target := f.Rehearsal.Transformer.Key(*item.Kind, item.Key())
 		read[item] = &found{
 			Answer: Answer{Claim: item, Target: target, Name: had.Volume, Provisioned: gets.Provisions()},
 			chosen: had.Chosen, copied: target != item.Key(),
@@ -190,46 +183,10 @@ func (f *Finder) readVolumes(ctx context.Context, plan *restoreplan.Plan) (broug
 		}
 	}
 	made := brought{volumes: map[string]reuse.Volume{}, items: map[string]*restoreplan.Item{}}
-	err := f.read(ctx, items, func(item *restoreplan.Item, _, after map[string]any) {
+	err := f.Rehearsal.Each(ctx, items, func(item *restoreplan.Item, _, after map[string]any) {
 		made.volumes[item.Name], made.items[item.Name] = reuse.VolumeOf(after), item
 	})
 	return made, err
-}
-
-// read reads items as they are in the backup and as they would be created. What a transform cannot be applied to is not
-// created, and left out.
-func (f *Finder) read(
-	ctx context.Context, items []*restoreplan.Item, visit func(item *restoreplan.Item, before, after map[string]any),
-) error {
-	records, byKey := make([]archive.Record, 0, len(items)), make(map[core.Key]*restoreplan.Item, len(items))
-	for _, item := range items {
-		records, byKey[item.Key()] = append(records, item.Record()), item
-	}
-	return f.Read(ctx, records, func(record archive.Record, content []byte) error {
-		item := byKey[record.Key()]
-		before, err := decoded(record.Key(), content)
-		if err != nil {
-			return err
-		}
-		after, err := decoded(record.Key(), content)
-		if err != nil {
-			return err
-		}
-		f.Transformer.Apply(*item.Kind, after)
-		target := transformset.Target{Kind: *item.Kind, Namespace: item.Namespace, Name: item.Name}
-		if _, err := f.Program.Apply(target, after); err == nil {
-			visit(item, before, after)
-		}
-		return nil
-	})
-}
-
-func decoded(key core.Key, content []byte) (map[string]any, error) {
-	var object map[string]any
-	if err := utiljson.Unmarshal(content, &object); err != nil {
-		return nil, fmt.Errorf("%s is not the JSON of an object: %w", key, core.ErrCorrupt)
-	}
-	return object, nil
 }
 
 // volumes are those that are in a cluster.
@@ -251,37 +208,43 @@ func (v *volumes) standFor(volume reuse.Volume) []reuse.Volume {
 
 // listVolumes lists the PersistentVolumes of the cluster.
 func (f *Finder) listVolumes(ctx context.Context) (*volumes, error) {
-	kind, served := engine.FindKind(f.Served, Kind().GroupResource())
-	if !served {
-		return &volumes{}, nil
+	listed := &volumes{named: map[string]reuse.Volume{}, storage: map[string][]string{}}
+	if _, served := engine.FindKind(f.Served, Kind().GroupResource()); !served {
+		return listed, nil
 	}
+	return listed, Each(ctx, f.Cluster, listed.add)
+}
+
+// Each visits the PersistentVolumes of a cluster, some of them twice where the list took too long.
+func Each(ctx context.Context, in engine.ObjectLister, visit func(object map[string]any)) error {
 	var err error
 	for range listTries {
-		listed := &volumes{named: map[string]reuse.Volume{}, storage: map[string][]string{}}
-		err = f.Cluster.List(ctx, core.ListRequest{Kind: kind}, listed.add)
-		if err == nil {
-			return listed, nil
-		}
+		err = in.List(ctx, core.ListRequest{Kind: Kind()}, func(page core.Page) error {
+			for _, object := range page.Objects {
+				content, err := draft.Decoded(object.Key(), object.JSON)
+				if err != nil {
+					return err
+				}
+				visit(content)
+			}
+			return nil
+		})
 		if !errors.Is(err, core.ErrExpired) {
 			break
 		}
 	}
-	return nil, fmt.Errorf("%w: listing PersistentVolumes: %w", engine.ErrCluster, err)
-}
-
-// add takes note of a page of PersistentVolumes.
-func (v *volumes) add(page core.Page) error {
-	for _, object := range page.Objects {
-		content, err := decoded(object.Key(), object.JSON)
-		if err != nil {
-			return err
-		}
-		volume := reuse.VolumeOf(content)
-		if _, known := v.named[volume.Name]; !known {
-			v.storage[volume.Storage] = append(v.storage[volume.Storage], volume.Name)
-			slices.Sort(v.storage[volume.Storage])
-		}
-		v.named[volume.Name] = volume
+	if err != nil {
+		return fmt.Errorf("%w: listing PersistentVolumes: %w", engine.ErrCluster, err)
 	}
 	return nil
+}
+
+// add takes note of a PersistentVolume.
+func (v *volumes) add(object map[string]any) {
+	volume := reuse.VolumeOf(object)
+	if _, known := v.named[volume.Name]; !known {
+		v.storage[volume.Storage] = append(v.storage[volume.Storage], volume.Name)
+		slices.Sort(v.storage[volume.Storage])
+	}
+	v.named[volume.Name] = volume
 }
