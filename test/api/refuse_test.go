@@ -26,6 +26,14 @@ func TestRefused(t *testing.T) {
 			backup + "  hook: {quiesceTimeout: -1s}\n",
 			[]refusal{{"spec.hook.quiesceTimeout", "spec.hook.quiesceTimeout must be a duration that is not negative, such as 1m"}},
 		},
+		"QuiesceTimeoutNoDuration": {
+			backup + "  hook: {quiesceTimeout: soon}\n",
+			[]refusal{{"spec.hook.quiesceTimeout", "spec.hook.quiesceTimeout must be a duration that is not negative, such as 1m"}},
+		},
+		"QuiesceTimeoutWithoutUnit": {
+			backup + "  hook: {quiesceTimeout: '30'}\n",
+			[]refusal{{"spec.hook.quiesceTimeout", "spec.hook.quiesceTimeout must be a duration that is not negative, such as 1m"}},
+		},
 		"HookTimeoutNegative": {
 			backup + "  hook: {resources: [{name: a, pre: [{exec: {command: [sync], timeout: -1s}}]}]}\n",
 			[]refusal{{"spec.hook.resources[0].pre[0].exec.timeout", "timeout must be a duration that is not negative, such as 30s"}},

@@ -78,34 +78,22 @@ func recorded(backup *kahuv1.Backup) failure.Failure {
 	return why
 }
 
-// giveUpTries is how often the record that a run failed is tried again, because the object was changed meanwhile.
-const giveUpTries = 20
-
 // giveUp writes down that the run of that attempt has failed, if it is still on record and no manifest may come.
 func (c *Controller) giveUp(ctx context.Context, key client.ObjectKey, attempt string, cause error) error {
-	var err error
-	for range giveUpTries {
-		backup := &kahuv1.Backup{}
-		err = c.Direct.Get(ctx, key, backup)
-		if apierrors.IsNotFound(err) {
-			return enginebackup.ErrOver // Nobody knows any more which attempts there were.
-		}
-		if err != nil {
-			return err
-		}
+	empty := &kahuv1.Backup{ObjectMeta: metav1.ObjectMeta{Name: key.Name}}
+	_, _, err := reconcile.ChangeStatus(ctx, c.Direct, c.Client, empty, func(backup *kahuv1.Backup) (bool, error) {
 		if backup.Status.State != kahuv1.StateProcessing || !backup.DeletionTimestamp.IsZero() {
-			return over(&backup.Status, attempt)
+			return false, over(&backup.Status, attempt)
 		}
 		if backup.Status.Attempt != attempt || errors.Is(cause, enginebackup.ErrLeft) {
-			return enginebackup.ErrSuperseded
+			return false, enginebackup.ErrSuperseded
 		}
-		after := backup.DeepCopy()
-		record(after, failure.Of(cause))
-		after.Status.State = kahuv1.StateDeleting
-		err = c.Client.Status().Patch(ctx, after, client.MergeFromWithOptions(backup, client.MergeFromWithOptimisticLock{}))
-		if !apierrors.IsConflict(err) {
-			return err
-		}
+		record(backup, failure.Of(cause))
+		backup.Status.State = kahuv1.StateDeleting
+		return true, nil
+	})
+	if apierrors.IsNotFound(err) {
+		return enginebackup.ErrOver // Nobody knows any more which attempts there were.
 	}
 	return err
 }

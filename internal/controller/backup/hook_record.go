@@ -5,7 +5,6 @@ import (
 	"errors"
 	"slices"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -162,29 +161,17 @@ func (h *hookRecord) fill(backup *kahuv1.Backup, outcome quiesce.Outcome) {
 	meta.SetStatusCondition(&backup.Status.Conditions, condition)
 }
 
-// change changes the status of the very version that it read, and tries again where somebody else was quicker.
+// change changes the status of the run.
 func (h *hookRecord) change(ctx context.Context, change func(backup *kahuv1.Backup) (bool, error)) error {
-	var err error
-	for range giveUpTries {
-		backup := &kahuv1.Backup{}
-		if err := h.Direct.Get(ctx, h.key, backup); err != nil {
-			return err
-		}
+	empty := &kahuv1.Backup{ObjectMeta: metav1.ObjectMeta{Name: h.key.Name}}
+	after, changed, err := reconcile.ChangeStatus(ctx, h.Direct, h.Client, empty, func(backup *kahuv1.Backup) (bool, error) {
 		if backup.UID != h.uid {
-			return failure.ErrNotWanted
+			return false, failure.ErrNotWanted
 		}
-		after := backup.DeepCopy()
-		changed, refused := change(after)
-		if refused != nil || !changed {
-			return refused
-		}
-		err = h.Client.Status().Patch(ctx, after, client.MergeFromWithOptions(backup, client.MergeFromWithOptimisticLock{}))
-		if err == nil && after.Status.Hooks == nil {
-			return errForgetful // What is not kept is no record.
-		}
-		if !apierrors.IsConflict(err) {
-			return err
-		}
+		return change(backup)
+	})
+	if err == nil && changed && after.Status.Hooks == nil {
+		return errForgetful // What is not kept is no record.
 	}
 	return err
 }

@@ -20,25 +20,38 @@ func OfBackupHook(spec *kahuv1.BackupHook) ([]hook.Set, error) {
 	var sets []hook.Set
 	for i := range spec.Resources {
 		from := &spec.Resources[i]
-		set := hook.Set{
-			Field: fmt.Sprintf("spec.hook.resources[%d]", i), Name: from.Name,
-			Filters: selection.Filters{
-				IncludeNamespaces: from.IncludeNamespaces, ExcludeNamespaces: from.ExcludeNamespaces,
-				IncludeResources: resources(from.IncludeResources), ExcludeResources: resources(from.ExcludeResources),
-			},
+		set, err := setOf(i, kahuv1.RestoreResourceHook{
+			Name: from.Name, IncludeNamespaces: from.IncludeNamespaces, ExcludeNamespaces: from.ExcludeNamespaces,
+			IncludeResources: from.IncludeResources, ExcludeResources: from.ExcludeResources, LabelSelector: from.LabelSelector,
+			ContinueHookIfContainerNotFound: from.ContinueHookIfContainerNotFound, Pre: from.Pre,
+		})
+		if err != nil {
+			return nil, err
 		}
-		if from.LabelSelector != nil {
-			labels, err := metav1.LabelSelectorAsSelector(from.LabelSelector)
-			if err != nil {
-				return nil, fmt.Errorf("%s.labelSelector: %w", set.Field, err)
-			}
-			set.Labels = labels
-		}
-		set.Pre = commands(set.Field+".pre", from.Pre, from.ContinueHookIfContainerNotFound)
 		set.Post = commands(set.Field+".post", from.Post, from.ContinueHookIfContainerNotFound)
 		sets = append(sets, set)
 	}
 	return sets, nil
+}
+
+// setOf returns what the sets of both kinds have in common: all but the commands after.
+func setOf(number int, from kahuv1.RestoreResourceHook) (hook.Set, error) {
+	set := hook.Set{
+		Field: fmt.Sprintf("spec.hook.resources[%d]", number), Name: from.Name,
+		Filters: selection.Filters{
+			IncludeNamespaces: from.IncludeNamespaces, ExcludeNamespaces: from.ExcludeNamespaces,
+			IncludeResources: resources(from.IncludeResources), ExcludeResources: resources(from.ExcludeResources),
+		},
+	}
+	if from.LabelSelector != nil {
+		labels, err := metav1.LabelSelectorAsSelector(from.LabelSelector)
+		if err != nil {
+			return set, fmt.Errorf("%s.labelSelector: %w", set.Field, err)
+		}
+		set.Labels = labels
+	}
+	set.Pre = commands(set.Field+".pre", from.Pre, from.ContinueHookIfContainerNotFound)
+	return set, nil
 }
 
 // commands are the steps of one moment.
@@ -62,21 +75,10 @@ func OfRestoreHook(spec *kahuv1.RestoreHook) ([]hook.Set, error) {
 	var sets []hook.Set
 	for i := range spec.Resources {
 		from := &spec.Resources[i]
-		set := hook.Set{
-			Field: fmt.Sprintf("spec.hook.resources[%d]", i), Name: from.Name,
-			Filters: selection.Filters{
-				IncludeNamespaces: from.IncludeNamespaces, ExcludeNamespaces: from.ExcludeNamespaces,
-				IncludeResources: resources(from.IncludeResources), ExcludeResources: resources(from.ExcludeResources),
-			},
+		set, err := setOf(i, *from)
+		if err != nil {
+			return nil, err
 		}
-		if from.LabelSelector != nil {
-			labels, err := metav1.LabelSelectorAsSelector(from.LabelSelector)
-			if err != nil {
-				return nil, fmt.Errorf("%s.labelSelector: %w", set.Field, err)
-			}
-			set.Labels = labels
-		}
-		set.Pre = commands(set.Field+".pre", from.Pre, from.ContinueHookIfContainerNotFound)
 		for j, step := range from.Post {
 			if err := addPost(&set, fmt.Sprintf("%s.post[%d]", set.Field, j), step, from.ContinueHookIfContainerNotFound); err != nil {
 				return nil, err

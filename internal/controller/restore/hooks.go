@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -214,35 +213,20 @@ func endHooks(restore *kahuv1.Restore, reason string) {
 	})
 }
 
-// recordTries is how often a status is written that somebody else writes, too.
-const recordTries = 20
-
 // errForgetful: the API server drops what is on record of hooks.
 var errForgetful = errors.New("the definition of Restore in this cluster does not know status.hooks: install those of this version")
 
-// change changes the status of the very version that it read, and tries again where somebody else was quicker.
+// change changes the status of the run, as long as it is this attempt's.
 func (h *hookRecord) change(ctx context.Context, change func(restore *kahuv1.Restore) (bool, error)) error {
-	var err error
-	for range recordTries {
-		restore := &kahuv1.Restore{}
-		if err := h.Direct.Get(ctx, h.key, restore); err != nil {
-			return err
-		}
+	empty := &kahuv1.Restore{ObjectMeta: metav1.ObjectMeta{Name: h.key.Name}}
+	after, changed, err := reconcile.ChangeStatus(ctx, h.Direct, h.Client, empty, func(restore *kahuv1.Restore) (bool, error) {
 		if restore.UID != h.uid || restore.Status.Attempt != h.attempt {
-			return failure.ErrNotWanted
+			return false, failure.ErrNotWanted
 		}
-		after := restore.DeepCopy()
-		changed, refused := change(after)
-		if refused != nil || !changed {
-			return refused
-		}
-		err = h.Client.Status().Patch(ctx, after, client.MergeFromWithOptions(restore, client.MergeFromWithOptimisticLock{}))
-		if err == nil && after.Status.Hooks == nil {
-			return errForgetful // What is not kept is no record.
-		}
-		if !apierrors.IsConflict(err) {
-			return err
-		}
+		return change(restore)
+	})
+	if err == nil && changed && after.Status.Hooks == nil {
+		return errForgetful // What is not kept is no record.
 	}
 	return err
 }

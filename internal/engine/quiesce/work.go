@@ -67,8 +67,9 @@ func (w *work) around(ctx context.Context, limit time.Duration, cut CutFunc) err
 		err = w.hold(ctx, quiet, cut)
 	}
 	if ctx.Err() == nil && errors.Is(quiet.Err(), context.DeadlineExceeded) && err != nil {
-		err = &FailedError{Reason: ReasonQuiesceTimeout, Message: fmt.Sprintf("the volumes were not cut within %s, for which an application is kept "+
-			"from writing at most; it goes on, and there is no backup: see spec.hook.quiesceTimeout", limit)}
+		err = &FailedError{Reason: ReasonQuiesceTimeout, Message: fmt.Sprintf("the volumes were not cut within the %s of "+
+			"spec.hook.quiesceTimeout, for which an application is kept from writing at most; it goes on, and there is no backup. See what its "+
+			"commands before and the snapshots wait for, or create another Backup with a longer one", limit)}
 	}
 	if w.post(ctx) && ctx.Err() != nil {
 		return errors.Join(err, errOwed) // They stay on record as owed, and who goes on runs them.
