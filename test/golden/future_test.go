@@ -164,7 +164,7 @@ func (l *laterRelease) extend(value any) any {
 	switch value := value.(type) {
 	case map[string]any:
 		for key, field := range value {
-			if key != "labels" {
+			if key != "labels" && key != "attributes" {
 				value[key] = l.extend(field)
 			}
 		}

@@ -55,6 +55,9 @@ type backupReading struct {
 	Verified int64                      `json:"verified"`
 	Created  int64                      `json:"created"`
 	Restored map[string]json.RawMessage `json:"restored"`
+	// Volumes are the rows of the manifest, Ordered is what providers are asked to make of them.
+	Volumes []archive.Volume `json:"volumes,omitempty"`
+	Ordered []volumeReading  `json:"ordered,omitempty"`
 }
 
 // TestGenerations reads every location of every generation, and compares what it reads with what was expected when it was
@@ -210,6 +213,7 @@ func (w *world) readBackup(id archive.BackupID) backupReading {
 	found := backupReading{
 		ID: manifest.ID, Format: manifest.FormatVersion, Attempt: manifest.Attempt, Complete: manifest.Complete, Missing: manifest.Missing,
 		Counts: manifest.Counts, Sizes: manifest.Sizes, Increment: manifest.Increment, Encryption: manifest.Encryption.Scheme, Signed: manifest.Signer != "",
+		Volumes: manifest.Volumes,
 	}
 	for _, segment := range manifest.Segments {
 		found.Segments = append(found.Segments, segment.Name)
@@ -243,10 +247,11 @@ func (w *world) restoreWithEach(found *backupReading) {
 		if verified.DamagedTotal > 0 || verified.Sealed != nil {
 			w.t.Errorf("identity %d: %+v", i, verified)
 		}
-		cluster, result := w.restore(found.ID, "read"+strconv.Itoa(i), keys)
+		cluster, held, result := w.restoreVolumes(found.ID, "read"+strconv.Itoa(i), keys)
 		if result.FailedTotal > 0 {
 			w.t.Errorf("identity %d: %+v", i, result.Failed)
 		}
+		found.Ordered = held.ordered()
 		found.Verified, found.Created, found.Restored = verified.Objects, result.Counts.Created, map[string]json.RawMessage{}
 		for key, content := range cluster.Contents() {
 			found.Restored[key] = json.RawMessage(content)

@@ -62,6 +62,7 @@ type world struct {
 	cluster *fakecluster.Cluster
 	clock   *testclock.FakePassiveClock
 	made    []increment.Candidate // the backups of a chain
+	volumes bool                  // there are providers of volumes
 
 	identities  []seal.Identity
 	secretTexts []string // of the identities
@@ -178,22 +179,34 @@ func backupID(name string) archive.BackupID {
 func (w *world) backup(name string, level archive.Compression) (*backup.Runner, backup.Request) {
 	w.t.Helper()
 	use := &backup.Runner{Cluster: w.cluster, Clock: w.clock, Listers: 1, Packers: 1, Writer: "kahu golden"}
-	return use, backup.Request{
+	request := backup.Request{
 		ID: backupID(name), Attempt: "first" + name, LocationID: w.place, ServerVersion: "v1.36.3", Compression: level,
 		Object: json.RawMessage(`{"apiVersion":"kahu.io/v1beta1","kind":"Backup","metadata":{"name":"` + name +
 			`"},"spec":{"metadataLocation":"shelf"}}`),
 		VolumeData: true, Sealing: w.sealing(), Confirm: func(context.Context) error { return nil },
 	}
+	if w.volumes {
+		request.Volumes = disks{}
+	}
+	return use, request
 }
 
 // restore restores everything of a backup into an empty cluster, and leaves its report at the location.
 func (w *world) restore(id archive.BackupID, attempt string, keys *keyring.Ring) (*fakecluster.Cluster, restore.Result) {
 	w.t.Helper()
+	to, _, result := w.restoreVolumes(id, attempt, keys)
+	return to, result
+}
+
+// restoreVolumes does so and returns what was asked for to get the data of volumes.
+func (w *world) restoreVolumes(id archive.BackupID, attempt string, keys *keyring.Ring) (*fakecluster.Cluster, *shelves, restore.Result) {
+	w.t.Helper()
+	held := &shelves{}
 	to := newCluster()
 	use := &restore.Runner{Cluster: to, Clock: w.clock, Creators: 2, Patience: patience}
 	request := restore.Request{
 		Backup: id, ID: archive.RestoreID{ClusterID: otherID, Name: "back", UID: "uid-of-back-" + id.Name}, Attempt: attempt,
-		Confirm: func(context.Context) error { return nil }, AllowIncomplete: true,
+		Confirm: func(context.Context) error { return nil }, AllowIncomplete: true, Volumes: held,
 	}
 	if w.signing != nil {
 		request.Keys = keys
@@ -201,7 +214,7 @@ func (w *world) restore(id archive.BackupID, attempt string, keys *keyring.Ring)
 	}
 	result, err := use.Run(w.t.Context(), request, w.files)
 	check(w.t, err)
-	return to, result
+	return to, held, result
 }
 
 // names returns the names of all files.

@@ -35,9 +35,10 @@ type goldenCase struct {
 // written are the generations, each with the locations in it.
 func written() map[string][]string {
 	return map[string][]string{
-		"first":  {"plain", "balanced", "smallest", "incomplete", "sealed", "interrupted", "interrupted-sealed", "resumed"},
-		"chains": {"chain", "chain-sealed", "copied", "copied-sealed"},
-		"blind":  {"chain-blind"},
+		"first":   {"plain", "balanced", "smallest", "incomplete", "sealed", "interrupted", "interrupted-sealed", "resumed"},
+		"chains":  {"chain", "chain-sealed", "copied", "copied-sealed"},
+		"blind":   {"chain-blind"},
+		"volumes": {"volumes", "volumes-sealed"},
 	}
 }
 
@@ -58,6 +59,8 @@ func cases() []goldenCase {
 		{"chain", func(t *testing.T) *world { t.Helper(); return writeChain(newLocation(t)) }},
 		{"chain-sealed", func(t *testing.T) *world { t.Helper(); return writeChain(sealed(t)) }},
 		{"chain-blind", func(t *testing.T) *world { t.Helper(); return writeChain(blind(t)) }},
+		{"volumes", func(t *testing.T) *world { t.Helper(); return writeVolumes(newLocation(t)) }},
+		{"volumes-sealed", func(t *testing.T) *world { t.Helper(); return writeVolumes(sealed(t)) }},
 		{"copied", func(t *testing.T) *world { t.Helper(); return writeCopied(newLocation(t)) }},
 		{"copied-sealed", func(t *testing.T) *world { t.Helper(); return writeCopied(sealed(t)) }},
 	}
