@@ -57,6 +57,9 @@ func (w *world) campaign(t *testing.T, of subject, by way) {
 	w.t = t
 	defer func() { w.t = outer }()
 	all, some := w.calls(of)
+	if of.concerns != nil && !isEverything() {
+		all, some = oneOfEach(all, of.concerns), oneOfEach(some, of.concerns)
+	}
 	fresh, known := pointsOf(all), []point(nil)
 	optional := pointsOf(some)
 	if of.resembles {
@@ -162,6 +165,9 @@ func (c *campaign) disturbOnce(running *process) *process {
 		found, ended := c.judge(name, sleeper)
 		c.outcomes[ended]++
 		wrong = append(wrong, found...)
+		if c.of.clear != nil {
+			wrong = append(wrong, c.of.clear(c.world, name)...)
+		}
 	})
 	wrong = slices.Concat(wrong, c.debris(), c.replaced(c.target(name), seen))
 	for _, each := range wrong {

@@ -22,8 +22,8 @@ type point struct {
 
 func (p point) String() string { return string(p.When) + " " + p.Call }
 
-// ids are the ids of clusters, objects and attempts.
-var ids = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|[0-9a-f]{32}`)
+// ids are the ids of clusters, objects and attempts, and digests of them.
+var ids = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|[0-9a-f]{32}|\b[0-9a-f]{24}\b|\b[0-9a-f]{4}-[0-9a-f]{12}\b`)
 
 // nameOf returns the name of a call of a run, without how often it was made.
 func nameOf(what, run string) string {
@@ -32,6 +32,39 @@ func nameOf(what, run string) string {
 		name = strings.ReplaceAll(name, run, "RUN")
 	}
 	return name
+}
+
+// kindOf returns to which kind of object a request is, and what it does to which part of it. Calls to providers are to none.
+func kindOf(call string) (resource, does string) {
+	does, path, _ := strings.Cut(call, " ")
+	parts := strings.Split(strings.Fields(path)[0], "/")
+	parts = parts[slices.IndexFunc(parts, versions.MatchString)+1:]
+	if len(parts) > 2 && parts[0] == "namespaces" {
+		parts = parts[2:]
+	}
+	if strings.HasPrefix(does, "/") || len(parts) == 0 {
+		return "", does
+	}
+	if len(parts) > 2 {
+		does += " " + parts[2]
+	}
+	return parts[0], does
+}
+
+// versions are those of the API.
+var versions = regexp.MustCompile(`^v[0-9]+[a-z0-9]*$`)
+
+// oneOfEach returns one call of each sort to some kinds of objects.
+func oneOfEach(calls, resources []string) (chosen []string) {
+	random, seen := rand.New(rand.NewPCG(chance(), uint64(len(calls)))), map[string]bool{}
+	for _, number := range random.Perm(len(calls)) {
+		resource, does := kindOf(calls[number])
+		if sort := resource + " " + does; slices.Contains(resources, resource) && !seen[sort] {
+			seen[sort] = true
+			chosen = append(chosen, calls[number])
+		}
+	}
+	return chosen
 }
 
 // pointsOf returns the points before and after the calls.
@@ -54,6 +87,9 @@ func (w *world) undisturbed(of subject) (calls []string) {
 	w.arm(name)
 	of.begin(w, name)
 	wrong, ended := of.judge(w, name)
+	if of.clear != nil {
+		wrong = append(wrong, of.clear(w, name)...)
+	}
 	running.kill()
 	if len(wrong) > 0 || !strings.HasPrefix(ended, "Completed") && ended != "deleted" {
 		w.t.Fatalf("undisturbed: %s, %v", ended, wrong)
@@ -99,13 +135,23 @@ const (
 	seed       = "KAHU_KILL_SEED"
 )
 
+// chance is what choices follow from.
+func chance() uint64 {
+	if given, err := strconv.ParseUint(os.Getenv(seed), 10, 64); err == nil { //nolint:forbidigo // A test binary has no flags of its own.
+		return given
+	}
+	return 1
+}
+
+// isEverything tells whether all points are tried.
+func isEverything() bool {
+	return os.Getenv(everything) != "" //nolint:forbidigo // See above.
+}
+
 // choose returns one point in so many.
 func choose(points []point, every int) (chosen []point, from uint64) {
-	from = 1
-	if given, err := strconv.ParseUint(os.Getenv(seed), 10, 64); err == nil { //nolint:forbidigo // A test binary has no flags of its own.
-		from = given
-	}
-	if os.Getenv(everything) != "" { //nolint:forbidigo // See above.
+	from = chance()
+	if isEverything() {
 		every = 1
 	}
 	random := rand.New(rand.NewPCG(from, uint64(len(points)/2)))
@@ -122,6 +168,14 @@ func (w *world) armed(name string) string { return filepath.Join(w.folder, "arm-
 func (w *world) arm(name string) {
 	w.t.Helper()
 	if err := os.WriteFile(w.armed(name), nil, 0o600); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// disarm has them count no more.
+func (w *world) disarm(name string) {
+	w.t.Helper()
+	if err := os.Remove(w.armed(name)); err != nil && !os.IsNotExist(err) {
 		w.t.Fatal(err)
 	}
 }

@@ -23,6 +23,9 @@ type subject struct {
 	resembles bool
 	// replaces tells that what prepare made is deleted, and created once more.
 	replaces bool
+	// concerns, if it is set, are the kinds of objects of which it is disturbed at one call of each sort, and at no other, unless
+	// everything is asked for.
+	concerns []string
 	// prepare makes what the run needs, with a manager at work. It may be nil.
 	prepare func(w *world, name string)
 	// begin asks for the run.
@@ -31,6 +34,8 @@ type subject struct {
 	over func(w *world, name string) bool
 	// judge waits for its end, and returns what is wrong, and how it ended.
 	judge func(w *world, name string) (wrong []string, ended string)
+	// clear takes away what the run has made, with a manager at work, and returns what is left of it. It may be nil.
+	clear func(w *world, name string) []string
 }
 
 // never is how a run ended that did not in time.
