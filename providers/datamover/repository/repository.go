@@ -71,6 +71,8 @@ type Options struct {
 	Folder string
 	// CacheBytes is how much of the repository is kept in the folder, about. Zero means DefaultCacheBytes.
 	CacheBytes int64
+	// Now is the clock. Nil means that of the machine.
+	Now func() time.Time
 }
 
 // DefaultCacheBytes is the size of the cache where none is asked for.
@@ -113,7 +115,7 @@ func Open(ctx context.Context, place Place, key Key, options Options) (*Reposito
 	}
 	places.Store(storage.id, storage)
 	made := &Repository{fatal: &fatal{}, forget: func() { places.Delete(storage.id) }}
-	opened, err := repo.Open(ctx, config, key.secret, &repo.Options{OnFatalError: made.fatal.is, DoNotWaitForUpgrade: true, DisableRepositoryLog: true})
+	opened, err := repo.Open(ctx, config, key.secret, &repo.Options{OnFatalError: made.fatal.is, DoNotWaitForUpgrade: true, DisableRepositoryLog: true, TimeNowFunc: options.Now})
 	switch {
 	case errors.Is(err, repo.ErrInvalidPassword):
 		err = ErrKey

@@ -1,16 +1,21 @@
 package repository_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
 
+	"github.com/soda-cdm/kahu/provider"
 	"github.com/soda-cdm/kahu/provider/memory"
 	"github.com/soda-cdm/kahu/providers/datamover/files"
 	"github.com/soda-cdm/kahu/providers/datamover/repository"
@@ -20,14 +25,33 @@ import (
 type world struct {
 	*testing.T
 
+	clock *ticking
 	place repository.Place
 	key   repository.Key
 	*repository.Repository
 }
 
+// ticking is a clock that goes on by a millisecond when it is looked at: of two things at the same instant, none is the later.
+type ticking struct {
+	mutex sync.Mutex
+	now   time.Time
+}
+
+func (c *ticking) Now() time.Time {
+	return c.step(time.Millisecond)
+}
+
+func (c *ticking) step(by time.Duration) time.Time {
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	c.now = c.now.Add(by)
+	return c.now
+}
+
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	w := &world{T: t, place: repository.Place{Store: memory.New(memory.Options{}), Prefix: "repository/"}, key: repository.NewKey()}
+	w := &world{T: t, clock: &ticking{now: time.Date(2040, time.March, 1, 12, 0, 0, 0, time.UTC)}, key: repository.NewKey()}
+	w.place = repository.Place{Store: memory.New(memory.Options{Now: w.clock.Now}), Prefix: "repository/"}
 	if err := repository.Create(t.Context(), w.place, w.key); err != nil {
 		t.Fatal(err)
 	}
@@ -37,7 +61,7 @@ func newWorld(t *testing.T) *world {
 
 func (w *world) open() *repository.Repository {
 	w.Helper()
-	opened, err := repository.Open(w.Context(), w.place, w.key, repository.Options{Folder: w.TempDir()})
+	opened, err := repository.Open(w.Context(), w.place, w.key, repository.Options{Folder: w.TempDir(), Now: w.clock.Now})
 	if err != nil {
 		w.Fatal(err)
 	}
@@ -262,4 +286,50 @@ func describe(t *testing.T, folder string) map[string]described {
 		t.Fatal(err)
 	}
 	return found
+}
+
+// names returns what lies at the place, by name.
+func (w *world) names() map[string]int64 {
+	w.Helper()
+	found := map[string]int64{}
+	request := provider.ListRequest{Prefix: w.place.Prefix}
+	for {
+		page, err := w.place.Store.List(w.Context(), request)
+		if err != nil {
+			w.Fatal(err)
+		}
+		for _, object := range page.Objects {
+			found[object.Name] = object.Size
+		}
+		if request.PageToken = page.NextPageToken; request.PageToken == "" {
+			return found
+		}
+	}
+}
+
+// damage turns a bit in all that has a prefix.
+func (w *world) damage(prefix string) {
+	w.Helper()
+	damaged := 0
+	for name := range w.names() {
+		if !strings.HasPrefix(name, prefix) {
+			continue
+		}
+		from, err := w.place.Store.Download(w.Context(), name, nil)
+		if err != nil {
+			w.Fatal(err)
+		}
+		content, err := io.ReadAll(from)
+		if err != nil {
+			w.Fatal(err)
+		}
+		content[len(content)/2] ^= 1
+		if err := w.place.Store.Upload(w.Context(), name, nil, bytes.NewReader(content)); err != nil {
+			w.Fatal(err)
+		}
+		damaged++
+	}
+	if damaged == 0 {
+		w.Fatalf("nothing begins with %s", prefix)
+	}
 }

@@ -66,6 +66,9 @@ type Saved struct {
 	UnreadNames []string
 }
 
+// pin keeps kopia's own rules of retention away from what is saved.
+const pin = "kahu"
+
 // maxNamed is how many entries are named with which something is wrong.
 const maxNamed = 100
 
@@ -95,14 +98,12 @@ func (r *Repository) Save(ctx context.Context, request SaveRequest) (Saved, erro
 
 // upload has kopia store the tree and its manifest.
 func (r *Repository) upload(ctx context.Context, writer repo.RepositoryWriter, request SaveRequest, watch *watcher) (*snapshot.Manifest, error) {
+	if again, err := r.saved(ctx, request.Source); err != nil || again != nil {
+		return again, err
+	}
 	before, partial, err := r.earlier(ctx, request)
 	if err != nil {
 		return nil, err
-	}
-	for _, each := range before[:len(partial)] {
-		if each.IncompleteReason == "" {
-			return each, nil // An earlier call has saved it all.
-		}
 	}
 	uploader := upload.NewUploader(writer)
 	uploader.Progress, uploader.ParallelUploads, uploader.DisableIgnoreRules = watch, request.Parallel, true
@@ -119,7 +120,7 @@ func (r *Repository) upload(ctx context.Context, writer repo.RepositoryWriter, r
 	if made.IncompleteReason != "" {
 		return nil, fmt.Errorf("it was ended early: %s", made.IncompleteReason)
 	}
-	made.Tags, made.Pins = request.Source.tags(), []string{"kahu"} // Without a pin, kopia's own rules of retention remove it.
+	made.Tags, made.Pins = request.Source.tags(), []string{pin}
 	if made.ID, err = snapshot.SaveSnapshot(ctx, writer, made); err != nil {
 		return nil, err
 	}
@@ -133,13 +134,13 @@ func (r *Repository) upload(ctx context.Context, writer repo.RepositoryWriter, r
 
 // earlier returns what need not be read again: of the base, and of interrupted calls for the same order, which are also named.
 func (r *Repository) earlier(ctx context.Context, request SaveRequest) ([]*snapshot.Manifest, []manifest.ID, error) {
-	partial, err := snapshot.ListSnapshotManifests(ctx, r.opened, nil, request.Source.tags())
+	before, err := r.ofOrder(ctx, request.Source)
 	if err != nil {
-		return nil, nil, fmt.Errorf("looking for what an interrupted call has stored: %w", err)
+		return nil, nil, err
 	}
-	before, err := snapshot.LoadSnapshots(ctx, r.opened, partial)
-	if err != nil {
-		return nil, nil, fmt.Errorf("reading what an interrupted call has stored: %w", err)
+	var partial []manifest.ID
+	for _, each := range before {
+		partial = append(partial, each.ID)
 	}
 	if request.Base == "" {
 		return before, partial, nil
@@ -148,7 +149,41 @@ func (r *Repository) earlier(ctx context.Context, request SaveRequest) ([]*snaps
 	if err != nil {
 		return nil, nil, fmt.Errorf("reading the base %s: %w", request.Base, err)
 	}
-	return append(before, base), partial, nil // The base is the last.
+	return append(before, base), partial, nil
+}
+
+// saved returns what an earlier call for an order has saved, all of it, or nothing.
+func (r *Repository) saved(ctx context.Context, source Source) (*snapshot.Manifest, error) {
+	found, err := r.ofOrder(ctx, source)
+	if err != nil {
+		return nil, err
+	}
+	for _, each := range found {
+		if each.IncompleteReason == "" {
+			return each, nil
+		}
+	}
+	return nil, nil //nolint:nilnil // There need not be one.
+}
+
+// ofOrder returns what is in the repository under an order, with what interrupted calls have left.
+func (r *Repository) ofOrder(ctx context.Context, source Source) ([]*snapshot.Manifest, error) {
+	ids, err := snapshot.ListSnapshotManifests(ctx, r.opened, nil, source.tags())
+	if err != nil {
+		return nil, fmt.Errorf("looking for what order %s has stored: %w", source.Order, err)
+	}
+	found, err := snapshot.LoadSnapshots(ctx, r.opened, ids)
+	if err != nil {
+		return nil, fmt.Errorf("reading what order %s has stored: %w", source.Order, err)
+	}
+	return found, nil
+}
+
+func idOf(found *snapshot.Manifest) string {
+	if found == nil {
+		return ""
+	}
+	return string(found.ID)
 }
 
 // rules are how kopia saves trees of ours.
