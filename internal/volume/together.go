@@ -292,7 +292,7 @@ func (w *groupCut) end(object *unstructured.Unstructured, members []*volumeplan.
 func (w *groupCut) refuse(members []*volumeplan.Decision, why error) {
 	for _, each := range members {
 		if each.Group.Required {
-			w.failed[each.Claim.Key()] = fmt.Errorf("no snapshot of it was cut together with the others, as a rule demands: %w", why)
+			w.failed[each.Claim.Key()] = fmt.Errorf("no snapshot of it was cut together with the others, as %s demands: %w", each.Group.Rule, why)
 			continue
 		}
 		each.Alone("no group of snapshots: " + strings.TrimSpace(why.Error()))

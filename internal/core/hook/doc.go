@@ -43,6 +43,8 @@ type Pod struct {
 	Labels, Annotations map[string]string
 	// Containers are the names of its containers, in their order.
 	Containers []string
+	// Claims are the names of the claims whose volumes it has.
+	Claims []string
 	// Ready are those of them that run and are ready.
 	Ready []string
 	// Running tells that the pod runs; Over that it ran, and never will again.

@@ -37,8 +37,9 @@ type Group struct {
 	Name string
 	// Class is the VolumeGroupSnapshotClass.
 	Class string
-	// Required tells that the snapshot is cut with the others or not at all.
+	// Required tells that the snapshot is cut with the others or not at all, and Rule which rule demands it, by its field.
 	Required bool
+	Rule     string
 }
 
 // groupKey is what the claims of a group have in common.
@@ -63,12 +64,47 @@ func (p *planner) group(decisions []Decision) {
 			p.form(key, together)
 		}
 	}
+	for i := range decisions {
+		p.unused(&decisions[i])
+	}
+}
+
+// unused advises where a rule names a class for a snapshot that is not cut with others.
+func (p *planner) unused(decision *Decision) {
+	wanted := p.wishes[decision.Claim.Key()]
+	if wanted.groupClass == "" || decision.Verdict != Chosen || decision.Group.Name != "" {
+		return
+	}
+	decision.Advice = fmt.Sprintf("%s.groupSnapshotClass %s is not used: %s", wanted.rule, wanted.groupClass, p.whyAlone(decision, &wanted))
+}
+
+// whyAlone tells why a snapshot is not cut with others, or none is cut.
+func (p *planner) whyAlone(decision *Decision, wanted *wish) string {
+	_, why := p.groupClassOf(groupKey{driver: decision.Claim.Driver, class: wanted.groupClass}, wanted.rule)
+	switch {
+	case decision.Way != Snapshot:
+		return fmt.Sprintf("its way is %s, for which %s asks", decision.Way, wanted.wayBy)
+	case decision.Claim.Annotations[GroupAnnotation] == alone:
+		return "its annotation " + GroupAnnotation + " has its snapshot cut by itself"
+	case wanted.together == Never:
+		return wanted.rule + ".groupSnapshot has its snapshot cut by itself"
+	case decision.Claim.Handle == "":
+		return "its snapshot is cut by itself, as its volume does not say what the CSI driver knows it by"
+	case why == "":
+		return "its snapshot is cut by itself, as there is no other claim with which it could be, or there are too many"
+	}
+	return "its snapshot is cut by itself, as " + why
 }
 
 // form makes claims a group, or says why they are none.
 func (p *planner) form(key groupKey, members []*Decision) {
-	required := slices.ContainsFunc(members, func(member *Decision) bool { return p.wishes[member.Claim.Key()].together == Required })
-	class, why := p.groupClassOf(key)
+	rule := p.wishes[members[0].Claim.Key()].rule // Who names a class is with those for which a rule names that.
+	class, why := p.groupClassOf(key, rule)
+	required := slices.IndexFunc(members, func(member *Decision) bool { return p.wishes[member.Claim.Key()].together == Required })
+	demand := ""
+	if required >= 0 {
+		demand = p.wishes[members[required].Claim.Key()].rule + ".groupSnapshot"
+	}
 	if len(members) > MaxGroup {
 		why = fmt.Sprintf("there are %d claims of CSI driver %s in namespace %s, and a group has at most %d: divide them with the annotation %s",
 			len(members), key.driver, key.namespace, MaxGroup, GroupAnnotation)
@@ -76,11 +112,11 @@ func (p *planner) form(key groupKey, members []*Decision) {
 	for _, member := range members {
 		switch {
 		case why == "":
-			member.Group = Group{Name: key.String(), Class: class, Required: required}
+			member.Group = Group{Name: key.String(), Class: class, Required: demand != "", Rule: demand}
 			member.Message += ", cut at one instant with " + core.Count(int64(len(members)-1), "other")
-		case required:
+		case demand != "":
 			claim := member.Claim
-			*member = impossible(ReasonNoGroup, "its snapshot cannot be cut at one instant with others, as a rule demands: %s", why)
+			*member = impossible(ReasonNoGroup, "its snapshot cannot be cut at one instant with others, as %s demands: %s", demand, why)
 			member.Claim = claim
 		case len(p.facts.GroupClasses) > 0:
 			member.Message += ", by itself: " + why
@@ -101,13 +137,13 @@ func (k groupKey) String() string {
 }
 
 // groupClassOf returns the class with which a group is cut, by the rules for the class of a snapshot, or why there is none.
-func (p *planner) groupClassOf(key groupKey) (class, why string) {
+func (p *planner) groupClassOf(key groupKey, rule string) (class, why string) {
 	all, defaults := classesOf(p.facts.GroupClasses, key.driver)
 	switch {
 	case p.facts.NoGroups != "":
 		return "", p.facts.NoGroups
 	case key.class != "" && !slices.Contains(all, key.class):
-		return "", fmt.Sprintf("there is no VolumeGroupSnapshotClass %s, which a rule names, of CSI driver %s", key.class, key.driver)
+		return "", fmt.Sprintf("there is no VolumeGroupSnapshotClass %s, which %s.groupSnapshotClass names, of CSI driver %s", key.class, rule, key.driver)
 	case key.class != "":
 		return key.class, ""
 	case len(defaults) == 1:

@@ -123,7 +123,7 @@ func TestGroups(t *testing.T) {
 		"RequiredAndNotServed": {
 			reason: "The backup has no data of claims that must be cut together and cannot.", facts: grouped("a", "b"), settings: demand,
 			change:  func(facts *volumeplan.Facts) { facts.GroupClasses, facts.NoGroups = nil, "not served" },
-			verdict: volumeplan.Impossible, says: "as a rule demands: not served",
+			verdict: volumeplan.Impossible, says: "as spec.volumeRules[0].groupSnapshot demands: not served",
 		},
 		"TooMany": {reason: "A group has a limit.", facts: grouped(many...), says: "at most 32"},
 		"NoHandle": {

@@ -95,6 +95,8 @@ func withLocation(provider Provider, locations []Location) candidate {
 // wish is what annotation and rules say of a claim.
 type wish struct {
 	way                     Way
+	wayBy                   string // what asks for the way: the annotation, or a field
+	rule                    string // the rule that matches, by its field
 	provider, snapshotClass string
 	together                Together
 	groupClass              string
@@ -136,6 +138,9 @@ func (p *planner) wishOf(claim *Claim) (wish, Decision, bool) {
 		return wish{}, decision, true
 	}
 	wanted := wish{way: way}
+	if way != "" {
+		wanted.wayBy = "its annotation " + Annotation
+	}
 	for number := range p.settings.Rules {
 		rule := &p.settings.Rules[number]
 		if !rule.matches(claim) {
@@ -143,18 +148,30 @@ func (p *planner) wishOf(claim *Claim) (wish, Decision, bool) {
 		}
 		if rule.Action == Skip && wanted.way == "" {
 			return wish{}, Decision{
-				Verdict: Skipped, Reason: ReasonSkippedByRule, Message: fmt.Sprintf("spec.volumeRules[%d] leaves its data out", number),
+				Verdict: Skipped, Reason: ReasonSkippedByRule, Message: ruleField(number) + " leaves its data out",
 			}, true
 		}
-		wanted.way = cmp.Or(wanted.way, rule.Way)
+		if wanted.rule = ruleField(number); rule.Way != "" {
+			wanted.way, wanted.wayBy = cmp.Or(wanted.way, rule.Way), cmp.Or(wanted.wayBy, wanted.rule+".way")
+		}
 		wanted.provider, wanted.snapshotClass = rule.Provider, rule.SnapshotClass
 		wanted.together, wanted.groupClass = rule.Together, rule.GroupClass
 		if wanted.way == "" && rule.cuts() {
-			wanted.way = Snapshot
+			wanted.way, wanted.wayBy = Snapshot, wanted.rule
 		}
 		break
 	}
 	return wanted, Decision{}, false
+}
+
+func ruleField(number int) string { return fmt.Sprintf("spec.volumeRules[%d]", number) }
+
+// byWay says which way is asked for, and by what; nothing where any will do.
+func (w *wish) byWay() string {
+	if w.way == "" {
+		return ""
+	}
+	return fmt.Sprintf(" in the way %s, for which %s asks", w.way, w.wayBy)
 }
 
 // annotated returns the way that the claim itself asks for, or what it decides.
@@ -228,12 +245,13 @@ func (p *planner) nobody(claim *Claim, wanted wish) Decision {
 	what := "no volume provider can back up its volume " + claim.Volume + " (" + kindOf(claim) + ")"
 	switch {
 	case wanted.provider != "" && !slices.ContainsFunc(p.facts.Providers, func(each Provider) bool { return each.Name == wanted.provider }):
-		what = fmt.Sprintf("there is no volume provider %s, which a rule of spec.volumeRules names, for its volume %s (%s)",
-			wanted.provider, claim.Volume, kindOf(claim))
+		what = fmt.Sprintf("there is no volume provider %s, which %s.providerName names, for its volume %s (%s)",
+			wanted.provider, wanted.rule, claim.Volume, kindOf(claim))
 	case wanted.provider != "":
-		what = fmt.Sprintf("provider %s, which a rule names, cannot back up its volume %s (%s)", wanted.provider, claim.Volume, kindOf(claim))
+		what = fmt.Sprintf("provider %s, which %s.providerName names, cannot back up its volume %s (%s)%s",
+			wanted.provider, wanted.rule, claim.Volume, kindOf(claim), wanted.byWay())
 	case wanted.way != "":
-		what = fmt.Sprintf("no volume provider can back up its volume %s (%s) by %s, as is wished", claim.Volume, kindOf(claim), wanted.way)
+		what = fmt.Sprintf("no volume provider can back up its volume %s (%s)%s", claim.Volume, kindOf(claim), wanted.byWay())
 	case len(p.settings.Locations) > 0:
 		what = fmt.Sprintf("no provider of spec.volumeBackupLocations can back up its volume %s (%s)", claim.Volume, kindOf(claim))
 	}
@@ -317,7 +335,8 @@ func (p *planner) classOf(claim *Claim, wanted wish) (string, *Decision) {
 	all, defaults := classesOf(p.facts.Classes, claim.Driver)
 	switch {
 	case wanted.snapshotClass != "" && !slices.Contains(all, wanted.snapshotClass):
-		return refuse("there is no VolumeSnapshotClass %s, which a rule names, of its CSI driver %s", wanted.snapshotClass, claim.Driver)
+		return refuse("there is no VolumeSnapshotClass %s, which %s.snapshotClass names, of its CSI driver %s",
+			wanted.snapshotClass, wanted.rule, claim.Driver)
 	case wanted.snapshotClass != "":
 		return wanted.snapshotClass, nil
 	case len(defaults) == 1:

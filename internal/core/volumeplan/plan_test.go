@@ -157,7 +157,7 @@ func TestPlan(t *testing.T) {
 		"RuleNamesProvider": {
 			reason:   "A provider that a rule names and that cannot do it is not replaced by another one.",
 			settings: volumeplan.Settings{Rules: []volumeplan.Rule{{Action: volumeplan.BackUp, Provider: "vendor"}}},
-			want:     volumeplan.Decision{Verdict: volumeplan.Impossible, Reason: volumeplan.ReasonWithoutProvider, Message: "provider vendor, which a rule names"},
+			want:     volumeplan.Decision{Verdict: volumeplan.Impossible, Reason: volumeplan.ReasonWithoutProvider, Message: "provider vendor, which spec.volumeRules[0].providerName names"},
 		},
 		"RuleNamesNobody": {
 			reason:   "That there is no such provider is said, and not that it cannot do it.",

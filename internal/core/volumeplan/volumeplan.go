@@ -143,6 +143,8 @@ type Decision struct {
 	Verdict Verdict
 	// Reason is a word for programs, Message says it to people.
 	Reason, Message string
+	// Advice is what a person should know of a rule that does not do here what it says; empty where there is nothing.
+	Advice string
 
 	// Of those that are chosen:
 	Way           Way

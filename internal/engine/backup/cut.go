@@ -50,7 +50,27 @@ func (r *run) cutVolumes(ctx context.Context, held bool) ([]volumework.Uncut, er
 		moment.From, moment.To = from, r.Clock.Now()
 	}
 	r.moment = moment
-	return r.missUncut(failed), nil
+	uncut := r.missUncut(failed)
+	r.warnOfOffload()
+	return uncut, nil
+}
+
+// warnOfOffload tells of volumes that their providers take themselves although hooks hold still the applications that write into
+// them. Of which pods held still for an earlier attempt, nobody knows any more.
+func (r *run) warnOfOffload() {
+	if !r.moment.Held && !r.moment.Over {
+		return
+	}
+	for i := range r.decisions {
+		each := &r.decisions[i]
+		key := each.Claim.Key()
+		if each.Way != volumeplan.Offload || r.moment.Held && !slices.Contains(r.request.Hooks.Claims(), key) {
+			continue
+		}
+		r.Warn(key, fmt.Sprintf("PersistentVolumeClaim %s/%s: provider %s takes the volume itself, and begins when the applications go on that hooks "+
+			"held still: where its data must be of that time, ask for the way Snapshot with a rule of spec.volumeRules, or with the annotation %s",
+			key.Namespace, key.Name, each.Provider, volumeplan.Annotation))
+	}
 }
 
 func claimKey(namespace, name string) core.Key {

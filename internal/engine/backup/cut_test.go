@@ -20,9 +20,14 @@ import (
 )
 
 // holds are hooks that hold still, and remember what was not cut meanwhile.
-type holds struct{ uncut []volumework.Uncut }
+type holds struct {
+	uncut  []volumework.Uncut
+	claims []core.Key // of the pods that hold still
+}
 
 func (h *holds) Prepare([]core.Kind, *selection.Selector) error { return nil }
+
+func (h *holds) Claims() []core.Key { return h.claims }
 
 func (h *holds) Around(
 	ctx context.Context, _ *engine.Ledger, cut func(ctx context.Context, held bool) ([]volumework.Uncut, error),

@@ -18,6 +18,8 @@ type Hooks interface {
 	// has them go on whatever came of it. It tells the ledger. An error that is not that of cut is one of a hook. The cut is told
 	// whether anybody holds still, and returns what could not be cut, which is on record before they go on.
 	Around(ctx context.Context, ledger *engine.Ledger, cut func(ctx context.Context, held bool) ([]volumework.Uncut, error)) error
+	// Claims are those whose volumes the pods have that hold still, as long as the cut is called.
+	Claims() []core.Key
 }
 
 // quiesce cuts all volumes while the applications hold still. What belongs to the backup is known by then.

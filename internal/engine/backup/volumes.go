@@ -50,12 +50,17 @@ func (r *run) planVolumes(ctx context.Context) error {
 		claims = append(claims, core.Key{Resource: "persistentvolumeclaims", Namespace: namespace, Name: name})
 		return nil
 	})
-	if err != nil || len(claims) == 0 {
+	if err != nil {
 		return err
 	}
-	facts, err := r.request.Volumes.Look(ctx, claims)
-	if err != nil {
-		return fmt.Errorf("looking at the volumes of %s: %w", core.Count(int64(len(claims)), "claim"), err)
+	var facts volumeplan.Facts
+	if len(claims) > 0 {
+		if facts, err = r.request.Volumes.Look(ctx, claims); err != nil {
+			return fmt.Errorf("looking at the volumes of %s: %w", core.Count(int64(len(claims)), "claim"), err)
+		}
+	}
+	for _, idle := range volumeplan.Idle(facts, r.request.VolumeSettings) {
+		r.Warn(core.Key{}, idle)
 	}
 	for _, decision := range volumeplan.Plan(facts, r.request.VolumeSettings) {
 		r.decided(decision)
@@ -75,6 +80,9 @@ func (r *run) decided(decision volumeplan.Decision) {
 		r.missVolume(decision, reasonTooMany, fmt.Sprintf("a backup has at most %d volumes: divide it", archive.MaxVolumes))
 	default:
 		r.decisions = append(r.decisions, decision)
+		if decision.Advice != "" {
+			r.Warn(decision.Claim.Key(), fmt.Sprintf("PersistentVolumeClaim %s/%s: %s", decision.Claim.Namespace, decision.Claim.Name, decision.Advice))
+		}
 		r.Note(decision.Claim.Key(), "Volume"+string(decision.Way), decision.Message)
 	}
 }

@@ -29,6 +29,7 @@ func (v *volumes) Look(_ context.Context, claims []core.Key) (volumeplan.Facts, 
 	found := volumeplan.Facts{
 		Providers: []volumeplan.Provider{
 			{Name: "disks", NeedsSnapshot: true, KeepsSnapshot: true, Drivers: []string{"disks.example.com"}},
+			{Name: "array", Offloads: true, Drivers: []string{"array.example.com"}},
 			{Name: "mover", NeedsVolume: true, Drivers: []string{"live.example.com"}},
 		},
 		Classes: []volumeplan.Class{{Name: "snap", Driver: "disks.example.com"}},
@@ -38,6 +39,8 @@ func (v *volumes) Look(_ context.Context, claims []core.Key) (volumeplan.Facts, 
 		switch key.Name {
 		case "strange":
 			claim.Driver, claim.Source = "", "nfs"
+		case "offloaded":
+			claim.Driver = "array.example.com"
 		case "live":
 			claim.Driver = "live.example.com"
 		case "unbound":

@@ -91,6 +91,13 @@ type content struct {
 		Containers []struct {
 			Name string `json:"name"`
 		} `json:"containers"`
+		Volumes []struct {
+			Name  string `json:"name"`
+			Claim *struct {
+				Name string `json:"claimName"`
+			} `json:"persistentVolumeClaim"`
+			Ephemeral *struct{} `json:"ephemeral"`
+		} `json:"volumes"`
 	} `json:"spec"`
 	Status struct {
 		Phase             string `json:"phase"`
@@ -116,6 +123,14 @@ func read(object core.Object) (hook.Pod, error) {
 	}
 	for _, container := range found.Spec.Containers {
 		pod.Containers = append(pod.Containers, container.Name)
+	}
+	for _, volume := range found.Spec.Volumes {
+		switch {
+		case volume.Claim != nil:
+			pod.Claims = append(pod.Claims, volume.Claim.Name)
+		case volume.Ephemeral != nil: // Kubernetes makes its claim.
+			pod.Claims = append(pod.Claims, object.Name+"-"+volume.Name)
+		}
 	}
 	for _, status := range found.Status.ContainerStatuses {
 		if status.Ready && status.State.Running != nil {

@@ -144,6 +144,9 @@ type Session struct {
 	kinds  []core.Kind
 	chosen *selection.Selector
 	rules  *hook.Rules
+
+	// set by Around
+	claims []core.Key
 }
 
 // Session returns the hooks of a run.
@@ -171,6 +174,22 @@ func (s *Session) Around(ctx context.Context, ledger *engine.Ledger, cut func(ct
 		_, err := cut(ctx, false)
 		return err
 	}
+	s.claims = claimsOf(plans)
 	work := &work{Runner: s.runner, record: s.request.Record, ledger: ledger, plans: plans}
 	return work.around(ctx, s.request.Limit, cut)
+}
+
+// Claims are those whose volumes the pods have that hold still while volumes are cut. It may be called by whoever cuts them.
+func (s *Session) Claims() []core.Key { return s.claims }
+
+func claimsOf(plans []hook.Plan) (all []core.Key) {
+	for _, plan := range plans {
+		if len(plan.Pre) == 0 {
+			continue
+		}
+		for _, name := range plan.Pod.Claims {
+			all = append(all, core.Key{Resource: "persistentvolumeclaims", Namespace: plan.Pod.Namespace, Name: name})
+		}
+	}
+	return all
 }

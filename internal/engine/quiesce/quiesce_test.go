@@ -354,3 +354,31 @@ func TestPostHookStaysOwed(t *testing.T) {
 		t.Errorf("when it can be reached again: %+v, %v", outcome, err)
 	}
 }
+
+// TestClaims: whoever cuts volumes is told which of them are of pods that hold still.
+func TestClaims(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	const volumes = `{"spec":{"containers":[{"name":"main"}],"volumes":[{"name":"data","persistentVolumeClaim":{"claimName":"db-data"}},` +
+		`{"name":"scratch","ephemeral":{}},{"name":"other","emptyDir":{}}]},"status":{"phase":"Running"}}`
+	s.cluster.Put(t, hook.PodKind(), "shop", "db", volumes)
+	s.cluster.Put(t, hook.PodKind(), "bank", "db", volumes)
+	request := s.request()
+	request.Sets[0].Filters.IncludeNamespaces = []string{"shop"}
+	request.Sets = append(request.Sets, hook.Set{Field: "b", Filters: selection.Filters{IncludeNamespaces: []string{"bank"}}, Post: words("after")})
+	session := s.runner().Session(request)
+	kinds := []core.Kind{hook.PodKind()}
+	chosen, _ := selection.Compile(selection.Filters{}, kinds)
+	ledger, _ := engine.NewLedger(clock.RealClock{})
+	var told []core.Key
+	err := errors.Join(session.Prepare(kinds, chosen), session.Around(t.Context(), ledger, func(context.Context, bool) ([]volumework.Uncut, error) {
+		told = session.Claims()
+		return nil, nil
+	}))
+	claim := func(name string) core.Key {
+		return core.Key{Resource: "persistentvolumeclaims", Namespace: "shop", Name: name}
+	}
+	if diff := cmp.Diff([]core.Key{claim("db-data"), claim("db-scratch")}, told); diff != "" || err != nil {
+		t.Errorf("%v (-want +got):\n%s", err, diff)
+	}
+}

@@ -25,6 +25,7 @@ func (w *World) Try(ctx context.Context, number int, filters selection.Filters) 
 		ID: ID("one"), Attempt: Attempts[number], Earlier: slices.Clone(Attempts[:number]),
 		LocationID: "location", ServerVersion: "v1", Object: json.RawMessage(`{}`),
 		Filters: filters, VolumeData: true, Confirm: confirm, GiveUp: w.GiveUp, Volumes: w.Volumes, Hooks: w.Hooks, Held: w.Held,
+		VolumeSettings: w.VolumeSettings,
 	}, w.Files)
 }
 

@@ -17,6 +17,7 @@ import (
 	"github.com/soda-cdm/kahu/internal/core"
 	"github.com/soda-cdm/kahu/internal/core/archive"
 	"github.com/soda-cdm/kahu/internal/core/selection"
+	"github.com/soda-cdm/kahu/internal/core/volumeplan"
 	"github.com/soda-cdm/kahu/internal/engine/backup"
 	"github.com/soda-cdm/kahu/internal/engine/restore"
 	"github.com/soda-cdm/kahu/internal/store"
@@ -76,6 +77,8 @@ type World struct {
 	Volumes     backup.Volumes
 	Hooks       backup.Hooks
 	Held        *backup.Held
+	// VolumeSettings go into those that Try makes.
+	VolumeSettings volumeplan.Settings
 	// Restores deals with the volumes of restores; nil: nothing does.
 	Restores restore.Volumes
 }
