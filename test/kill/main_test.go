@@ -41,7 +41,7 @@ func TestMain(m *testing.M) {
 		os.Exit(1) //nolint:forbidigo // It is a main.
 	}
 	ctrl.SetLogger(logr.Discard())
-	options := []testcluster.Option{testcluster.Setup(install), testcluster.Volumes()}
+	options := []testcluster.Option{testcluster.Setup(install)}
 	if os.Getenv(nodes) != "" { //nolint:forbidigo // A test binary has no flags of its own.
 		options = append(options, testcluster.Nodes(1))
 	}

@@ -42,11 +42,11 @@ func newVault(w *world) *vault {
 	w.t.Helper()
 	made := &vault{
 		world: w, app: w.app + "-vault", claims: map[string]string{"cash": "shared", "books": "shared", "safe": "local"},
-		storage: filepath.Join(filepath.Dir(testcluster.Kubeconfig(w.t)), "csi"),
+		storage: filepath.Join(filepath.Dir(w.kubeconfig), "csi"),
 	}
 	endpoint := "unix://" + filepath.Join(w.folder, "csi.sock")
-	w.keep("volume-driver", program(w.t, "kahu-provider-csi"), "--kubeconfig", testcluster.Kubeconfig(w.t), "--endpoint", endpoint)
-	w.keep("volume-service", program(w.t, "kahu"), "volume-service", "--kubeconfig", testcluster.Kubeconfig(w.t),
+	w.keep("volume-driver", program(w.t, "kahu-provider-csi"), "--kubeconfig", w.kubeconfig, "--endpoint", endpoint)
+	w.keep("volume-service", program(w.t, "kahu"), "volume-service", "--kubeconfig", w.kubeconfig,
 		"--namespace", kahuNamespace, "--driver", endpoint, "--lease-duration", "1m")
 	w.makeNamespace(made.app)
 	for name, class := range made.claims {
@@ -327,7 +327,8 @@ const keptVolumes = "kept-volumes"
 // its deletion, in a cluster whose storage is real. What is Completed restores with the right bytes, and nothing is left of
 // anything.
 func TestVolumes(t *testing.T) {
-	w := newWorld(t)
+	cluster := testcluster.Start(t, testcluster.Volumes(), testcluster.Setup(install)) // The others have no snapshots to look for.
+	w := newWorldIn(t, cluster.Config(), cluster.Kubeconfig())
 	v := newVault(w)
 	running := w.manager(role{})
 	w.awaitLocation()

@@ -23,6 +23,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/watch"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -48,14 +49,16 @@ const (
 type world struct {
 	t      *testing.T
 	client client.WithWatch
-	folder string // of the tests' own files
-	root   string // of the store's
-	pki    string
-	files  *store.Store
-	copied *store.Store // the files of the other location
-	app    string       // the namespace of the application
-	starts int          // of managers
-	tried  []point      // by campaigns
+	// kubeconfig is how to reach the cluster.
+	kubeconfig string
+	folder     string // of the tests' own files
+	root       string // of the store's
+	pki        string
+	files      *store.Store
+	copied     *store.Store // the files of the other location
+	app        string       // the namespace of the application
+	starts     int          // of managers
+	tried      []point      // by campaigns
 	// others are the UIDs of what was in the target of a restore before it, by its name.
 	others map[string]map[string]string
 
@@ -68,13 +71,19 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
+	return newWorldIn(t, testcluster.Config(t), testcluster.Kubeconfig(t))
+}
+
+// newWorldIn is newWorld for any cluster.
+func newWorldIn(t *testing.T, config *rest.Config, kubeconfig string) *world {
+	t.Helper()
 	scheme := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, kahuv1.AddToScheme} {
 		if err := add(scheme); err != nil {
 			t.Fatal(err)
 		}
 	}
-	reached, err := client.NewWithWatch(testcluster.Config(t), client.Options{Scheme: scheme})
+	reached, err := client.NewWithWatch(config, client.Options{Scheme: scheme})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,8 +91,11 @@ func newWorld(t *testing.T) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = os.RemoveAll(folder) })
-	w := &world{lifetime: context.WithoutCancel(t.Context()), t: t, client: reached, folder: folder, root: filepath.Join(folder, "store"), pki: filepath.Join(folder, "manager")}
+	t.Cleanup(func() {
+		tellLast(t, folder)
+		_ = os.RemoveAll(folder)
+	})
+	w := &world{lifetime: context.WithoutCancel(t.Context()), t: t, client: reached, kubeconfig: kubeconfig, folder: folder, root: filepath.Join(folder, "store"), pki: filepath.Join(folder, "manager")}
 	if err := os.MkdirAll(w.root, 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -92,9 +104,24 @@ func newWorld(t *testing.T) *world {
 	w.files = store.New(driver, store.Options{Attributes: map[string]string{"path": location}})
 	w.copied = store.New(driver, store.Options{Attributes: map[string]string{"path": offsite}})
 	w.startProvider()
+	w.app = testcluster.NamespaceIn(t, config)
 	w.makeApplication()
 	t.Cleanup(w.clear)
 	return w
+}
+
+// tellLast prints the end of what the last manager of a test that failed has said and asked for.
+func tellLast(t *testing.T, folder string) {
+	t.Helper()
+	const last = 8000
+	for _, kind := range []string{"log", "audit", "output"} {
+		files, err := filepath.Glob(filepath.Join(folder, kind+"-0*"))
+		if err != nil || len(files) == 0 || !t.Failed() {
+			continue
+		}
+		said, _ := os.ReadFile(slices.Max(files))
+		t.Logf("the last %s ends with\n%s", kind, said[max(0, len(said)-last):])
+	}
 }
 
 // startProvider runs the driver and its sidecar, which end with the test.
@@ -118,7 +145,7 @@ func (w *world) startProvider() {
 	w.keeps = map[string]*process{}
 	w.t.Cleanup(w.stopKeeping)
 	w.keep("driver", program(w.t, "kahu-provider-filesystem"), "--root", w.root, "--endpoint", endpoint)
-	w.keep("meta-service", program(w.t, "kahu"), "meta-service", "--kubeconfig", testcluster.Kubeconfig(w.t),
+	w.keep("meta-service", program(w.t, "kahu"), "meta-service", "--kubeconfig", w.kubeconfig,
 		"--namespace", kahuNamespace, "--driver", endpoint, "--pki", server, "--server-name", serverName, "--client-name", clientName,
 		"--lease-duration", "1m")
 }
@@ -145,7 +172,7 @@ func (w *world) manager(is role) *process {
 	}
 	w.starts++
 	is.Name = fmt.Sprintf("%04d", w.starts)
-	is.Kubeconfig, is.PKI, is.Folder = testcluster.Kubeconfig(w.t), w.pki, w.folder
+	is.Kubeconfig, is.PKI, is.Folder = w.kubeconfig, w.pki, w.folder
 	argument, err := json.Marshal(is)
 	if err != nil {
 		w.t.Fatal(err)
@@ -193,7 +220,6 @@ const appSecrets = 2
 // makeApplication makes what is backed up: about ten objects.
 func (w *world) makeApplication() {
 	w.t.Helper()
-	w.app = testcluster.Namespace(w.t)
 	in := func(name string) metav1.ObjectMeta {
 		return metav1.ObjectMeta{Namespace: w.app, Name: name, Labels: map[string]string{"app": "shop"}}
 	}

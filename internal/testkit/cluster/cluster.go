@@ -30,18 +30,18 @@ func Binary(path string) Option {
 	return func(s *session) { s.binary = path }
 }
 
-// Volumes gives the shared cluster CSI drivers, with their classes, and snapshots.
+// Volumes gives a cluster CSI drivers, with their classes, and snapshots.
 func Volumes() Option {
 	return func(s *session) { s.arguments = append(s.arguments, "--csi") }
 }
 
-// Setup prepares the shared cluster before the first test gets it, for example
+// Setup prepares a cluster before the first test gets it, for example
 // with definitions that all tests need.
 func Setup(prepare func(tb testing.TB, config *rest.Config)) Option {
 	return func(s *session) { s.prepare = prepare }
 }
 
-// Nodes gives the shared cluster so many nodes, on which pods run. That takes root.
+// Nodes gives a cluster so many nodes, on which pods run. That takes root.
 func Nodes(number int) Option {
 	return func(s *session) { s.arguments = append(s.arguments, "--nodes", strconv.Itoa(number)) }
 }
@@ -73,10 +73,15 @@ func Kubeconfig(tb testing.TB) string {
 	return shared.get(tb).Kubeconfig()
 }
 
-// Start starts a further, empty cluster, which is ended with the test.
-func Start(tb testing.TB) *Cluster {
+// Start starts a further cluster, with what the options say and empty besides,
+// which is ended with the test.
+func Start(tb testing.TB, options ...Option) *Cluster {
 	tb.Helper()
-	started, err := start(context.WithoutCancel(tb.Context()), shared.find(tb))
+	further := session{binary: shared.binary}
+	for _, option := range options {
+		option(&further)
+	}
+	started, err := start(context.WithoutCancel(tb.Context()), further.find(tb), further.arguments...)
 	if err != nil {
 		tb.Fatalf("starting a cluster: %v", err)
 	}
@@ -85,6 +90,9 @@ func Start(tb testing.TB) *Cluster {
 			tb.Errorf("ending the cluster: %v", err)
 		}
 	})
+	if further.prepare != nil {
+		further.prepare(tb, started.Config())
+	}
 	return started
 }
 
