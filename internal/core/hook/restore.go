@@ -54,22 +54,24 @@ func (p *Pod) Known(source func(kind core.Kind, namespace, name string) (inNames
 	return known
 }
 
-// Before returns the commands that run in a pod before a restore changes anything. Annotations ask for none.
-func (r *Rules) Before(known *Pod) []Command {
-	var commands []Command
+// Before returns the commands that run in a pod before a restore changes anything, and the fields of the sets that they are of.
+// Annotations ask for none.
+func (r *Rules) Before(known *Pod) (commands []Command, sets []string) {
 	if known.Over {
-		return nil
+		return nil, nil
 	}
 	for _, set := range r.sets {
 		if len(set.Pre) > 0 && set.choose(known) {
-			commands = append(commands, set.Pre...)
+			commands, sets = append(commands, set.Pre...), append(sets, set.Field)
 		}
 	}
-	return commands
+	return commands, sets
 }
 
 // Restored is what a restored pod is asked to do.
 type Restored struct {
+	// Sets are the fields of the sets that choose it; none where its annotations ask.
+	Sets []string
 	// Init are the init containers that it gets, Post the commands that run in it, in their order.
 	Init []Init
 	Post []Command
@@ -89,17 +91,16 @@ func (r *Rules) Restored(known *Pod) (Restored, []selection.Problem) {
 	if known.Over {
 		return asked, nil
 	}
-	chosen := false
 	for _, set := range r.sets {
 		if len(set.Init)+len(set.Post) == 0 || !set.choose(known) {
 			continue
 		}
-		chosen = true
+		asked.Sets = append(asked.Sets, set.Field)
 		asked.Init = append(asked.Init, set.Init...)
 		asked.Post = append(asked.Post, set.Post...)
 	}
 	var problems []selection.Problem
-	if !chosen {
+	if len(asked.Sets) == 0 {
 		asked, problems = noted(known)
 	}
 	longer := time.Duration(0)

@@ -132,10 +132,10 @@ func TestKnown(t *testing.T) {
 		return "shop", name
 	})
 	rules, _ := hook.Compile([]hook.Set{warm("a", selection.Filters{IncludeNamespaces: []string{"shop"}, IncludeResources: resources("deployments", "db").IncludeResources})}, kinds())
-	if got := rules.Before(&known); len(got) != 2 || pod.Owners[1].Name != "blue-db" {
+	if got, _ := rules.Before(&known); len(got) != 2 || pod.Owners[1].Name != "blue-db" {
 		t.Errorf("chosen are %v, and the pod is %v", got, pod)
 	}
-	if got := rules.Before(&pod); len(got) != 0 {
+	if got, _ := rules.Before(&pod); len(got) != 0 {
 		t.Errorf("by its names here, chosen are %v", got)
 	}
 }

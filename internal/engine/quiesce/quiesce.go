@@ -165,10 +165,13 @@ func (s *Session) Prepare(kinds []core.Kind, chosen *selection.Selector) error {
 // Around runs the pre hooks, then cut, whose context ends when the application has held still for long enough, then the post
 // hooks, and tells the ledger of them.
 func (s *Session) Around(ctx context.Context, ledger *engine.Ledger, cut func(ctx context.Context, held bool) ([]volumework.Uncut, error)) error {
-	search := &search{Runner: s.runner, kinds: s.kinds, rules: s.rules, filters: s.request.Filters, ledger: ledger}
+	search := &search{Runner: s.runner, kinds: s.kinds, rules: s.rules, filters: s.request.Filters, ledger: ledger, matches: hook.Matches{}}
 	plans, err := search.find(ctx, func(pod *hook.Pod) bool { return hook.InScope(s.chosen, pod) })
 	if err != nil {
 		return err
+	}
+	for _, text := range search.matches.Unmatched(s.request.Sets, "of the backup") {
+		ledger.Warn(core.Key{}, text)
 	}
 	if len(plans) == 0 {
 		_, err := cut(ctx, false)

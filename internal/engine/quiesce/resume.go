@@ -42,7 +42,7 @@ func (r *Runner) Resume(ctx context.Context, request Request, owed Owed) (Outcom
 	if more := owed.Pods - len(owed.Promises); more > 0 {
 		rules, _ := hook.Compile(request.Sets, kinds)
 		chosen, _ := selection.Compile(request.Filters, kinds)
-		search := &search{Runner: r, kinds: kinds, rules: rules, filters: request.Filters, ledger: ledger, lenient: true}
+		search := &search{Runner: r, kinds: kinds, rules: rules, filters: request.Filters, ledger: ledger, lenient: true, matches: hook.Matches{}}
 		plans, err := search.find(ctx, func(pod *hook.Pod) bool {
 			return !again.known[pod.UID] && (chosen == nil || hook.InScope(chosen, pod))
 		})

@@ -31,6 +31,7 @@ type search struct {
 	lenient bool // what is wrong with an annotation ends nothing
 
 	finder   *pods.Finder
+	matches  hook.Matches
 	plans    []hook.Plan
 	problems []selection.Problem
 }
@@ -75,10 +76,11 @@ func (s *search) look(ctx context.Context, object core.Object, pod hook.Pod, inS
 	if pod.Owners, err = s.finder.Owners(ctx, object); err != nil {
 		return err
 	}
-	if !inScope(&pod) {
+	plan, problems := s.rules.Plan(pod)
+	in := inScope(&pod)
+	if s.matches.Add(plan.Sets, in); !in {
 		return nil
 	}
-	plan, problems := s.rules.Plan(pod)
 	s.problems = append(s.problems, problems...)
 	switch {
 	case len(plan.Pre)+len(plan.Post) == 0:

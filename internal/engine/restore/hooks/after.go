@@ -72,6 +72,7 @@ func (s *Session) After(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	s.warnOfUnmatched()
 	if len(a.pods)+len(a.workloads) == 0 && a.failed() == nil && !s.request.Begun {
 		return nil // There is no record that would have to be ended.
 	}
@@ -216,7 +217,7 @@ func (a *after) see(ctx context.Context, finder *pods.Finder, object core.Object
 			return false, err
 		}
 	}
-	if !made {
+	if a.match(asked.Sets, made); !made {
 		a.passed[pod.UID] = true
 		return false, nil
 	}

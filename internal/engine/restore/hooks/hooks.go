@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -108,10 +109,33 @@ type Session struct {
 	lineage *hook.Lineage
 	// annotated tells that a restored object has an annotation that asks for a command after, in itself or in a template.
 	annotated atomic.Bool
+
+	earlier bool // an earlier attempt has run the commands before
+	mu      sync.Mutex
+	matches hook.Matches
 }
 
 // Session returns the hooks of a run.
-func (r *Runner) Session(request Request) *Session { return &Session{runner: r, request: request} }
+func (r *Runner) Session(request Request) *Session {
+	return &Session{runner: r, request: request, earlier: request.Begun, matches: hook.Matches{}}
+}
+
+// match takes note of the sets that choose a pod, and whether the restore is about that.
+func (s *Session) match(sets []string, in bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.matches.Add(sets, in)
+}
+
+// warnOfUnmatched tells of sets that are for no pod. What an earlier attempt has seen, nobody knows any more.
+func (s *Session) warnOfUnmatched() {
+	if s.earlier || s.scope.Resumed {
+		return
+	}
+	for _, text := range s.matches.Unmatched(s.request.Sets, "of the restore") {
+		s.scope.Ledger.Warn(core.Key{}, text)
+	}
+}
 
 // Prepare finds out whether the hooks can be run in that scope.
 func (s *Session) Prepare(ctx context.Context, scope Scope) (err error) {
@@ -228,9 +252,11 @@ func (s *search) visit(ctx context.Context, object core.Object, pod hook.Pod) (e
 		return err
 	}
 	known := pod.Known(s.scope.Source)
-	commands := s.rules.Before(&known)
+	commands, sets := s.rules.Before(&known)
+	in := s.chosen == nil || hook.InScope(s.chosen, &known)
+	s.match(sets, in)
 	switch {
-	case len(commands) == 0 || s.chosen != nil && !hook.InScope(s.chosen, &known):
+	case len(commands) == 0 || !in:
 		return nil
 	case !pod.Running:
 		if !s.asleep[object.Key()] {

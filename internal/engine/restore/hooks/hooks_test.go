@@ -14,6 +14,7 @@ import (
 
 	"github.com/soda-cdm/kahu/internal/core"
 	"github.com/soda-cdm/kahu/internal/core/hook"
+	"github.com/soda-cdm/kahu/internal/core/selection"
 	"github.com/soda-cdm/kahu/internal/engine"
 	"github.com/soda-cdm/kahu/internal/engine/quiesce"
 	"github.com/soda-cdm/kahu/internal/engine/restore/hooks"
@@ -36,6 +37,9 @@ type stage struct {
 	refuse  map[string]error         // of the record
 	made    map[string]bool          // what this restore made, by its name
 	end     func()                   // ends the run
+
+	first  bool // nothing was restored before
+	ledger *engine.Ledger
 
 	mu      sync.Mutex
 	events  []string
@@ -98,9 +102,10 @@ func (s *stage) session(t *testing.T, request hooks.Request) *hooks.Session {
 		t.Fatal(err)
 	}
 	request.Record = s
+	s.ledger = ledger
 	made := (&hooks.Runner{Cluster: s.cluster, Commands: s, Clock: clock.RealClock{}, AtOnce: 1, Patience: time.Nanosecond}).Session(request)
 	err = made.Prepare(t.Context(), hooks.Scope{
-		Lineage: func(context.Context) (*hook.Lineage, error) { return hook.NewLineage(nil, nil), nil }, Resumed: true,
+		Lineage: func(context.Context) (*hook.Lineage, error) { return hook.NewLineage(nil, nil), nil }, Resumed: !s.first,
 		Kinds: []core.Kind{hook.PodKind(), replicaSets()}, Namespaces: []string{"there"}, Ledger: ledger,
 		Source:  func(_ core.Kind, _, name string) (string, string) { return "shop", name },
 		Made:    func(living core.Living) bool { return s.made[living.Name] },
@@ -277,5 +282,44 @@ func TestAfterWaits(t *testing.T) {
 	slices.Sort(got)
 	if diff := cmp.Diff([]string{"after", "web-1 warm", "web-2 warm"}, got); diff != "" || err != nil || s.outcome.Pods != 2 {
 		t.Errorf("%v %+v (-want +got):\n%s", err, s.outcome, diff)
+	}
+}
+
+// TestSetsWithoutPods: a set that is for no pod is warned of by its field and name, by whoever has seen all of the restore.
+func TestSetsWithoutPods(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct{ first, begun bool }{
+		"the first attempt": {true, false}, "another one": {false, false}, "after commands before": {true, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newStage()
+			s.first, s.made = test.first, map[string]bool{"web": true}
+			s.cluster.Put(t, hook.PodKind(), "there", "db", ready)
+			s.cluster.Put(t, hook.PodKind(), "there", "web", ready)
+			set := func(pod string) hook.Set {
+				made := hook.Set{Field: "set of " + pod, Name: "a name"}
+				made.Filters.IncludeResources = []selection.ResourceFilter{{Kind: "pods", Name: pod}}
+				return made
+			}
+			before, after, idle, foreign, drafted := set("db"), set("web"), set("mistyped"), set("db"), set("file")
+			before.Pre, after.Post, idle.Pre, idle.Post = words(0, "drain"), words(0, "go"), words(0, "drain"), words(0, "go")
+			foreign.Field, foreign.Post, drafted.Post = "foreign set", words(0, "go"), words(0, "go")
+			session := s.session(t, hooks.Request{Sets: []hook.Set{before, after, idle, foreign, drafted}, Begun: test.begun})
+			session.Asked(hook.PodKind(), core.Key{Resource: "pods", Namespace: "shop", Name: "file"}, map[string]any{"metadata": map[string]any{}})
+			if err := errors.Join(session.Before(t.Context()), session.After(t.Context())); err != nil {
+				t.Fatal(err)
+			}
+			var want []string
+			if test.first && !test.begun {
+				want = []string{
+					`set of mistyped "a name" chooses no pod of the restore, and nothing runs for it: see whether its names and labels are right`,
+					`foreign set "a name" chooses no pod of the restore, and nothing runs for it: the pods that it chooses are not part of it, see whether the filters of the spec are right`,
+				}
+			}
+			if diff := cmp.Diff(want, s.ledger.Warnings); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
 	}
 }

@@ -20,6 +20,12 @@ import (
 
 // Asked returns what is asked of a pod, or of the pods of a template, that is in an object of the backup.
 func (s *Session) Asked(kind core.Kind, key core.Key, object map[string]any) (hook.Restored, []selection.Problem) {
+	asked, problems := s.asked(kind, key, object)
+	s.match(asked.Sets, true)
+	return asked, problems
+}
+
+func (s *Session) asked(kind core.Kind, key core.Key, object map[string]any) (hook.Restored, []selection.Problem) {
 	if !s.annotated.Load() && mentions(object, hook.PostRestore) {
 		s.annotated.Store(true)
 	}
@@ -159,7 +165,7 @@ func (s *Session) workload(ctx context.Context, kind core.Kind, object core.Obje
 	}
 	key := object.Key()
 	key.Namespace, key.Name = s.scope.Source(kind, object.Namespace, object.Name)
-	asked, _ := s.Asked(kind, key, content)
+	asked, _ := s.asked(kind, key, content)
 	if len(asked.Post) == 0 {
 		return nil, nil //nolint:nilnil // That it is none is an answer.
 	}

@@ -1,0 +1,49 @@
+package quiesce_test
+
+import (
+	"strings"
+	"testing"
+
+	"k8s.io/apimachinery/pkg/labels"
+
+	"github.com/soda-cdm/kahu/internal/core/hook"
+	"github.com/soda-cdm/kahu/internal/core/selection"
+)
+
+// TestSetsWithoutPods: a set that is for no pod is warned of by its field and name; one whose pods do not run is not.
+func TestSetsWithoutPods(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	pod := func(namespace, phase string) string {
+		return `{"metadata":{"labels":{"app":"` + namespace + `"}},"spec":{"containers":[{"name":"main"}]},"status":{"phase":"` + phase + `"}}`
+	}
+	s.cluster.Put(t, hook.PodKind(), "shop", "db", pod("shop", "Running"))
+	s.cluster.Put(t, hook.PodKind(), "shop", "waits", pod("waits", "Pending"))
+	s.cluster.Put(t, hook.PodKind(), "shop", "ended", pod("ended", "Succeeded"))
+	s.cluster.Put(t, hook.PodKind(), "bank", "db", pod("bank", "Running"))
+	request := s.request()
+	request.Filters = selection.Filters{Labels: labels.NewSelector()}
+	request.Filters.ExcludeNamespaces = []string{"bank"}
+	request.Sets = nil
+	for _, app := range []string{"shop", "waits", "ended", "bank", "mistyped"} {
+		request.Sets = append(request.Sets, hook.Set{
+			Field: "set of " + app, Name: "a name", Labels: labels.SelectorFromSet(labels.Set{"app": app}), Post: words("go"),
+		})
+	}
+	request.Sets = append(request.Sets, hook.Set{Field: "set of nothing"})
+	ledger, err := s.around(t.Context(), t, request, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := strings.Join(ledger.Warnings, "\n")
+	for field, want := range map[string]string{
+		"set of shop": "", "set of waits": "", "set of nothing": "", "set of ended": "see whether its names and labels are right",
+		"set of mistyped": "see whether its names and labels are right", "set of bank": "see whether the filters of the spec are right",
+	} {
+		about := field + ` "a name" chooses no pod of the backup`
+		at := strings.Index(text, about)
+		if (at >= 0) != (want != "") || at >= 0 && !strings.Contains(strings.SplitN(text[at:], "\n", 2)[0], want) {
+			t.Errorf("%s: %s", field, text)
+		}
+	}
+}
