@@ -6,6 +6,8 @@ import (
 	"go/token"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -16,6 +18,8 @@ import (
 const (
 	pages = "../../docs/api"
 	types = "../../api/v1beta1"
+	// engine has the runs whose steps and reasons the pages name.
+	engine = "../../internal/engine"
 )
 
 // TestEveryFieldHasItsLine reads the page of each kind and looks for its fields.
@@ -50,6 +54,62 @@ func TestEveryReasonHasItsLine(t *testing.T) {
 		if !strings.Contains(all.String(), "`"+word+"`") {
 			t.Errorf("no page says what to do about %s", word)
 		}
+	}
+}
+
+// TestEveryStepHasItsName holds the steps in the timings of runs to those of the engine.
+func TestEveryStepHasItsName(t *testing.T) {
+	for _, of := range []string{"backup", "restore"} {
+		page := readPage(t, of+".md")
+		_, after, found := strings.Cut(page, "| `timings` |")
+		line, _, _ := strings.Cut(after, "\n")
+		_, steps, named := strings.Cut(line, "The steps are ")
+		if !found || !named {
+			t.Fatalf("the page of %s has no steps", of)
+		}
+		var written []string
+		for _, match := range regexp.MustCompile("`([A-Z][A-Za-z]+)`").FindAllStringSubmatch(steps, -1) {
+			written = append(written, match[1])
+		}
+		source, err := os.ReadFile(filepath.Join(engine, of, of+".go"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var taken []string
+		for _, match := range regexp.MustCompile(`Word: "([A-Za-z]+)"`).FindAllStringSubmatch(string(source), -1) {
+			taken = append(taken, match[1])
+		}
+		slices.Sort(written)
+		slices.Sort(taken)
+		if len(taken) < 10 || !slices.Equal(written, taken) {
+			t.Errorf("the page of %s has the steps %q, its engine %q", of, written, taken)
+		}
+	}
+}
+
+// TestEveryReasonOfVolumesHasItsLine looks for what is said of claims in the code, which has no list of it in the API.
+func TestEveryReasonOfVolumesHasItsLine(t *testing.T) {
+	page, found := readPage(t, "backup.md"), 0
+	for _, folder := range []string{engine + "/backup", engine + "/../core/volumeplan", engine + "/../volume"} {
+		files, err := filepath.Glob(filepath.Join(folder, "*.go"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range files {
+			source, err := os.ReadFile(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, match := range regexp.MustCompile(`(?m)^\s*(?:const )?[rR]eason[A-Za-z]+ += "([A-Za-z]+)"`).FindAllStringSubmatch(string(source), -1) {
+				found++
+				if !strings.Contains(page, "`"+match[1]+"`") {
+					t.Errorf("the page of backup does not say what %s means, of %s", match[1], name)
+				}
+			}
+		}
+	}
+	if found < 15 {
+		t.Errorf("only %d reasons were found", found)
 	}
 }
 

@@ -244,8 +244,8 @@ func (s *story) conclude() {
 		s.totals.restores, s.totals.compared, s.totals.fields, s.totals.made)
 	s.say.linef("%d exact paths are not compared: go run ./test/demo --paths shows them, each with who writes it",
 		len(compare.LeftOut()))
-	s.say.linef("Not shown: pods that run and data in volumes (there is no kubelet), hooks, and stores other than a folder.")
-	s.say.linef("The story took %.1f s.", s.say.elapsed().Seconds())
+	s.say.linef("Not shown: hooks, and stores other than a folder. The story took %.1f s.", s.say.elapsed().Seconds())
+	s.say.linef("Pods that run and the data of their volumes, on a node: make demo-volumes")
 }
 
 // errDifferent tells that what came back is not what was.

@@ -249,6 +249,8 @@ func TestReasonsOfThePagesBeginAtZero(t *testing.T) {
 		"RecreateRefused", "TransformFailed", "Undone", "Undoing", "UndoPreviewed", "PartiallyUndone", "UndoFailed", "Changed", "HoldsData",
 		"HasFinalizers", "OwnsKept", "NotEmpty", "DeletionRefused",
 		"Planned", "Waiting", "InProgress", "Skipped", "Existing", "VolumeRestoreFailed", "VolumesWaiting", // of volumes
+		"NoSnapshotClass", "NoGroupSnapshot", "SnapshotFailed", "VolumeBackupFailed", "VolumeUnreadable", "UnknownWay", "NoLocation", "TooManyVolumes",
+		"SnapshotTaken", "Offloaded", "SnapshotExposed", "LiveVolume", "NotBound", "Gone", "SkippedByRule", "SkippedByAnnotation",
 	}
 	full := []string{ // Why a backup is full that was not to be.
 		kahuv1.ReasonNoBase, kahuv1.ReasonFullDue, kahuv1.ReasonBaseGone, kahuv1.ReasonBaseUnreadable, kahuv1.ReasonBaseDamaged, kahuv1.ReasonBaseAdopted,
@@ -260,6 +262,7 @@ func TestReasonsOfThePagesBeginAtZero(t *testing.T) {
 		"backup": append(
 			full, "ManifestNotFound", "ManifestTooNew", "ManifestInvalid",
 			"Copied", "Copying", "BackupFailed", "SourceNotEncrypted", "SameLocation", "CopyDiffers", "CopyGone", // of copies
+			"ProviderUnavailable", // of rows of volumes
 		),
 		"restore": {},
 	} {
