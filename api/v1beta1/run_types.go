@@ -90,10 +90,12 @@ const (
 	StagePreHook Stage = "PreHook"
 	// StageResources is a run whose objects are being read or written.
 	StageResources Stage = "Resources"
-	// StageVolumes is a run whose volume data is being moved. It is the last part.
+	// StageVolumes is a run whose volume data is being moved. It is the last part of a
+	// backup.
 	StageVolumes Stage = "Volumes"
 	// StagePostHook is a backup whose applications are told to go on, as its volumes
-	// are cut. It comes before Volumes.
+	// are cut, which comes before Volumes, or a restore whose hooks after wait for
+	// containers or run, which is its last part.
 	StagePostHook Stage = "PostHook"
 	// StageFinished is a run that is over, whatever came of it.
 	StageFinished Stage = "Finished"

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"slices"
 	"sync"
 	"time"
 
@@ -20,9 +21,15 @@ type Progress struct {
 	// Bytes counts the JSON bytes of the objects that have been dealt with.
 	Bytes int64
 	// Volumes is how far the data of volumes is; nil before it moves. Going are the first of those for which a restore waits
-	// when everything else is done.
+	// when everything else is done, after those that are lost.
 	Volumes *volumework.Progress
 	Going   []volumework.Restored
+	// Failed are the first rows of what has failed, FailedTotal counts all.
+	Failed      []Row
+	FailedTotal int64
+	// After tells that nothing but the hooks after is left of a restore, and Restored is then what has become of its volumes.
+	After    bool
+	Restored []volumework.Restored
 }
 
 // Meter counts, and shows the counts from time to time.
@@ -73,6 +80,28 @@ func (p *Meter) Going(rows []volumework.Restored) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.now.Going = rows[:min(len(rows), MaxRows)]
+	p.tell()
+}
+
+// Failed adds something that has failed. The first one is shown at once.
+func (p *Meter) Failed(row Row) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.now.FailedTotal == 0 {
+		p.shown = time.Time{}
+	}
+	p.now.FailedTotal++
+	if len(p.now.Failed) < MaxRows {
+		p.now.Failed = append(slices.Clip(p.now.Failed), row) // Whoever was shown the rows before has them still.
+	}
+	p.tell()
+}
+
+// After tells that nothing but the hooks after is left, and what has become of the volumes. It is shown at once.
+func (p *Meter) After(restored []volumework.Restored) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.now.After, p.now.Restored, p.shown = true, restored, time.Time{}
 	p.tell()
 }
 

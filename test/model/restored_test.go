@@ -391,7 +391,7 @@ func (r *restored) leavesVolume(volume thing, create []thing) bool {
 }
 
 // refersTo returns what the thing names in a form; empty for nothing.
-func (t *thing) refersTo(form string) string {
+func (t thing) refersTo(form string) string {
 	for _, each := range t.Refers {
 		if each.Form == form {
 			return each.Name

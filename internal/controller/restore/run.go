@@ -39,18 +39,30 @@ func (c *Controller) run(ctx context.Context, s *scope) error {
 			return reconcile.Waiting(kahuv1.ReasonPending, "The manager is ending; another one goes on.", waitTime)
 		}
 	}
-	s.status().Progress = kahuv1.RestoreProgress{
-		TotalItems: snapshot.Progress.Total, ItemsRestored: snapshot.Progress.Done,
+	return showProgress(s.status(), &snapshot.Progress)
+}
+
+// showProgress writes how far a run is, and what is known already of what has failed.
+func showProgress(status *kahuv1.RestoreStatus, now *engine.Progress) error {
+	status.Progress = kahuv1.RestoreProgress{TotalItems: now.Total, ItemsRestored: now.Done}
+	status.Failed, status.Counts.Failed = failure.Problems(now.Failed), now.FailedTotal
+	but := ""
+	if now.FailedTotal > 0 {
+		but = fmt.Sprintf(" What has failed until now is in status.failed: %s.", core.Count(now.FailedTotal, "object"))
 	}
-	if snapshot.Progress.Volumes == nil {
-		return going()
+	switch {
+	case now.After:
+		status.Stage, status.Volumes = kahuv1.StagePostHook, volumesOf(now.Restored)
+		return reconcile.Waiting(kahuv1.ReasonProcessing, "The hooks after the restore wait for containers, or run."+but, 0)
+	case now.Volumes == nil && len(now.Going) == 0:
+		return reconcile.Waiting(kahuv1.ReasonProcessing, "Objects are being created."+but, 0)
 	}
-	s.status().Volumes = movingVolumes(&snapshot.Progress)
-	if snapshot.Progress.Done < snapshot.Progress.Total {
-		return going()
+	status.Volumes = movingVolumes(now)
+	if now.Done < now.Total {
+		return reconcile.Waiting(kahuv1.ReasonProcessing, "Objects are being created."+but, 0)
 	}
-	s.status().Stage = kahuv1.StageVolumes
-	return reconcile.Waiting(kahuv1.ReasonProcessing, "The data of volumes is being restored.", 0)
+	status.Stage = kahuv1.StageVolumes
+	return reconcile.Waiting(kahuv1.ReasonProcessing, "The data of volumes is being restored."+but, 0)
 }
 
 // begin starts the task of the run.

@@ -12,13 +12,21 @@ import (
 
 // movingVolumes is how far the volumes are, and for which the run waits.
 func movingVolumes(now *engine.Progress) *kahuv1.RestoreVolumes {
-	made := &kahuv1.RestoreVolumes{
-		Total: now.Volumes.Total, Completed: now.Volumes.Done, Failed: now.Volumes.Failed,
-		BytesDone: now.Volumes.BytesDone, BytesTotal: max(now.Volumes.BytesDone, now.Volumes.BytesTotal),
+	made := &kahuv1.RestoreVolumes{}
+	if volumes := now.Volumes; volumes != nil {
+		made.Total, made.Completed, made.Failed = volumes.Total, volumes.Done, volumes.Failed
+		made.BytesDone, made.BytesTotal = volumes.BytesDone, max(volumes.BytesDone, volumes.BytesTotal)
 	}
+	failed := int64(0)
 	for i := range now.Going {
-		made.Claims = append(made.Claims, volumeOf(&now.Going[i]))
+		row := volumeOf(&now.Going[i])
+		made.Claims = append(made.Claims, row)
+		if row.Phase == kahuv1.RestoreVolumeFailed {
+			failed++
+		}
 	}
+	made.Failed = max(made.Failed, failed)
+	made.Total = max(made.Total, made.Failed)
 	return made
 }
 

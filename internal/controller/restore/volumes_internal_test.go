@@ -73,3 +73,37 @@ func TestMovingVolumes(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+// TestShowProgress: what has failed is in the status before the run is over, and so is what the run waits for.
+func TestShowProgress(t *testing.T) {
+	failed := engine.Row{
+		Kind: core.Kind{Version: "v1", Name: "PersistentVolumeClaim"}, Key: core.Key{Namespace: "shop", Name: "g"}, Reason: "VolumeRestoreFailed", Message: "fire",
+	}
+	lost := []volumework.Restored{restoredOf("g", volumework.Lost)}
+	for name, test := range map[string]struct {
+		now    engine.Progress
+		stage  kahuv1.Stage
+		claims int64
+		says   string
+	}{
+		"objects":                {engine.Progress{Done: 1, Total: 2}, "", 0, "Objects are being created."},
+		"objects, and one fails": {engine.Progress{Done: 1, Total: 2, FailedTotal: 1, Failed: []engine.Row{failed}, Going: lost}, "", 1, "status.failed: 1 object"},
+		"volumes":                {engine.Progress{Done: 2, Total: 2, Volumes: &volumework.Progress{Total: 2}, Going: lost}, kahuv1.StageVolumes, 1, "The data of volumes"},
+		"hooks":                  {engine.Progress{Done: 2, Total: 2, After: true, Restored: lost, FailedTotal: 1, Failed: []engine.Row{failed}}, kahuv1.StagePostHook, 1, "hooks"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			status := &kahuv1.RestoreStatus{}
+			err := showProgress(status, &test.now)
+			if status.Stage != test.stage || int64(len(status.Failed)) != test.now.FailedTotal || status.Counts.Failed != test.now.FailedTotal ||
+				status.Progress.ItemsRestored != test.now.Done {
+				t.Errorf("%+v", status)
+			}
+			if err == nil || !strings.Contains(err.Error(), test.says) {
+				t.Errorf("it says %v", err)
+			}
+			if test.claims > 0 && (status.Volumes == nil || status.Volumes.Failed != test.claims || status.Volumes.Claims[0].Phase != kahuv1.RestoreVolumeFailed) {
+				t.Errorf("volumes: %+v", status.Volumes)
+			}
+		})
+	}
+}

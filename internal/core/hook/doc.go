@@ -43,10 +43,12 @@ type Pod struct {
 	Labels, Annotations map[string]string
 	// Containers are the names of its containers, in their order.
 	Containers []string
-	// Claims are the names of the claims whose volumes it has.
-	Claims []string
 	// Ready are those of them that run and are ready.
 	Ready []string
+	// Obstacle is what keeps its containers from being ready, as far as the cluster says; empty where all are.
+	Obstacle string
+	// Claims are the names of the claims whose volumes it has.
+	Claims []string
 	// Running tells that the pod runs; Over that it ran, and never will again.
 	Running, Over bool
 	// Going tells that its deletion has been asked for.

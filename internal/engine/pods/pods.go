@@ -99,18 +99,10 @@ type content struct {
 			Ephemeral *struct{} `json:"ephemeral"`
 		} `json:"volumes"`
 	} `json:"spec"`
-	Status struct {
-		Phase             string `json:"phase"`
-		ContainerStatuses []struct {
-			Name  string `json:"name"`
-			Ready bool   `json:"ready"`
-			State struct {
-				Running *struct{} `json:"running"`
-			} `json:"state"`
-		} `json:"containerStatuses"`
-	} `json:"status"`
+	Status hook.PodStatus `json:"status"`
 }
 
+// read reads what is to be known of a pod.
 func read(object core.Object) (hook.Pod, error) {
 	var found content
 	if err := json.Unmarshal(object.JSON, &found); err != nil {
@@ -119,7 +111,8 @@ func read(object core.Object) (hook.Pod, error) {
 	pod := hook.Pod{
 		Namespace: object.Namespace, Name: object.Name, UID: object.UID, Labels: object.Labels,
 		Annotations: found.Metadata.Annotations, Running: found.Status.Phase == "Running", Going: found.Metadata.DeletionTimestamp != "",
-		Over: found.Status.Phase == "Succeeded" || found.Status.Phase == "Failed",
+		Over:     found.Status.Phase == "Succeeded" || found.Status.Phase == "Failed",
+		Obstacle: found.Status.Obstacle(),
 	}
 	for _, container := range found.Spec.Containers {
 		pod.Containers = append(pod.Containers, container.Name)
@@ -132,7 +125,7 @@ func read(object core.Object) (hook.Pod, error) {
 			pod.Claims = append(pod.Claims, object.Name+"-"+volume.Name)
 		}
 	}
-	for _, status := range found.Status.ContainerStatuses {
+	for _, status := range found.Status.Containers {
 		if status.Ready && status.State.Running != nil {
 			pod.Ready = append(pod.Ready, status.Name)
 		}

@@ -10,10 +10,13 @@ import (
 	"time"
 
 	"github.com/soda-cdm/kahu/internal/core"
+	"github.com/soda-cdm/kahu/internal/core/hook"
 	"github.com/soda-cdm/kahu/internal/core/restoreplan"
 	"github.com/soda-cdm/kahu/internal/core/selection"
 	"github.com/soda-cdm/kahu/internal/core/volumework"
+	"github.com/soda-cdm/kahu/internal/engine"
 	"github.com/soda-cdm/kahu/internal/engine/restore"
+	"github.com/soda-cdm/kahu/internal/engine/restore/hooks"
 	"github.com/soda-cdm/kahu/internal/testkit/fakecluster"
 	"github.com/soda-cdm/kahu/internal/testkit/world"
 )
@@ -298,5 +301,49 @@ func TestDryRunTellsOfProvidersThatAreAway(t *testing.T) {
 	}
 	if text := strings.Join(result.Preview.Problems, "\n"); !strings.Contains(text, "provider disks") || len(result.Preview.Rows) == 0 {
 		t.Errorf("problems: %s, %d rows", text, len(result.Preview.Rows))
+	}
+}
+
+// waiting is hooks whose commands after wait.
+type waiting struct {
+	scope hooks.Scope
+	waits func()
+}
+
+func (h *waiting) Prepare(_ context.Context, scope hooks.Scope) error {
+	h.scope = scope
+	return nil
+}
+
+func (*waiting) Before(context.Context) error { return nil }
+
+func (*waiting) Asked(core.Kind, core.Key, map[string]any) (hook.Restored, []selection.Problem) {
+	return hook.Restored{}, nil
+}
+
+func (h *waiting) After(context.Context) error {
+	h.scope.Waits()
+	h.waits()
+	return nil
+}
+
+// TestLostClaimsAreShown: what has failed is shown while the hooks after wait for pods, which may be those of a claim that failed.
+func TestLostClaimsAreShown(t *testing.T) {
+	w, to := database(t)
+	makes := &whole{fails: true}
+	var shown engine.Progress
+	waited := false
+	use := &restore.Runner{Cluster: to, Clock: w.Clock, Creators: 1, Patience: world.Patience}
+	_, err := use.Run(t.Context(), restore.Request{
+		Backup: world.ID("one"), Volumes: makes, Show: func(now engine.Progress) { shown = now },
+		Hooks: &waiting{waits: func() {
+			waited = true
+			if !shown.After || shown.FailedTotal != 2 || len(shown.Failed) != 2 || len(shown.Restored) != 1 || shown.Restored[0].State != volumework.Lost {
+				t.Errorf("shown is %+v", shown)
+			}
+		}},
+	}, w.Files)
+	if err != nil || !waited {
+		t.Errorf("%v, waited %v", err, waited)
 	}
 }

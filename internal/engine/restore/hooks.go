@@ -51,7 +51,7 @@ func (r *run) prepareHooks(ctx context.Context) error {
 	kinds = selection.Cohabiting(kinds)
 	err := r.request.Hooks.Prepare(ctx, hooks.Scope{
 		Kinds: kinds, Filters: r.request.Filters, Namespaces: targets, Ledger: r.Ledger, Confirm: r.request.Confirm,
-		Resumed: r.request.Resumed,
+		Resumed: r.request.Resumed, Waits: func() { r.progress.After(r.volumes()) },
 		Lineage: func(ctx context.Context) (*hook.Lineage, error) { return r.lineage(ctx, kinds) },
 		Made:    func(living core.Living) bool { return self.Made(living) != restoreplan.Unmade },
 		Source: func(kind core.Kind, namespace, name string) (string, string) {

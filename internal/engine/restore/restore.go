@@ -401,4 +401,5 @@ func (r *run) fail(row engine.Row) {
 	r.tallies.of(row.Kind).Failed++
 	r.mu.Unlock()
 	r.Miss(row)
+	r.progress.Failed(row)
 }

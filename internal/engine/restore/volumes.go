@@ -210,13 +210,14 @@ func (r *run) awaitVolumes(ctx context.Context) error {
 	if len(r.data) == 0 {
 		return nil
 	}
+	r.showGoing(nil)
 	wish, items := volumework.Awaited{Pods: r.patience()}, map[core.Key]*restoreplan.Item{}
 	for item, data := range r.data {
 		if data.state == claimSettled && data.there == "" {
 			wish.Claims, items[data.key] = append(wish.Claims, data.key), item
 		}
 	}
-	found, err := r.request.Volumes.Await(ctx, r.volumeRun(), wish, r.progress.Going)
+	found, err := r.request.Volumes.Await(ctx, r.volumeRun(), wish, r.showGoing)
 	if err != nil {
 		return err
 	}
@@ -233,6 +234,12 @@ func (r *run) awaitVolumes(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// showGoing shows which volumes are waited for, after those that are lost.
+func (r *run) showGoing(rows []volumework.Restored) {
+	lost := slices.DeleteFunc(r.volumes(), func(row volumework.Restored) bool { return row.State != volumework.Lost })
+	r.progress.Going(slices.Concat(lost, rows))
 }
 
 // watchingVolumes does something while it is shown how far the volumes are.

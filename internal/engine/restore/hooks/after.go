@@ -110,6 +110,7 @@ func (a *after) loop(ctx context.Context) error {
 		}
 		if !watched {
 			watched = true
+			a.scope.waits()
 			watchers.Go(func() { a.watch(watching) })
 		}
 		select {
@@ -241,7 +242,7 @@ func (a *after) seeKnown(pod *hook.Pod) bool {
 	if known == nil {
 		return false
 	}
-	known.pod.Ready, known.pod.Running, known.pod.Over = pod.Ready, pod.Running, pod.Over
+	known.pod.Ready, known.pod.Running, known.pod.Over, known.pod.Obstacle = pod.Ready, pod.Running, pod.Over, pod.Obstacle
 	known.gone = known.gone || pod.Going
 	return true
 }

@@ -3,6 +3,7 @@ package hooks
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -53,9 +54,35 @@ func (a *after) beginOne(ctx context.Context, each *target) time.Duration {
 		})
 	case wait <= 0:
 		each.over = true
-		a.missPod(each.pod, each.commands, hook.NotReady, fmt.Sprintf("its containers were not ready within %s", longest(each.commands)))
+		a.missPod(each.pod, each.commands, hook.NotReady, fmt.Sprintf("its containers were not ready within %s: %s",
+			longest(each.commands), a.obstacle(ctx, &each.pod)))
 	}
 	return max(0, wait)
+}
+
+// maxClaims bounds the claims of a pod that are asked after.
+const maxClaims = 10
+
+// obstacle says what keeps the containers of a pod from being ready: the claims that it waits for, and what the cluster says.
+func (a *after) obstacle(ctx context.Context, pod *hook.Pod) string {
+	why := pod.Obstacle
+	if pod.Running {
+		return why // Its volumes are mounted.
+	}
+	for _, name := range pod.Claims[:min(len(pod.Claims), maxClaims)] {
+		claim, err := a.runner.Cluster.Living(ctx, claimKind(), pod.Namespace, name)
+		switch {
+		case errors.Is(err, core.ErrNotFound):
+			why = "PersistentVolumeClaim " + name + " is not there; " + why
+		case err == nil && !claim.Bound:
+			why = "PersistentVolumeClaim " + name + " has no volume; " + why
+		}
+	}
+	return why
+}
+
+func claimKind() core.Kind {
+	return core.Kind{Version: "v1", Name: "PersistentVolumeClaim", Resource: "persistentvolumeclaims", Namespaced: true}
 }
 
 func (a *after) missPod(pod hook.Pod, commands []hook.Command, outcome, why string) {

@@ -95,8 +95,16 @@ type Scope struct {
 	Lineage func(ctx context.Context) (*hook.Lineage, error)
 	// Resumed tells that an earlier attempt has restored some of it already.
 	Resumed bool
+	// Waits is told once that the hooks after wait for containers, or run; nil: nobody wants to know.
+	Waits func()
 	// Ledger is told of every command.
 	Ledger *engine.Ledger
+}
+
+func (s *Scope) waits() {
+	if s.Waits != nil {
+		s.Waits()
+	}
 }
 
 // Session is the hooks of one run.

@@ -47,7 +47,11 @@ type stage struct {
 }
 
 func newStage() *stage {
-	return &stage{cluster: fakecluster.New(hook.PodKind(), replicaSets()), refuse: map[string]error{}, made: map[string]bool{}}
+	return &stage{cluster: fakecluster.New(hook.PodKind(), replicaSets(), claims()), refuse: map[string]error{}, made: map[string]bool{}}
+}
+
+func claims() core.Kind {
+	return core.Kind{Version: "v1", Name: "PersistentVolumeClaim", Resource: "persistentvolumeclaims", Namespaced: true}
 }
 
 func replicaSets() core.Kind {
@@ -319,6 +323,39 @@ func TestSetsWithoutPods(t *testing.T) {
 			}
 			if diff := cmp.Diff(want, s.ledger.Warnings); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestWhyNotReady: whoever waited in vain is told for what.
+func TestWhyNotReady(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct{ pod, want string }{
+		"no image": {
+			`{"spec":{"containers":[{"name":"main"}]},"status":{"phase":"Pending","containerStatuses":[{"name":"main",
+				"state":{"waiting":{"reason":"ImagePullBackOff"}}}]}}`,
+			"container main waits: ImagePullBackOff",
+		},
+		"no claim": {
+			`{"spec":{"containers":[{"name":"main"}],"volumes":[{"name":"a","persistentVolumeClaim":{"claimName":"lost"}}]},"status":{"phase":"Pending",
+				"conditions":[{"type":"PodScheduled","status":"False","reason":"Unschedulable"}]}}`,
+			"PersistentVolumeClaim lost is not there; no node has taken it: Unschedulable",
+		},
+		"no volume": {
+			`{"spec":{"containers":[{"name":"main"}],"volumes":[{"name":"a","ephemeral":{}}]},"status":{"phase":"Pending"}}`,
+			"PersistentVolumeClaim db-a has no volume; no node has begun it yet",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newStage()
+			s.made["db"] = true
+			s.cluster.Put(t, claims(), "there", "db-a", `{"status":{"phase":"Pending"}}`)
+			s.cluster.Put(t, hook.PodKind(), "there", "db", test.pod)
+			err := s.session(t, hooks.Request{Sets: []hook.Set{{Field: "a", Post: words(400*time.Millisecond, "warm")}}}).After(t.Context())
+			if err == nil || s.outcome.Reason != hook.NotReady || !strings.Contains(s.outcome.Message, test.want) {
+				t.Errorf("%v, %+v", err, s.outcome)
 			}
 		})
 	}
