@@ -55,7 +55,7 @@ func (c *Controller) quiesceRequest(s *scope) (quiesce.Request, error) {
 		return quiesce.Request{}, err
 	}
 	return quiesce.Request{
-		Filters: wish, Sets: sets, Limit: cmp.Or(s.backup.Spec.Hook.QuiesceTimeout.Duration, defaultQuiesceTimeout),
+		Name: s.backup.Name, Filters: wish, Sets: sets, Limit: cmp.Or(s.backup.Spec.Hook.QuiesceTimeout.Duration, defaultQuiesceTimeout),
 		Record: &hookRecord{Controller: c, key: client.ObjectKeyFromObject(s.backup), uid: s.backup.UID, attempt: s.status().Attempt},
 	}, nil
 }

@@ -88,7 +88,7 @@ func (c *Controller) hooks(restore *kahuv1.Restore) (enginerestore.Hooks, error)
 		return nil, err
 	}
 	return c.Hooks.Session(hooks.Request{
-		Sets: sets, Begun: restore.Status.Hooks != nil && restore.Status.Hooks.Attempt != "",
+		Name: restore.Name, Sets: sets, Begun: restore.Status.Hooks != nil && restore.Status.Hooks.Attempt != "",
 		Record: &hookRecord{Controller: c, key: client.ObjectKeyFromObject(restore), uid: restore.UID, attempt: restore.Status.Attempt},
 	}), nil
 }

@@ -218,3 +218,17 @@ func TestCompileNamesTheField(t *testing.T) {
 		t.Errorf("the other set is lost: %v", plan)
 	}
 }
+
+// TestWrote: what a failed command wrote is in no status, which says where it is.
+func TestWrote(t *testing.T) {
+	t.Parallel()
+	for want, result := range map[string]hook.Result{
+		`; what it wrote is in the log of the manager, in the line "hook ran" with backup=shop and this hook`: {Outcome: hook.CommandFailed, Output: "hunter2"},
+		"; it wrote nothing": {Outcome: hook.TimedOut},
+		"":                   {Outcome: hook.PodGone},
+	} {
+		if got := result.Wrote("backup", "shop"); got != want {
+			t.Errorf("it says %q", got)
+		}
+	}
+}

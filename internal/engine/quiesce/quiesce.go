@@ -82,6 +82,8 @@ type Runner struct {
 
 // Request is one wish.
 type Request struct {
+	// Name is that of the Backup.
+	Name string
 	// Filters are those of the backup, Sets the hooks of its spec.
 	Filters selection.Filters
 	Sets    []hook.Set
@@ -178,7 +180,7 @@ func (s *Session) Around(ctx context.Context, ledger *engine.Ledger, cut func(ct
 		return err
 	}
 	s.claims = claimsOf(plans)
-	work := &work{Runner: s.runner, record: s.request.Record, ledger: ledger, plans: plans}
+	work := &work{Runner: s.runner, name: s.request.Name, record: s.request.Record, ledger: ledger, plans: plans}
 	return work.around(ctx, s.request.Limit, cut)
 }
 

@@ -52,7 +52,7 @@ func (r *Runner) Resume(ctx context.Context, request Request, owed Owed) (Outcom
 		again.plans = append(again.plans, plans...)
 		again.unnamed = max(0, more-len(plans))
 	}
-	work := &work{Runner: r, record: request.Record, ledger: ledger, plans: again.plans, began: r.Clock.Now()}
+	work := &work{Runner: r, name: request.Name, record: request.Record, ledger: ledger, plans: again.plans, began: r.Clock.Now()}
 	return work.resume(ctx, again)
 }
 

@@ -28,6 +28,7 @@ const (
 type work struct {
 	*Runner
 
+	name   string // of the Backup
 	record Record
 	ledger *engine.Ledger
 	plans  []hook.Plan
@@ -188,7 +189,7 @@ func (w *work) note(number int, of noted) {
 	if result.Message != "" {
 		text += ": " + result.Message
 	}
-	w.Log.Info("hook ran", "action", of.action, "namespace", pod.Namespace, "pod", pod.Name, "container", result.Container,
+	w.Log.Info(hook.LogLine, "backup", w.name, "action", of.action, "namespace", pod.Namespace, "pod", pod.Name, "container", result.Container,
 		"hook", of.command.Origin, "outcome", result.Outcome, "took", result.Ended.Sub(result.Began).String(), "message", result.Message, "output", result.Output)
 	said := text
 	if result.Output != "" {
@@ -197,6 +198,7 @@ func (w *work) note(number int, of noted) {
 	w.ledger.Note(key, of.action, said)
 	text = fmt.Sprintf("%s in Pod %s/%s: %s", of.action, pod.Namespace, pod.Name, text)
 	if result.Outcome != hook.Completed {
+		text += result.Wrote("backup", w.name)
 		w.ledger.Warn(key, text)
 	}
 	w.count(number, of, text)

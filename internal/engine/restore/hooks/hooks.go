@@ -70,6 +70,8 @@ type Runner struct {
 
 // Request is one wish.
 type Request struct {
+	// Name is that of the Restore.
+	Name string
 	// Sets are the hooks of the spec.
 	Sets []hook.Set
 	// Begun tells that the commands before have run in an earlier attempt.
@@ -297,4 +299,6 @@ func (s *Session) listed() []string {
 	return s.scope.Namespaces
 }
 
-func (s *Session) work() *work { return &work{Runner: s.runner, ledger: s.scope.Ledger} }
+func (s *Session) work() *work {
+	return &work{Runner: s.runner, name: s.request.Name, ledger: s.scope.Ledger}
+}

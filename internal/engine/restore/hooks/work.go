@@ -18,6 +18,7 @@ import (
 type work struct {
 	*Runner
 
+	name   string // of the Restore
 	ledger *engine.Ledger
 
 	asking   sync.Mutex // whether the run is still this attempt's
@@ -87,7 +88,7 @@ func (w *work) note(of noted) {
 	if result.Message != "" {
 		text += ": " + result.Message
 	}
-	w.Log.Info("hook ran", "action", action, "namespace", pod.Namespace, "pod", pod.Name, "container", result.Container,
+	w.Log.Info(hook.LogLine, "restore", w.name, "action", action, "namespace", pod.Namespace, "pod", pod.Name, "container", result.Container,
 		"hook", of.command.Origin, "outcome", result.Outcome, "took", took.String(), "message", result.Message, "output", result.Output)
 	said := text
 	if result.Output != "" {
@@ -97,6 +98,7 @@ func (w *work) note(of noted) {
 	text = fmt.Sprintf("%s in Pod %s/%s: %s", action, pod.Namespace, pod.Name, text)
 	harmless := of.harmless()
 	if !harmless {
+		text += result.Wrote("restore", w.name)
 		w.ledger.Warn(key, text)
 	}
 	w.mu.Lock()
