@@ -14,6 +14,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
@@ -231,5 +232,47 @@ func TestHooksWithoutLocation(t *testing.T) {
 	}
 	if marks := of.marks("away"); len(marks) == 0 || marks[len(marks)-1] != thawed {
 		t.Errorf("the application is left quiesced: %q", marks)
+	}
+}
+
+// TestHooksOfAPodThatChanged: what a manager owes which died between its hooks is run also in a pod that nobody would ask for it any
+// more, as its labels are others by then.
+func TestHooksOfAPodThatChanged(t *testing.T) {
+	needNode(t)
+	w := newWorld(t)
+	of := newDatabase(w)
+	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: w.app, Name: "database-" + w.app}}
+	label := func(value string) {
+		t.Helper()
+		patch := client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"labels":{"app":"`+value+`"}}}`))
+		if err := w.client.Patch(t.Context(), pod, patch); err != nil {
+			t.Fatal(err)
+		}
+	}
+	label("database")
+	first := w.manager(role{Run: "changed", Arm: w.armed("changed"), At: 1, Match: "/exec", When: after})
+	w.awaitLocation()
+	w.arm("changed")
+	wish := of.backup("changed")
+	wish.Spec.Hook.Resources[0].LabelSelector = &metav1.LabelSelector{MatchLabels: map[string]string{"app": "database"}}
+	w.create(wish)
+	if !w.awaitPoint(first, func() bool { return of.hooked().over(w, "changed") }) {
+		t.Fatal("the manager does not come to its hook")
+	}
+	held := &kahuv1.Backup{}
+	if err := w.client.Get(t.Context(), client.ObjectKeyFromObject(wish), held); err != nil {
+		t.Fatal(err)
+	}
+	label("other")
+	w.manager(role{})
+	backup, ended := w.awaitBackup("changed")
+	if !ended {
+		t.Fatalf("it does not end: %+v", backup.Status)
+	}
+	if wrong, how := of.judge(backup); len(wrong) > 0 {
+		t.Errorf("%s: %q", how, wrong)
+	}
+	if hooks := backup.Status.Hooks; held.Status.Stage != kahuv1.StagePreHook || hooks == nil || hooks.Commands == 0 || len(hooks.Owed) > 0 {
+		t.Errorf("when it was held still its stage was %s; in the end its hooks are %+v", held.Status.Stage, hooks)
 	}
 }
