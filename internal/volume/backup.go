@@ -271,6 +271,7 @@ func (w *backingUp) order(ctx context.Context, decision *volumeplan.Decision, cu
 		},
 	}
 	sign(order, w.run)
+	record(order, decision)
 	if decision.KeepsSnapshot {
 		order.Annotations[keepsSnapshot] = "true"
 	}

@@ -80,6 +80,7 @@ func newGroup(
 	}
 	object.SetAnnotations(annotations)
 	sign(object, run)
+	record(object, members...)
 	volumes := make([]any, 0, len(members))
 	for _, member := range members {
 		volumes = append(volumes, member.Claim.Handle)

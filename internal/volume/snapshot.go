@@ -53,6 +53,7 @@ func newSnapshot(run volumework.Run, at volumework.Moment, decision *volumeplan.
 	object := objectOf(snapshotKind, claim.Namespace, snapshotName(run, claim.Key()))
 	object.SetAnnotations(map[string]string{attemptOf: at.Attempt})
 	sign(object, run)
+	record(object, decision)
 	object.Object["spec"] = map[string]any{
 		"volumeSnapshotClassName": decision.SnapshotClass,
 		"source":                  map[string]any{"persistentVolumeClaimName": claim.Name},

@@ -47,6 +47,9 @@ func (disks) Look(_ context.Context, wanted []core.Key) (volumeplan.Facts, error
 	return facts, nil
 }
 
+// Begun knows of no earlier attempt.
+func (disks) Begun(context.Context, volumework.Run) ([]volumeplan.Decision, error) { return nil, nil }
+
 func (disks) Cut(context.Context, volumework.Run, volumework.Moment, []volumeplan.Decision) (map[core.Key]error, error) {
 	return map[core.Key]error{}, nil
 }

@@ -3,6 +3,7 @@ package volumeplan
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -17,15 +18,23 @@ const Annotation = "kahu.io/volume-backup"
 // A claim's own annotation is asked first, then the rules. What they leave open is chosen so: of the locations that the
 // Backup names, else of all providers that are there; those that offload before those that take snapshots before those that
 // read volumes; in the order in which the Backup names the locations, else in that of the providers' names.
+//
+// What an earlier attempt at the run has begun is gone on with as it was decided, whatever has become since of the claim, the
+// provider, the classes and the rules.
 func Plan(facts Facts, settings Settings) []Decision {
 	planner := &planner{facts: facts, settings: settings, providers: ordered(facts, settings), wishes: map[core.Key]wish{}}
 	decisions := make([]Decision, 0, len(facts.Claims))
+	begun := begunOf(facts)
 	for _, claim := range facts.Claims {
+		if _, is := begun[claim.Key()]; is {
+			continue
+		}
 		decided := planner.decide(&claim)
 		decided.Claim = claim
 		decisions = append(decisions, decided)
 	}
 	planner.group(decisions)
+	decisions = slices.AppendSeq(decisions, maps.Values(begun))
 	slices.SortFunc(decisions, func(a, b Decision) int {
 		return cmp.Or(strings.Compare(a.Claim.Namespace, b.Claim.Namespace), strings.Compare(a.Claim.Name, b.Claim.Name))
 	})

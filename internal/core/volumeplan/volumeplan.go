@@ -122,6 +122,8 @@ type Facts struct {
 	// GroupClasses are those with which snapshots can be cut together. NoGroups says why they cannot; empty where they can.
 	GroupClasses []Class
 	NoGroups     string
+	// Begun are the decisions of earlier attempts at the same run for which snapshots were asked for, or orders given.
+	Begun []Decision
 }
 
 // Verdict is what becomes of a claim.

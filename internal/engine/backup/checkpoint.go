@@ -39,6 +39,20 @@ func (r *run) finish(ctx context.Context, kind archive.CheckpointKind) error {
 	return err
 }
 
+// rememberClaims writes a checkpoint of all that is copied, where volumes are cut afterwards: an attempt that goes on backs up those
+// claims, of which some may be gone by then.
+func (r *run) rememberClaims(ctx context.Context) error {
+	if r.request.Volumes == nil || !r.request.VolumeData || len(r.claims) == 0 {
+		return nil
+	}
+	r.points.mu.Lock()
+	defer r.points.mu.Unlock()
+	if len(r.points.finished) == 0 {
+		return nil
+	}
+	return r.checkpoint(ctx)
+}
+
 // checkpoint makes what is finished last: the packers commit their segments, and a file names the kinds that are now in
 // committed segments whole. That it cannot be written is no reason to fail.
 func (r *run) checkpoint(ctx context.Context) error {

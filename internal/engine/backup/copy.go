@@ -43,7 +43,7 @@ func (r *run) copy(ctx context.Context) error {
 				return err
 			}
 		}
-		return nil
+		return r.rememberClaims(ctx)
 	})
 	if err := packing.Wait(); err != nil {
 		return err

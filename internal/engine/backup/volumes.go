@@ -17,10 +17,17 @@ import (
 	"github.com/soda-cdm/kahu/internal/engine"
 )
 
-// Volumes deals with the data of volumes.
-type Volumes interface {
+// VolumeFacts tells what decisions about volumes are made from.
+type VolumeFacts interface {
 	// Look returns what is known of the claims, and of what could back them up.
 	Look(ctx context.Context, claims []core.Key) (volumeplan.Facts, error)
+	// Begun returns the decisions for which earlier attempts at the run have asked for snapshots, or given orders.
+	Begun(ctx context.Context, run volumework.Run) ([]volumeplan.Decision, error)
+}
+
+// Volumes deals with the data of volumes.
+type Volumes interface {
+	VolumeFacts
 	// Cut cuts snapshots of the volumes whose decisions ask for one, all at once, and returns when each is cut, with why the
 	// others are not. What an earlier attempt has cut is not cut again; where the moment is over, nothing is. A decision for a
 	// snapshot that is to be cut at one instant with others, and is not, is changed to say so.
@@ -40,14 +47,14 @@ func (r *run) volumeRun() volumework.Run {
 	return volumework.Run{Name: r.request.ID.Name, UID: r.request.ID.UID, LocationID: r.request.LocationID}
 }
 
-// planVolumes decides what is done about each claim that is in the backup.
+// planVolumes decides what is done about each claim that is in the backup, and goes on with what an earlier attempt has begun.
 func (r *run) planVolumes(ctx context.Context) error {
 	if r.request.Volumes == nil || !r.request.VolumeData {
 		return nil
 	}
 	var claims []core.Key
 	err := r.index.Names(schema.GroupResource{Resource: "persistentvolumeclaims"}, func(namespace, name string) error {
-		claims = append(claims, core.Key{Resource: "persistentvolumeclaims", Namespace: namespace, Name: name})
+		claims = append(claims, claimKey(namespace, name))
 		return nil
 	})
 	if err != nil {
@@ -59,13 +66,30 @@ func (r *run) planVolumes(ctx context.Context) error {
 			return fmt.Errorf("looking at the volumes of %s: %w", core.Count(int64(len(claims)), "claim"), err)
 		}
 	}
+	if len(r.request.Earlier) > 0 {
+		if facts.Begun, err = r.request.Volumes.Begun(ctx, r.volumeRun()); err != nil {
+			return fmt.Errorf("looking for what earlier attempts have begun: %w", err)
+		}
+	}
 	for _, idle := range volumeplan.Idle(facts, r.request.VolumeSettings) {
 		r.Warn(core.Key{}, idle)
 	}
+	r.warnOfClaimless(claims, facts.Begun)
 	for _, decision := range volumeplan.Plan(facts, r.request.VolumeSettings) {
 		r.decided(decision)
 	}
 	return nil
+}
+
+// warnOfClaimless tells of volumes that are in the backup without their claims, which were deleted before a later attempt could
+// copy them. That the manifest names them is how their data can be found, and removed.
+func (r *run) warnOfClaimless(claims []core.Key, begun []volumeplan.Decision) {
+	for i := range begun {
+		if key := begun[i].Claim.Key(); !slices.Contains(claims, key) {
+			r.Warn(key, fmt.Sprintf("PersistentVolumeClaim %s/%s: its data is in the backup, its object is not: it was deleted while the backup "+
+				"ran, and the run was interrupted", key.Namespace, key.Name))
+		}
+	}
 }
 
 // decided takes a decision.

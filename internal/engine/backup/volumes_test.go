@@ -18,6 +18,7 @@ import (
 // volumes are in memory: each claim's name says what becomes of it.
 type volumes struct {
 	asked    []core.Key
+	begun    []volumeplan.Decision
 	calls    []string
 	released int
 	moment   volumework.Moment
@@ -51,6 +52,10 @@ func (v *volumes) Look(_ context.Context, claims []core.Key) (volumeplan.Facts, 
 		found.Claims = append(found.Claims, claim)
 	}
 	return found, nil
+}
+
+func (v *volumes) Begun(context.Context, volumework.Run) ([]volumeplan.Decision, error) {
+	return v.begun, nil
 }
 
 func (v *volumes) Cut(

@@ -31,6 +31,8 @@ func (taken) Look(_ context.Context, claims []core.Key) (volumeplan.Facts, error
 	return facts, nil
 }
 
+func (taken) Begun(context.Context, volumework.Run) ([]volumeplan.Decision, error) { return nil, nil }
+
 func (taken) Drop(context.Context, volumework.Run, []core.Key) error { return nil }
 
 func (taken) Cut(context.Context, volumework.Run, volumework.Moment, []volumeplan.Decision) (map[core.Key]error, error) {
