@@ -29,7 +29,10 @@ func (c *Controller) findBackup(ctx context.Context, s *scope) error {
 
 func (c *Controller) look(ctx context.Context, s *scope) error {
 	if s.restore.Spec.MetadataLocation != "" {
-		return c.findAtLocation(ctx, s)
+		if err := c.findAtLocation(ctx, s); err != nil {
+			return err
+		}
+		return c.notDeleted(ctx, s.id)
 	}
 	backup := &kahuv1.Backup{}
 	name := s.restore.Spec.BackupName
@@ -153,10 +156,7 @@ func usable(backup *kahuv1.Backup) error {
 	status := &backup.Status
 	switch {
 	case !backup.DeletionTimestamp.IsZero():
-		return &place.NotUsableError{
-			Reason: kahuv1.ReasonBackupNotFound, Field: "spec.backupName",
-			Message: fmt.Sprintf("Backup %q is being deleted: name another one", backup.Name),
-		}
+		return beingDeleted(backup.Name)
 	case status.Stage != kahuv1.StageFinished:
 		return &place.NotUsableError{
 			Reason: kahuv1.ReasonBackupNotFinished, Field: "spec.backupName", Passing: true,

@@ -114,7 +114,7 @@ func (c *Controller) begin(ctx context.Context, s *scope) (bool, error) {
 	if c.Volumes != nil {
 		request.Volumes = c.Volumes // An absent one stays absent.
 	}
-	files, known := s.files, s.location.Status.LocationID
+	files, known, backup := s.files, s.location.Status.LocationID, c.knownBackup(ctx, s.id)
 	return c.Tasks.Begin(s.restore.DeepCopy(), func(ctx context.Context, show func(engine.Progress)) (enginerestore.Result, error) {
 		request.Show = show
 		found, err := c.Runner.Run(ctx, request, files)
@@ -122,6 +122,7 @@ func (c *Controller) begin(ctx context.Context, s *scope) (bool, error) {
 			// Where the place is away, no backup is to blame.
 			err = cmp.Or(place.Lost(ctx, files, known), err)
 		}
+		err = c.blameDeletion(ctx, backup, &found, err)
 		return found, err
 	}), nil
 }
@@ -163,6 +164,9 @@ func (c *Controller) judge(s *scope, snapshot reconcile.Snapshot[engine.Progress
 	}
 	if snapshot.Err != nil {
 		why := failure.OfReading(snapshot.Err)
+		if deleted, is := errors.AsType[*deletedError](snapshot.Err); is {
+			why = failure.Failure{Reason: kahuv1.ReasonBackupNotFound, Message: deleted.Error()}
+		}
 		if done := found.Counts.Created + found.Counts.Updated; done == 0 {
 			why.Message += " (nothing was created)"
 		} else {
