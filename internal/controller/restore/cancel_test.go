@@ -26,11 +26,14 @@ import (
 type ending struct {
 	enginerestore.Volumes
 
-	left, asked int
-	claims      []core.Key // that still need their orders
+	left, asked, sorted int
+	claims              []core.Key // that still need their orders
 }
 
-func (e *ending) Claimed(context.Context, volumework.Run) ([]core.Key, error) { return e.claims, nil }
+func (e *ending) Claimed(context.Context, volumework.Run) ([]core.Key, error) {
+	e.sorted++
+	return e.claims, nil
+}
 
 func (e *ending) Cancel(_ context.Context, run volumework.Run) (int, error) {
 	if run.UID == "an-uid" {

@@ -80,7 +80,7 @@ func TestBackupThatIsBeingDeleted(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			seen := ended(t, to, files, id.ClusterID, func(ctx context.Context) (enginerestore.Result, error) {
+			seen := trial{to: to, files: files, clusterID: id.ClusterID}.ended(t, func(ctx context.Context) (enginerestore.Result, error) {
 				if !test.before {
 					if err := remove(ctx); err != nil {
 						return enginerestore.Result{}, err
@@ -97,9 +97,18 @@ func TestBackupThatIsBeingDeleted(t *testing.T) {
 	}
 }
 
+// trial is what a Restore runs in.
+type trial struct {
+	to        client.Client
+	files     *store.Store
+	clusterID string
+	volumes   restore.Volumes // nil: nothing deals with them
+}
+
 // ended returns the Restore when it is over.
-func ended(t *testing.T, to client.Client, files *store.Store, clusterID string, run runFunc) *kahuv1.Restore {
+func (w trial) ended(t *testing.T, run runFunc) *kahuv1.Restore {
 	t.Helper()
+	to := w.to
 	tasks := reconcile.NewTasks[engine.Progress, enginerestore.Result](1)
 	ctx, cancel := context.WithCancel(t.Context())
 	over := make(chan error, 1)
@@ -111,8 +120,8 @@ func ended(t *testing.T, to client.Client, files *store.Store, clusterID string,
 		}
 	})
 	loop := (&restore.Controller{
-		Client: to, Direct: to, Finder: &place.Finder{Client: to, Stores: oneStore{files}}, Clock: clock.RealClock{}, Patience: time.Minute,
-		RunsPerLocation: 1, Gate: reconcile.NewGate(1), Tasks: tasks, Runner: run, NewAttempt: func() string { return "first" }, ClusterID: clusterID,
+		Client: to, Direct: to, Finder: &place.Finder{Client: to, Stores: oneStore{w.files}}, Clock: clock.RealClock{}, Patience: time.Minute,
+		RunsPerLocation: 1, Gate: reconcile.NewGate(1), Tasks: tasks, Runner: run, NewAttempt: func() string { return "first" }, ClusterID: w.clusterID, Volumes: w.volumes,
 	}).Loop()
 	before := ""
 	for {

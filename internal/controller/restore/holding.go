@@ -30,6 +30,16 @@ func (c *Controller) hold(ctx context.Context, s *scope, found []volumework.Rest
 	return c.patchFinalizers(ctx, s, append(slices.Clone(s.restore.Finalizers), kahuv1.RestoreFinalizer))
 }
 
+// takeBackOrders has those orders end of a run that an error has ended for which no claim was created: nobody comes any more to
+// use what they make. Those of claims that are there go on, as the claims would wait in vain.
+func (c *Controller) takeBackOrders(ctx context.Context, s *scope, ended error) error {
+	if c.Volumes == nil || ended == nil || toldToEnd(ended) {
+		return nil
+	}
+	_, err := c.Volumes.Claimed(ctx, volumework.Run{Name: s.restore.Name, UID: string(s.restore.UID)})
+	return err
+}
+
 // letGo ends the orders of a run that is deleted before it is over, and lets one that is over go when no claim needs it.
 func (c *Controller) letGo(ctx context.Context, s *scope) error {
 	held := slices.Contains(s.restore.Finalizers, kahuv1.RestoreFinalizer)

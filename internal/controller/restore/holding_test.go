@@ -129,3 +129,33 @@ func TestRestoreIsKeptForItsClaims(t *testing.T) {
 		})
 	}
 }
+
+// TestOrdersOfAFailedRun: when an error ends a run, the orders for claims that were not created end with it, and those of one that ended
+// well stay.
+func TestOrdersOfAFailedRun(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		err   error
+		asked bool
+	}{"an error": {core.ErrCorrupt, true}, "no error": {nil, false}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			id := archive.BackupID{ClusterID: "0b7f64a2-9f0e-4d1c-8f5e-3a1f9c2d7e10", Name: "source", UID: "c1f6f2f0-5a6b-4f4e-9c7d-0d3f4f1a2b3c"}
+			to, _ := located(t, &kahuv1.Restore{
+				ObjectMeta: metav1.ObjectMeta{Name: "nightly", UID: "an-uid"},
+				Spec:       kahuv1.RestoreSpec{BackupName: "source", MetadataLocation: "main", ClusterID: id.ClusterID, BackupUID: id.UID},
+			})
+			files := store.New(memory.New(memory.Options{}), store.Options{})
+			if err := files.Replace(t.Context(), id.ManifestName(), []byte("x")); err != nil {
+				t.Fatal(err)
+			}
+			orders := &ending{}
+			trial{to: to, files: files, clusterID: id.ClusterID, volumes: orders}.ended(t, func(context.Context) (enginerestore.Result, error) {
+				return enginerestore.Result{}, test.err
+			})
+			if orders.sorted > 0 != test.asked || orders.asked > 0 {
+				t.Errorf("those without claims were asked to cease %d times, and all %d times", orders.sorted, orders.asked)
+			}
+		})
+	}
+}

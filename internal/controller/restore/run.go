@@ -152,6 +152,9 @@ func (c *Controller) conclude(ctx context.Context, s *scope) error {
 	if err := c.hold(ctx, s, snapshot.Result.Volumes); err != nil {
 		return err
 	}
+	if err := c.takeBackOrders(ctx, s, snapshot.Err); err != nil {
+		return err
+	}
 	return c.judge(s, snapshot)
 }
 
