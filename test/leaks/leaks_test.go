@@ -199,7 +199,7 @@ func (w *world) claims(namespace, class string, names ...string) {
 	w.make(w.of("", "v1", "namespaces", ""), `{"apiVersion":"v1","kind":"Namespace","metadata":{"name":"`+namespace+`"}}`)
 	for _, name := range names {
 		w.make(w.of("", "v1", "persistentvolumeclaims", namespace), `{"apiVersion":"v1","kind":"PersistentVolumeClaim","metadata":{"name":"`+name+`"},
-			"spec":{"accessModes":["ReadWriteOnce"],"storageClassName":"`+class+`","resources":{"requests":{"storage":"1Mi"}}}}`)
+			"spec":{"accessModes":["ReadWriteOnce"],"storageClassName":"`+class+`","resources":{"requests":{"storage":"1M"}}}}`) // The driver rounds up.
 	}
 	for _, name := range names {
 		w.field(w.of("", "v1", "persistentvolumeclaims", namespace), name, "Bound", "status", "phase")

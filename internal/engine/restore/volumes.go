@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 
+	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/soda-cdm/kahu/internal/core"
@@ -123,6 +124,9 @@ func (r *run) withData(ctx context.Context, wish draft.Draft) error {
 		return &volumeError{refusal{ReasonVolumeFailed, data.unfit}}
 	}
 	release(claim)
+	if err := r.enlarge(claim, row, wish.Item.Key()); err != nil {
+		return err
+	}
 	text, err := claim.MarshalJSON()
 	if err != nil {
 		return err
@@ -165,6 +169,19 @@ func release(claim *unstructured.Unstructured) {
 	} {
 		unstructured.RemoveNestedField(claim.Object, "metadata", "annotations", annotation)
 	}
+}
+
+// enlarge has a claim ask for as much as its volume had, which may be more than it asked for: storage systems round up, and most make
+// no smaller volume from a snapshot.
+func (r *run) enlarge(claim *unstructured.Unstructured, row *archive.Volume, of core.Key) error {
+	asked, _, _ := unstructured.NestedString(claim.Object, "spec", "resources", "requests", "storage") // Another type is refused later.
+	size, err := resource.ParseQuantity(asked)
+	if err != nil || size.Value() >= row.Size {
+		return nil //nolint:nilerr // What is no size, the API server refuses.
+	}
+	whole := resource.NewQuantity(row.Size, resource.BinarySI).String()
+	r.Note(of, "VolumeSize", "it asks for "+whole+" and not for "+asked+", as its volume had so much")
+	return unstructured.SetNestedField(claim.Object, whole, "spec", "resources", "requests", "storage")
 }
 
 // bind makes a PersistentVolume of what the provider has made, for this claim alone.

@@ -50,7 +50,7 @@ func (d *Driver) CreateVolume(ctx context.Context, request *csi.CreateVolumeRequ
 	volume, err := d.System.CreateVolume(ctx, storage.VolumeRequest{
 		Name:     request.GetName(),
 		Claim:    strings.Trim(parameters[claimNamespace]+"/"+parameters[claimName], "/"),
-		Least:    request.GetCapacityRange().GetRequiredBytes(),
+		Least:    rounded(request.GetCapacityRange()),
 		Most:     request.GetCapacityRange().GetLimitBytes(),
 		Block:    block,
 		Node:     d.nodeOf(request.GetAccessibilityRequirements()),
@@ -79,6 +79,17 @@ func asVolume(volume storage.Volume) *csi.Volume {
 		result.AccessibleTopology = []*csi.Topology{{Segments: map[string]string{NodeKey: volume.Node}}}
 	}
 	return result
+}
+
+// rounded returns the size of a volume: of whole MiB, as most storage systems round up, so that claims meet a volume that is larger
+// than what they asked for.
+func rounded(asked *csi.CapacityRange) int64 {
+	const unit = 1 << 20
+	whole := (asked.GetRequiredBytes() + unit - 1) / unit * unit
+	if most := asked.GetLimitBytes(); most > 0 && whole > most {
+		return asked.GetRequiredBytes()
+	}
+	return whole
 }
 
 // mode tells block devices from file systems, and fails for what the driver cannot do.
