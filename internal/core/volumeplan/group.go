@@ -3,6 +3,7 @@ package volumeplan
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -64,9 +65,68 @@ func (p *planner) group(decisions []Decision) {
 			p.form(key, together)
 		}
 	}
+	p.demand(decisions)
 	for i := range decisions {
 		p.unused(&decisions[i])
 	}
+}
+
+// demand has claims missing that a rule wants cut at one instant, and that did not become one group: as they are of several CSI
+// drivers, or backed up by several providers. A claim whose own annotation says otherwise is not among them.
+func (p *planner) demand(decisions []Decision) {
+	type of struct{ namespace, rule, name string }
+	members := map[of][]*Decision{}
+	for i := range decisions {
+		each := &decisions[i]
+		wanted, name := p.wishes[each.Claim.Key()], each.Claim.Annotations[GroupAnnotation]
+		switch {
+		case wanted.together != Required || each.Verdict != Chosen:
+		case each.Way != Snapshot || name == alone:
+			each.Advice = fmt.Sprintf("%s.groupSnapshot demands that it is cut with others: %s", wanted.rule, p.whyAlone(each, &wanted))
+		default:
+			key := of{each.Claim.Namespace, wanted.rule, name}
+			members[key] = append(members[key], each)
+		}
+	}
+	for key, together := range members {
+		if len(together) > 1 && !areOne(together) {
+			p.refuse(together, key.rule)
+		}
+	}
+}
+
+// areOne tells whether claims are in one group.
+func areOne(claims []*Decision) bool {
+	name := claims[0].Group.Name
+	return name != "" && !slices.ContainsFunc(claims, func(each *Decision) bool { return each.Group.Name != name })
+}
+
+// refuse has claims missing that are to be cut at one instant, and cannot.
+func (*planner) refuse(claims []*Decision, rule string) {
+	why := severally(claims)
+	for _, each := range claims {
+		claim := each.Claim
+		*each = impossible(ReasonNoGroup, "its snapshot cannot be cut at one instant with others, as %s.groupSnapshot demands: %s", rule, why)
+		each.Claim = claim
+	}
+}
+
+// severally tells what claims do not have in common that are to be cut at one instant.
+func severally(claims []*Decision) string {
+	drivers, providers, handles := map[string]bool{}, map[string]bool{}, true
+	for _, each := range claims {
+		drivers[each.Claim.Driver], providers[each.Provider] = true, true
+		handles = handles && each.Claim.Handle != ""
+	}
+	switch {
+	case len(drivers) > 1:
+		return "they are of the CSI drivers " + strings.Join(slices.Sorted(maps.Keys(drivers)), ", ")
+	case len(providers) > 1:
+		return "they are backed up by the providers " + strings.Join(slices.Sorted(maps.Keys(providers)), ", ")
+	case !handles:
+		return "not every volume says what the CSI driver knows it by"
+	}
+	return "they are of several groups"
 }
 
 // unused advises where a rule names a class for a snapshot that is not cut with others.

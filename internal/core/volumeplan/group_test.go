@@ -40,6 +40,7 @@ func annotate(facts *volumeplan.Facts, claim, key, value string) {
 func TestGroups(t *testing.T) {
 	const all = "shop/disks.example.com/csi"
 	demand := volumeplan.Settings{Rules: []volumeplan.Rule{{Claims: []string{"a"}, Action: volumeplan.BackUp, Together: volumeplan.Required}}}
+	demandAll := volumeplan.Settings{Rules: []volumeplan.Rule{{Action: volumeplan.BackUp, Together: volumeplan.Required}}}
 	many := []string{"a"}
 	for i := range volumeplan.MaxGroup {
 		many = append(many, fmt.Sprintf("c%02d", i))
@@ -52,6 +53,7 @@ func TestGroups(t *testing.T) {
 		want     map[string]string // the claims that are in a group, and its name and class
 		required bool
 		says     string // a part of the message of claim a
+		advice   string // the beginning of the advice for it
 		verdict  volumeplan.Verdict
 	}{
 		"OfOneNamespaceAndDriver": {
@@ -125,7 +127,19 @@ func TestGroups(t *testing.T) {
 			change:  func(facts *volumeplan.Facts) { facts.GroupClasses, facts.NoGroups = nil, "not served" },
 			verdict: volumeplan.Impossible, says: "as spec.volumeRules[0].groupSnapshot demands: not served",
 		},
-		"TooMany": {reason: "A group has a limit.", facts: grouped(many...), says: "at most 32"},
+		"RequiredOfSeveralDrivers": {
+			reason: "Two storage systems have no instant in common.", facts: grouped("a", "b"), settings: demandAll,
+			change:  func(facts *volumeplan.Facts) { facts.Claims[1].Driver = "other.example.com" },
+			verdict: volumeplan.Impossible, says: "as spec.volumeRules[0].groupSnapshot demands: they are of the CSI drivers",
+		},
+		"RequiredAndAnnotatedNone": {
+			reason: "The word of the claim counts, and is told.", facts: grouped("a", "b", "c"), settings: demandAll,
+			change: func(facts *volumeplan.Facts) { annotate(facts, "a", volumeplan.GroupAnnotation, "none") },
+			want:   map[string]string{"b": all + " together", "c": all + " together"}, required: true,
+			advice: "spec.volumeRules[0].groupSnapshot demands that it is cut with others: its annotation",
+		},
+		"RequiredAlone": {reason: "One volume has its instant.", facts: grouped("a"), settings: demandAll, says: "class snap"},
+		"TooMany":       {reason: "A group has a limit.", facts: grouped(many...), says: "at most 32"},
 		"NoHandle": {
 			reason: "Nobody knows what the driver knows the volume by.", facts: grouped("a", "b"),
 			change: func(facts *volumeplan.Facts) { facts.Claims[1].Handle = "" }, says: "class snap",
@@ -141,11 +155,14 @@ func TestGroups(t *testing.T) {
 				if decision.Group.Name != "" {
 					found[decision.Claim.Name] = decision.Group.Name + " " + decision.Group.Class
 				}
-				if decision.Group.Required != tc.required {
+				if decision.Group.Name != "" && decision.Group.Required != tc.required {
 					t.Errorf("claim %s: required is %v", decision.Claim.Name, decision.Group.Required)
 				}
 				if want := tc.verdict; want != "" && decision.Verdict != want {
 					t.Errorf("claim %s: %s, want %s", decision.Claim.Name, decision.Verdict, want)
+				}
+				if decision.Claim.Name == "a" && !strings.HasPrefix(decision.Advice, tc.advice) {
+					t.Errorf("it advises %q, want the beginning %q", decision.Advice, tc.advice)
 				}
 				if decision.Claim.Name == "a" && !strings.Contains(decision.Message, tc.says) {
 					t.Errorf("it says %q, want a part %q", decision.Message, tc.says)
