@@ -253,6 +253,9 @@ const (
 	ReasonBackupNotFinished = "BackupNotFinished"
 	// ReasonBackupFailed: the Backup has no manifest, as it failed.
 	ReasonBackupFailed = "BackupFailed"
+	// ReasonBackupNeeded: the Backup was deleted while Restores make volumes from it;
+	// wait until their claims have their volumes, or delete the Restores.
+	ReasonBackupNeeded = "BackupNeeded"
 	// ReasonVolumesWaiting: the Restore was deleted while claims need what it keeps
 	// ready for their volumes; start pods that use them, or delete them.
 	ReasonVolumesWaiting = "VolumesWaiting"

@@ -3,6 +3,8 @@ package volume
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -11,6 +13,7 @@ import (
 
 	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
 	"github.com/soda-cdm/kahu/internal/core"
+	"github.com/soda-cdm/kahu/internal/core/archive"
 	"github.com/soda-cdm/kahu/internal/core/volumework"
 )
 
@@ -51,6 +54,64 @@ func (c *Client) unclaimed(ctx context.Context, order *kahuv1.VolumeRestoreConte
 	return !claim.DeletionTimestamp.IsZero(), nil
 }
 
+// Needed returns the Restores whose orders are not over and make volumes from the given ones: their names, at most as many as fit
+// into a message.
+func (c *Client) Needed(ctx context.Context, volumes []archive.Volume) ([]string, error) {
+	const most = 5
+	sources := map[[2]string]bool{}
+	for i := range volumes {
+		sources[[2]string{volumes[i].Provider, volumes[i].Handle}] = true
+	}
+	list := &kahuv1.VolumeRestoreContentList{}
+	if err := c.api.List(ctx, list); err != nil {
+		if meta.IsNoMatchError(err) {
+			return nil, nil
+		}
+		return nil, fmt.Errorf("listing the work orders of restores: %w", err)
+	}
+	names := map[string]bool{}
+	for i := range list.Items {
+		order := &list.Items[i]
+		if isOver(order) || !sources[[2]string{order.Spec.ProviderName, order.Spec.Backup.Handle}] {
+			continue
+		}
+		useless, err := c.isUseless(ctx, order)
+		if err != nil {
+			return nil, err
+		}
+		if !useless {
+			names[order.Spec.RestoreName] = true
+		}
+	}
+	found := slices.Sorted(maps.Keys(names))
+	if more := len(found) - most; more > 0 {
+		found = append(found[:most], fmt.Sprintf("%d more", more))
+	}
+	return found, nil
+}
+
+// isUseless tells whether there is no claim for an order, and will be none: a Restore that goes on creates it after its order.
+func (c *Client) isUseless(ctx context.Context, order *kahuv1.VolumeRestoreContent) (bool, error) {
+	gone, err := c.unclaimed(ctx, order)
+	if err != nil || !gone {
+		return false, err
+	}
+	restore := &kahuv1.Restore{}
+	err = c.api.Get(ctx, client.ObjectKey{Name: order.Spec.RestoreName}, restore)
+	if apierrors.IsNotFound(err) {
+		return true, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("reading restore %s: %w", order.Spec.RestoreName, err)
+	}
+	return string(restore.UID) != order.Spec.RestoreUID || restore.Status.Stage == kahuv1.StageFinished, nil
+}
+
+// isOver tells whether nothing of an order goes on.
+func isOver(order *kahuv1.VolumeRestoreContent) bool {
+	return order.Status.Phase == kahuv1.VolumePhaseCompleted || order.Status.Phase == kahuv1.VolumePhaseFailed
+}
+
 // cancel has those orders of a restore end that are chosen and not over.
 func (c *Client) cancel(
 	ctx context.Context, run volumework.Run, choose func(ctx context.Context, order *kahuv1.VolumeRestoreContent) (bool, error),
@@ -64,7 +125,7 @@ func (c *Client) cancel(
 	}
 	for i := range list.Items {
 		order := &list.Items[i]
-		if order.Status.Phase == kahuv1.VolumePhaseCompleted || order.Status.Phase == kahuv1.VolumePhaseFailed {
+		if isOver(order) {
 			continue
 		}
 		chosen, err := choose(ctx, order)

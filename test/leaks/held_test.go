@@ -20,7 +20,7 @@ func TestDeletedRestoreKeepsWhatItsClaimsNeed(t *testing.T) {
 	w.make(w.kahu("backuplocations"), `{"apiVersion":"kahu.io/v1beta1","kind":"BackupLocation","metadata":{"name":"second"},
 		"spec":{"providerName":"filesystem"}}`)
 	w.field(w.kahu("providers"), "csi", "Available", "status", "state")
-	w.claims("store", "shared", "cash")
+	w.claims("store", "cash")
 	w.make(w.kahu("backups"), `{"apiVersion":"kahu.io/v1beta1","kind":"Backup","metadata":{"name":"held"},
 		"spec":{"metadataLocation":"second","deletionPolicy":"Delete","includeNamespaces":["store"]}}`)
 	w.field(w.kahu("backups"), "held", "Completed", "status", "state")

@@ -194,12 +194,12 @@ func (w *world) as(before map[string]int, but ...string) {
 	})
 }
 
-func (w *world) claims(namespace, class string, names ...string) {
+func (w *world) claims(namespace string, names ...string) {
 	w.Helper()
 	w.make(w.of("", "v1", "namespaces", ""), `{"apiVersion":"v1","kind":"Namespace","metadata":{"name":"`+namespace+`"}}`)
 	for _, name := range names {
 		w.make(w.of("", "v1", "persistentvolumeclaims", namespace), `{"apiVersion":"v1","kind":"PersistentVolumeClaim","metadata":{"name":"`+name+`"},
-			"spec":{"accessModes":["ReadWriteOnce"],"storageClassName":"`+class+`","resources":{"requests":{"storage":"1M"}}}}`) // The driver rounds up.
+			"spec":{"accessModes":["ReadWriteOnce"],"storageClassName":"shared","resources":{"requests":{"storage":"1M"}}}}`) // The driver rounds up.
 	}
 	for _, name := range names {
 		w.field(w.of("", "v1", "persistentvolumeclaims", namespace), name, "Bound", "status", "phase")
@@ -212,7 +212,7 @@ func TestNothingIsLeft(t *testing.T) {
 	w.make(w.kahu("backuplocations"), `{"apiVersion":"kahu.io/v1beta1","kind":"BackupLocation","metadata":{"name":"main"},
 		"spec":{"providerName":"filesystem"}}`)
 	w.field(w.kahu("providers"), "csi", "Available", "status", "state")
-	w.claims("shop", "shared", "cash", "books")
+	w.claims("shop", "cash", "books")
 	before, err := w.count(t.Context())
 	if err != nil {
 		t.Fatal(err)

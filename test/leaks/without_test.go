@@ -16,7 +16,7 @@ func TestClaimsWithoutTheirData(t *testing.T) {
 	w := newWorld(t)
 	w.make(w.kahu("backuplocations"), `{"apiVersion":"kahu.io/v1beta1","kind":"BackupLocation","metadata":{"name":"third"},
 		"spec":{"providerName":"filesystem"}}`)
-	w.claims("bare", "shared", "deleted", "retained")
+	w.claims("bare", "deleted", "retained")
 	before := map[string]string{}
 	for _, name := range []string{"deleted", "retained"} {
 		before[name] = w.volumeOf("bare", name)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -17,6 +18,7 @@ import (
 	"github.com/soda-cdm/kahu/internal/controller/place"
 	"github.com/soda-cdm/kahu/internal/controller/view"
 	"github.com/soda-cdm/kahu/internal/core"
+	"github.com/soda-cdm/kahu/internal/core/archive"
 	"github.com/soda-cdm/kahu/internal/core/volumeplan"
 	"github.com/soda-cdm/kahu/internal/core/volumework"
 	"github.com/soda-cdm/kahu/internal/engine"
@@ -87,7 +89,23 @@ func (c *Controller) removeVolumes(ctx context.Context, s *scope) error {
 	case view.IsCopy(manifest, s.location.Status.LocationID):
 		return nil
 	}
+	if err := c.heldByRestores(ctx, manifest.Volumes); err != nil {
+		return err
+	}
 	return c.Volumes.Remove(ctx, c.volumeRun(s), manifest.Volumes)
+}
+
+// heldByRestores keeps what volumes are made from while Restores make some: of a claim that waits for its first pod, for long.
+func (c *Controller) heldByRestores(ctx context.Context, volumes []archive.Volume) error {
+	if len(volumes) == 0 {
+		return nil
+	}
+	restores, err := c.Volumes.Needed(ctx, volumes)
+	if err != nil || len(restores) == 0 {
+		return err
+	}
+	return reconcile.Waiting(kahuv1.ReasonBackupNeeded, "Volumes are being made from it by the Restores "+strings.Join(restores, ", ")+
+		": start pods that use their claims, or delete the claims, or cancel these Restores.", heldTime)
 }
 
 // forgetVolumes removes what stands for the volumes of a backup in the cluster, whose data stays. Of a run that is not known to

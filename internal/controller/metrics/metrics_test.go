@@ -248,7 +248,7 @@ func TestReasonsOfThePagesBeginAtZero(t *testing.T) {
 		"InvalidSample", "BackupNotFinished", "RestoreNotFinished", "FileMissing", "FileDamaged", "FilesContradict", "ObjectRefused", "UpdateRefused",
 		"RecreateRefused", "TransformFailed", "Undone", "Undoing", "UndoPreviewed", "PartiallyUndone", "UndoFailed", "Changed", "HoldsData",
 		"HasFinalizers", "OwnsKept", "NotEmpty", "DeletionRefused",
-		"Planned", "Waiting", "InProgress", "Skipped", "Existing", "VolumeRestoreFailed", "VolumesWaiting", // of volumes
+		"Planned", "Waiting", "InProgress", "Skipped", "Existing", "VolumeRestoreFailed", "VolumesWaiting", "BackupNeeded", // of volumes
 		"NoSnapshotClass", "NoGroupSnapshot", "SnapshotFailed", "VolumeBackupFailed", "VolumeUnreadable", "UnknownWay", "NoLocation", "TooManyVolumes",
 		"SnapshotTaken", "Offloaded", "SnapshotExposed", "LiveVolume", "NotBound", "Gone", "SkippedByRule", "SkippedByAnnotation",
 	}
