@@ -32,6 +32,11 @@ func living(volume *reuse.Volume, phase string, claim core.Key) *reuse.Volume {
 	return &lives
 }
 
+func ofCSI(volume *reuse.Volume) *reuse.Volume {
+	volume.CSI = true
+	return volume
+}
+
 func going(volume *reuse.Volume) *reuse.Volume {
 	volume.Going = true
 	return volume
@@ -49,6 +54,8 @@ func TestDecide(t *testing.T) {
 		"its storage went with it":                 {reuse.Case{Restored: dynamic(false)}, reuse.New},
 		"retained":                                 {reuse.Case{Restored: dynamic(true)}, reuse.Same},
 		"nobody deletes what no driver made":       {reuse.Case{Restored: static(false, false)}, reuse.Same},
+		"a driver of CSI deletes what others made": {reuse.Case{Restored: ofCSI(static(false, false))}, reuse.New},
+		"and retains what it is to":                {reuse.Case{Restored: ofCSI(static(true, false))}, reuse.Same},
 		"retained by another cluster":              {reuse.Case{Restored: dynamic(true), Elsewhere: true}, reuse.Doubtful},
 		"deleted by another cluster":               {reuse.Case{Restored: dynamic(false), Elsewhere: true}, reuse.New},
 		"shared with another cluster":              {reuse.Case{Restored: static(true, true), Elsewhere: true}, reuse.Same},
@@ -127,7 +134,7 @@ func TestVolumeOf(t *testing.T) {
 		"csi":{"driver":"d","volumeHandle":"h","volumeAttributes":{"a":"b"}},"claimRef":{"namespace":"shop","name":"data","uid":"u"}},
 		"status":{"phase":"Released"}}`))
 	want := reuse.Volume{
-		Name: "pv-1", Claim: target, Phase: "Released", Storage: `["csi","d","h"]`, Provisioned: true, Many: true, Going: true,
+		Name: "pv-1", Claim: target, Phase: "Released", Storage: `["csi","d","h"]`, Provisioned: true, CSI: true, Many: true, Going: true,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)

@@ -22,9 +22,9 @@ type Volume struct {
 	Phase string
 	// Storage names the piece of storage that it stands for: equal of those that stand for the same. Empty: nobody knows.
 	Storage string
-	// Retained tells that the storage stays when the claim goes, Provisioned that a driver made it for the claim, and Many
-	// that it can be mounted for writing in many places at once, or for reading alone.
-	Retained, Provisioned, Many bool
+	// Retained tells that the storage stays when the claim goes, Provisioned that a driver made it for the claim, CSI that it is
+	// one of CSI, and Many that it can be mounted for writing in many places at once, or for reading alone.
+	Retained, Provisioned, CSI, Many bool
 	// Going tells that its deletion has been asked for.
 	Going bool
 }
@@ -42,13 +42,15 @@ func VolumeOf(object map[string]any) Volume {
 		Retained: text(spec, "persistentVolumeReclaimPolicy") != "Delete",
 		Storage:  storageOf(spec),
 	}
+	_, found.CSI = spec["csi"]
 	modes, _ := spec["accessModes"].([]any)
 	found.Many = len(modes) > 0 && !slices.ContainsFunc(modes, func(mode any) bool { return mode != "ReadWriteMany" && mode != "ReadOnlyMany" })
 	return found
 }
 
-// outlives tells whether the storage is there when the claim is gone: nobody deletes what no driver has made.
-func (v Volume) outlives() bool { return v.Retained || !v.Provisioned }
+// outlives tells whether the storage is there when the claim is gone. A driver of CSI deletes also what it has not made, as a policy of
+// Delete is honored for every volume of CSI; nobody else does.
+func (v Volume) outlives() bool { return v.Retained || !v.Provisioned && !v.CSI }
 
 // shared tells whether the storage is meant to be used under several names, as a person has made each of them.
 func (v Volume) shared() bool { return v.Retained && !v.Provisioned && v.Many }
