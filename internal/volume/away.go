@@ -17,7 +17,7 @@ import (
 const rounds = 4
 
 // watchProviders gives up the orders of providers that are away for too long.
-func (w *backingUp) watchProviders(ctx context.Context, over func() bool) error {
+func (w *backingUp) watchProviders(ctx context.Context) error {
 	var names []string
 	w.mu.Lock()
 	for _, outcome := range w.outcomes {
@@ -25,9 +25,9 @@ func (w *backingUp) watchProviders(ctx context.Context, over func() bool) error 
 	}
 	w.mu.Unlock()
 	watched := newAbsences(w.clock, names...)
-	for !over() {
+	for !w.over() {
 		round, cancel := context.WithTimeout(ctx, w.options.Patience/rounds)
-		err := w.follow(round, follower{list: func() client.ObjectList { return &kahuv1.ProviderList{} }, over: over, look: watched.look})
+		err := w.follow(round, follower{list: func() client.ObjectList { return &kahuv1.ProviderList{} }, over: w.over, look: watched.look})
 		cancel()
 		if err == nil || ctx.Err() != nil {
 			return ctx.Err()
@@ -41,11 +41,16 @@ func (w *backingUp) watchProviders(ctx context.Context, over func() bool) error 
 	return nil
 }
 
+// revokeTime bounds the taking back of one order.
+const revokeTime = time.Minute
+
 // revoke takes back the order of a volume that was given up: the provider ends it when it is back, and removes what it has made.
 // What remains is that of a server that cannot be reached; it goes with the Backup. A snapshot that was to become the backup is no
 // data of the provider's: removed with the order, it might take others of its group along, or be what the next attempt of the run
-// orders again. Release removes it, which asks all orders.
+// orders again. Release removes it, which asks all orders. The last volume that is given up ends the waiting for all, and not this.
 func (w *backingUp) revoke(ctx context.Context, decision *volumeplan.Decision) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), revokeTime)
+	defer cancel()
 	order := &kahuv1.VolumeBackupContent{}
 	key := client.ObjectKey{Name: OrderName(w.run, decision.Claim.Namespace, decision.Claim.Name)}
 	err := patiently(ctx, func() error {

@@ -106,3 +106,25 @@ func TestOrderThatGoesBeforeItIsFollowed(t *testing.T) {
 		t.Errorf("%+v, %v", outcomes, err)
 	}
 }
+
+// TestSnapshotThatIsGivenUpBeforeItCanBeUsed: it is no backup, and goes with the run.
+func TestSnapshotThatIsGivenUpBeforeItCanBeUsed(t *testing.T) {
+	t.Parallel()
+	decision, key := theClaim()
+	decision.KeepsSnapshot = true
+	made := objectOf(snapshotKind, "shop", snapshotName(theRun, key))
+	made.SetLabels(theLabel)
+	made.Object["status"] = map[string]any{"creationTime": "2026-03-01T02:03:04Z", "boundVolumeSnapshotContentName": "c1", "readyToUse": false}
+	content := heldContent("c1", "d", "h1")
+	content.Object["spec"] = map[string]any{"driver": "d", "deletionPolicy": "Delete"}
+	c, said := fakeClient(t, Options{Patience: time.Second, ReadyTime: time.Hour}, made, content)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	outcomes, err := c.BackUp(ctx, theRun, []volumeplan.Decision{decision}, func(volumework.Progress) {})
+	if err != nil || !strings.Contains(outcomes[0].Message, "no sign of life") || said["c1"] != policyRetain {
+		t.Fatalf("%+v, %v, policy %q", outcomes, err, said["c1"])
+	}
+	if err := c.Release(ctx, theRun); err != nil || said["c1"] != policyDelete {
+		t.Errorf("a snapshot that nobody wants stays: %v, policy %q", err, said["c1"])
+	}
+}

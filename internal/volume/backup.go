@@ -39,7 +39,9 @@ func (c *Client) BackUp(
 	if err != nil {
 		return nil, err
 	}
-	work := &backingUp{Client: c, run: run, show: show, outcomes: map[string]*volumework.Outcome{}}
+	working, done := context.WithCancel(ctx) // Over when all outcomes are known: nobody waits for what was given up.
+	defer done()
+	work := &backingUp{Client: c, run: run, show: show, done: done, outcomes: map[string]*volumework.Outcome{}}
 	var snapshots, grouped []*volumeplan.Decision
 	for i := range decisions {
 		each := &decisions[i]
@@ -55,14 +57,10 @@ func (c *Client) BackUp(
 		case each.SnapshotClass != "":
 			snapshots = append(snapshots, each)
 		default:
-			work.order(ctx, each, nil)
+			work.order(working, each, nil)
 		}
 	}
-	together, inner := errgroup.WithContext(ctx)
-	together.Go(func() error { return work.fromSnapshots(inner, snapshots) })
-	together.Go(func() error { return work.fromGroups(inner, grouped) })
-	together.Go(func() error { return work.await(inner) })
-	if err := together.Wait(); err != nil {
+	if err := work.wait(working, snapshots, grouped); err != nil && (ctx.Err() != nil || !work.over()) {
 		return nil, err
 	}
 	if err := c.markKept(ctx, run); err != nil {
@@ -94,6 +92,7 @@ type backingUp struct {
 
 	run    volumework.Run
 	show   func(volumework.Progress)
+	done   func()          // ends all waiting
 	before []client.Object // orders that an earlier attempt has given
 
 	mu       sync.Mutex
@@ -146,12 +145,20 @@ func (w *backingUp) settle(name string, change func(outcome *volumework.Outcome,
 		}
 	}
 	w.show(progress)
+	if w.allOver() {
+		w.done()
+	}
 }
 
 // over tells whether nothing is waited for any more.
 func (w *backingUp) over() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	return w.allOver()
+}
+
+// allOver is over for who holds the lock.
+func (w *backingUp) allOver() bool {
 	for name := range w.outcomes {
 		if w.states[name] == nil || !w.states[name].over {
 			return false
@@ -176,7 +183,7 @@ func (w *backingUp) fromSnapshots(ctx context.Context, decisions []*volumeplan.D
 	retained, last := map[client.ObjectKey]bool{}, map[client.ObjectKey]string{}
 	err := w.follow(bounded, follower{
 		list: func() client.ObjectList { return listOf(snapshotKind) }, options: []client.ListOption{ofRun(w.run)},
-		over: func() bool { return len(waiting) == 0 || w.over() }, before: cut,
+		over: func() bool { return len(waiting) == 0 }, before: cut,
 		look: func(ctx context.Context, object client.Object, gone bool) error {
 			key := client.ObjectKeyFromObject(object)
 			decision, made := waiting[key], snapshotOf(object.(*unstructured.Unstructured)) //nolint:forcetypeassert // Nothing else is in the list.
@@ -229,13 +236,21 @@ type advancing struct {
 	waiting  map[client.ObjectKey]*volumeplan.Decision
 }
 
-// advance has a snapshot outlive its namespace as soon as it has a content, and gives the order when it can be used. Where something
-// is wrong with it, its content is looked at again: it may be gone.
+// news tells whether something is to be done about the snapshot.
+func (a *advancing) news() bool {
+	return a.made.content != "" && (!a.retained[a.key] || a.made.ready || a.made.failure != "")
+}
+
+// advance has a snapshot outlive its namespace as soon as it has a content, and gives the order when it can be used: only then is it
+// on record that it becomes the backup. Where something is wrong with it, its content is looked at again: it may be gone.
 func (w *backingUp) advance(ctx context.Context, a advancing) error {
-	if a.made.content == "" || a.retained[a.key] && !a.made.ready && a.made.failure == "" {
+	if w.isGivenUp(a.decision) {
+		delete(a.waiting, a.key)
+	}
+	if a.waiting[a.key] == nil || !a.news() {
 		return nil
 	}
-	held, err := w.hold(ctx, a.made, fate{policy: policyRetain, keeps: a.decision.KeepsSnapshot})
+	held, err := w.hold(ctx, a.made, fate{policy: policyRetain, keeps: a.decision.KeepsSnapshot && a.made.ready})
 	if err == nil && !a.made.ready {
 		a.retained[a.key] = true
 		return nil
@@ -304,33 +319,22 @@ func (w *backingUp) source(ctx context.Context, decision *volumeplan.Decision, c
 	return &kahuv1.VolumeClaim{Namespace: claim.Namespace, Name: claim.Name, UID: claim.UID}, nil
 }
 
+// wait gives the orders for what was cut, and waits until all orders are over.
+func (w *backingUp) wait(ctx context.Context, snapshots, grouped []*volumeplan.Decision) error {
+	together, inner := errgroup.WithContext(ctx)
+	together.Go(func() error { return w.fromSnapshots(inner, snapshots) })
+	together.Go(func() error { return w.fromGroups(inner, grouped) })
+	together.Go(func() error { return w.await(inner) })
+	together.Go(func() error { return w.watchProviders(inner) })
+	return together.Wait()
+}
+
 // await waits until all orders are over.
 func (w *backingUp) await(ctx context.Context) error {
-	if len(w.outcomes) == 0 {
-		return nil
-	}
-	bounded, cancel := context.WithCancel(ctx)
-	defer cancel()
-	over := func() bool {
-		if w.over() {
-			cancel()
-			return true
-		}
-		return false
-	}
-	waiting, inner := errgroup.WithContext(bounded)
-	waiting.Go(func() error {
-		return w.follow(inner, follower{
-			list: func() client.ObjectList { return &kahuv1.VolumeBackupContentList{} }, options: []client.ListOption{ofRun(w.run)},
-			look: w.look, over: over, before: w.before,
-		})
+	return w.follow(ctx, follower{
+		list: func() client.ObjectList { return &kahuv1.VolumeBackupContentList{} }, options: []client.ListOption{ofRun(w.run)},
+		look: w.look, over: w.over, before: w.before,
 	})
-	waiting.Go(func() error { return w.watchProviders(inner, over) })
-	err := waiting.Wait()
-	if ctx.Err() == nil && w.over() {
-		return nil
-	}
-	return err
 }
 
 // look takes notice of how an order is.
