@@ -28,6 +28,8 @@ type claim struct {
 	there types.UID
 	// unfit is why no volume can be made for it, set by planClasses; nil where one can.
 	unfit error
+	// bound is the PersistentVolume that was made for it; empty where there is none. Guarded by the run's mu.
+	bound string
 	state claimState
 	// outcome is what is told of it, guarded by the run's mu as soon as others act on it.
 	outcome volumework.Restored
@@ -159,6 +161,18 @@ func (r *run) lose(item *restoreplan.Item, why error) {
 	if data := r.data[item]; data != nil && data.there == "" {
 		data.state, data.outcome.State, data.outcome.Message = claimLost, volumework.Lost, why.Error()
 	}
+}
+
+// untaken names the PersistentVolume of a claim that is not there: its data may be the only copy, and so it stays.
+func (r *run) untaken(item *restoreplan.Item, why error) string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	data := r.data[item]
+	if data == nil || data.bound == "" {
+		return why.Error()
+	}
+	return fmt.Sprintf("%v: PersistentVolume %s was made for it and stays, reserved for a claim of that name that names it. Where it is of "+
+		"no use, delete it, and its storage", why, data.bound)
 }
 
 // volumes returns what became of the volumes whose data is in the backup, in the order of their claims.

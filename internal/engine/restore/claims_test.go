@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -146,6 +147,12 @@ func TestNoStatefulSetOfALostVolume(t *testing.T) {
 			found := to.Contents()
 			if found["persistentvolumeclaims shop/data-db-0"] != "" || found["statefulsets.apps shop/db"] != "" {
 				t.Errorf("the claim is %s, the StatefulSet %s", found["persistentvolumeclaims shop/data-db-0"], found["statefulsets.apps shop/db"])
+			}
+			for at := range found {
+				volume, is := strings.CutPrefix(at, "persistentvolumes ")
+				if is && !slices.ContainsFunc(result.Failed, func(row engine.Row) bool { return strings.Contains(row.Message, volume+" was made for it") }) {
+					t.Errorf("nobody names %s, which nobody takes: %+v", volume, result.Failed)
+				}
 			}
 			if got := namesOf(result); result.FailedTotal != 2 || !strings.Contains(got, "statefulsets/db:"+restore.ReasonVolumeFailed) ||
 				!strings.Contains(got, "persistentvolumeclaims/data-db-0:") {

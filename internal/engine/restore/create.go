@@ -173,7 +173,7 @@ func (r *run) refused(wish draft.Draft, err error) {
 		reason = known.reason
 	}
 	r.lose(wish.Item, err)
-	r.fail(engine.Row{Kind: *wish.Item.Kind, Key: wish.Key(), Reason: reason, Message: err.Error()})
+	r.fail(engine.Row{Kind: *wish.Item.Kind, Key: wish.Key(), Reason: reason, Message: r.untaken(wish.Item, err)})
 }
 
 // graceTime is for how long a request that was on its way when the run was told to end may go on: what comes of it is then

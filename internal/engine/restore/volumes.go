@@ -145,7 +145,7 @@ func (r *run) withData(ctx context.Context, wish draft.Draft) error {
 		}
 		return unstructured.SetNestedMap(claim.Object, source, "spec", "dataSourceRef")
 	}
-	return r.bind(ctx, claim, row, made)
+	return r.bind(ctx, claim, data, made)
 }
 
 // volumeError is why a provider has not made a volume. It had its time, and an order is given once: to ask again for the same
@@ -185,7 +185,8 @@ func (r *run) enlarge(claim *unstructured.Unstructured, row *archive.Volume, of 
 }
 
 // bind makes a PersistentVolume of what the provider has made, for this claim alone.
-func (r *run) bind(ctx context.Context, claim *unstructured.Unstructured, row *archive.Volume, made volumework.Made) error {
+func (r *run) bind(ctx context.Context, claim *unstructured.Unstructured, data *claim, made volumework.Made) error {
+	row := data.row
 	if row.Driver == "" {
 		return &refusal{ReasonVolumeFailed, fmt.Errorf("provider %s made volume %s, and nobody knows its CSI driver", row.Provider, made.Volume)}
 	}
@@ -218,6 +219,9 @@ func (r *run) bind(ctx context.Context, claim *unstructured.Unstructured, row *a
 	if _, err := r.Cluster.Create(ctx, oldvolume.Kind(), volume, r.manager); err != nil && !errors.Is(err, core.ErrAlreadyExists) {
 		return &refusal{ReasonVolumeFailed, fmt.Errorf("creating PersistentVolume %s for what provider %s made: %w", name, row.Provider, err)}
 	}
+	r.mu.Lock()
+	data.bound = name
+	r.mu.Unlock()
 	return unstructured.SetNestedField(claim.Object, name, "spec", "volumeName")
 }
 
