@@ -16,7 +16,6 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/rest"
-	"k8s.io/client-go/util/retry"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -110,11 +109,20 @@ func ofRun(run volumework.Run) client.MatchingLabels {
 	return client.MatchingLabels{kahuv1.BackupUIDLabel: run.UID}
 }
 
-// patiently does something again while the API server is away, or not as far yet.
+// patiently does something again while the API server is away, or not as far yet, and the context goes on.
 func patiently(ctx context.Context, do func() error) error {
 	const steps, first, factor = 8, 100 * time.Millisecond, 2
-	return retry.OnError(wait.Backoff{Steps: steps, Duration: first, Factor: factor}, func(err error) bool {
-		lasting := apierrors.IsAlreadyExists(err) || apierrors.IsInvalid(err) || apierrors.IsForbidden(err) || meta.IsNoMatchError(err)
-		return ctx.Err() == nil && !lasting
-	}, do)
+	var last error
+	ended := wait.ExponentialBackoffWithContext(ctx, wait.Backoff{Steps: steps, Duration: first, Factor: factor}, func(context.Context) (bool, error) {
+		if last = do(); isLasting(last) {
+			return false, last
+		}
+		return last == nil, nil
+	})
+	return cmp.Or(last, ended)
+}
+
+// isLasting tells whether it is useless to try again.
+func isLasting(err error) bool {
+	return apierrors.IsAlreadyExists(err) || apierrors.IsInvalid(err) || apierrors.IsForbidden(err) || meta.IsNoMatchError(err)
 }

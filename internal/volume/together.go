@@ -299,8 +299,8 @@ func (w *groupCut) refuse(members []*volumeplan.Decision, why error) {
 	}
 }
 
-// abandonTime bounds the removal of groups that are given up.
-const abandonTime = 10 * time.Second
+// abandonTime bounds the removal of groups that are given up: applications hold still meanwhile.
+const abandonTime = 2 * time.Second
 
 // abandon has groups that are given up removed, with what the driver may yet cut, unless an order needs one of their snapshots, or
 // one is a backup. What is left, Release removes.
@@ -308,7 +308,7 @@ func (w *groupCut) abandon(ctx context.Context) {
 	if len(w.abandoned) == 0 {
 		return
 	}
-	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), abandonTime)
+	bounded, cancel := context.WithTimeout(ctx, abandonTime)
 	defer cancel()
 	ordered, err := w.orders(bounded, w.run)
 	if err != nil {

@@ -33,6 +33,7 @@ type stage struct {
 	answer  func(ctx context.Context, what string) string // the outcome of a command; empty means Completed
 	refuse  map[string]error                              // of the record
 	uncut   []volumework.Uncut                            // what cannot be cut
+	slow    bool                                          // to write down what was cut takes all the quiet time
 
 	mu      sync.Mutex
 	events  []string
@@ -77,9 +78,14 @@ func (s *stage) Begin(_ context.Context, begun quiesce.Begun) error {
 
 func (s *stage) Confirm(context.Context) error { return s.refuse["confirm"] }
 
-func (s *stage) Held(_ context.Context, held quiesce.Held) error {
+func (s *stage) Held(ctx context.Context, held quiesce.Held) error {
 	s.happens("held")
 	s.held = held
+	if s.slow {
+		s.slow = false
+		<-ctx.Done()
+		return ctx.Err()
+	}
 	return s.refuse["held"]
 }
 
@@ -173,6 +179,10 @@ func TestAround(t *testing.T) {
 			cut: func(context.Context) error { return errCut }, want: without, is: errCut,
 		},
 		"what was cut is not written down": {change: func(s *stage) { s.refuse["held"] = errOther }, want: whole, is: errOther},
+		"what was cut is written down too late": {
+			change: func(s *stage) { s.slow = true }, adjust: func(request *quiesce.Request) { request.Limit = 50 * time.Millisecond },
+			want: []string{"begin", "db freeze", "db sync", "cut", "held", "db thaw", "db tell", "held", "end"},
+		},
 		"a cut without end": {
 			cut:    func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() },
 			adjust: func(request *quiesce.Request) { request.Limit = 50 * time.Millisecond }, want: without, reason: quiesce.ReasonQuiesceTimeout,

@@ -42,6 +42,7 @@ type work struct {
 	last      time.Time // when the last one ended
 	commands  int
 	failed    int
+	unwritten *Held    // what was cut, until it is written down
 	stranded  []string // the pods whose post commands could not be run
 }
 
@@ -65,7 +66,7 @@ func (w *work) around(ctx context.Context, limit time.Duration, cut CutFunc) err
 	defer cancel()
 	err := w.pre(quiet)
 	if err == nil {
-		err = w.hold(ctx, quiet, cut)
+		err = w.hold(quiet, cut)
 	}
 	if ctx.Err() == nil && errors.Is(quiet.Err(), context.DeadlineExceeded) && err != nil {
 		err = &FailedError{Reason: ReasonQuiesceTimeout, Message: fmt.Sprintf("the volumes were not cut within the %s of "+
@@ -74,6 +75,9 @@ func (w *work) around(ctx context.Context, limit time.Duration, cut CutFunc) err
 	}
 	if w.post(ctx) && ctx.Err() != nil {
 		return errors.Join(err, errOwed) // They stay on record as owed, and who goes on runs them.
+	}
+	if err == nil && w.unwritten != nil {
+		err = w.writeHeld(ctx)
 	}
 	return w.end(ctx, err)
 }
@@ -93,18 +97,28 @@ func (w *work) end(ctx context.Context, err error) error {
 }
 
 // hold has volumes cut in the quiet time, and writes down what came of that before anybody goes on: whoever goes on with the run
-// knows then which volumes are of this moment.
-func (w *work) hold(ctx, quiet context.Context, cut CutFunc) error {
+// knows then which volumes are of this moment. Where that cannot be written in the quiet time, applications do not wait for it.
+func (w *work) hold(quiet context.Context, cut CutFunc) error {
 	from := w.Clock.Now()
 	uncut, err := cut(quiet, true)
 	if err != nil {
 		return err
 	}
+	w.unwritten = &Held{From: from, To: w.Clock.Now(), Uncut: uncut}
+	if err := w.writeHeld(quiet); err != nil && quiet.Err() == nil {
+		return err
+	}
+	return nil
+}
+
+// writeHeld writes down what was cut. It is tried again by the caller where time is up.
+func (w *work) writeHeld(ctx context.Context) error {
 	recording, cancel := context.WithTimeout(ctx, confirmTime)
 	defer cancel()
-	if err := w.record.Held(recording, Held{From: from, To: w.Clock.Now(), Uncut: uncut}); err != nil {
+	if err := w.record.Held(recording, *w.unwritten); err != nil {
 		return fmt.Errorf("writing down what was cut: %w", err)
 	}
+	w.unwritten = nil
 	return nil
 }
 
