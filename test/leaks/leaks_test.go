@@ -18,6 +18,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/rest"
 	"k8s.io/utils/clock"
 
 	"github.com/soda-cdm/kahu/internal/testkit/cluster"
@@ -36,44 +37,58 @@ type world struct {
 
 	client  dynamic.Interface
 	storage string // that of the CSI drivers
+	store   string // the folder of the locations
 }
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	client, err := dynamic.NewForConfig(cluster.Config(t))
+	return newWorldIn(t, cluster.Config(t), cluster.Kubeconfig(t))
+}
+
+// newWorldIn is newWorld for any cluster with storage.
+func newWorldIn(t *testing.T, config *rest.Config, kubeconfig string) *world {
+	t.Helper()
+	client, err := dynamic.NewForConfig(config)
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{T: t, client: client, storage: filepath.Join(filepath.Dir(cluster.Kubeconfig(t)), "csi")}
+	w := &world{T: t, client: client, storage: filepath.Join(filepath.Dir(kubeconfig), "csi"), store: t.TempDir()}
+	w.runKahu(kubeconfig, "--volumes")
+	return w
+}
+
+// runKahu runs Kahu beside a cluster, over the store of the world, until the test ends.
+func (w *world) runKahu(kubeconfig string, more ...string) {
+	w.Helper()
 	program, err := filepath.Abs("../../bin/kahu")
 	if err != nil {
-		t.Fatal(err)
+		w.Fatal(err)
 	}
-	state, err := os.MkdirTemp("", "kahu-") //nolint:usetesting // t.TempDir is too long a path for a socket.
+	state, err := os.MkdirTemp("", "kahu-") // That of the test is too long a path for a socket.
 	if err != nil {
-		t.Fatal(err)
+		w.Fatal(err)
 	}
-	t.Cleanup(func() { _ = os.RemoveAll(state) })
+	w.Cleanup(func() { _ = os.RemoveAll(state) })
 	said, err := os.Create(filepath.Join(state, "log"))
 	if err != nil {
-		t.Fatal(err)
+		w.Fatal(err)
 	}
-	command := exec.CommandContext(t.Context(), program, "standalone", "--install-crds", "--volumes",
-		"--kubeconfig", cluster.Kubeconfig(t), "--store", t.TempDir(), "--state", state)
+	command := exec.CommandContext(w.Context(), program, append([]string{
+		"standalone", "--install-crds", "--kubeconfig", kubeconfig, "--store", w.store, "--state", state, "--location-interval", "2s",
+	}, more...)...)
 	command.Stdout, command.Stderr, command.WaitDelay = said, said, limit
 	command.Cancel = func() error { return command.Process.Signal(syscall.SIGTERM) }
 	if err := command.Start(); err != nil {
-		t.Fatalf("run \"make build\" first: %v", err)
+		w.Fatalf("run \"make build\" first: %v", err)
 	}
-	t.Cleanup(func() {
+	w.Cleanup(func() {
 		_ = command.Process.Signal(syscall.SIGTERM)
 		_ = command.Wait()
-		if t.Failed() {
+		if w.Failed() {
 			text, _ := os.ReadFile(said.Name())
-			t.Logf("Kahu said:\n%s", text)
+			w.Logf("Kahu said:\n%s", text)
 		}
 	})
-	return w
 }
 
 func (w *world) of(group, version, resource, namespace string) dynamic.ResourceInterface {
@@ -120,14 +135,18 @@ func (w *world) untilWithin(bound time.Duration, what string, do func(ctx contex
 	w.Helper()
 	ctx, cancel := context.WithTimeout(w.Context(), bound)
 	defer cancel()
+	var last error // That the time is over says less.
 	for {
 		err := do(ctx)
 		if err == nil {
 			return
 		}
+		if ctx.Err() == nil {
+			last = err
+		}
 		select {
 		case <-ctx.Done():
-			w.Fatalf("%s: %v", what, err)
+			w.Fatalf("%s: %v", what, last)
 		case <-clock.RealClock{}.After(100 * time.Millisecond):
 		}
 	}
@@ -194,6 +213,7 @@ func (w *world) as(before map[string]int, but ...string) {
 	})
 }
 
+// claims makes claims in a namespace of their own, and waits until they are bound.
 func (w *world) claims(namespace string, names ...string) {
 	w.Helper()
 	w.make(w.of("", "v1", "namespaces", ""), `{"apiVersion":"v1","kind":"Namespace","metadata":{"name":"`+namespace+`"}}`)
