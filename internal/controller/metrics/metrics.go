@@ -36,6 +36,7 @@ type Set struct {
 	undoObjects      *prometheus.CounterVec
 	collected        *prometheus.CounterVec
 	quiesced         *prometheus.HistogramVec
+	volumes          volumes
 	volumesKept      prometheus.Gauge
 	standing         *standing
 }
@@ -85,6 +86,7 @@ func New(from client.Reader) *Set {
 			Name: "kahu_backup_quiesced_seconds", Help: "Seconds for which backups with hooks held their applications still.",
 			Buckets: prometheus.ExponentialBuckets(0.1, 3, 9), // to eleven minutes
 		}, []string{location}),
+		volumes: newVolumes(),
 		volumesKept: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "kahu_volume_leftovers", Help: "Backups that are gone and have left snapshots or work orders that may be the data of a backup.",
 		}),
@@ -104,6 +106,7 @@ func (s *Set) ofLocations() []prometheus.Collector {
 		s.backupBytes, s.storedBytes, s.backupObjects, s.unchangedObjects, s.restoreObjects, s.undos, s.undoObjects,
 		s.copies, s.copyFailures, s.copiedBytes, s.collected, s.quiesced,
 	}
+	all = append(all, s.volumes.collectors()...)
 	for _, of := range []runs{s.backup, s.restore} {
 		all = append(all, of.total, of.failures, of.steps, of.duration)
 	}
@@ -160,6 +163,7 @@ func (s *Set) BackupChanged(before, after *kahuv1.Backup) {
 	s.backupBytes.WithLabelValues(at).Add(float64(status.Sizes.ObjectBytes))
 	s.storedBytes.WithLabelValues(at).Add(float64(view.Written(status)))
 	s.backupObjects.WithLabelValues(at).Add(float64(status.Counts.Objects))
+	s.volumes.backedUp(at, status.Volumes)
 	if hooks := status.Hooks; hooks != nil && hooks.CompletionTimestamp != nil {
 		s.quiesced.WithLabelValues(at).Observe(float64(hooks.QuiescedMilliseconds) / perSecond)
 	}
@@ -176,6 +180,7 @@ func (s *Set) RestoreChanged(before, after *kahuv1.Restore) {
 		return
 	}
 	s.restore.ended(end{at, status.State, status.Conditions, status.StartTimestamp, status.CompletionTimestamp, status.Timings})
+	s.volumes.restored(at, status.Volumes)
 	for result, number := range map[string]int64{
 		resultCreated: status.Counts.Created, resultUpdated: status.Counts.Updated, resultFailed: status.Counts.Failed,
 		resultSkipped: status.Counts.SkippedExisting + status.Counts.SkippedControlled + status.Counts.SkippedFinished,

@@ -112,6 +112,9 @@ func TestBackupsAreCounted(t *testing.T) {
 	t.Parallel()
 	failed := ended(kahuv1.StateFailed, kahuv1.ReasonStoreFull)
 	failed.Status.Incremental = &kahuv1.BackupIncrement{UnchangedObjects: 5, WrittenBytes: 10, ReferredBytes: 20}
+	failed.Status.Volumes = &kahuv1.BackupVolumes{
+		Total: 300, Completed: 200, Failed: 60, Skipped: 40, BytesDone: 900, Claims: []kahuv1.BackupVolume{{Name: "secret-name"}},
+	}
 	made, registry := newSet(t, ended(kahuv1.StateCompleted, "Completed"))
 	made.BackupChanged(&kahuv1.Backup{}, failed)
 	made.BackupChanged(failed, failed) // Something else of it changed.
@@ -128,6 +131,10 @@ func TestBackupsAreCounted(t *testing.T) {
 		"kahu_backup_objects_total location=main 7",
 		"kahu_backup_unchanged_objects_total location=main 5",
 		"kahu_backup_stored_bytes_total location=main 10",
+		"kahu_backup_volumes_total location=main result=completed 200",
+		"kahu_backup_volumes_total location=main result=failed 60",
+		"kahu_backup_volumes_total location=main result=skipped 40",
+		"kahu_backup_volume_bytes_total location=main 900",
 		"kahu_backups location=main state=Completed 1",
 		"kahu_restore_queue_length 0",
 	} {
@@ -152,7 +159,8 @@ func TestRestoresAndVerificationsAreCounted(t *testing.T) {
 	made, registry := newSet(t)
 	restore := &kahuv1.Restore{Status: kahuv1.RestoreStatus{
 		Stage: kahuv1.StageFinished, State: kahuv1.StateCompleted, MetadataLocation: "main",
-		Counts: kahuv1.RestoreCounts{Created: 3, SkippedExisting: 1, SkippedFinished: 1},
+		Counts:  kahuv1.RestoreCounts{Created: 3, SkippedExisting: 1, SkippedFinished: 1},
+		Volumes: &kahuv1.RestoreVolumes{Total: 10, Completed: 5, Failed: 2, Waiting: 2, Existing: 1, BytesDone: 70},
 	}}
 	made.RestoreChanged(&kahuv1.Restore{}, restore)
 	undone := restore.DeepCopy()
@@ -175,6 +183,11 @@ func TestRestoresAndVerificationsAreCounted(t *testing.T) {
 	for _, want := range []string{
 		"kahu_restore_runs_total location=main state=Completed 1",
 		"kahu_restore_objects_total location=main result=created 3",
+		"kahu_restore_volumes_total location=main result=completed 5",
+		"kahu_restore_volumes_total location=main result=failed 2",
+		"kahu_restore_volumes_total location=main result=waiting 2",
+		"kahu_restore_volumes_total location=main result=existing 1",
+		"kahu_restore_volume_bytes_total location=main 70",
 		"kahu_restore_objects_total location=main result=skipped 2",
 		"kahu_verification_runs_total location=main result=damaged 1",
 		"kahu_verification_damaged_objects_total location=main 4",
@@ -213,6 +226,7 @@ func TestLocationsBeginAtZero(t *testing.T) {
 	for _, name := range []string{
 		"kahu_backup_runs_total", "kahu_backup_failures_total", "kahu_backup_objects_total", "kahu_backup_object_bytes_total",
 		"kahu_backup_stored_bytes_total", "kahu_restore_runs_total", "kahu_restore_failures_total", "kahu_restore_objects_total",
+		"kahu_backup_volumes_total", "kahu_backup_volume_bytes_total", "kahu_restore_volumes_total", "kahu_restore_volume_bytes_total",
 		"kahu_verification_runs_total", "kahu_verification_damaged_objects_total", "kahu_undo_runs_total", "kahu_undo_objects_total",
 		"kahu_backup_queue_length", "kahu_backups_damaged", "kahu_backups_lost", "kahu_backup_interruptions", "kahu_restore_interruptions",
 	} {

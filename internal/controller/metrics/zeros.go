@@ -17,6 +17,10 @@ const (
 
 	resultMade = "made"
 
+	resultCompleted = "completed"
+	resultWaiting   = "waiting"
+	resultExisting  = "existing"
+
 	resultSound   = "sound"
 	resultDamaged = "damaged"
 	resultUnread  = "unread"
@@ -80,6 +84,7 @@ func (s *Set) addZeros(locations []string) {
 		s.unchangedObjects.WithLabelValues(at)
 		s.damagedObjects.WithLabelValues(at)
 		s.addCopyZeros(at)
+		s.volumes.addZeros(at)
 		s.Collected(at, 0, 0)
 		for _, result := range []string{resultCreated, resultUpdated, resultSkipped, resultFailed} {
 			s.restoreObjects.WithLabelValues(at, result)
