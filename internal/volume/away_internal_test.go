@@ -128,3 +128,33 @@ func TestSnapshotThatIsGivenUpBeforeItCanBeUsed(t *testing.T) {
 		t.Errorf("a snapshot that nobody wants stays: %v, policy %q", err, said["c1"])
 	}
 }
+
+// TestOneThatFailsEndsNothingElse: an order that cannot be given, before others are, leaves these as they are.
+func TestOneThatFailsEndsNothingElse(t *testing.T) {
+	t.Parallel()
+	first := volumeplan.Decision{Claim: volumeplan.Claim{Namespace: "shop", Name: "a"}, Verdict: volumeplan.Chosen, Way: volumeplan.Offload, Provider: "vendor"}
+	second := first
+	second.Claim.Name = "b"
+	there := &kahuv1.Provider{ObjectMeta: metav1.ObjectMeta{Name: "vendor"}}
+	there.Status.State = kahuv1.ProviderStateAvailable
+	c, _ := fakeClient(t, Options{Patience: time.Minute}, there)
+	c.api = interceptor.NewClient(c.api, interceptor.Funcs{
+		Create: func(ctx context.Context, api client.WithWatch, object client.Object, options ...client.CreateOption) error {
+			if object.GetName() == OrderName(theRun, "shop", "a") {
+				return apierrors.NewForbidden(schema.GroupResource{Resource: "volumebackupcontents"}, object.GetName(), nil)
+			}
+			order, is := object.(*kahuv1.VolumeBackupContent)
+			if err := api.Create(ctx, object, options...); err != nil || !is {
+				return err
+			}
+			order.Status.Phase, order.Status.Backup = kahuv1.VolumePhaseCompleted, &kahuv1.VolumeBackupIdentity{Handle: "h"}
+			return api.Status().Update(ctx, order)
+		},
+	})
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	outcomes, err := c.BackUp(ctx, theRun, []volumeplan.Decision{first, second}, func(volumework.Progress) {})
+	if err != nil || len(outcomes) != 2 || outcomes[0].Reason != ReasonOrderFailed || outcomes[1].Reason != "" || outcomes[1].Handle != "h" {
+		t.Errorf("%+v, %v", outcomes, err)
+	}
+}

@@ -42,25 +42,10 @@ func (c *Client) BackUp(
 	working, done := context.WithCancel(ctx) // Over when all outcomes are known: nobody waits for what was given up.
 	defer done()
 	work := &backingUp{Client: c, run: run, show: show, done: done, outcomes: map[string]*volumework.Outcome{}}
-	var snapshots, grouped []*volumeplan.Decision
-	for i := range decisions {
-		each := &decisions[i]
-		name := OrderName(run, each.Claim.Namespace, each.Claim.Name)
-		work.outcomes[name] = &volumework.Outcome{Decision: *each}
-		if earlier := ordered[name]; earlier != nil {
-			work.before = append(work.before, earlier)
-			continue
-		}
-		switch {
-		case each.Group.Name != "":
-			grouped = append(grouped, each)
-		case each.SnapshotClass != "":
-			snapshots = append(snapshots, each)
-		default:
-			work.order(working, each, nil)
-		}
+	for i := range decisions { // All of them, before one can be over.
+		work.outcomes[work.nameOf(&decisions[i])] = &volumework.Outcome{Decision: decisions[i]}
 	}
-	if err := work.wait(working, snapshots, grouped); err != nil && (ctx.Err() != nil || !work.over()) {
+	if err := work.giveAndWait(working, decisions, ordered); err != nil && (ctx.Err() != nil || !work.over()) {
 		return nil, err
 	}
 	if err := c.markKept(ctx, run); err != nil {
@@ -68,7 +53,7 @@ func (c *Client) BackUp(
 	}
 	outcomes := make([]volumework.Outcome, 0, len(decisions))
 	for i := range decisions {
-		outcomes = append(outcomes, *work.outcomes[OrderName(run, decisions[i].Claim.Namespace, decisions[i].Claim.Name)])
+		outcomes = append(outcomes, *work.outcomes[work.nameOf(&decisions[i])])
 	}
 	return outcomes, nil
 }
@@ -109,7 +94,7 @@ type state struct {
 
 // fail ends the backup of one volume.
 func (w *backingUp) fail(decision *volumeplan.Decision, reason string, err error) {
-	w.settle(OrderName(w.run, decision.Claim.Namespace, decision.Claim.Name), func(outcome *volumework.Outcome, now *state) {
+	w.settle(w.nameOf(decision), func(outcome *volumework.Outcome, now *state) {
 		if now.over {
 			return // What was said first counts.
 		}
@@ -275,7 +260,7 @@ func (w *backingUp) order(ctx context.Context, decision *volumeplan.Decision, cu
 	claim := &decision.Claim
 	order := &kahuv1.VolumeBackupContent{
 		ObjectMeta: metav1.ObjectMeta{
-			Name:       OrderName(w.run, claim.Namespace, claim.Name),
+			Name:       w.nameOf(decision),
 			Finalizers: []string{kahuv1.VolumeFinalizer},
 		},
 		Spec: kahuv1.VolumeBackupContentSpec{
@@ -319,8 +304,29 @@ func (w *backingUp) source(ctx context.Context, decision *volumeplan.Decision, c
 	return &kahuv1.VolumeClaim{Namespace: claim.Namespace, Name: claim.Name, UID: claim.UID}, nil
 }
 
-// wait gives the orders for what was cut, and waits until all orders are over.
-func (w *backingUp) wait(ctx context.Context, snapshots, grouped []*volumeplan.Decision) error {
+// nameOf returns the name of the order for a decision.
+func (w *backingUp) nameOf(decision *volumeplan.Decision) string {
+	return OrderName(w.run, decision.Claim.Namespace, decision.Claim.Name)
+}
+
+// giveAndWait gives the orders that nobody has given, each as soon as that can be done, and waits until all are over.
+func (w *backingUp) giveAndWait(ctx context.Context, decisions []volumeplan.Decision, ordered map[string]*kahuv1.VolumeBackupContent) error {
+	var snapshots, grouped []*volumeplan.Decision
+	for i := range decisions {
+		each := &decisions[i]
+		if earlier := ordered[w.nameOf(each)]; earlier != nil {
+			w.before = append(w.before, earlier)
+			continue
+		}
+		switch {
+		case each.Group.Name != "":
+			grouped = append(grouped, each)
+		case each.SnapshotClass != "":
+			snapshots = append(snapshots, each)
+		default:
+			w.order(ctx, each, nil)
+		}
+	}
 	together, inner := errgroup.WithContext(ctx)
 	together.Go(func() error { return w.fromSnapshots(inner, snapshots) })
 	together.Go(func() error { return w.fromGroups(inner, grouped) })
@@ -369,31 +375,4 @@ func (w *backingUp) look(ctx context.Context, object client.Object, gone bool) e
 		}
 	})
 	return nil
-}
-
-// endOf tells whether an order is over, and why it failed if it did.
-func endOf(order *kahuv1.VolumeBackupContent, foreign error) (over bool, why string) {
-	switch status := &order.Status; {
-	case status.Phase == kahuv1.VolumePhaseFailed:
-		return true, fmt.Sprintf("provider %s could not back up its volume: %s", order.Spec.ProviderName, status.FailureReason)
-	case status.Phase != kahuv1.VolumePhaseCompleted:
-		return false, ""
-	case foreign != nil:
-		return true, foreign.Error()
-	case status.Backup == nil:
-		return true, "provider " + order.Spec.ProviderName + " does not say what it knows the backup by"
-	}
-	return true, ""
-}
-
-// conclude takes over what a completed order says.
-func conclude(outcome *volumework.Outcome, order *kahuv1.VolumeBackupContent) {
-	outcome.Handle, outcome.Attributes = order.Status.Backup.Handle, order.Status.Backup.Attributes
-	outcome.Bytes = order.Status.Progress.BytesDone
-	// What is on record is what was ordered, whatever this attempt has planned.
-	outcome.Decision.Way, outcome.Decision.Provider = volumeplan.Way(order.Spec.Way), order.Spec.ProviderName
-	outcome.Decision.Location = order.Spec.Location
-	if taken := order.Spec.Snapshot; taken != nil {
-		outcome.Cut = taken.CutTimestamp.Time
-	}
 }
