@@ -28,6 +28,9 @@ func needNode(t *testing.T) {
 	}
 }
 
+// quiesceTime is for how long the pod may be held still.
+const quiesceTime = time.Minute
+
 const (
 	frozen = "frozen"
 	thawed = "thawed"
@@ -37,8 +40,9 @@ const (
 type database struct {
 	w       *world
 	address string
-	// times is how often the pre hook ran in each run.
-	times map[string]int
+	// times is how often the pre hook ran in each run, and longest the longest time for which the pod was held still in one.
+	times   map[string]int
+	longest time.Duration
 }
 
 // newDatabase returns the pod when it runs.
@@ -65,8 +69,23 @@ func newDatabase(w *world) *database {
 	return &database{w: w, address: "http://" + running.Status.PodIP + ":8080/", times: map[string]int{}}
 }
 
-// marks returns the lines that the hooks of a run have written.
-func (d *database) marks(run string) []string {
+// mark is a line that a hook has written, and when, if it says so.
+type mark struct {
+	text string
+	at   time.Time
+}
+
+// marks returns what the lines say that the hooks of a run have written.
+func (d *database) marks(run string) (texts []string) {
+	d.w.t.Helper()
+	for _, of := range d.lines(run) {
+		texts = append(texts, of.text)
+	}
+	return texts
+}
+
+// lines returns the lines that the hooks of a run have written.
+func (d *database) lines(run string) []mark {
 	d.w.t.Helper()
 	ctx, cancel := context.WithTimeout(d.w.t.Context(), waitLimit)
 	defer cancel()
@@ -86,11 +105,18 @@ func (d *database) marks(run string) []string {
 	if response.StatusCode == http.StatusNotFound {
 		return nil
 	}
-	var marks []string
+	var marks []mark
 	for line := range strings.SplitSeq(strings.TrimSpace(string(content)), "\n") {
-		if words := strings.Fields(line); len(words) == 3 { // Its number, the text, and their checksum.
-			marks = append(marks, words[1])
+		words := strings.Fields(line) // Its number, the text with the time, and their checksum.
+		if len(words) != 3 {
+			continue
 		}
+		text, stamp, stamped := strings.Cut(words[1], "@")
+		at, err := time.Parse(time.RFC3339Nano, stamp)
+		if stamped && err != nil {
+			d.w.t.Fatal(err)
+		}
+		marks = append(marks, mark{text, at})
 	}
 	return marks
 }
@@ -99,10 +125,10 @@ func (d *database) marks(run string) []string {
 func (d *database) backup(name string) *kahuv1.Backup {
 	made := d.w.backup(name)
 	step := func(mark string) []kahuv1.BackupHookStep {
-		return []kahuv1.BackupHookStep{{Exec: &kahuv1.ExecHook{Command: []string{"/devcluster-workload", "append", "/marks/" + name, mark}}}}
+		return []kahuv1.BackupHookStep{{Exec: &kahuv1.ExecHook{Command: []string{"/devcluster-workload", "append", "--stamp", "/marks/" + name, mark}}}}
 	}
 	made.Spec.Hook = kahuv1.BackupHook{
-		QuiesceTimeout: metav1.Duration{Duration: time.Minute},
+		QuiesceTimeout: metav1.Duration{Duration: quiesceTime},
 		Resources:      []kahuv1.BackupResourceHook{{Name: "database", Pre: step(frozen), Post: step(thawed)}},
 	}
 	return made
@@ -129,14 +155,16 @@ func (d *database) hooked() subject {
 
 // judge holds what the pod has seen to what is promised.
 func (d *database) judge(backup *kahuv1.Backup) (wrong []string, ended string) {
-	marks := d.marks(backup.Name)
-	pre := len(slices.DeleteFunc(slices.Clone(marks), func(mark string) bool { return mark != frozen }))
+	marks := d.lines(backup.Name)
+	pre := len(slices.DeleteFunc(slices.Clone(marks), func(of mark) bool { return of.text != frozen }))
 	d.times[backup.Name] = pre
 	if pre > 1 {
-		wrong = append(wrong, fmt.Sprintf("the pre hook ran %d times: %q", pre, marks))
+		wrong = append(wrong, fmt.Sprintf("the pre hook ran %d times: %v", pre, marks))
 	}
-	if pre > 0 && marks[len(marks)-1] != thawed {
-		wrong = append(wrong, fmt.Sprintf("the application is left quiesced: %q", marks))
+	if held, ended := heldStill(marks); !ended || held > quiesceTime {
+		wrong = append(wrong, fmt.Sprintf("the application is left quiesced, for %s: %v", held, marks))
+	} else {
+		d.longest = max(d.longest, held)
 	}
 	hooks := backup.Status.Hooks
 	condition := meta.FindStatusCondition(backup.Status.Conditions, kahuv1.ConditionHooksCompleted)
@@ -153,6 +181,20 @@ func (d *database) judge(backup *kahuv1.Backup) (wrong []string, ended string) {
 	return wrong, fmt.Sprintf("%s after %d pre and %d post hooks", backup.Status.State, pre, len(marks)-pre)
 }
 
+// heldStill returns for how long hooks have held a pod still, and whether that has ended.
+func heldStill(marks []mark) (held time.Duration, ended bool) {
+	at := slices.IndexFunc(marks, func(of mark) bool { return of.text == frozen })
+	if at < 0 {
+		return 0, true
+	}
+	for _, of := range marks[at:] {
+		if of.text == thawed {
+			return of.at.Sub(marks[at].at), true
+		}
+	}
+	return 0, false
+}
+
 // tell prints how often the pre hook ran, of which both must have been: never, where the manager was disturbed after it had
 // written down that hooks begin, and once.
 func (d *database) tell(t *testing.T) {
@@ -161,7 +203,7 @@ func (d *database) tell(t *testing.T) {
 	for _, number := range d.times {
 		sums[number]++
 	}
-	t.Logf("the pre hook ran 0 times in %d runs, and once in %d", sums[0], sums[1])
+	t.Logf("the pre hook ran 0 times in %d runs, and once in %d; the pod was held still for %s at most", sums[0], sums[1], d.longest)
 	if sums[0] == 0 || sums[1] == 0 {
 		t.Error("not both were tried out")
 	}

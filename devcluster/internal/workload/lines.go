@@ -10,6 +10,8 @@ import (
 	"os"
 	"strings"
 	"time"
+
+	"k8s.io/utils/clock"
 )
 
 // line is the line of a number: the number, the text, and the CRC-32 of both.
@@ -24,6 +26,7 @@ func appendLines(ctx context.Context, arguments []string, stdout io.Writer) erro
 	flags := flagsOf("append")
 	every := flags.Duration("every", 100*time.Millisecond, "time between two lines")
 	count := flags.Int("count", 1, "how many; 0 goes on until a signal comes")
+	stamped := flags.Bool("stamp", false, "add the time to the text, behind an @")
 	arguments, err := parse(flags, arguments, 2, 2)
 	if err != nil {
 		return err
@@ -32,9 +35,13 @@ func appendLines(ctx context.Context, arguments []string, stdout io.Writer) erro
 	if strings.ContainsAny(text, "\n") {
 		return fmt.Errorf("%w: the text has more than one line", errUsage)
 	}
+	said := func() string { return text }
+	if *stamped {
+		said = func() string { return text + "@" + clock.RealClock{}.Now().UTC().Format(time.RFC3339Nano) }
+	}
 	if path == "-" {
 		return repeat(ctx, *count, *every, func(number int) error {
-			_, err := io.WriteString(stdout, line(number, text))
+			_, err := io.WriteString(stdout, line(number, said()))
 			return err
 		})
 	}
@@ -45,7 +52,7 @@ func appendLines(ctx context.Context, arguments []string, stdout io.Writer) erro
 	there, err := countLines(file)
 	if err == nil {
 		err = repeat(ctx, *count, *every, func(number int) error {
-			_, err := file.WriteString(line(there+number, text))
+			_, err := file.WriteString(line(there+number, said()))
 			return errors.Join(err, file.Sync())
 		})
 	}

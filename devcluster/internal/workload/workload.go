@@ -20,7 +20,7 @@ const usage = `usage: devcluster-workload FUNCTION [FLAGS] [ARGUMENTS]
 
 serve [--address :8080] [--folder DIR]           answer HTTP: /name, /healthz, and the folder's files
 write [--files N] [--size BYTES] [--seed S] DIR  write files whose content depends on the seed alone
-append [--every D] [--count N] FILE TEXT         append numbered lines, each on disk before the next; - is stdout
+append [--every D] [--count N] [--stamp] FILE TEXT  append numbered lines, each on disk before the next; - is stdout
 ledger [--every D] [--sync=false] [--quiesce FILE] DIR...  append numbered records to all folders, and hold still while FILE is there
 quiesce [--limit D] FILE                         make a ledger hold still, and return when it does
 unquiesce FILE                                   let it go on
