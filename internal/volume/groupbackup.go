@@ -122,9 +122,7 @@ func (s *sweep) groups(ctx context.Context) {
 		s.add(fmt.Errorf("listing the groups of snapshots of backup %s: %w", s.run.Name, err))
 		return
 	}
-	for i := range list.Items {
-		s.add(s.group(ctx, &list.Items[i]))
-	}
+	s.each(list, func(object *unstructured.Unstructured) error { return s.group(ctx, object) })
 }
 
 func (s *sweep) group(ctx context.Context, object *unstructured.Unstructured) error {

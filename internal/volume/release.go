@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 
+	"golang.org/x/sync/errgroup"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -50,16 +52,12 @@ func (c *Client) sweep(ctx context.Context, run volumework.Run, why ending) erro
 	if err != nil {
 		return fmt.Errorf("listing the snapshots of backup %s: %w", run.Name, err)
 	}
-	for i := range snapshots.Items {
-		sweep.add(sweep.snapshot(ctx, &snapshots.Items[i]))
-	}
+	sweep.each(snapshots, func(object *unstructured.Unstructured) error { return sweep.snapshot(ctx, object) })
 	contents := listOf(contentKind)
 	if err := c.api.List(ctx, contents, ofRun(run)); err != nil {
 		return errors.Join(append(sweep.problems, fmt.Errorf("listing the snapshot contents of backup %s: %w", run.Name, err))...)
 	}
-	for i := range contents.Items {
-		sweep.add(sweep.content(ctx, &contents.Items[i]))
-	}
+	sweep.each(contents, func(object *unstructured.Unstructured) error { return sweep.content(ctx, object) })
 	sweep.groups(ctx)
 	return errors.Join(sweep.problems...)
 }
@@ -113,7 +111,8 @@ type sweep struct {
 	why      ending
 	roles    map[snapshotID]role
 	mounted  map[string]bool // claims in Kahu's namespace that an order needs
-	problems []error
+	mu       sync.Mutex
+	problems []error // guarded by mu
 }
 
 func newSweep(c *Client, run volumework.Run, why ending, ordered map[string]*kahuv1.VolumeBackupContent) *sweep {
@@ -160,7 +159,22 @@ func judge(why ending, is role, keeps bool) (policy string, stays bool) {
 	return policyDelete, false
 }
 
+// each does something with all objects of a list, with many at once.
+func (s *sweep) each(list *unstructured.UnstructuredList, do func(object *unstructured.Unstructured) error) {
+	var doing errgroup.Group
+	doing.SetLimit(atOnce)
+	for i := range list.Items {
+		doing.Go(func() error {
+			s.add(do(&list.Items[i]))
+			return nil
+		})
+	}
+	_ = doing.Wait()
+}
+
 func (s *sweep) add(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if err != nil {
 		s.problems = append(s.problems, err)
 	}

@@ -2,6 +2,9 @@ package volume
 
 import (
 	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -49,13 +52,15 @@ func fakeClient(t *testing.T, options Options, objects ...client.Object) (*Clien
 		}
 		mapper.Add(gvk, scope)
 	}
-	said := policies{}
+	said, mu := policies{}, sync.Mutex{}
 	api := fake.NewClientBuilder().WithScheme(scheme).WithRESTMapper(mapper).WithObjects(objects...).
 		WithStatusSubresource(&kahuv1.VolumeBackupContent{}).
 		WithInterceptorFuncs(interceptor.Funcs{
 			Patch: func(ctx context.Context, api client.WithWatch, object client.Object, patch client.Patch, options ...client.PatchOption) error {
 				if content, is := object.(*unstructured.Unstructured); is && content.GetKind() == contentKind {
+					mu.Lock()
 					said[content.GetName()] = contentOf(content).policy
+					mu.Unlock()
 				}
 				return api.Patch(ctx, object, patch, options...)
 			},
@@ -182,5 +187,35 @@ func TestLostClaim(t *testing.T) {
 	facts := volumeplan.Facts{Claims: []volumeplan.Claim{c.lookAt(t.Context(), core.Key{Namespace: "shop", Name: "data"})}}
 	if decision := volumeplan.Plan(facts, volumeplan.Settings{})[0]; decision.Verdict != volumeplan.Impossible {
 		t.Errorf("a claim whose volume is lost makes no backup incomplete: %s, %s: %s", decision.Verdict, decision.Reason, decision.Message)
+	}
+}
+
+// TestReleaseRemovesSeveralAtOnce: each of many objects takes the storage system's time, and the end of a run has little.
+func TestReleaseRemovesSeveralAtOnce(t *testing.T) {
+	t.Parallel()
+	objects := []client.Object{}
+	for i := range 2 {
+		objects = append(objects, heldContent(fmt.Sprintf("c%d", i), "d", fmt.Sprintf("h%d", i)))
+	}
+	c, said := fakeClient(t, Options{}, objects...)
+	var here atomic.Int32
+	all := make(chan struct{})
+	c.api = interceptor.NewClient(c.api, interceptor.Funcs{
+		Delete: func(ctx context.Context, api client.WithWatch, object client.Object, options ...client.DeleteOption) error {
+			if int(here.Add(1)) == len(objects) {
+				close(all)
+			}
+			select { // One after the other, the first one waits for the second.
+			case <-all:
+				return api.Delete(ctx, object, options...)
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		},
+	})
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	if err := c.Release(ctx, theRun); err != nil || said["c0"] != policyDelete || said["c1"] != policyDelete {
+		t.Errorf("%v: %v", err, said)
 	}
 }

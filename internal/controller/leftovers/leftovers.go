@@ -1,5 +1,6 @@
 // Package leftovers has removed, from time to time, what the volumes of backups leave in the cluster whose Backups are gone
-// without anybody having been asked what becomes of it: work orders, snapshots and their contents.
+// without anybody having been asked what becomes of it: work orders, snapshots and their contents. Of Backups whose runs are over
+// it has that removed which the run itself could not, as the API server or the storage system was away.
 //
 // What becomes of it is decided by package leftover of core: where a manifest names it, its objects go and the data stays; where
 // no location has one, and each was asked, the data goes, too; else it is kept, and a person is told.
@@ -102,11 +103,11 @@ func (s *Sweeper) Look(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	traces, err := s.Volumes.Leftovers(ctx, func(uid string) bool { return known[uid] })
+	traces, err := s.Volumes.Leftovers(ctx, func(uid string) bool { return known[uid] == going })
 	if err != nil {
 		return err
 	}
-	due := s.remember(traces)
+	due := s.remember(slices.DeleteFunc(traces, func(trace leftover.Trace) bool { return known[trace.UID] == over && !trace.Cut }))
 	defer s.count()
 	if len(due) == 0 {
 		return nil
@@ -117,25 +118,48 @@ func (s *Sweeper) Look(ctx context.Context) error {
 	}
 	var problems []error
 	for i := range due[:min(len(due), atOnce)] {
-		if err := s.deal(ctx, &due[i], locations); err != nil {
+		deal := s.deal
+		if known[due[i].UID] == over {
+			deal = s.release
+		}
+		if err := deal(ctx, &due[i], locations); err != nil {
 			problems = append(problems, fmt.Errorf("what backup %s (%s) has left: %w", due[i].Name, due[i].UID, err))
 		}
 	}
 	return errors.Join(problems...)
 }
 
+// standing is what there is of a backup in the cluster; 0 means that there is no object of it.
+type standing int
+
+const (
+	// going: its run may go on, or it is being deleted, or there is a view of it alone. It is nobody's business here.
+	going standing = iota + 1
+	// over: its run is.
+	over
+)
+
+// standingOf tells whether the run of a Backup is over.
+func standingOf(backup *kahuv1.Backup) standing {
+	ended := backup.Status.State == kahuv1.StateCompleted || backup.Status.State == kahuv1.StateFailed
+	if ended && backup.Spec.Origin == nil && backup.DeletionTimestamp.IsZero() {
+		return over
+	}
+	return going
+}
+
 // backups returns the UIDs of all backups that there are objects of, views too.
-func (s *Sweeper) backups(ctx context.Context) (map[string]bool, error) {
-	known, token := map[string]bool{}, ""
+func (s *Sweeper) backups(ctx context.Context) (map[string]standing, error) {
+	known, token := map[string]standing{}, ""
 	for {
 		page := &kahuv1.BackupList{} // A new one each time: what a page does not say would be that of the one before.
 		if err := s.Direct.List(ctx, page, client.Limit(backupsPage), client.Continue(token)); err != nil {
 			return nil, fmt.Errorf("listing backups: %w", err)
 		}
 		for i := range page.Items {
-			known[string(page.Items[i].UID)] = true
+			known[string(page.Items[i].UID)] = standingOf(&page.Items[i])
 			if origin := page.Items[i].Spec.Origin; origin != nil {
-				known[origin.UID] = true
+				known[origin.UID] = going
 			}
 		}
 		if token = page.Continue; token == "" {
@@ -207,6 +231,14 @@ func (s *Sweeper) deal(ctx context.Context, trace *leftover.Trace, locations []k
 		s.tell(trace, why)
 	}
 	return s.Volumes.Release(ctx, run)
+}
+
+// release removes what a run that is over could not remove at its end, by the same rules.
+func (s *Sweeper) release(ctx context.Context, trace *leftover.Trace, _ []kahuv1.BackupLocation) error {
+	ctx, cancel := context.WithTimeout(ctx, longest)
+	defer cancel()
+	s.memory[trace.UID].dealt = s.Clock.Now()
+	return s.Volumes.Release(ctx, volumework.Run{Name: trace.Name, UID: trace.UID, LocationID: trace.LocationID})
 }
 
 // tell tells a person what is kept.

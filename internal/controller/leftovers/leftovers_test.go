@@ -106,9 +106,11 @@ func newScene(t *testing.T, traces ...leftover.Trace) *scene {
 	location.Status.LocationID, location.Status.Owner.Nonce = home, "ours"
 	location.Status.Conditions = []metav1.Condition{{Type: kahuv1.ConditionReady, Status: metav1.ConditionTrue, Reason: kahuv1.ReasonAvailable}}
 	known := &kahuv1.Backup{ObjectMeta: metav1.ObjectMeta{Name: "known", UID: "uid-of-known"}}
+	ended := &kahuv1.Backup{ObjectMeta: metav1.ObjectMeta{Name: "ended", UID: "uid-of-ended"}}
+	ended.Status.State = kahuv1.StateCompleted
 	shown := &kahuv1.Backup{ObjectMeta: metav1.ObjectMeta{Name: "shown", UID: "of-a-view"}}
 	shown.Spec.Origin = &kahuv1.BackupOrigin{ClusterID: world.ClusterID, Name: "shown", UID: "uid-of-shown"}
-	s.api = fake.NewClientBuilder().WithScheme(scheme).WithObjects(driver, location, known, shown).WithStatusSubresource(location).Build()
+	s.api = fake.NewClientBuilder().WithScheme(scheme).WithObjects(driver, location, known, ended, shown).WithStatusSubresource(location).Build()
 	finder := &place.Finder{Client: s.api, Direct: s.api, Stores: s, Clock: s.clock}
 	finder.Claimed(home, "ours", time.Time{})
 	s.sweeper = &leftovers.Sweeper{
@@ -160,6 +162,24 @@ func TestLook(t *testing.T) {
 	if s.kept != 0 {
 		t.Errorf("%d are kept", s.kept)
 	}
+}
+
+// TestRunsThatAreOver: what a run could not remove is removed by its own rules, though its Backup is there. Its work orders stay.
+func TestRunsThatAreOver(t *testing.T) {
+	t.Parallel()
+	snapshots, orders := trace("ended", home), trace("ended", home)
+	snapshots.Cut = true
+	s := newScene(t, snapshots)
+	s.look()
+	s.clock.Step(grace)
+	s.look("release uid-of-ended")
+	s.look("release uid-of-ended")
+	if s.volumes.traces = []leftover.Trace{orders}; s.kept != 0 || len(s.news.notes) > 0 {
+		t.Errorf("%d are kept, and people are told %q", s.kept, s.news.notes)
+	}
+	s.look()
+	s.clock.Step(grace)
+	s.look()
 }
 
 // TestYoungest: an attempt may still go on that nobody knows of.

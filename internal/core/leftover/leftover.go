@@ -21,10 +21,15 @@ type Trace struct {
 	Example Object
 	// Youngest is when the last of them was created.
 	Youngest time.Time
+	// Cut tells that not all of them are work orders: those stay as long as their Backup, and all else goes when its run is over.
+	Cut bool
 }
 
 // Object names an object of the cluster.
 type Object struct{ APIVersion, Kind, Namespace, Name, UID string }
+
+// orderKind is the kind of work orders.
+const orderKind = "VolumeBackupContent"
 
 // Add takes notice of one more object.
 func (t *Trace) Add(object Object, name, locationID string, created time.Time) {
@@ -37,6 +42,7 @@ func (t *Trace) Add(object Object, name, locationID string, created time.Time) {
 	if t.LocationID != locationID {
 		t.LocationID = ""
 	}
+	t.Cut = t.Cut || object.Kind != orderKind
 	if created.After(t.Youngest) {
 		t.Youngest = created
 	}

@@ -54,14 +54,27 @@ func TestAdd(t *testing.T) {
 	}
 	for name, test := range cases {
 		trace := leftover.Trace{}
-		trace.Add(leftover.Object{Name: "first"}, "a", "l", last)
-		trace.Add(leftover.Object{Name: "second"}, test.second.Name, test.second.LocationID, first)
+		order := leftover.Object{Kind: "VolumeBackupContent", Name: "first"}
+		trace.Add(order, "a", "l", last)
+		trace.Add(leftover.Object{Kind: "VolumeBackupContent", Name: "second"}, test.second.Name, test.second.LocationID, first)
 		if name == "AndSaidOnceAgain" {
-			trace.Add(leftover.Object{Name: "third"}, "a", "l", first)
+			trace.Add(leftover.Object{Kind: "VolumeBackupContent", Name: "third"}, "a", "l", first)
 		}
-		test.want.Example, test.want.Youngest = leftover.Object{Name: "first"}, last
+		test.want.Example, test.want.Youngest = order, last
 		if trace != test.want {
 			t.Errorf("%s: got %+v, want %+v", name, trace, test.want)
+		}
+	}
+}
+
+// TestCut: a work order stays with its Backup, and a snapshot does not.
+func TestCut(t *testing.T) {
+	trace := leftover.Trace{}
+	for _, kind := range []string{"VolumeBackupContent", "VolumeSnapshot", "VolumeBackupContent"} {
+		was := trace.Cut
+		trace.Add(leftover.Object{Kind: kind}, "a", "l", time.Unix(1, 0))
+		if want := was || kind == "VolumeSnapshot"; trace.Cut != want {
+			t.Errorf("after a %s: %t", kind, trace.Cut)
 		}
 	}
 }

@@ -156,7 +156,7 @@ func (r *run) backUpVolumes(ctx context.Context) error {
 	releasing, cancel := context.WithTimeout(ctx, releaseTime)
 	defer cancel()
 	if err := r.request.Volumes.Release(releasing, r.volumeRun()); err != nil {
-		r.Warn(core.Key{}, "snapshots that are not needed any more are left, and go with this Backup: "+err.Error())
+		r.Warn(core.Key{}, "snapshots that are not needed any more are left, and are removed later: "+err.Error())
 	}
 	return ctx.Err()
 }
