@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -33,7 +34,7 @@ func (c *Client) Remove(ctx context.Context, run volumework.Run, volumes []archi
 	for i := range volumes {
 		row := &volumes[i]
 		order := existingOrder(run, row)
-		if known[row.Provider+"/"+row.Handle] {
+		if known[identityOf(row.Provider, row.Handle, row.Attributes)] {
 			continue
 		}
 		if err := c.api.Create(ctx, order); err != nil && !apierrors.IsAlreadyExists(err) {
@@ -54,13 +55,24 @@ func (c *Client) Remove(ctx context.Context, run volumework.Run, volumes []archi
 	return c.sweep(ctx, run, endOfData)
 }
 
-// backupsOf returns which backups of volumes the orders stand for: provider and handle.
+// identityOf tells the backups of volumes apart. One handle may be that of several, where their provider stands before several
+// storage systems: it says in the attributes which one it is.
+func identityOf(provider, handle string, attributes map[string]string) string {
+	parts := []string{provider, handle}
+	for _, key := range slices.Sorted(maps.Keys(attributes)) {
+		parts = append(parts, key, attributes[key])
+	}
+	const all = 64
+	return digest(all, parts...)
+}
+
+// backupsOf returns which backups of volumes the orders stand for.
 func backupsOf(ordered map[string]*kahuv1.VolumeBackupContent) map[string]bool {
 	known := map[string]bool{}
 	for _, order := range ordered {
 		for _, backup := range []*kahuv1.VolumeBackupIdentity{order.Status.Backup, order.Spec.Existing} {
 			if backup != nil {
-				known[order.Spec.ProviderName+"/"+backup.Handle] = true
+				known[identityOf(order.Spec.ProviderName, backup.Handle, backup.Attributes)] = true
 			}
 		}
 	}
@@ -79,7 +91,7 @@ func existingOrder(run volumework.Run, row *archive.Volume) *kahuv1.VolumeBackup
 	}
 	return &kahuv1.VolumeBackupContent{
 		ObjectMeta: metav1.ObjectMeta{
-			Name: OrderName(run, "existing", row.Provider, row.Handle), Labels: map[string]string{kahuv1.BackupUIDLabel: run.UID},
+			Name: OrderName(run, "existing", identityOf(row.Provider, row.Handle, row.Attributes)), Labels: map[string]string{kahuv1.BackupUIDLabel: run.UID},
 			Finalizers: []string{kahuv1.VolumeFinalizer},
 		},
 		Spec: kahuv1.VolumeBackupContentSpec{

@@ -60,8 +60,8 @@ func TestDataIsRemoved(t *testing.T) {
 	}
 	stop := w.obey()
 	rows := []archive.Volume{
-		{Provider: "remover", Way: "Snapshot", Handle: outcomes[0].Handle}, // There is an order for it.
-		{Provider: "remover", Way: "Snapshot", Handle: "an-old-one"},       // Its names are encrypted.
+		{Provider: "remover", Way: "Snapshot", Handle: outcomes[0].Handle, Attributes: outcomes[0].Attributes}, // There is an order for it.
+		{Provider: "remover", Way: "Snapshot", Handle: "an-old-one"},                                           // Its names are encrypted.
 	}
 	if err := w.volumes.Remove(t.Context(), w.run, rows); err != nil {
 		t.Fatal(err)
@@ -71,6 +71,23 @@ func TestDataIsRemoved(t *testing.T) {
 	}
 	if left := len(w.orders(t.Context())) + len(w.list("VolumeSnapshot")); left > 0 {
 		t.Errorf("%d orders and snapshots are left", left)
+	}
+}
+
+// TestDataOfTwoDriversIsRemoved: a provider that stands before several storage systems may know two backups by one handle, which
+// their attributes tell apart.
+func TestDataOfTwoDriversIsRemoved(t *testing.T) {
+	w := newWorld(t, volume.Options{})
+	stop := w.obey()
+	rows := []archive.Volume{
+		{Provider: "csi", Way: "Snapshot", Handle: "snap-1", Attributes: map[string]string{"driver": "disks.example.com"}},
+		{Provider: "csi", Way: "Snapshot", Handle: "snap-1", Attributes: map[string]string{"driver": "other.example.com"}},
+	}
+	if err := w.volumes.Remove(t.Context(), w.run, rows); err != nil {
+		t.Fatal(err)
+	}
+	if removed := stop(); !slices.Equal(removed, []string{"snap-1", "snap-1"}) {
+		t.Errorf("removed: %v", removed)
 	}
 }
 
