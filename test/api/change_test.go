@@ -13,6 +13,7 @@ func TestChange(t *testing.T) {
 	const (
 		backup  = "{metadataLocation: nfs, "
 		restore = "{backupName: shop, "
+		order   = "{backupName: shop, backupUID: u, providerName: p, way: Offload, claim: {namespace: a, name: b}, persistentVolume: v, "
 	)
 	cases := map[string]struct {
 		kind, before, after string
@@ -107,6 +108,19 @@ func TestChange(t *testing.T) {
 		"RestoreHook":             {"Restore", restore + "hook: {resources: [{name: a, post: [{exec: {command: [warm]}}]}]}}", restore + "hook: {resources: [{name: a, post: [{exec: {command: [rm]}}]}]}}", "spec.hook"},
 		"RestoreHookAdded":        {"Restore", restore + "}", restore + "hook: {resources: [{name: a, pre: [{exec: {command: [warm]}}]}]}}", "spec.hook"},
 		"RestoreHookEmptied":      {"Restore", restore + "hook: {resources: []}}", restore + "}", ""},
+		"OrderCancel":             {"VolumeBackupContent", order + "}", order + "cancel: true, deletionPolicy: Delete}", ""},
+		"OrderSnapshotAdded":      {"VolumeBackupContent", order + "}", order + "snapshot: {driver: d, handle: h}}", "spec.snapshot"},
+		"OrderSource":             {"VolumeBackupContent", order + "source: {namespace: a, name: b}}", order + "source: {namespace: a, name: c}}", "spec.source"},
+		"OrderSourceAdded":        {"VolumeBackupContent", order + "}", order + "source: {namespace: a, name: c}}", "spec.source"},
+		"OrderBase":               {"VolumeBackupContent", order + "base: {handle: h, attributes: {a: b}}}", order + "base: {handle: h, attributes: {a: c}}}", "spec.base"},
+		"OrderBaseGone":           {"VolumeBackupContent", order + "base: {handle: h}}", order + "}", "spec.base"},
+		"OrderExisting":           {"VolumeBackupContent", order + "existing: {handle: h}}", order + "existing: {handle: i}}", "spec.existing"},
+		"OrderExistingAdded":      {"VolumeBackupContent", order + "}", order + "existing: {handle: i}}", "spec.existing"},
+		"OrderExistingSame":       {"VolumeBackupContent", order + "existing: {handle: h, attributes: {a: b}}}", order + "existing: {handle: h, attributes: {a: b}}, deletionPolicy: Delete}", ""},
+		"OrderTimeout":            {"VolumeBackupContent", order + "timeout: 1h}", order + "timeout: 2h}", "spec.timeout"},
+		"OrderTimeoutGone":        {"VolumeBackupContent", order + "timeout: 1h}", order + "}", "spec.timeout"},
+		"OrderTimeoutSaid":        {"VolumeBackupContent", order + "timeout: 1h}", order + "timeout: 1h0m0s}", ""},
+		"OrderTimeoutNone":        {"VolumeBackupContent", order + "timeout: 0s}", order + "}", ""},
 		"RestoreWithEmptyStructs": {"Restore", restore + "}", restore + "hook: {resources: null}, resourcePrefix: '', labelSelector: null}", ""},
 	}
 	for name, c := range cases {
