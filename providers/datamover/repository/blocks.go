@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"runtime"
+	"sync/atomic"
 
 	"github.com/kopia/kopia/fs"
 	"github.com/kopia/kopia/repo"
@@ -249,7 +250,8 @@ type Device interface {
 	Zero(offset, length int64) error
 }
 
-// LoadBlocks writes a block volume, and returns its length in bytes. The device is as large or larger.
+// LoadBlocks writes a block volume, and returns its length in bytes. The device is as large or larger: see Find. Progress is told
+// how many bytes are done.
 func (r *Repository) LoadBlocks(ctx context.Context, id string, into Device, progress func(done int64)) (int64, error) {
 	blocks, err := r.index(ctx, id)
 	if err != nil {
@@ -257,6 +259,7 @@ func (r *Repository) LoadBlocks(ctx context.Context, id string, into Device, pro
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(runtime.GOMAXPROCS(0))
+	var done atomic.Int64
 	for _, block := range blocks {
 		if ctx.Err() != nil {
 			break
@@ -264,7 +267,7 @@ func (r *Repository) LoadBlocks(ctx context.Context, id string, into Device, pro
 		group.Go(func() error {
 			err := r.loadBlock(ctx, block, into)
 			if err == nil && progress != nil {
-				progress(block.Length)
+				progress(done.Add(block.Length))
 			}
 			return err
 		})

@@ -50,6 +50,30 @@ func (r *Repository) Load(ctx context.Context, request LoadRequest) (int64, erro
 	return counts.RestoredTotalFileSize, nil
 }
 
+// Found says what a backup is.
+type Found struct {
+	// Block tells that it is of a block volume.
+	Block bool
+	// Bytes is the size of its content.
+	Bytes int64
+}
+
+// Find looks for a backup.
+func (r *Repository) Find(ctx context.Context, id string) (Found, error) {
+	found, err := r.find(ctx, id)
+	if err != nil {
+		return Found{}, err
+	}
+	root := found.RootEntry
+	if root == nil {
+		return Found{}, fmt.Errorf("backup %s has no content: %w", id, ErrNoBackup)
+	}
+	if root.Type == snapshot.EntryTypeFile {
+		return Found{Block: true, Bytes: root.FileSize}, nil
+	}
+	return Found{Bytes: found.Stats.TotalFileSize}, nil
+}
+
 func (r *Repository) find(ctx context.Context, id string) (*snapshot.Manifest, error) {
 	found, err := snapshot.LoadSnapshot(ctx, r.opened, manifest.ID(id))
 	if errors.Is(err, snapshot.ErrSnapshotNotFound) || errors.Is(err, manifest.ErrNotFound) {
