@@ -72,8 +72,8 @@ vet: ## Run go vet in all modules.
 test: build bin/testcount bin/versitygw ## Run all unit and integration tests; the last line counts them.
 	@KAHU_DEVCLUSTER=$(CURDIR)/bin/devcluster bin/testcount $(MODULES)
 
-# How often make e2e has a cluster come and go; empty means twice.
-ROUNDS ?=
+# How often make e2e has a cluster come and go, which takes eight seconds each time.
+ROUNDS ?= 10
 
 .PHONY: e2e
 e2e: build devcluster bin/testcount ## Test clusters with nodes, on which pods really run; takes root and devcluster/packages.sh.
