@@ -3,6 +3,8 @@ package hook
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -29,17 +31,33 @@ const ReasonInvalid = "HookInvalid"
 // maxWords bounds the words of a command.
 const maxWords = 256
 
-// Annotated tells whether annotations ask for a command of that prefix.
-func Annotated(annotations map[string]string, prefix string) bool {
-	return annotations[prefix+keyCommand] != ""
+// keysOf returns the keys that there are below a prefix. Without the first one, the others ask for nothing.
+func keysOf(prefix string) []string {
+	switch prefix {
+	case PostRestore:
+		return []string{keyCommand, keyContainer, keyOnError, keyExecTimeout, keyWaitTimeout}
+	case InitRestore:
+		return []string{keyImage, keyName, keyCommand, keyTimeout}
+	}
+	return []string{keyCommand, keyContainer, keyOnError, keyTimeout}
+}
+
+// mention tells whether there are annotations with one of the prefixes, which may be mistyped.
+func mention(annotations map[string]string, prefixes ...string) bool {
+	for key := range annotations {
+		if slices.ContainsFunc(prefixes, func(prefix string) bool { return strings.HasPrefix(key, prefix) }) {
+			return true
+		}
+	}
+	return false
 }
 
 // fromAnnotations returns the command that annotations ask for, if they do, and what is wrong with it.
 func fromAnnotations(pod *Pod, prefix string) ([]Command, []selection.Problem) {
-	if !Annotated(pod.Annotations, prefix) {
-		return nil, nil
+	reading := newAnnotationReader(pod, prefix)
+	if !reading.has(keyCommand) {
+		return nil, reading.problems
 	}
-	reading := annotationReader{pod: pod, prefix: prefix}
 	command := Command{
 		Origin:    "annotation " + prefix + keyCommand,
 		Container: pod.Annotations[prefix+keyContainer],
@@ -56,6 +74,31 @@ type annotationReader struct {
 	prefix   string
 	problems []selection.Problem
 }
+
+// newAnnotationReader returns a reader that has noted the keys that there are not, and those that are for nothing: whoever mistyped
+// one believes that something runs.
+func newAnnotationReader(pod *Pod, prefix string) *annotationReader {
+	made := &annotationReader{pod: pod, prefix: prefix}
+	known := keysOf(prefix)
+	var beside []string
+	for _, name := range slices.Sorted(maps.Keys(pod.Annotations)) {
+		key, below := strings.CutPrefix(name, prefix)
+		switch {
+		case !below:
+		case !slices.Contains(known, key):
+			made.problem(key, fmt.Sprintf("there is no such annotation: those that begin with %s end with %s", prefix, strings.Join(known, ", ")))
+		case key != known[0] && made.has(key):
+			beside = append(beside, key)
+		}
+	}
+	if len(beside) > 0 && !made.has(known[0]) {
+		made.problem(known[0], "it is required beside "+strings.Join(beside, ", "))
+	}
+	return made
+}
+
+// has tells whether there is such an annotation. One that is empty is none.
+func (r *annotationReader) has(key string) bool { return r.pod.Annotations[r.prefix+key] != "" }
 
 // words reads a command: a JSON array of strings, or the one word that it is. There is no shell.
 func (r *annotationReader) words(key string) []string {

@@ -79,8 +79,7 @@ type Restored struct {
 
 // MayRestored tells whether anything can be asked of a restored pod, whatever owns it.
 func (r *Rules) MayRestored(pod *Pod) bool {
-	return len(r.sets) > 0 || Annotated(pod.Annotations, PostRestore) ||
-		Annotated(pod.Annotations, InitRestore) || pod.Annotations[InitRestore+keyImage] != ""
+	return len(r.sets) > 0 || mention(pod.Annotations, PostRestore, InitRestore)
 }
 
 // Restored returns what a restored pod, or each pod of a restored template, is asked to do, and what is wrong with it: by the
@@ -113,11 +112,12 @@ func (r *Rules) Restored(known *Pod) (Restored, []selection.Problem) {
 	return asked, problems
 }
 
-// noted returns what the annotations of a pod ask for.
+// noted returns what the annotations of a pod ask for. What asks for a command that cannot be read asks for one all the same: its
+// pod is awaited, and told of.
 func noted(pod *Pod) (Restored, []selection.Problem) {
 	var asked Restored
-	after := annotationReader{pod: pod, prefix: PostRestore}
-	if Annotated(pod.Annotations, PostRestore) {
+	after := newAnnotationReader(pod, PostRestore)
+	if after.has(keyCommand) || len(after.problems) > 0 {
 		asked.Post = []Command{{
 			Origin:    "annotation " + PostRestore + keyCommand,
 			Container: pod.Annotations[PostRestore+keyContainer],
@@ -127,19 +127,16 @@ func noted(pod *Pod) (Restored, []selection.Problem) {
 			Wait:      after.duration(keyWaitTimeout, DefaultWait),
 		}}
 	}
+	init := newAnnotationReader(pod, InitRestore)
 	image := pod.Annotations[InitRestore+keyImage]
-	init := annotationReader{pod: pod, prefix: InitRestore}
 	if image == "" {
-		if Annotated(pod.Annotations, InitRestore) {
-			init.problem(keyImage, "it is required beside "+keyCommand)
-		}
 		return asked, append(after.problems, init.problems...)
 	}
 	container := map[string]any{"name": defaultInitName, "image": image}
 	if name := pod.Annotations[InitRestore+keyName]; name != "" {
 		container["name"] = name
 	}
-	if Annotated(pod.Annotations, InitRestore) {
+	if init.has(keyCommand) {
 		var words []any
 		for _, word := range init.words(keyCommand) {
 			words = append(words, word)

@@ -1,6 +1,7 @@
 package hook_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -89,6 +90,10 @@ func TestRestoreAnnotations(t *testing.T) {
 		"a command":    {annotations: map[string]string{post + "command": "a"}, want: hook.Restored{Post: []hook.Command{command}}},
 		"an image":     {annotations: map[string]string{init + "container-image": "i"}, want: hook.Restored{Init: contained(hook.DefaultInit, map[string]any{"name": "kahu-init", "image": "i"})}},
 		"no image":     {annotations: map[string]string{init + "command": "a"}, wrong: init + "container-image"},
+		"a name alone": {annotations: map[string]string{init + "container-name": "a"}, wrong: init + "container-image"},
+		"mistyped":     {annotations: map[string]string{post + "comand": "a"}, wrong: post + "comand"},
+		"no such key":  {annotations: map[string]string{init + "container-image": "i", init + "on-error": "Fail"}, wrong: init + "on-error"},
+		"a mode alone": {annotations: map[string]string{post + "on-error": "Continue"}, wrong: post + "command"},
 		"no duration":  {annotations: map[string]string{post + "command": "a", post + "wait-timeout": "long"}, wrong: post + "wait-timeout"},
 		"no exec time": {annotations: map[string]string{post + "command": "a", post + "exec-timeout": "-1s"}, wrong: post + "exec-timeout"},
 		"no array":     {annotations: map[string]string{init + "container-image": "i", init + "command": "["}, wrong: init + "command"},
@@ -108,6 +113,9 @@ func TestRestoreAnnotations(t *testing.T) {
 			pod.Annotations = test.annotations
 			got, problems := rules.Restored(&pod)
 			if test.wrong != "" {
+				if about := strings.HasPrefix(test.wrong, post); about && len(got.Post) != 1 || !rules.MayRestored(&pod) {
+					t.Errorf("nobody waits for it, to tell of it: %v", got)
+				}
 				if len(problems) != 1 || problems[0].Field != "Pod shop/db-1-2, annotation "+test.wrong {
 					t.Errorf("problems are %v", problems)
 				}

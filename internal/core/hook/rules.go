@@ -55,7 +55,7 @@ func Compile(sets []Set, kinds []core.Kind) (*Rules, []selection.Problem) {
 
 // May tells whether anything can be asked of the pod, whatever owns it.
 func (r *Rules) May(pod *Pod) bool {
-	return len(r.sets) > 0 || Annotated(pod.Annotations, PreBackup) || Annotated(pod.Annotations, PostBackup)
+	return len(r.sets) > 0 || mention(pod.Annotations, PreBackup, PostBackup)
 }
 
 // Plan returns what the pod is asked to do around a backup, and what is wrong with it. A pod that is asked nothing has a plan

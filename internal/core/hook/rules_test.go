@@ -150,6 +150,12 @@ func TestAnnotations(t *testing.T) {
 		"no mode":         {map[string]string{"command": "a", "on-error": "Ignore"}, hook.Command{}, "on-error"},
 		"no duration":     {map[string]string{"command": "a", "timeout": "long"}, hook.Command{}, "timeout"},
 		"negative":        {map[string]string{"command": "a", "timeout": "-1s"}, hook.Command{}, "timeout"},
+		"mistyped":        {map[string]string{"comand": "a"}, hook.Command{}, "comand"},
+		"one more":        {map[string]string{"command": "a", "on-eror": "Continue"}, hook.Command{}, "on-eror"},
+		"of restores":     {map[string]string{"command": "a", "exec-timeout": "1m"}, hook.Command{}, "exec-timeout"},
+		"a time alone":    {map[string]string{"timeout": "1m"}, hook.Command{}, "command"},
+		"a mode alone":    {map[string]string{"on-error": "Continue", "container": "c"}, hook.Command{}, "command"},
+		"an empty one":    {map[string]string{"command": "", "timeout": "1m"}, hook.Command{}, "command"},
 	}
 	rules, _ := hook.Compile(nil, kinds())
 	for name, test := range cases {
@@ -159,6 +165,9 @@ func TestAnnotations(t *testing.T) {
 			pod.Annotations = map[string]string{}
 			for key, value := range test.annotations {
 				pod.Annotations[at+key] = value
+			}
+			if !rules.May(&pod) {
+				t.Error("it is not even looked at")
 			}
 			plan, problems := rules.Plan(pod)
 			if test.wrong != "" {
@@ -172,6 +181,28 @@ func TestAnnotations(t *testing.T) {
 				t.Errorf("%v (-want +got):\n%s", problems, diff)
 			}
 		})
+	}
+}
+
+// TestMistypedAnnotation: who mistyped a key is told which there are; an empty command, as a template may leave it, asks for nothing,
+// and where a set of the spec chooses the pod, its annotations do not count.
+func TestMistypedAnnotation(t *testing.T) {
+	t.Parallel()
+	pod := db()
+	pod.Annotations["pre.hook.backup.kahu.io/comand"] = "sync"
+	rules, _ := hook.Compile(nil, kinds())
+	_, problems := rules.Plan(pod)
+	if len(problems) != 1 || problems[0].Message != "there is no such annotation: those that begin with pre.hook.backup.kahu.io/ end with command, container, on-error, timeout" {
+		t.Errorf("problems are %v", problems)
+	}
+	rules, _ = hook.Compile([]hook.Set{set("a", selection.Filters{})}, kinds())
+	if _, problems := rules.Plan(pod); len(problems) > 0 {
+		t.Errorf("the spec chooses it, and its problems are %v", problems)
+	}
+	rules, _ = hook.Compile(nil, kinds())
+	pod.Annotations = map[string]string{"pre.hook.backup.kahu.io/command": "", "post.hook.backup.kahu.io/timeout": ""}
+	if plan, problems := rules.Plan(pod); len(problems)+len(plan.Pre)+len(plan.Post) > 0 {
+		t.Errorf("an empty command asks for %v, %v", plan, problems)
 	}
 }
 

@@ -1,6 +1,7 @@
 package quiesce_test
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -8,6 +9,7 @@ import (
 
 	"github.com/soda-cdm/kahu/internal/core/hook"
 	"github.com/soda-cdm/kahu/internal/core/selection"
+	"github.com/soda-cdm/kahu/internal/engine"
 )
 
 // TestSetsWithoutPods: a set that is for no pod is warned of by its field and name; one whose pods do not run is not.
@@ -45,5 +47,19 @@ func TestSetsWithoutPods(t *testing.T) {
 		if (at >= 0) != (want != "") || at >= 0 && !strings.Contains(strings.SplitN(text[at:], "\n", 2)[0], want) {
 			t.Errorf("%s: %s", field, text)
 		}
+	}
+}
+
+// TestMistypedAnnotation: a pod with a mistyped annotation fails the backup, before anything is held still, and is named.
+func TestMistypedAnnotation(t *testing.T) {
+	t.Parallel()
+	s := newStage(t, "db")
+	s.cluster.Put(t, hook.PodKind(), "shop", "web", `{"metadata":{"annotations":{"pre.hook.backup.kahu.io/comand":"freeze"}},`+
+		`"spec":{"containers":[{"name":"main"}]},"status":{"phase":"Running"}}`)
+	request := s.request()
+	request.Sets[0].Filters.IncludeResources = []selection.ResourceFilter{{Kind: "pods", Name: "db"}}
+	_, err := s.around(t.Context(), t, request, nil)
+	if invalid, is := errors.AsType[*engine.InvalidError](err); !is || len(s.events) > 0 || !strings.Contains(invalid.Error(), "Pod shop/web, annotation pre.hook.backup.kahu.io/comand") {
+		t.Errorf("%v: %q", err, s.events)
 	}
 }
