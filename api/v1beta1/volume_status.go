@@ -174,7 +174,8 @@ const (
 	// RestoreVolumeSkipped is a claim that is made again with its pod, and without that
 	// data.
 	RestoreVolumeSkipped RestoreVolumePhase = "Skipped"
-	// RestoreVolumePlanned is a claim whose volume a dry run would have made.
+	// RestoreVolumePlanned is a claim whose volume was not ordered: by a dry run, or
+	// by a run that ended before.
 	RestoreVolumePlanned RestoreVolumePhase = "Planned"
 )
 

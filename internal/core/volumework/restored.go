@@ -24,7 +24,8 @@ const (
 	Untouched State = "Existing"
 	// Left means that the claim is not created: its pod makes it again, without that data.
 	Left State = "Skipped"
-	// Planned means that a restore which is no dry run would have the volume made.
+	// Planned means that nobody has been told to make the volume: a dry run asks nobody, and a run that ends early had not come
+	// so far.
 	Planned State = "Planned"
 )
 

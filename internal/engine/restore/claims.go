@@ -92,15 +92,14 @@ func (r *run) lookForProviders(ctx context.Context, needed map[string]int) error
 	return nil
 }
 
-// expect takes note of what a dry run tells of the volumes of a provider, which is away for some reason, or is not.
+// expect takes note that the volumes of a provider cannot be made, where it is away for some reason.
 func (r *run) expect(provider, away string) {
+	if away == "" {
+		return
+	}
 	for _, data := range r.data {
-		switch outcome := &data.outcome; {
-		case data.row.Provider != provider || data.there != "":
-		case away != "":
-			outcome.State, outcome.Message = volumework.Lost, "its provider cannot restore now: "+away
-		case r.request.DryRun:
-			outcome.State = volumework.Planned
+		if data.row.Provider == provider && data.there == "" {
+			data.outcome.State, data.outcome.Message = volumework.Lost, "its provider cannot restore now: "+away
 		}
 	}
 }
@@ -131,7 +130,7 @@ func (r *run) lookForClaim(ctx context.Context, item *restoreplan.Item, data *cl
 	switch made := r.self.Made(living); {
 	case living.Terminating:
 	case made != restoreplan.Unmade:
-		data.state = claimSettled
+		data.state, data.outcome.State = claimSettled, volumework.Going
 	case !late:
 		data.there = living.UID
 		data.outcome.State, data.outcome.Message = volumework.Untouched, untouched

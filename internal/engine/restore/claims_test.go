@@ -14,6 +14,7 @@ import (
 	"github.com/soda-cdm/kahu/internal/core/hook"
 	"github.com/soda-cdm/kahu/internal/core/restoreplan"
 	"github.com/soda-cdm/kahu/internal/core/selection"
+	"github.com/soda-cdm/kahu/internal/core/transformset"
 	"github.com/soda-cdm/kahu/internal/core/volumework"
 	"github.com/soda-cdm/kahu/internal/engine"
 	"github.com/soda-cdm/kahu/internal/engine/restore"
@@ -288,6 +289,45 @@ func TestVolumesAreToldOf(t *testing.T) {
 			}
 			if text := strings.Join(result.Warnings, "\n"); !strings.Contains(text, "shop/there: the claim was there already, and its data was not touched") {
 				t.Errorf("warnings: %s", text)
+			}
+		})
+	}
+}
+
+// cut is volumes whose run ends while they are awaited.
+type cut struct{ making }
+
+func (*cut) Await(context.Context, volumework.Run, volumework.Awaited, func([]volumework.Restored)) ([]volumework.Restored, error) {
+	return nil, core.ErrUnavailable
+}
+
+// TestVolumesOfARunThatEnds: those that were ordered are on their way, and those of which nobody was told are only planned.
+func TestVolumesOfARunThatEnds(t *testing.T) {
+	for name, test := range map[string]struct {
+		mapping map[string]string
+		want    volumework.State
+	}{
+		"refused before it began": {map[string]string{"disks": "nope"}, volumework.Planned},
+		"ended while it goes on":  {nil, volumework.Going},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := world.New(t)
+			w.Shop()
+			w.Volumes = taken{}
+			w.Cluster.Put(t, world.Claims, "shop", "data", `{"spec":{"volumeName":"pv-data","storageClassName":"disks",
+				"accessModes":["ReadWriteOnce"],"resources":{"requests":{"storage":"1Gi"}}},"status":{"phase":"Bound"}}`)
+			if _, err := w.Backup("one", selection.Filters{}); err != nil {
+				t.Fatal(err)
+			}
+			to := fakecluster.New(append(world.AllKinds(), storageClasses)...)
+			to.Put(t, storageClasses, "", "disks", `{}`)
+			use := &restore.Runner{Cluster: to, Clock: w.Clock, Creators: 4, Patience: world.Patience}
+			result, err := use.Run(t.Context(), restore.Request{
+				Backup: world.ID("one"), ID: world.RestoreID, Attempt: "first", Volumes: &cut{},
+				Transforms: []transformset.Set{{StorageClassMapping: test.mapping}},
+			}, w.Files)
+			if err == nil || len(result.Volumes) != 1 || result.Volumes[0].State != test.want {
+				t.Errorf("%v: %+v", err, result.Volumes)
 			}
 		})
 	}

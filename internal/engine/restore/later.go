@@ -11,6 +11,7 @@ import (
 
 	"github.com/soda-cdm/kahu/internal/core"
 	"github.com/soda-cdm/kahu/internal/core/restoreplan"
+	"github.com/soda-cdm/kahu/internal/core/volumework"
 	"github.com/soda-cdm/kahu/internal/engine/restore/draft"
 )
 
@@ -162,6 +163,9 @@ func (r *run) settled(item *restoreplan.Item, size int64) {
 	delete(r.later.ids, item.ID)
 	if data := r.data[item]; data != nil && data.state == claimOpen {
 		data.state = claimSettled
+		if data.outcome.State == volumework.Planned {
+			data.outcome.State = volumework.Going
+		}
 	}
 	r.mu.Unlock()
 	r.progress.Done(1, size)

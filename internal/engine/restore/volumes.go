@@ -72,7 +72,7 @@ func (r *run) planVolumes(context.Context) error {
 	for _, wave := range r.plan.Waves {
 		for _, item := range wave.Items {
 			if row := rows[item.Key()]; row != nil {
-				r.data[item] = newClaim(row, volumework.Going)
+				r.data[item] = newClaim(row, volumework.Planned)
 				replaced[row.PersistentVolume] = "provider " + row.Provider + " makes another one from the backup of its data"
 				r.Note(item.Key(), "VolumeFromBackup", "provider "+row.Provider+" makes its volume from the backup")
 			}
@@ -131,6 +131,9 @@ func (r *run) withData(ctx context.Context, wish draft.Draft) error {
 	if err != nil {
 		return err
 	}
+	r.mu.Lock()
+	data.outcome.State = volumework.Going
+	r.mu.Unlock()
 	made, err := r.request.Volumes.Make(ctx, r.volumeRun(), volumework.RestoreOrder{
 		Namespace: claim.GetNamespace(), Name: claim.GetName(), Claim: text,
 		Provider: row.Provider, Location: row.Location, Handle: row.Handle, Attributes: row.Attributes,
