@@ -8,11 +8,13 @@ import (
 	"os/exec"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/soda-cdm/kahu/internal/testkit/cluster"
 	"github.com/soda-cdm/kahu/provider"
@@ -111,8 +113,30 @@ func (w *world) accompany(driver provider.Identity) {
 	})
 }
 
+// cancelAtWork cancels a Backup while its provider is at work.
+func (w *world) cancelAtWork(name string) {
+	w.Helper()
+	w.until("the provider is at work", func(ctx context.Context) error {
+		list, err := w.kahu("volumebackupcontents").List(ctx, metav1.ListOptions{})
+		if err != nil {
+			return err
+		}
+		for i := range list.Items {
+			if order := &list.Items[i]; w.text(order, "spec", "backupName") == name && w.text(order, "status", "phase") == "InProgress" {
+				return nil
+			}
+		}
+		return fmt.Errorf("there are %d orders", len(list.Items))
+	})
+	wish := []byte(`{"spec":{"cancel":true}}`)
+	if _, err := w.kahu("backups").Patch(w.Context(), name, types.MergePatchType, wish, metav1.PatchOptions{}); err != nil {
+		w.Fatal(err)
+	}
+	w.field(w.kahu("backups"), name, "Failed", "status", "state")
+}
+
 // readThrough backs a volume up with a driver that mounts what it reads: that is a volume of a snapshot, in Kahu's namespace,
-// of which nothing is left.
+// of which nothing is left, also where it is cancelled meanwhile.
 func (w *world) readThrough(before map[string]int) {
 	w.Helper()
 	live, err := w.folder(w.Context(), "shop", "cash")
@@ -125,7 +149,10 @@ func (w *world) readThrough(before map[string]int) {
 		}
 	}
 	write("of the snapshot")
-	volumes, err := memory.NewVolumes(memory.VolumeOptions{Bytes: 15, Now: func() time.Time { return time.Unix(1, 0) }})
+	var stalled atomic.Bool
+	volumes, err := memory.NewVolumes(memory.VolumeOptions{
+		Bytes: 15, Now: func() time.Time { return time.Unix(1, 0) }, Stall: func(string) bool { return stalled.Load() },
+	})
 	if err != nil {
 		w.Fatal(err)
 	}
@@ -134,9 +161,19 @@ func (w *world) readThrough(before map[string]int) {
 	w.make(w.kahu("backuplocations"), `{"apiVersion":"kahu.io/v1beta1","kind":"BackupLocation","metadata":{"name":"far"},
 		"spec":{"providerName":"reader"}}`)
 	w.field(w.kahu("providers"), "reader", "Available", "status", "state")
-	w.make(w.kahu("backups"), `{"apiVersion":"kahu.io/v1beta1","kind":"Backup","metadata":{"name":"moved"},
-		"spec":{"metadataLocation":"main","deletionPolicy":"Delete","includeNamespaces":["shop"],
-		"volumeRules":[{"claims":["cash"],"action":"Backup","providerName":"reader"},{"action":"Skip"}]}}`)
+	backup := func(name string) {
+		w.make(w.kahu("backups"), `{"apiVersion":"kahu.io/v1beta1","kind":"Backup","metadata":{"name":"`+name+`"},
+			"spec":{"metadataLocation":"main","deletionPolicy":"Delete","includeNamespaces":["shop"],
+			"volumeRules":[{"claims":["cash"],"action":"Backup","providerName":"reader"},{"action":"Skip"}]}}`)
+	}
+	stalled.Store(true)
+	backup("cancelled")
+	w.cancelAtWork("cancelled")
+	w.remove(w.kahu("backups"), "cancelled")
+	w.as(before)
+	stalled.Store(false)
+	write("of the snapshot")
+	backup("moved")
 	w.field(w.kahu("backups"), "moved", "Completed", "status", "state")
 	driver.mutex.Lock()
 	if driver.live || driver.found != "of the snapshot" {

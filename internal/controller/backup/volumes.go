@@ -105,7 +105,7 @@ func (c *Controller) heldByRestores(ctx context.Context, volumes []archive.Volum
 		return err
 	}
 	return reconcile.Waiting(kahuv1.ReasonBackupNeeded, "Volumes are being made from it by the Restores "+strings.Join(restores, ", ")+
-		": start pods that use their claims, or delete the claims, or cancel these Restores.", heldTime)
+		": start pods that use their claims, or delete the claims, or delete these Restores, with spec.cancel where claims wait.", heldTime)
 }
 
 // forgetVolumes removes what stands for the volumes of a backup in the cluster, whose data stays. Of a run that is not known to

@@ -112,6 +112,9 @@ func (c Command) run(ctx context.Context, given flags) (Result, error) {
 	result, err := Run(ctx, task, Options{
 		Store: provider.NewClient(connection), Key: key, Folder: given.folder, Progress: told.tell,
 	})
+	if err == nil {
+		told.say(result.Bytes)
+	}
 	return result, errors.Join(err, connection.Close())
 }
 
@@ -188,6 +191,11 @@ func (t *teller) tell(done int64) {
 		return
 	}
 	t.last = now
+	t.say(done)
+}
+
+// say tells how far the task is.
+func (t *teller) say(done int64) {
 	if text, err := json.Marshal(Progress{BytesDone: done}); err == nil {
 		_, _ = fmt.Fprintln(t.to, string(text)) // Who does not hear it asks for the result in the end.
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -49,7 +50,7 @@ func TestCommand(t *testing.T) {
 		return result, code, said.String() + wrong.String()
 	}
 	saved, code, said := run(mover.Task{Action: mover.Save, Path: in("from")})
-	if code != mover.Done || saved.Backup == "" || !strings.Contains(said, `{"bytesDone":7`) {
+	if code != mover.Done || saved.Backup == "" || !strings.HasSuffix(said, fmt.Sprintf("{\"bytesDone\":%d}\n", saved.Bytes)) {
 		t.Fatalf("%d: %+v: %s", code, saved, said)
 	}
 	if loaded, code, said := run(mover.Task{Action: mover.Load, Path: in("into"), Backup: saved.Backup}); code != mover.Done {
