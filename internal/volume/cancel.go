@@ -55,7 +55,7 @@ func (c *Client) unclaimed(ctx context.Context, order *kahuv1.VolumeRestoreConte
 }
 
 // Needed returns the Restores whose orders are not over and make volumes from the given ones: their names, at most as many as fit
-// into a message.
+// into a message. It has those orders end whose claims are gone.
 func (c *Client) Needed(ctx context.Context, volumes []archive.Volume) ([]string, error) {
 	const most = 5
 	sources := map[[2]string]bool{}
@@ -75,11 +75,11 @@ func (c *Client) Needed(ctx context.Context, volumes []archive.Volume) ([]string
 		if isOver(order) || !sources[[2]string{order.Spec.ProviderName, order.Spec.Backup.Handle}] {
 			continue
 		}
-		useless, err := c.isUseless(ctx, order)
+		needs, err := c.needs(ctx, order)
 		if err != nil {
 			return nil, err
 		}
-		if !useless {
+		if needs {
 			names[order.Spec.RestoreName] = true
 		}
 	}
@@ -88,6 +88,16 @@ func (c *Client) Needed(ctx context.Context, volumes []archive.Volume) ([]string
 		found = append(found[:most], fmt.Sprintf("%d more", more))
 	}
 	return found, nil
+}
+
+// needs tells whether an order needs what its volume is made from. One that does not is ended, as what it keeps ready for a claim that
+// is gone would be made from what goes now.
+func (c *Client) needs(ctx context.Context, order *kahuv1.VolumeRestoreContent) (bool, error) {
+	useless, err := c.isUseless(ctx, order)
+	if err != nil || !useless {
+		return err == nil, err
+	}
+	return false, c.end(ctx, order)
 }
 
 // isUseless tells whether there is no claim for an order, and will be none: a Restore that goes on creates it after its order.
@@ -136,14 +146,22 @@ func (c *Client) cancel(
 			continue
 		}
 		going++
-		if order.Spec.Cancel {
-			continue
-		}
-		before := order.DeepCopy()
-		order.Spec.Cancel = true
-		if err := c.api.Patch(ctx, order, client.MergeFrom(before)); client.IgnoreNotFound(err) != nil {
-			return going, fmt.Errorf("cancelling work order %s: %w", order.Name, err)
+		if err := c.end(ctx, order); err != nil {
+			return going, err
 		}
 	}
 	return going, nil
+}
+
+// end has an order end.
+func (c *Client) end(ctx context.Context, order *kahuv1.VolumeRestoreContent) error {
+	if order.Spec.Cancel {
+		return nil
+	}
+	before := order.DeepCopy()
+	order.Spec.Cancel = true
+	if err := c.api.Patch(ctx, order, client.MergeFrom(before)); client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("cancelling work order %s: %w", order.Name, err)
+	}
+	return nil
 }

@@ -50,6 +50,13 @@ func TestDeletedBackupKeepsWhatRestoresNeed(t *testing.T) {
 		}
 		return nil
 	})
+	w.until("what was kept ready is gone", func(ctx context.Context) error {
+		list, err := w.of("snapshot.storage.k8s.io", "v1", "volumesnapshots", "heir").List(ctx, metav1.ListOptions{})
+		if err == nil && len(list.Items) > 0 {
+			err = fmt.Errorf("there are %d VolumeSnapshots", len(list.Items))
+		}
+		return err
+	})
 	w.remove(w.kahu("restores"), "needing")
 	w.remove(w.of("", "v1", "namespaces", ""), "heir")
 	w.as(before)

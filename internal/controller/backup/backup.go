@@ -57,7 +57,7 @@ type Volumes interface {
 	// Remove has the data of a backup's volumes removed: of those that were ordered, and of the given ones. It can be called
 	// again.
 	Remove(ctx context.Context, run volumework.Run, volumes []archive.Volume) error
-	// Needed returns the Restores that make volumes from those of a backup, by name, the first ones in order.
+	// Needed returns the Restores that make volumes from those of a backup, by name, the first ones in order. It ends what nobody needs.
 	Needed(ctx context.Context, volumes []archive.Volume) ([]string, error)
 	// Forget removes what stands for the volumes in the cluster, and leaves their data.
 	Forget(ctx context.Context, run volumework.Run) error
