@@ -38,6 +38,8 @@ type BackupHook struct {
 }
 
 // BackupResourceHook is a set of commands and the pods that they run in.
+//
+// +kubebuilder:validation:XValidation:rule="(has(self.pre) && self.pre.exists(s, has(s.exec))) || (has(self.post) && self.post.exists(s, has(s.exec)))",message="the set has no command: name one below pre or post, or remove the set"
 type BackupResourceHook struct {
 	// name is the name of this set of commands.
 	// +required
@@ -140,6 +142,8 @@ type RestoreHook struct {
 }
 
 // RestoreResourceHook is a set of commands and the pods that they run in.
+//
+// +kubebuilder:validation:XValidation:rule="(has(self.pre) && self.pre.exists(s, has(s.exec))) || (has(self.post) && self.post.exists(s, has(s.exec) || has(s.init)))",message="the set has neither a command nor init containers: name one below pre or post, or remove the set"
 type RestoreResourceHook struct {
 	// name is the name of this set of commands.
 	// +required

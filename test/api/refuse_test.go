@@ -26,6 +26,17 @@ func TestRefused(t *testing.T) {
 			backup + "  hook: {quiesceTimeout: -1s}\n",
 			[]refusal{{"spec.hook.quiesceTimeout", "spec.hook.quiesceTimeout must be a duration that is not negative, such as 1m"}},
 		},
+		"HooksWithoutCommands": {
+			backup + "  hook: {resources: [{name: a, post: [{exec: {command: [sync]}}]}, {name: b}, {name: c, pre: [], post: [{}]}]}\n",
+			[]refusal{
+				{"spec.hook.resources[1]", "the set has no command: name one below pre or post, or remove the set"},
+				{"spec.hook.resources[2]", "the set has no command: name one below pre or post, or remove the set"},
+			},
+		},
+		"RestoreHookWithoutCommands": {
+			restore + "  hook: {resources: [{name: a, post: [{init: {}}]}, {name: b, pre: [{}]}]}\n",
+			[]refusal{{"spec.hook.resources[1]", "the set has neither a command nor init containers: name one below pre or post, or remove the set"}},
+		},
 		"QuiesceTimeoutNoDuration": {
 			backup + "  hook: {quiesceTimeout: soon}\n",
 			[]refusal{{"spec.hook.quiesceTimeout", "spec.hook.quiesceTimeout must be a duration that is not negative, such as 1m"}},

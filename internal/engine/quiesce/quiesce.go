@@ -172,7 +172,7 @@ func (s *Session) Around(ctx context.Context, ledger *engine.Ledger, cut func(ct
 	if err != nil {
 		return err
 	}
-	for _, text := range search.matches.Unmatched(s.request.Sets, "of the backup") {
+	for _, text := range append(search.matches.Unmatched(s.request.Sets, "of the backup"), hook.Unreleased(plans, s.request.Sets)...) {
 		ledger.Warn(core.Key{}, text)
 	}
 	if len(plans) == 0 {

@@ -50,6 +50,18 @@ func TestSetsWithoutPods(t *testing.T) {
 	}
 }
 
+// TestNothingAfter: that nothing has an application go on is a warning, and the backup goes on.
+func TestNothingAfter(t *testing.T) {
+	t.Parallel()
+	s := newStage(t, "db")
+	request := s.request()
+	request.Sets[0].Post = nil
+	ledger, err := s.around(t.Context(), t, request, nil)
+	if text := strings.Join(ledger.Warnings, "\n"); err != nil || !strings.Contains(text, "none after it, as in Pod shop/db") {
+		t.Errorf("%v: it warns of %q", err, text)
+	}
+}
+
 // TestMistypedAnnotation: a pod with a mistyped annotation fails the backup, before anything is held still, and is named.
 func TestMistypedAnnotation(t *testing.T) {
 	t.Parallel()
