@@ -27,6 +27,9 @@ func (n Need) String() string {
 	return n.Resource.String() + " " + n.Name
 }
 
+// IsStorageClass tells whether it is a StorageClass that is needed.
+func (n Need) IsStorageClass() bool { return n.Resource == storageClasses }
+
 // The kinds of classes.
 var (
 	storageClasses  = schema.GroupResource{Group: "storage.k8s.io", Resource: "storageclasses"}     //nolint:gochecknoglobals // Names, never changed.

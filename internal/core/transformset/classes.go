@@ -1,6 +1,9 @@
 package transformset
 
 import (
+	"slices"
+	"strings"
+
 	"github.com/soda-cdm/kahu/internal/core"
 	"github.com/soda-cdm/kahu/internal/core/transform"
 )
@@ -79,4 +82,15 @@ func (p *Program) ClassesUsed() []ClassUsed {
 		}
 	}
 	return used
+}
+
+// ClassSetBy returns what gave a claim its storage class: the transform, or the entry of a mapping, as the reasons of the changes
+// name it; empty where none of them did.
+func ClassSetBy(changes []transform.Change) string {
+	for _, change := range slices.Backward(changes) {
+		if change.Path == "spec.storageClassName" || strings.Contains(change.Path, annotationClass) {
+			return change.Reason
+		}
+	}
+	return ""
 }

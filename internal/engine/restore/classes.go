@@ -1,6 +1,7 @@
 package restore
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -29,95 +30,110 @@ func (r *run) planClasses(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	wanted := map[string][]*restoreplan.Item{}
-	err = rehearsal.Each(ctx, r.planned(claimKind()), func(item *restoreplan.Item, _, after map[string]any) {
-		if class := reuse.ClaimOf(after).Class; class != "" {
-			wanted[class] = append(wanted[class], item)
+	wanted := wishes{}
+	err = rehearsal.Each(ctx, r.planned(claimKind()), func(seen draft.Rehearsed) {
+		if class := reuse.ClaimOf(seen.After).Class; class != "" {
+			wish := restoreplan.ClassWish{Class: class, By: transformset.ClassSetBy(seen.Changes)}
+			wanted[wish] = append(wanted[wish], seen.Item)
 		}
 	})
 	if err != nil {
 		return err
 	}
-	err = rehearsal.Each(ctx, r.planned(statefulSetKind()), func(*restoreplan.Item, map[string]any, map[string]any) {}) // It counts.
-	if err != nil {
+	if err := rehearsal.Each(ctx, r.planned(statefulSetKind()), func(draft.Rehearsed) {}); err != nil { // It counts.
 		return err
 	}
 	mapped := rehearsal.Program.ClassesUsed()
-	missing, err := r.missingClasses(ctx, kind, rehearsal, slices.Concat(slices.Sorted(maps.Keys(wanted)), classesOf(mapped)))
+	missing, err := r.missingClasses(ctx, kind, rehearsal, slices.Concat(wanted.classes(), classesOf(mapped)))
 	if err != nil || len(missing) == 0 {
 		return err
 	}
 	return r.judgeClasses(ctx, wanted, mapped, missing)
 }
 
-// judgeClasses says what becomes of claims of classes that are missing.
-func (r *run) judgeClasses(
-	ctx context.Context, wanted map[string][]*restoreplan.Item, mapped []transformset.ClassUsed, missing map[string]bool,
-) error {
+// wishes are the claims that are to have a storage class, by that.
+type wishes map[restoreplan.ClassWish][]*restoreplan.Item
+
+// judgeClasses says what of the missing classes is in the way: a mapping to one refuses the run, and claims of one fail.
+func (r *run) judgeClasses(ctx context.Context, wanted wishes, mapped []transformset.ClassUsed, missing map[string]bool) error {
 	needed, err := r.neededClasses(ctx, wanted, missing)
 	if err != nil {
 		return err
 	}
-	var problems []selection.Problem
-	for _, entry := range mapped {
-		// Where no claim is restored, it is one of a template of claims.
-		if missing[entry.Class] && (len(needed[entry.Class]) > 0 || len(wanted[entry.Class]) == 0) {
-			problems = append(problems, selection.Problem{
-				Field: entry.Field, Reason: transformset.ReasonInvalidTransform,
-				Message: "StorageClass " + entry.Class + " is neither in the cluster nor in the restore: name one that is, or create it",
-			})
-		}
-	}
+	problems := r.missingMapped(needed, wanted, mapped, missing)
 	if len(problems) > 0 && !r.request.DryRun {
 		return &engine.InvalidError{Problems: problems}
 	}
 	for _, problem := range problems {
 		r.problems = append(r.problems, problem.Field+": "+problem.Message)
 	}
-	for _, class := range slices.Sorted(maps.Keys(needed)) {
-		r.warnOfClass(class, needed[class])
+	told := maps.Clone(r.missing)
+	for _, wish := range needed.sorted() {
+		lost := r.loseClass(wish, needed[wish])
+		if len(lost) > 0 && r.request.DryRun && !told[wish.Class] {
+			r.problems = append(r.problems, wish.Missing()+": needed by "+restoreplan.NamesOfClaims(lost))
+			r.missing[wish.Class] = true
+		}
 	}
 	return nil
 }
 
+// missingMapped says which entries of mappings that are used give classes that are missing.
+func (r *run) missingMapped(needed, wanted wishes, mapped []transformset.ClassUsed, missing map[string]bool) []selection.Problem {
+	var problems []selection.Problem
+	r.missing = map[string]bool{}
+	for _, entry := range mapped {
+		// Where no claim is restored, it is one of a template of claims.
+		if missing[entry.Class] && (needed.have(entry.Class) || !wanted.have(entry.Class)) {
+			problems = append(problems, selection.Problem{
+				Field: entry.Field, Reason: transformset.ReasonInvalidTransform,
+				Message: "StorageClass " + entry.Class + " is neither in the cluster nor in the restore: name one that is there, or create it",
+			})
+			r.missing[entry.Class] = true
+		}
+	}
+	return problems
+}
+
 // neededClasses returns the claims of the missing classes that are not there already.
-func (r *run) neededClasses(
-	ctx context.Context, wanted map[string][]*restoreplan.Item, missing map[string]bool,
-) (map[string][]*restoreplan.Item, error) {
-	needed := map[string][]*restoreplan.Item{}
-	for class := range missing {
-		for _, item := range wanted[class] {
+func (r *run) neededClasses(ctx context.Context, wanted wishes, missing map[string]bool) (wishes, error) {
+	needed := wishes{}
+	for wish, items := range wanted {
+		if !missing[wish.Class] {
+			continue
+		}
+		for _, item := range items {
 			there, err := r.claimIsThere(ctx, item)
 			if err != nil {
 				return nil, err
 			}
 			if !there {
-				needed[class] = append(needed[class], item)
+				needed[wish] = append(needed[wish], item)
 			}
 		}
 	}
 	return needed, nil
 }
 
-// warnOfClass says what becomes of claims whose class is missing. A volume that a provider makes itself needs no class.
-func (r *run) warnOfClass(class string, claims []*restoreplan.Item) {
-	why := fmt.Sprintf("StorageClass %s is neither in the cluster nor in the restore: create it, or map it to another one "+
-		"with spec.storageClassMapping[%s]", class, class)
+// loseClass says what becomes of claims whose class is missing, and names those that suffer from it. A volume that a provider makes
+// itself needs no class.
+func (r *run) loseClass(wish restoreplan.ClassWish, claims []*restoreplan.Item) (lost []string) {
+	why := wish.Missing()
 	for _, item := range claims {
 		key := r.transformer.Key(*item.Kind, item.Key())
-		said := fmt.Sprintf("PersistentVolumeClaim %s/%s: %s", key.Namespace, key.Name, why)
-		switch data := r.data[item]; {
-		case data != nil && volumeplan.Way(data.row.Way) == volumeplan.Offload:
+		data := r.data[item]
+		switch {
+		case data != nil && volumeplan.Way(data.row.Way) == volumeplan.Offload, data == nil && r.anew[item] == "":
+			continue
 		case data != nil:
 			data.unfit = errors.New(why)
 			r.lose(item, data.unfit)
-			if r.request.DryRun {
-				r.problems = append(r.problems, said)
-			}
-		case r.anew[item] != "":
-			r.Warn(key, said+"; until then the claim waits")
+		case !r.request.DryRun: // Which says it once.
+			r.Warn(key, fmt.Sprintf("PersistentVolumeClaim %s/%s: %s; until then the claim waits", key.Namespace, key.Name, why))
 		}
+		lost = append(lost, engine.Path(key.Namespace, key.Name))
 	}
+	return lost
 }
 
 // claimIsThere tells whether somebody else's claim is there, which keeps what it has.
@@ -153,7 +169,7 @@ func (r *run) missingClasses(ctx context.Context, kind core.Kind, rehearsal *dra
 		return missing, nil
 	}
 	has := func(object map[string]any) { delete(missing, reuse.ClaimOf(object).Class) }
-	err := rehearsal.Each(ctx, r.planned(oldvolume.Kind()), func(_ *restoreplan.Item, _, after map[string]any) { has(after) })
+	err := rehearsal.Each(ctx, r.planned(oldvolume.Kind()), func(seen draft.Rehearsed) { has(seen.After) })
 	if err != nil {
 		return nil, err
 	}
@@ -163,6 +179,25 @@ func (r *run) missingClasses(ctx context.Context, kind core.Kind, rehearsal *dra
 	err = oldvolume.Each(ctx, r.Cluster, has)
 	return missing, err
 }
+
+// sorted returns the wishes in an order that is always the same.
+func (w wishes) sorted() []restoreplan.ClassWish {
+	return slices.SortedFunc(maps.Keys(w), func(a, b restoreplan.ClassWish) int {
+		return cmp.Or(cmp.Compare(a.Class, b.Class), cmp.Compare(a.By, b.By))
+	})
+}
+
+// classes returns the classes that are wished for, each once.
+func (w wishes) classes() []string {
+	var names []string
+	for _, wish := range w.sorted() {
+		names = append(names, wish.Class)
+	}
+	return slices.Compact(names)
+}
+
+// have tells whether a class is among those.
+func (w wishes) have(class string) bool { return slices.Contains(w.classes(), class) }
 
 func classesOf(used []transformset.ClassUsed) []string {
 	var names []string

@@ -2,6 +2,7 @@ package restore_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"strings"
 	"testing"
@@ -95,7 +96,7 @@ func TestDataOfAClassThatIsMissing(t *testing.T) {
 		if err != nil || result.Volumes[0].Claim.Name != "data" || result.Volumes[0].State != volumework.Lost {
 			t.Fatalf("dry run %v: %v, %+v", dry, err, result.Volumes)
 		}
-		if dry && !strings.Contains(strings.Join(result.Preview.Problems, "\n"), "shop/data: StorageClass gone") {
+		if dry && !strings.Contains(strings.Join(result.Preview.Problems, "\n"), "StorageClass gone is neither in the cluster nor in the restore: create it, or map it to one that is there with spec.storageClassMapping[gone]: needed by PersistentVolumeClaims shop/data") {
 			t.Errorf("a dry run says %q", result.Preview.Problems)
 		}
 		if !dry && namesOf(result) != "persistentvolumeclaims/data:"+restore.ReasonVolumeFailed {
@@ -104,6 +105,53 @@ func TestDataOfAClassThatIsMissing(t *testing.T) {
 	}
 	if makes.asked["data"] != 0 || makes.asked["fine"] != 1 {
 		t.Errorf("asked for: %v", makes.asked)
+	}
+}
+
+// TestWhatNamesAClassThatIsMissing: it is told once, with what is to be corrected, by the row of the claim too.
+func TestWhatNamesAClassThatIsMissing(t *testing.T) {
+	set := transformset.Transform{
+		Name: "other", Match: transformset.Match{Resources: []selection.ResourceFilter{{Kind: "PersistentVolumeClaim"}}},
+		MergePatch: json.RawMessage(`{"spec":{"storageClassName":"nope"}}`),
+	}
+	for name, test := range map[string]struct {
+		sets   []transformset.Set
+		blames string
+	}{
+		"the backup":       {nil, "spec.storageClassMapping[shared]"},
+		"the mapping":      {[]transformset.Set{{StorageClassMapping: map[string]string{"shared": "nope"}}}, "spec.storageClassMapping[shared]: "},
+		"a transform":      {[]transformset.Set{{Transforms: []transformset.Transform{set}}}, "spec.transforms[0] (other): "},
+		"a set, over ours": {[]transformset.Set{{StorageClassMapping: map[string]string{"shared": "there"}}, {Name: "corp", Transforms: []transformset.Transform{set}}}, "TransformSet corp: spec.transforms[0] (other): "},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w, makes := world.New(t), &making{}
+			w.Shop()
+			w.Volumes, w.Restores = snapshots{}, makes
+			for _, name := range []string{"data", "other"} {
+				w.Cluster.Put(t, world.Claims, "shop", name, `{"spec":{"volumeName":"pv-`+name+`","storageClassName":"shared",
+					"accessModes":["ReadWriteOnce"]},"status":{"phase":"Bound"}}`)
+			}
+			if _, err := w.Backup("one", selection.Filters{}); err != nil {
+				t.Fatal(err)
+			}
+			to := fakecluster.New(append(world.AllKinds(), storageClasses)...)
+			to.Put(t, storageClasses, "", "there", `{}`)
+			use := &restore.Runner{Cluster: to, Clock: w.Clock, Creators: 4, Patience: world.Patience}
+			result, err := use.Run(t.Context(), restore.Request{
+				Backup: world.ID("one"), ID: world.RestoreID, Attempt: "first", DryRun: true, Volumes: makes, Transforms: test.sets,
+			}, w.Files)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if problems := result.Preview.Problems; len(problems) != 1 || !strings.Contains(problems[0], test.blames) || strings.Contains(problems[0], "[nope]") {
+				t.Errorf("problems: %q", problems)
+			}
+			for _, row := range result.Volumes {
+				if row.State != volumework.Lost || !strings.Contains(row.Message, test.blames) || strings.Contains(row.Message, "[nope]") {
+					t.Errorf("%+v", row)
+				}
+			}
+		})
 	}
 }
 

@@ -285,7 +285,8 @@ type run struct {
 	again    map[*restoreplan.Item]core.Key // the volumes that claims get again, which are reserved for old ones, set by planOldVolumes
 	homes    map[string][]*claim            // the same by their namespaces in the cluster, set by lookForClaims
 	left     []volumework.Restored          // claims with data that their pods make again, set by planVolumes
-	problems []string                       // what a dry run says would be in the way, set by lookForClaims
+	problems []string                       // what a dry run says would be in the way, set by lookForClaims and planClasses
+	missing  map[string]bool                // the storage classes of which these say that they are not there
 	served   []core.Kind                    // what the cluster serves, set by survey
 
 	mu            sync.Mutex
@@ -320,7 +321,7 @@ func (r *run) previewPlan(ctx context.Context) (err error) {
 	asking := &preview.Previewer{
 		Ledger: r.Ledger, Progress: r.progress, Cluster: r.Cluster, Served: r.served, Clock: r.Clock,
 		Plan: r.plan, Policy: r.request.Existing, Manager: r.manager, Updater: r.updater,
-		Drafts: r.drafts, Draft: r.prepare, Each: r.eachObject, Problems: r.problems,
+		Drafts: r.drafts, Draft: r.prepare, Each: r.eachObject, Problems: r.problems, Missing: r.missing,
 	}
 	if r.request.ID != (archive.RestoreID{}) {
 		asking.Write = r.writePlan

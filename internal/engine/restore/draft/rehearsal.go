@@ -22,11 +22,15 @@ type Rehearsal struct {
 	Read func(ctx context.Context, records []archive.Record, visit func(record archive.Record, content []byte) error) error
 }
 
-// Each visits items as they are in the backup and as they would be created. What a transform cannot be applied to is not
-// created, and left out.
-func (r *Rehearsal) Each(
-	ctx context.Context, items []*restoreplan.Item, visit func(item *restoreplan.Item, before, after map[string]any),
-) error {
+// Rehearsed is an object as it is in the backup and as it would be created, and what people have had changed in it.
+type Rehearsed struct {
+	Item          *restoreplan.Item
+	Before, After map[string]any
+	Changes       []transform.Change
+}
+
+// Each visits items. What a transform cannot be applied to is not created, and left out.
+func (r *Rehearsal) Each(ctx context.Context, items []*restoreplan.Item, visit func(seen Rehearsed)) error {
 	records, byKey := make([]archive.Record, 0, len(items)), make(map[core.Key]*restoreplan.Item, len(items))
 	for _, item := range items {
 		records, byKey[item.Key()] = append(records, item.Record()), item
@@ -43,8 +47,8 @@ func (r *Rehearsal) Each(
 		}
 		r.Transformer.Apply(*item.Kind, after)
 		target := transformset.Target{Kind: *item.Kind, Namespace: item.Namespace, Name: item.Name}
-		if _, err := r.Program.Apply(target, after); err == nil {
-			visit(item, before, after)
+		if applied, err := r.Program.Apply(target, after); err == nil {
+			visit(Rehearsed{Item: item, Before: before, After: after, Changes: applied.Changes})
 		}
 		return nil
 	})

@@ -152,8 +152,8 @@ func (f *Finder) lookForVolume(ctx context.Context, one *reuse.Case, living *vol
 // readClaims reads those claims that had a volume.
 func (f *Finder) readClaims(ctx context.Context, claims []*restoreplan.Item) ([]*found, error) {
 	read := map[*restoreplan.Item]*found{}
-	err := f.Rehearsal.Each(ctx, claims, func(item *restoreplan.Item, before, after map[string]any) {
-		had, gets := reuse.ClaimOf(before), reuse.ClaimOf(after)
+	err := f.Rehearsal.Each(ctx, claims, func(seen draft.Rehearsed) {
+		item, had, gets := seen.Item, reuse.ClaimOf(seen.Before), reuse.ClaimOf(seen.After)
 		if had.Volume == "" || gets.Volume != "" && gets.Volume != had.Volume {
 			return
 		}
@@ -183,8 +183,8 @@ func (f *Finder) readVolumes(ctx context.Context, plan *restoreplan.Plan) (broug
 		}
 	}
 	made := brought{volumes: map[string]reuse.Volume{}, items: map[string]*restoreplan.Item{}}
-	err := f.Rehearsal.Each(ctx, items, func(item *restoreplan.Item, _, after map[string]any) {
-		made.volumes[item.Name], made.items[item.Name] = reuse.VolumeOf(after), item
+	err := f.Rehearsal.Each(ctx, items, func(seen draft.Rehearsed) {
+		made.volumes[seen.Item.Name], made.items[seen.Item.Name] = reuse.VolumeOf(seen.After), seen.Item
 	})
 	return made, err
 }

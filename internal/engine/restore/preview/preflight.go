@@ -20,6 +20,9 @@ import (
 // that would not let them in. The API server asks for none of that when it takes an object.
 func (p *run) preflight(ctx context.Context) error {
 	for need, by := range p.needs {
+		if need.IsStorageClass() && p.Missing[need.Name] {
+			continue
+		}
 		missing, err := p.lacks(ctx, need)
 		if err != nil {
 			return err

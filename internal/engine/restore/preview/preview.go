@@ -133,8 +133,9 @@ type Previewer struct {
 	Draft  func(ctx context.Context, item *restoreplan.Item, content []byte) (draft.Draft, error)
 	// Each reads the objects of a wave and acts on them, on many at once.
 	Each func(ctx context.Context, wave restoreplan.Wave, act Act) error
-	// Problems are known to be in the way already.
+	// Problems are known to be in the way already. Missing are the storage classes that are not there, and that they name.
 	Problems []string
+	Missing  map[string]bool
 	// Write writes the file of the whole plan and returns its name; nil: there is no place for it.
 	Write func(ctx context.Context, content []byte) (string, error)
 }
