@@ -46,8 +46,8 @@ func Of(err error) Failure {
 	var exists *restore.ExistsError
 	var needed *seal.KeyNeededError
 	var unknown *engine.UnknownSignerError
-	if reason := ofVolumes(err); reason != "" {
-		return Failure{Reason: reason, Message: err.Error()}
+	if found, is := ofVolumes(err); is {
+		return found
 	}
 	switch {
 	case errors.As(err, &needed):
@@ -75,15 +75,16 @@ func Of(err error) Failure {
 	return Failure{Reason: reason, Message: err.Error()}
 }
 
-// ofVolumes finds the reason in what went wrong with applications that were to hold still, and with providers of volumes.
-func ofVolumes(err error) string {
+// ofVolumes finds what went wrong with applications that were to hold still, and with providers of volumes. Of a hook, the step in
+// which it ran is not told: a cut that hooks surround is well.
+func ofVolumes(err error) (Failure, bool) {
 	if hooked, is := errors.AsType[*quiesce.FailedError](err); is {
-		return hooked.Reason
+		return Failure{Reason: hooked.Reason, Message: hooked.Message}, true
 	}
 	if _, is := errors.AsType[*restore.VolumesAwayError](err); is {
-		return kahuv1.ReasonProviderUnavailable
+		return Failure{Reason: kahuv1.ReasonProviderUnavailable, Message: err.Error()}, true
 	}
-	return ""
+	return Failure{}, false
 }
 
 // OfReading finds the reason for an error that came while a backup was read.

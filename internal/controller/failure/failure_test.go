@@ -8,6 +8,7 @@ import (
 	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
 	"github.com/soda-cdm/kahu/internal/controller/failure"
 	"github.com/soda-cdm/kahu/internal/core"
+	"github.com/soda-cdm/kahu/internal/engine/quiesce"
 	"github.com/soda-cdm/kahu/internal/engine/restore"
 )
 
@@ -29,5 +30,13 @@ func TestWhoIsAway(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestHookThatFailed: what failed is the hook, and not the step in which it ran: a cut that it follows is well.
+func TestHookThatFailed(t *testing.T) {
+	hooked := &quiesce.FailedError{Reason: kahuv1.ReasonHookFailed, Message: "PostHook in Pod shop/db: exit code 1"}
+	if found := failure.Of(fmt.Errorf("cutting volumes: %w", hooked)); found.Reason != hooked.Reason || found.Message != hooked.Message {
+		t.Errorf("%+v", found)
 	}
 }

@@ -111,14 +111,27 @@ func ofHooks(was, is *kahuv1.BackupStatus) []Item {
 	if is.Hooks == nil || is.Hooks.CompletionTimestamp == nil || was.Hooks != nil && was.Hooks.CompletionTimestamp != nil {
 		return nil
 	}
-	stranded := slices.ContainsFunc(is.Hooks.Containers, func(row kahuv1.HookContainer) bool {
-		return row.Post == kahuv1.ReasonPodUnreachable || row.Post == kahuv1.ReasonContainerNotRunning
-	})
 	said := meta.FindStatusCondition(is.Conditions, kahuv1.ConditionHooksCompleted)
-	if !stranded || said == nil {
+	if said == nil || said.Status != metav1.ConditionFalse {
 		return nil
 	}
-	return []Item{{true, kahuv1.ReasonPodUnreachable, said.Message}}
+	for i := range is.Hooks.Containers {
+		if row := &is.Hooks.Containers[i]; isStranded(is.Hooks, row) {
+			return []Item{{true, row.Post, said.Message}}
+		}
+	}
+	return nil
+}
+
+// isStranded tells whether the pod of a row may still be held still: it could not be reached, or is owed what has failed.
+func isStranded(hooks *kahuv1.BackupHooks, row *kahuv1.HookContainer) bool {
+	switch row.Post {
+	case kahuv1.ReasonPodUnreachable, kahuv1.ReasonContainerNotRunning:
+		return true
+	case "", kahuv1.ReasonCompleted:
+		return false
+	}
+	return slices.ContainsFunc(hooks.Owed, func(owed kahuv1.OwedHook) bool { return owed.Namespace == row.Namespace && owed.Pod == row.Pod })
 }
 
 // ofMode tells that a backup is full that was to build on another one. That there is none yet, or that it is time, is expected.

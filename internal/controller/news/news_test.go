@@ -264,7 +264,15 @@ func TestStrandedApplicationsAreNews(t *testing.T) {
 	if got := news.OfBackup(owed, stranded); !cmp.Equal(want, got) {
 		t.Errorf("news: %+v", got)
 	}
-	for name, pair := range map[string][2]*kahuv1.Backup{"again": {stranded, stranded}, "well": {owed, given("Completed")}} {
+	unfreed := given(kahuv1.ReasonHookFailed)
+	unfreed.Status.Hooks.Owed = []kahuv1.OwedHook{{Namespace: "shop", Pod: "db"}}
+	want[0].Reason = kahuv1.ReasonHookFailed
+	if got := news.OfBackup(owed, unfreed); !cmp.Equal(want, got) {
+		t.Errorf("news of a command that failed: %+v", got)
+	}
+	for name, pair := range map[string][2]*kahuv1.Backup{
+		"again": {stranded, stranded}, "well": {owed, given("Completed")}, "may fail": {owed, given(kahuv1.ReasonHookFailed)},
+	} {
 		if got := news.OfBackup(pair[0], pair[1]); len(got) > 0 {
 			t.Errorf("%s: %+v", name, got)
 		}

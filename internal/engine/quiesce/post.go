@@ -86,7 +86,7 @@ func (w *work) postRound(ctx context.Context, wait []owed) []owed {
 			commands := w.plans[of.number].Post
 			for ; of.next < len(commands); of.next++ {
 				of.last = w.Commands.Run(ctx, w.plans[of.number].Pod, commands[of.next])
-				if of.last.Outcome == hook.Unreachable || of.last.Outcome == hook.ContainerNotRunning {
+				if isAway(of.last.Outcome) {
 					mu.Lock()
 					left = append(left, of)
 					mu.Unlock()
@@ -100,6 +100,11 @@ func (w *work) postRound(ctx context.Context, wait []owed) []owed {
 	_ = group.Wait() // They return none.
 	slices.SortFunc(left, func(a, b owed) int { return cmp.Compare(a.number, b.number) })
 	return left
+}
+
+// isAway tells of a command that did not run, as far as anybody knows, and is tried again.
+func isAway(outcome string) bool {
+	return outcome == hook.Unreachable || outcome == hook.ContainerNotRunning
 }
 
 // giveUp gives up a pod that was waited for long enough: what is left of its commands has failed, and it may be held still for as long
@@ -120,31 +125,34 @@ func (w *work) giveUp(of owed, waited time.Duration) bool {
 	defer w.mu.Unlock()
 	w.stranded = append(w.stranded, PodText(plan.Pod.Namespace, plan.Pod.Name))
 	key := core.Key{Resource: "pods", Namespace: plan.Pod.Namespace, Name: plan.Pod.Name}
-	w.ledger.Warn(key, strandedText([]string{key.Namespace + "/" + key.Name}))
+	w.ledger.Warn(key, strandedText([]string{key.Namespace + "/" + key.Name}, notRun))
 	return true
 }
 
 // PodText is how Outcome.Stranded names a pod.
 func PodText(namespace, name string) string { return fmt.Sprintf("Pod %s/%s", namespace, name) }
 
-// strand adds that pods may be held still, which is why the run fails if nothing else is.
-func (o *Outcome) strand(pods []string, reason string) {
+// notRun is what happened to commands that could not be run.
+const notRun = "could not be run"
+
+// strand adds that pods may be held still, which is why the run fails if nothing else is, and what happened to their commands.
+func (o *Outcome) strand(pods []string, reason, happened string) {
 	if len(pods) == 0 {
 		return
 	}
 	o.Stranded = append(o.Stranded, pods...)
 	o.Reason = cmp.Or(o.Reason, reason)
-	text := strandedText(pods)
+	text := strandedText(pods, happened)
 	if o.Message != "" {
 		text += ". " + o.Message
 	}
 	o.Message = text
 }
 
-func strandedText(pods []string) string {
+func strandedText(pods []string, happened string) string {
 	named := strings.Join(pods[:min(len(pods), namedPods)], ", ")
 	if more := len(pods) - namedPods; more > 0 {
 		named += fmt.Sprintf(" and %d more", more)
 	}
-	return "the application may still be held still in " + named + ": the hooks after could not be run there; run them by hand"
+	return "the application may still be held still in " + named + ": the hooks after " + happened + " there; run them by hand"
 }

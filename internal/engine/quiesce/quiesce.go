@@ -120,7 +120,7 @@ type Outcome struct {
 	Quiesced time.Duration
 	// Ended is when all was over.
 	Ended time.Time
-	// Stranded are the pods that may still be held still: their post commands could not be run.
+	// Stranded are the pods that may still be held still: their post commands failed, or could not be run.
 	Stranded []string
 	// Reason and Message say why the run fails, if it does, and which pods are stranded.
 	Reason, Message string

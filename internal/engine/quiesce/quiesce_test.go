@@ -337,6 +337,48 @@ func TestPostHookThatNeverRan(t *testing.T) {
 	}
 }
 
+// TestPostHookThatFailed: a post hook that ran and failed may leave its pod held still, which the status and the failure say, with
+// its name; one that may fail, and one of a pod in which nothing ran before, leave nobody so. It is not run again.
+func TestPostHookThatFailed(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		adjust func(set *hook.Set)
+		fails  []string
+		held   bool
+	}{
+		"it":                     {fails: []string{"db thaw"}, held: true},
+		"both":                   {fails: []string{"db thaw", "db tell"}, held: true},
+		"and one before":         {fails: []string{"db freeze", "db thaw"}, held: true},
+		"it may":                 {fails: []string{"db thaw"}, adjust: func(set *hook.Set) { set.Post[0].Continue = true }},
+		"nothing was held still": {fails: []string{"db thaw"}, adjust: func(set *hook.Set) { set.Pre = nil }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newStage(t, "db")
+			s.answer = func(_ context.Context, what string) string {
+				if slices.Contains(test.fails, what) {
+					return hook.CommandFailed
+				}
+				return ""
+			}
+			request := s.request()
+			if test.adjust != nil {
+				test.adjust(&request.Sets[0])
+			}
+			_, err := s.around(t.Context(), t, request, nil)
+			const text = "the application may still be held still in Pod shop/db: the hooks after failed there; run them by hand. "
+			failed, is := errors.AsType[*quiesce.FailedError](err)
+			if (is && strings.HasPrefix(failed.Message, text)) != test.held || strings.HasPrefix(s.outcome.Message, text) != test.held ||
+				slices.Equal(s.outcome.Stranded, []string{"Pod shop/db"}) != test.held {
+				t.Errorf("%v: %+v", err, s.outcome)
+			}
+			if at := slices.Index(s.events, "db thaw"); slices.Contains(s.events[at+1:], "db thaw") {
+				t.Errorf("it runs again: %q", s.events)
+			}
+		})
+	}
+}
+
 // TestPostHookStaysOwed: one that could not be run when the run is taken away stays on record as owed; whoever goes on with it finds
 // the same.
 func TestPostHookStaysOwed(t *testing.T) {

@@ -105,6 +105,6 @@ func (w *work) resume(ctx context.Context, again *resumption) (Outcome, error) {
 	if again.unnamed > 0 {
 		lost = append(lost, fmt.Sprintf("%d pods that are not on record by name, and are gone or are asked nothing any more", again.unnamed))
 	}
-	outcome.strand(lost, hook.Changed)
+	outcome.strand(lost, hook.Changed, notRun)
 	return outcome, nil
 }

@@ -44,6 +44,7 @@ type work struct {
 	failed    int
 	unwritten *Held    // what was cut, until it is written down
 	stranded  []string // the pods whose post commands could not be run
+	unfreed   []string // those in which they ran, and failed
 }
 
 // state is how far a pod is.
@@ -91,7 +92,10 @@ func (w *work) end(ctx context.Context, err error) error {
 		err = errors.Join(err, fmt.Errorf("writing down that hooks are done: %w", failed))
 	}
 	if err == nil && w.failure != nil {
-		return w.failure
+		err = w.failure
+	}
+	if _, is := errors.AsType[*FailedError](err); is && len(outcome.Stranded) > 0 {
+		return &FailedError{Reason: outcome.Reason, Message: outcome.Message}
 	}
 	return err
 }
@@ -235,8 +239,21 @@ func (w *work) count(number int, of noted, text string) {
 		return
 	}
 	w.failed++
-	if !of.command.Continue && w.failure == nil {
+	if of.command.Continue {
+		return
+	}
+	w.unfree(number, of)
+	if w.failure == nil {
 		w.failure = &FailedError{Reason: result.Outcome, Message: text}
+	}
+}
+
+// unfree takes note of a pod in which a post command has failed, unless nothing was to hold it still. One that could not be run is
+// stranded when it is given up.
+func (w *work) unfree(number int, of noted) {
+	pod := PodText(w.plans[number].Pod.Namespace, w.plans[number].Pod.Name)
+	if of.action == "PostHook" && !isAway(of.result.Outcome) && w.states[number].begun && !slices.Contains(w.unfreed, pod) {
+		w.unfreed = append(w.unfreed, pod)
 	}
 }
 
@@ -289,6 +306,7 @@ func (w *work) outcome(err error) Outcome {
 	if failed != nil {
 		sum.Reason, sum.Message = failed.Reason, failed.Message
 	}
-	sum.strand(w.stranded, hook.Unreachable)
+	sum.strand(w.unfreed, hook.CommandFailed, "failed")
+	sum.strand(w.stranded, hook.Unreachable, notRun)
 	return sum
 }
