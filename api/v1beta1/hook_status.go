@@ -47,7 +47,9 @@ type BackupHooks struct {
 	// +nullable
 	CutCompletionTimestamp *metav1.MicroTime `json:"cutCompletionTimestamp,omitempty"`
 
-	// volumesCut says that every volume was cut between the two.
+	// volumesCut says that every volume that was to be cut was cut between the two:
+	// uncut is 0. It is true where none was to be cut, and says nothing of claims whose
+	// data is missing for another reason, such as that there is no provider for it.
 	// +optional
 	VolumesCut bool `json:"volumesCut,omitempty"`
 
