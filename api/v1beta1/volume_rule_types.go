@@ -1,6 +1,7 @@
 package v1beta1
 
 import (
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
@@ -86,6 +87,11 @@ type VolumeRule struct {
 	// +kubebuilder:validation:items:MaxLength=63
 	// +kubebuilder:validation:items:Pattern=`^[-.A-Za-z0-9]*\*?$`
 	Drivers []string `json:"drivers,omitempty"`
+
+	// volumeMode is what their volumes are: Filesystem, or Block. Absent means both.
+	// +optional
+	// +kubebuilder:validation:Enum=Filesystem;Block
+	VolumeMode corev1.PersistentVolumeMode `json:"volumeMode,omitempty"`
 
 	// labelSelector selects claims by their labels. Absent means all.
 	// +optional

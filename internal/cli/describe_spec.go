@@ -96,6 +96,7 @@ func volumeRuleText(rule *kahuv1.VolumeRule) string {
 	add(&of, "claims", strings.Join(rule.Claims, ", "))
 	add(&of, "storage classes", strings.Join(rule.StorageClasses, ", "))
 	add(&of, "drivers", strings.Join(rule.Drivers, ", "))
+	add(&of, "volume mode", string(rule.VolumeMode))
 	if rule.LabelSelector != nil {
 		add(&of, "labels", metav1.FormatLabelSelector(rule.LabelSelector))
 	}

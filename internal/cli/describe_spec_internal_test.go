@@ -15,10 +15,10 @@ func TestVolumeRuleText(t *testing.T) {
 		"Skip: namespaces a, b*; at most 1Gi": {
 			Action: kahuv1.VolumeActionSkip, Namespaces: []string{"a", "b*"}, MaxSize: "1Gi",
 		},
-		"Backup by way Snapshot by provider csi with snapshot class fast: claims c; storage classes s; drivers d; labels app=db; " +
+		"Backup by way Snapshot by provider csi with snapshot class fast: claims c; storage classes s; drivers d; volume mode Block; labels app=db; " +
 			"annotation k=v; at least 1Ki": {
 			Action: kahuv1.VolumeActionBackup, Way: kahuv1.VolumeWaySnapshot, ProviderName: "csi", SnapshotClass: "fast",
-			Claims: []string{"c"}, StorageClasses: []string{"s"}, Drivers: []string{"d"}, MinSize: "1Ki",
+			Claims: []string{"c"}, StorageClasses: []string{"s"}, Drivers: []string{"d"}, VolumeMode: "Block", MinSize: "1Ki",
 			LabelSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": "db"}}, Annotations: map[string]string{"k": "v"},
 		},
 	}

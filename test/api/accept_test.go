@@ -83,7 +83,7 @@ spec:
   - {action: Backup, way: Snapshot, groupSnapshot: Never}
   - {action: Backup, minSize: 1.5Gi, way: Snapshot, snapshotClass: fast, providerName: csi}
   - {action: Backup, way: Volume, snapshotClass: fast}
-  - {action: Backup, way: Offload, drivers: [disks.example.com, "*"]}`,
+  - {action: Backup, way: Offload, drivers: [disks.example.com, "*"], volumeMode: Block}`,
 		"HookWithNullResources": `
 apiVersion: kahu.io/v1beta1
 kind: Backup

@@ -187,7 +187,7 @@ func fillKnown(value reflect.Value) bool {
 		kahuv1.BackupCopy{Location: "other", Name: "text", Token: "text"},
 		// A rule that skips says nothing of how.
 		[]kahuv1.VolumeRule{
-			{Action: kahuv1.VolumeActionSkip, Namespaces: []string{"a*"}, Claims: []string{"a"}, StorageClasses: []string{"*"}, Drivers: []string{"a.b"}},
+			{Action: kahuv1.VolumeActionSkip, Namespaces: []string{"a*"}, Claims: []string{"a"}, StorageClasses: []string{"*"}, Drivers: []string{"a.b"}, VolumeMode: "Block"},
 			{
 				Action: kahuv1.VolumeActionBackup, Way: kahuv1.VolumeWaySnapshot, ProviderName: "a", SnapshotClass: "b",
 				GroupSnapshot: kahuv1.GroupSnapshotRequired, GroupSnapshotClass: "c",

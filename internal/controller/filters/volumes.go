@@ -16,7 +16,7 @@ func OfVolumes(spec *kahuv1.BackupSpec) (volumeplan.Settings, error) {
 	for i := range spec.VolumeRules {
 		from := &spec.VolumeRules[i]
 		rule := volumeplan.Rule{
-			Namespaces: from.Namespaces, Claims: from.Claims, StorageClasses: from.StorageClasses, Drivers: from.Drivers,
+			Namespaces: from.Namespaces, Claims: from.Claims, StorageClasses: from.StorageClasses, Drivers: from.Drivers, Mode: string(from.VolumeMode),
 			Annotations: from.Annotations, Action: volumeplan.Action(from.Action), Way: volumeplan.Way(from.Way),
 			Provider: from.ProviderName, SnapshotClass: from.SnapshotClass,
 			Together: volumeplan.Together(from.GroupSnapshot), GroupClass: from.GroupSnapshotClass,

@@ -16,7 +16,7 @@ import (
 // TestOfVolumes: each field of a rule reaches the planner, and a selector that is none is told by the name of its field.
 func TestOfVolumes(t *testing.T) {
 	rule := kahuv1.VolumeRule{
-		Namespaces: []string{"shop"}, Claims: []string{"data-*"}, StorageClasses: []string{"fast"}, Drivers: []string{"disks"},
+		Namespaces: []string{"shop"}, Claims: []string{"data-*"}, StorageClasses: []string{"fast"}, Drivers: []string{"disks"}, VolumeMode: "Block",
 		LabelSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": "db"}}, Annotations: map[string]string{"a": "b"},
 		MinSize: "1Ki", MaxSize: "2k",
 		Action: kahuv1.VolumeActionBackup, Way: kahuv1.VolumeWaySnapshot, ProviderName: "csi", SnapshotClass: "snap",
@@ -31,7 +31,7 @@ func TestOfVolumes(t *testing.T) {
 	}
 	want := volumeplan.Settings{Locations: []string{"vault"}, Rules: []volumeplan.Rule{
 		{
-			Namespaces: []string{"shop"}, Claims: []string{"data-*"}, StorageClasses: []string{"fast"}, Drivers: []string{"disks"},
+			Namespaces: []string{"shop"}, Claims: []string{"data-*"}, StorageClasses: []string{"fast"}, Drivers: []string{"disks"}, Mode: "Block",
 			Annotations: map[string]string{"a": "b"}, MinSize: 1024, MaxSize: 2000,
 			Action: volumeplan.BackUp, Way: volumeplan.Snapshot, Provider: "csi", SnapshotClass: "snap",
 		},

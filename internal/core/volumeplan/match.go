@@ -12,6 +12,7 @@ func (r *Rule) matches(claim *Claim) bool {
 	for _, check := range []bool{
 		anyOf(r.Namespaces, claim.Namespace), anyOf(r.Claims, claim.Name),
 		anyOf(r.StorageClasses, claim.StorageClass), anyOf(r.Drivers, claim.Driver),
+		r.Mode == "" || r.Mode == claim.Mode,
 		r.Labels == nil || r.Labels.Matches(labels.Set(claim.Labels)),
 		r.MinSize == 0 || claim.Size >= r.MinSize, r.MaxSize == 0 || claim.Size <= r.MaxSize,
 	} {

@@ -154,6 +154,15 @@ func TestPlan(t *testing.T) {
 				SnapshotClass: "snap", Message: "made from a snapshot of class snap",
 			},
 		},
+		"RuleOfMode": {
+			reason:   "A rule for block volumes leaves one with files alone.",
+			settings: volumeplan.Settings{Rules: []volumeplan.Rule{{Mode: "Block", Action: volumeplan.Skip}, {Mode: "Filesystem", Way: volumeplan.Volume, Action: volumeplan.BackUp}}},
+			facts:    func(facts *volumeplan.Facts) { facts.Claims[0].Mode = "Filesystem" },
+			want: volumeplan.Decision{
+				Verdict: volumeplan.Chosen, Reason: volumeplan.ReasonExposed, Way: volumeplan.Volume, Provider: "mover", Location: "vault",
+				SnapshotClass: "snap", Message: "made from a snapshot of class snap",
+			},
+		},
 		"RuleNamesProvider": {
 			reason:   "A provider that a rule names and that cannot do it is not replaced by another one.",
 			settings: volumeplan.Settings{Rules: []volumeplan.Rule{{Action: volumeplan.BackUp, Provider: "vendor"}}},

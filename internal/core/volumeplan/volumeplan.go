@@ -87,6 +87,8 @@ const (
 // Rule says what is done with the claims that it matches. A claim must match everything that the rule names.
 type Rule struct {
 	Namespaces, Claims, StorageClasses, Drivers []string
+	// Mode is Filesystem, Block, or empty for both.
+	Mode string
 	// Labels selects by the labels of the claim; nil means all.
 	Labels labels.Selector
 	// Annotations are those that the claim must have.
