@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -59,6 +60,7 @@ func restoreText(restore *kahuv1.Restore, failed, warnings []string) string {
 	d.line("Not asked for", status.Counts.SkippedExcluded)
 	d.line("Report", status.ReportPath)
 	d.block("Wrong in the spec", status.ValidationErrors)
+	d.planProblems(restore)
 	kinds := make([]string, 0, len(status.Kinds))
 	for _, kind := range status.Kinds {
 		kinds = append(kinds, fmt.Sprintf("%s %s: %d created, %d updated, %d skipped, %d failed",
@@ -78,4 +80,14 @@ func restoreText(restore *kahuv1.Restore, failed, warnings []string) string {
 	}
 	d.conditions(status.Conditions)
 	return d.text.String()
+}
+
+// planProblems writes what is in the way of what a dry run has looked at, and where the whole plan is.
+func (d *description) planProblems(restore *kahuv1.Restore) {
+	plan := restore.Status.Preview
+	if plan == nil || len(plan.Problems) == 0 && plan.Conflict == 0 {
+		return
+	}
+	lines := append(slices.Clone(plan.Problems), fmt.Sprintf("`kubectl kahu restore plan %s` shows every object", restore.Name))
+	d.block(titled("Problems", int64(len(plan.Problems))), lines)
 }

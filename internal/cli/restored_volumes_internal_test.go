@@ -30,3 +30,16 @@ func TestDescribeRestoredVolumes(t *testing.T) {
 		}
 	}
 }
+
+// TestDescribePlanProblems: what is in the way of what a dry run has looked at is told, and where the plan is.
+func TestDescribePlanProblems(t *testing.T) {
+	restore := &kahuv1.Restore{Spec: kahuv1.RestoreSpec{DryRun: true}, Status: kahuv1.RestoreStatus{Preview: &kahuv1.RestorePreview{}}}
+	restore.Name = "look"
+	if text := restoreText(restore, nil, nil); strings.Contains(text, "Problems") {
+		t.Error(text)
+	}
+	restore.Status.Preview.Problems = []string{"the disk is on fire"}
+	if text := restoreText(restore, nil, nil); !strings.Contains(text, "the disk is on fire") || !strings.Contains(text, "kubectl kahu restore plan look") {
+		t.Error(text)
+	}
+}

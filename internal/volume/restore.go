@@ -30,6 +30,12 @@ func (c *Client) Away(ctx context.Context, name string) (string, error) {
 	return all[at].Unavailable, nil
 }
 
+// KeepsSnapshots tells whether backups of that provider that were made by a snapshot are that snapshot.
+func (c *Client) KeepsSnapshots(ctx context.Context, name string) (bool, error) {
+	all, err := c.providers(ctx)
+	return slices.ContainsFunc(all, func(each volumeplan.Provider) bool { return each.Name == name && each.KeepsSnapshot }), err
+}
+
 // Make orders a volume, and returns what its claim is created with, as soon as the provider says so: a data source, or a
 // volume that is whole. What an earlier attempt has ordered is not ordered again.
 func (c *Client) Make(ctx context.Context, run volumework.Run, wish volumework.RestoreOrder) (volumework.Made, error) {

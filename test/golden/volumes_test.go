@@ -84,6 +84,8 @@ type shelves struct {
 
 func (*shelves) Away(context.Context, string) (string, error) { return "", nil }
 
+func (*shelves) KeepsSnapshots(context.Context, string) (bool, error) { return false, nil }
+
 // Make answers with a volume, or with an object from which one is made.
 func (s *shelves) Make(_ context.Context, _ volumework.Run, order volumework.RestoreOrder) (volumework.Made, error) {
 	s.mutex.Lock()

@@ -3,8 +3,11 @@ package restore
 import (
 	"fmt"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
 	"github.com/soda-cdm/kahu/internal/controller/failure"
+	"github.com/soda-cdm/kahu/internal/core"
 	enginepreview "github.com/soda-cdm/kahu/internal/engine/restore/preview"
 	"github.com/soda-cdm/kahu/internal/reconcile"
 )
@@ -35,6 +38,19 @@ func previewOf(found *enginepreview.Result) *kahuv1.RestorePreview {
 		})
 	}
 	return preview
+}
+
+// previewed is what a dry run that is over says: whether the restore could be, and where to read on.
+func previewed(found *enginepreview.Result) (metav1.ConditionStatus, string) {
+	const over = "This was a dry run, and nothing was written: "
+	switch {
+	case found != nil && found.Refused:
+		return metav1.ConditionFalse, over + "a restore would be refused and create nothing, and status.preview.problems has the reasons."
+	case found != nil && len(found.Problems) > 0:
+		return metav1.ConditionTrue, over + fmt.Sprintf("status.preview has what a restore would do, and %s in its way.",
+			core.Count(int64(len(found.Problems)), "problem"))
+	}
+	return metav1.ConditionTrue, over + "status.preview has what a restore would do."
 }
 
 func changesOf(row enginepreview.Row) []string {

@@ -187,15 +187,17 @@ func (c *Controller) judge(s *scope, snapshot reconcile.Snapshot[engine.Progress
 	}
 	status.Stage, status.State = kahuv1.StageFinished, kahuv1.StateCompleted
 	status.CompletionTimestamp = &metav1.Time{Time: c.Clock.Now()}
+	complete := metav1.ConditionTrue
 	reason, message := view.Completeness(found.Counts.Total, found.WarningsTotal)
 	if s.restore.Spec.DryRun {
 		status.Progress.ItemsRestored = 0 // None was.
 	}
 	if s.restore.Spec.DryRun && reason != kahuv1.ReasonNothingSelected {
-		reason, message = kahuv1.ReasonPreviewed, "This was a dry run, and nothing was written: status.preview has what a restore would do."
+		complete, message = previewed(found.Preview)
+		reason = kahuv1.ReasonPreviewed
 	}
 	meta.SetStatusCondition(&status.Conditions, metav1.Condition{
-		Type: kahuv1.ConditionComplete, Status: metav1.ConditionTrue, Reason: reason,
+		Type: kahuv1.ConditionComplete, Status: complete, Reason: reason,
 		Message: message, ObservedGeneration: s.restore.Generation,
 	})
 	reconcile.SetReady(&status.Conditions, reason, message, s.restore.Generation)

@@ -6,11 +6,13 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
 	"github.com/soda-cdm/kahu/internal/core"
 	"github.com/soda-cdm/kahu/internal/core/volumework"
 	"github.com/soda-cdm/kahu/internal/engine"
+	"github.com/soda-cdm/kahu/internal/engine/restore/preview"
 )
 
 func restoredOf(name string, state volumework.State) volumework.Restored {
@@ -105,5 +107,22 @@ func TestShowProgress(t *testing.T) {
 				t.Errorf("volumes: %+v", status.Volumes)
 			}
 		})
+	}
+}
+
+// TestPreviewed: a dry run of what would be refused is not Complete, and names the problems.
+func TestPreviewed(t *testing.T) {
+	for name, test := range map[string]struct {
+		found  preview.Result
+		status metav1.ConditionStatus
+		says   string
+	}{
+		"fine":     {preview.Result{}, metav1.ConditionTrue, "has what a restore would do."},
+		"problems": {preview.Result{Problems: []string{"a"}}, metav1.ConditionTrue, "1 problem in its way"},
+		"refused":  {preview.Result{Problems: []string{"a"}, Refused: true}, metav1.ConditionFalse, "create nothing"},
+	} {
+		if status, message := previewed(&test.found); status != test.status || !strings.Contains(message, test.says) {
+			t.Errorf("%s: %s, %s", name, status, message)
+		}
 	}
 }

@@ -84,7 +84,7 @@ func (r *run) lookForProviders(ctx context.Context, needed map[string]int) error
 		}
 		r.expect(provider, why)
 		if away := (&VolumesAwayError{Provider: provider, Number: needed[provider], Why: why}); why != "" && r.request.DryRun {
-			r.problems = append(r.problems, away.Error())
+			r.hopeless, r.problems = true, append(r.problems, away.Error())
 		} else if why != "" {
 			return away
 		}

@@ -45,10 +45,13 @@ func (r *run) planClasses(ctx context.Context) error {
 	}
 	mapped := rehearsal.Program.ClassesUsed()
 	missing, err := r.missingClasses(ctx, kind, rehearsal, slices.Concat(wanted.classes(), classesOf(mapped)))
-	if err != nil || len(missing) == 0 {
+	if err != nil {
 		return err
 	}
-	return r.judgeClasses(ctx, wanted, mapped, missing)
+	if err := r.judgeClasses(ctx, wanted, mapped, missing); err != nil {
+		return err
+	}
+	return r.judgeDrivers(ctx, kind, rehearsal, wanted)
 }
 
 // wishes are the claims that are to have a storage class, by that.
@@ -65,6 +68,7 @@ func (r *run) judgeClasses(ctx context.Context, wanted wishes, mapped []transfor
 		return &engine.InvalidError{Problems: problems}
 	}
 	for _, problem := range problems {
+		r.hopeless = true
 		r.problems = append(r.problems, problem.Field+": "+problem.Message)
 	}
 	told := maps.Clone(r.missing)

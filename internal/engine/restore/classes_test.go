@@ -14,6 +14,7 @@ import (
 	"github.com/soda-cdm/kahu/internal/core/volumework"
 	"github.com/soda-cdm/kahu/internal/engine"
 	"github.com/soda-cdm/kahu/internal/engine/restore"
+	"github.com/soda-cdm/kahu/internal/engine/restore/preview"
 	"github.com/soda-cdm/kahu/internal/testkit/fakecluster"
 	"github.com/soda-cdm/kahu/internal/testkit/world"
 )
@@ -62,6 +63,9 @@ func TestMappingToAClassThatIsMissing(t *testing.T) {
 			dry, err := run(true)
 			if err != nil {
 				t.Fatal(err)
+			}
+			if creates := dry.Preview.Counts[preview.Create]; dry.Preview.Refused == test.fits || (creates > 0) != test.fits {
+				t.Errorf("a dry run says refused: %v, %d to create", dry.Preview.Refused, creates)
 			}
 			if text := strings.Join(dry.Preview.Problems, "\n"); strings.Contains(text, field+": StorageClass slow") == test.fits {
 				t.Errorf("a dry run says %q", text)
@@ -150,6 +154,60 @@ func TestWhatNamesAClassThatIsMissing(t *testing.T) {
 				if row.State != volumework.Lost || !strings.Contains(row.Message, test.blames) || strings.Contains(row.Message, "[nope]") {
 					t.Errorf("%+v", row)
 				}
+			}
+		})
+	}
+}
+
+// TestClassOfAnotherDriver: it makes no volume from a snapshot, which a dry run foretells, with what gave the claim its class.
+func TestClassOfAnotherDriver(t *testing.T) {
+	for name, test := range map[string]struct {
+		mapping     map[string]string
+		provisioner string
+		blames      string
+	}{
+		"of the same":           {map[string]string{"shared": "other"}, "disks.example.com", ""},
+		"of before CSI":         {map[string]string{"shared": "other"}, "kubernetes.io/aws-ebs", ""},
+		"of another, by a wish": {map[string]string{"shared": "other"}, "files.example.com", "spec.storageClassMapping[shared]: StorageClass other is of files.example.com"},
+		"of another, by itself": {nil, "files.example.com", "map it to a class of that driver with spec.storageClassMapping[shared]"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w, makes := world.New(t), &making{}
+			w.Shop()
+			w.Volumes, w.Restores = snapshots{}, makes
+			w.Cluster.Put(t, world.Claims, "shop", "data", `{"spec":{"volumeName":"pv-data","storageClassName":"shared",
+				"accessModes":["ReadWriteOnce"]},"status":{"phase":"Bound"}}`)
+			if _, err := w.Backup("one", selection.Filters{}); err != nil {
+				t.Fatal(err)
+			}
+			to := fakecluster.New(append(world.AllKinds(), storageClasses)...)
+			for _, class := range []string{"other", "shared"} {
+				to.Put(t, storageClasses, "", class, `{"provisioner":"`+test.provisioner+`"}`)
+			}
+			use := &restore.Runner{Cluster: to, Clock: w.Clock, Creators: 4, Patience: world.Patience}
+			for _, dry := range []bool{true, false} {
+				result, err := use.Run(t.Context(), restore.Request{
+					Backup: world.ID("one"), ID: world.RestoreID, Attempt: "first", DryRun: dry, Volumes: makes,
+					Transforms: []transformset.Set{{StorageClassMapping: test.mapping}},
+				}, w.Files)
+				if err != nil || len(result.Volumes) != 1 {
+					t.Fatal(err, result.Volumes)
+				}
+				row := result.Volumes[0]
+				if row.State == volumework.Lost != (test.blames != "") || !strings.Contains(row.Message, test.blames) {
+					t.Errorf("dry run %v: %+v", dry, row)
+				}
+				if !dry {
+					continue
+				}
+				conflicts := result.Preview.Counts[preview.Conflict]
+				if text := strings.Join(result.Preview.Problems, "\n"); !strings.Contains(text, test.blames) || (text == "") != (test.blames == "") ||
+					(conflicts > 0) != (test.blames != "") || result.Preview.Refused {
+					t.Errorf("a dry run says %q, %d conflicts", text, conflicts)
+				}
+			}
+			if (makes.asked["data"] > 0) != (test.blames == "") {
+				t.Errorf("asked for: %v", makes.asked)
 			}
 		})
 	}

@@ -286,6 +286,7 @@ type run struct {
 	homes    map[string][]*claim            // the same by their namespaces in the cluster, set by lookForClaims
 	left     []volumework.Restored          // claims with data that their pods make again, set by planVolumes
 	problems []string                       // what a dry run says would be in the way, set by lookForClaims and planClasses
+	hopeless bool                           // whether one of them has a run end before it begins
 	missing  map[string]bool                // the storage classes of which these say that they are not there
 	served   []core.Kind                    // what the cluster serves, set by survey
 
@@ -321,7 +322,7 @@ func (r *run) previewPlan(ctx context.Context) (err error) {
 	asking := &preview.Previewer{
 		Ledger: r.Ledger, Progress: r.progress, Cluster: r.Cluster, Served: r.served, Clock: r.Clock,
 		Plan: r.plan, Policy: r.request.Existing, Manager: r.manager, Updater: r.updater,
-		Drafts: r.drafts, Draft: r.prepare, Each: r.eachObject, Problems: r.problems, Missing: r.missing,
+		Drafts: r.drafts, Draft: r.prepare, Each: r.eachObject, Problems: r.problems, Missing: r.missing, Refused: r.hopeless, Doomed: r.doomed,
 	}
 	if r.request.ID != (archive.RestoreID{}) {
 		asking.Write = r.writePlan

@@ -28,6 +28,8 @@ const ReasonVolumeFailed = "VolumeRestoreFailed"
 type Volumes interface {
 	// Away returns why volumes of that provider cannot be restored now; empty where they can.
 	Away(ctx context.Context, provider string) (string, error)
+	// KeepsSnapshots tells whether backups of that provider that were made by a snapshot are that snapshot.
+	KeepsSnapshots(ctx context.Context, provider string) (bool, error)
 	// Make orders a volume and returns what its claim is created with, as soon as the provider says so. What an earlier
 	// attempt has ordered is not ordered again.
 	Make(ctx context.Context, run volumework.Run, order volumework.RestoreOrder) (volumework.Made, error)

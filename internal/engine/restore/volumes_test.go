@@ -63,6 +63,10 @@ type making struct {
 
 func (m *making) Away(context.Context, string) (string, error) { return m.away, nil }
 
+func (*making) KeepsSnapshots(_ context.Context, provider string) (bool, error) {
+	return provider == "disks", nil
+}
+
 func (m *making) Make(_ context.Context, _ volumework.Run, order volumework.RestoreOrder) (volumework.Made, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -29,6 +29,16 @@ func (p *run) judge(ctx context.Context, wish draft.Draft, row *Row) {
 	}
 }
 
+// judgeDoomed makes a conflict of an object that the API server takes, and that would not be created for another reason.
+func (p *run) judgeDoomed(wish draft.Draft, row *Row) {
+	if row.Action != Create || p.Doomed == nil {
+		return
+	}
+	if why := p.Doomed(wish); why != nil {
+		row.Action, row.Reason = Conflict, why.Error()
+	}
+}
+
 // judgeRefused tells an object that the API server cannot check yet from one that it does not take.
 func (p *run) judgeRefused(err error, row *Row) {
 	homeless := errors.Is(err, core.ErrNotFound) && row.Key.Namespace != ""

@@ -79,6 +79,8 @@ type Result struct {
 	// in the order of the plan as it was written; Problems is what is missing around them.
 	Rows     []Row
 	Problems []string
+	// Refused tells that the restore would be refused for one of them, and create nothing.
+	Refused bool
 	// File is the name of the whole plan in the store; empty where it could not be written.
 	File string
 }
@@ -136,6 +138,10 @@ type Previewer struct {
 	// Problems are known to be in the way already. Missing are the storage classes that are not there, and that they name.
 	Problems []string
 	Missing  map[string]bool
+	// Refused tells that one of them has the whole restore refused; Doomed returns why an object would not be created although the
+	// API server takes it, nil where it would. A nil Doomed knows nothing.
+	Refused bool
+	Doomed  func(wish draft.Draft) error
 	// Write writes the file of the whole plan and returns its name; nil: there is no place for it.
 	Write func(ctx context.Context, content []byte) (string, error)
 }
@@ -147,7 +153,7 @@ type Act = func(ctx context.Context, item *restoreplan.Item, content []byte) err
 // the result is what was found until then.
 func (p *Previewer) Run(ctx context.Context) (*Result, error) {
 	work := &run{
-		Previewer: p, result: Result{Counts: map[Action]int64{}, Problems: slices.Clone(p.Problems)},
+		Previewer: p, result: Result{Counts: map[Action]int64{}, Problems: slices.Clone(p.Problems), Refused: p.Refused},
 		namespaces: map[string]bool{}, defined: map[string]bool{}, planned: map[core.Key]bool{},
 		made: map[core.Key]bool{}, needs: map[restoreplan.Need]string{}, created: map[string]map[core.Key]int64{},
 	}
@@ -254,6 +260,7 @@ func (p *run) previewItem(ctx context.Context, item *restoreplan.Item, content [
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
+	p.judgeDoomed(wish, &row)
 	if row.Action == Create || row.Action == Recreate {
 		p.Drafts.Remember(item, toBeMade)
 	}
@@ -286,19 +293,22 @@ func (p *run) addRow(row Row) error {
 func (p *run) add(row Row) (full bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.wave = append(p.wave, row)
-	p.held += row.size()
-	p.result.Counts[row.Action]++
 	if row.Action == Create {
 		p.creates(row)
 	}
+	if p.Refused && (row.Action == Create || row.Action == Update || row.Action == Recreate) {
+		row.Action, row.Reason = Conflict, "the whole restore would be refused: see the problems"
+	}
+	p.wave = append(p.wave, row)
+	p.held += row.size()
+	p.result.Counts[row.Action]++
 	return p.held > maxHeld
 }
 
 // creates takes note of an object that would be created.
 func (p *run) creates(row Row) {
 	p.made[row.Key] = true
-	if !row.Checked {
+	if !row.Checked && !p.Refused {
 		p.result.Unchecked++
 	}
 	if engine.IsNamespace(row.Kind) {
