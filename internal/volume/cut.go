@@ -50,7 +50,7 @@ func (c *Client) cutEach(
 			look: waiting.look, over: waiting.over, before: waiting.asked(),
 		})
 	}
-	waiting.giveUp(err)
+	waiting.giveUp(ended(bounded, err))
 	if errors.Is(ctx.Err(), context.Canceled) {
 		return nil, ctx.Err()
 	}
@@ -126,7 +126,7 @@ func (c *Client) createAll(ctx context.Context, run volumework.Run, waiting *cut
 	close(answers)
 	for answer := range answers {
 		if answer.err != nil {
-			waiting.failed[waiting.wanted[answer.key].Claim.Key()] = fmt.Errorf("asking for a snapshot: %w", answer.err)
+			waiting.failed[waiting.wanted[answer.key].Claim.Key()] = fmt.Errorf("asking for a snapshot: %w", ended(ctx, answer.err))
 			delete(waiting.wanted, answer.key)
 		}
 	}
@@ -196,12 +196,20 @@ func ofMoment(at volumework.Moment, attempt string, made time.Time) error {
 // giveUp says of everything that is not cut why it is not.
 func (w *cutting) giveUp(err error) {
 	for key, decision := range w.wanted {
-		claim := decision.Claim.Key()
+		claim, why := decision.Claim.Key(), cmp.Or(err, errSlow)
 		if said := w.last[claim]; said != "" {
-			err = errors.New(said)
+			why = fmt.Errorf("%w: %s", why, said)
 		}
-		w.failed[claim] = fmt.Errorf("its VolumeSnapshot %s was not cut: %w", key, cmp.Or(err, errSlow))
+		w.failed[claim] = fmt.Errorf("its VolumeSnapshot %s was not cut: %w", key, why)
 	}
+}
+
+// ended returns what ended the waiting: where time was up, whose time it was.
+func ended(ctx context.Context, err error) error {
+	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return err
 }
 
 // secure makes sure that a snapshot outlives its namespace, and that it is known whether it becomes the backup, and returns what

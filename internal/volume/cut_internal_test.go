@@ -1,7 +1,9 @@
 package volume
 
 import (
+	"context"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -98,6 +100,49 @@ func TestOrderedBeforeAnybodyHeldStill(t *testing.T) {
 		if err != nil || !errors.Is(failed[key], want) {
 			t.Errorf("held %v: %v, %v", held, failed, err)
 		}
+	}
+}
+
+// TestWhoseTimeIsUp: a claim says whose time has ended the waiting for its snapshot, and what its storage system said meanwhile, and
+// not what another one's said.
+func TestWhoseTimeIsUp(t *testing.T) {
+	t.Parallel()
+	decision, key := theClaim()
+	other := decision
+	other.Claim.Name = "other"
+	quiet := errors.New("applications held still for long enough")
+	for name, test := range map[string]struct {
+		options Options
+		limit   time.Duration
+		want    string
+	}{
+		"that of applications":   {Options{CutTime: time.Hour}, 100 * time.Millisecond, quiet.Error()},
+		"that of storage system": {Options{CutTime: 100 * time.Millisecond}, time.Hour, errSlow.Error()},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c, _ := fakeClient(t, test.options)
+			ctx, cancel := context.WithTimeoutCause(t.Context(), test.limit, quiet)
+			defer cancel()
+			failed, err := c.Cut(ctx, theRun, volumework.Moment{Attempt: "first", Held: true}, []volumeplan.Decision{decision, other})
+			if err != nil || len(failed) != 2 {
+				t.Fatalf("%v, %v", failed, err)
+			}
+			if why := failed[key]; !strings.HasSuffix(why.Error(), ": "+test.want) {
+				t.Errorf("it says %v", why)
+			}
+		})
+	}
+	waiting := &cutting{
+		wanted: map[client.ObjectKey]*volumeplan.Decision{{Name: "a"}: &decision, {Name: "b"}: &other},
+		failed: map[core.Key]error{}, last: map[core.Key]string{key: "the array is full"},
+	}
+	waiting.giveUp(quiet)
+	if said := waiting.failed[key].Error(); !strings.HasSuffix(said, quiet.Error()+": the array is full") {
+		t.Errorf("it says %s", said)
+	}
+	if said := waiting.failed[other.Claim.Key()].Error(); !strings.HasSuffix(said, quiet.Error()) {
+		t.Errorf("the other says %s", said)
 	}
 }
 

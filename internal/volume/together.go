@@ -147,7 +147,7 @@ func (c *Client) cutTogether(
 		})
 	}
 	for name, members := range work.waiting {
-		work.refuse(members, cmp.Or(sayingOf(work.last[name]), err, errSlow))
+		work.refuse(members, cmp.Or(sayingOf(work.last[name]), ended(bounded, err), errSlow))
 		work.abandoned = append(work.abandoned, groupObject(version, groupKind, name))
 	}
 	work.abandon(ctx)

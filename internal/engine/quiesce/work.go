@@ -63,7 +63,8 @@ func (w *work) around(ctx context.Context, limit time.Duration, cut CutFunc) err
 		return fmt.Errorf("writing down that hooks begin: %w", err)
 	}
 	w.confirmed = w.began
-	quiet, cancel := context.WithTimeout(ctx, limit)
+	quiet, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("the %s of spec.hook.quiesceTimeout were over, for which an application is "+
+		"kept from writing at most", limit))
 	defer cancel()
 	err := w.pre(quiet)
 	if err == nil {
