@@ -2,13 +2,11 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 
 	"github.com/spf13/cobra"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/api/meta"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	kahuv1 "github.com/soda-cdm/kahu/api/v1beta1"
@@ -132,21 +130,6 @@ func dataThatStays(backup *kahuv1.Backup) string {
 func (s *session) waitUntilGone(ctx context.Context, to client.WithWatch, name string, limits waiting) error {
 	ctx, cancel := context.WithTimeout(ctx, limits.timeout)
 	defer cancel()
-	shown := ""
-	err := s.waitFor(ctx, to, &kahuv1.BackupList{}, name, func(object client.Object) (bool, error) {
-		backup, ok := object.(*kahuv1.Backup)
-		if !ok {
-			return false, nil
-		}
-		held := meta.FindStatusCondition(backup.Status.Conditions, kahuv1.ConditionDataDeleted)
-		if held != nil && held.Message != shown {
-			shown = held.Message
-			s.say("backup " + name + ": " + shown)
-		}
-		return false, nil
-	})
-	if errors.Is(err, errGone) {
-		return nil
-	}
-	return err
+	held := &awaitedEnd{session: s, word: "backup", name: name}
+	return held.end(s.waitFor(ctx, to, &kahuv1.BackupList{}, name, held.see))
 }

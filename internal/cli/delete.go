@@ -83,8 +83,8 @@ func (s *session) delete(ctx context.Context, word string, object client.Object,
 	}
 	ctx, cancel := context.WithTimeout(ctx, limits.timeout)
 	defer cancel()
-	err = s.waitFor(ctx, to, list, name, func(client.Object) (bool, error) { return false, nil })
-	if !errors.Is(err, errGone) {
+	held := &awaitedEnd{session: s, word: word, name: name}
+	if err := held.end(s.waitFor(ctx, to, list, name, held.see)); err != nil {
 		return err
 	}
 	_, err = fmt.Fprintf(s.Out, "%s %s deleted\n", word, name)

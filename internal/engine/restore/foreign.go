@@ -47,7 +47,7 @@ type provisioners struct {
 // judge takes note of a claim of a class that makes no volume from its backup, under the reason.
 func (p *provisioners) judge(ctx context.Context, wish restoreplan.ClassWish, item *restoreplan.Item, lost map[string][]string) error {
 	data := p.run.data[item]
-	if data == nil || data.there != "" || data.state == claimSettled || data.unfit != nil {
+	if data == nil || data.there != "" || data.state != claimOpen {
 		return nil
 	}
 	provisioner, err := p.foreign(ctx, wish.Class, data.row)
