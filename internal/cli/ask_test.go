@@ -110,8 +110,8 @@ func TestCancel(t *testing.T) {
 			t.Run(kind+" "+name, func(t *testing.T) {
 				wish := putEnding(t, kind, test.stage, test.state, test.condition)
 				check(t, run(t, append([]string{kind, "cancel", "ending", "--timeout", limit.String()}, test.flags...)...), 0, kind+test.want, "", "")
-				if !wish() {
-					t.Error("spec.cancel is not set")
+				if wish() == (kind == "restore" && name == "was over") {
+					t.Errorf("spec.cancel is %v", wish())
 				}
 			})
 		}
@@ -127,6 +127,19 @@ func TestCancel(t *testing.T) {
 		})
 		check(t, run(t, "backup", "cancel", "ending", "--wait", "--timeout", limit.String()), 0, "backup ending is cancelled\n", "backup ending: ", "")
 	})
+}
+
+// TestCancelOfARestoreWhoseClaimsWait: one that is over is still told that nobody wants the volumes for which its claims wait.
+func TestCancelOfARestoreWhoseClaimsWait(t *testing.T) {
+	restore := &kahuv1.Restore{ObjectMeta: metav1.ObjectMeta{Name: "ending"}, Spec: kahuv1.RestoreSpec{BackupName: "nightly"}}
+	put(t, restore, func() {
+		restore.Status.Stage, restore.Status.State = kahuv1.StageFinished, kahuv1.StateCompleted
+		restore.Status.Volumes = &kahuv1.RestoreVolumes{Total: 1, Waiting: 1}
+	})
+	check(t, run(t, "restore", "cancel", "ending"), 0, "the claims wait in vain", "", "")
+	if !read(t, "ending", &kahuv1.Restore{}).Spec.Cancel {
+		t.Error("spec.cancel is not set")
+	}
 }
 
 // putEnding makes a run, and returns what tells whether it is to be cancelled.
