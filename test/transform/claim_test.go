@@ -14,7 +14,7 @@ import (
 
 const volume = `{"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": "NS"}, "spec": {
 	"capacity": {"storage": "1Gi"}, "accessModes": ["ReadWriteOnce"], "storageClassName": "NS",
-	"persistentVolumeReclaimPolicy": "Retain", "nfs": {"server": "example.org", "path": "/"}}}`
+	"persistentVolumeReclaimPolicy": "Retain", "nfs": {"server": "example.org", "path": "/NS"}}}`
 
 const claim = `{"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "a"}, "spec": {
 	"accessModes": ["ReadWriteOnce"], "storageClassName": "NS", "resources": {"requests": {"storage": "1Mi"}}}}`

@@ -192,8 +192,9 @@ func TestPrefixBesideTheOriginal(t *testing.T) {
 	if result.Counts.Created != preview.Preview.Counts[enginepreview.Create] {
 		t.Errorf("created are %d, foreseen %d", result.Counts.Created, preview.Preview.Counts[enginepreview.Create])
 	}
-	if len(result.Warnings) != 1 || !strings.Contains(result.Warnings[0], "has the originals (such as ") {
-		t.Errorf("warnings are %q, want one about pods that both choose", result.Warnings)
+	if len(result.Warnings) != 2 || !strings.Contains(result.Warnings[0], "has the originals (such as ") ||
+		!strings.Contains(result.Warnings[1], "/blue-a: its data is not in the backup") {
+		t.Errorf("warnings are %q, want one about pods that both choose, and one about the volume of the claim", result.Warnings)
 	}
 	s.read(kindOf("deployments.apps.v1", true), "blue-web", hasReplicas(2))
 	s.read(kindOf("statefulsets.apps.v1", true), "blue-db", hasReplicas(1))
